@@ -1,0 +1,27 @@
+// Assertions that stay on in release builds: our own fault ends the worker, a peer's never does.
+// May be included everywhere.
+#pragma once
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace sluice {
+
+[[noreturn, gnu::cold]] inline void check_failed(const char* condition, const char* file,
+                                                 int line) {
+  std::fprintf(stderr, "sluice: %s:%d: assertion failed: %s\n", file, line, condition);
+  std::abort();
+}
+
+}  // namespace sluice
+
+// NOLINTNEXTLINE(cppcoreguidelines-macro-usage): file and line of the caller are the point
+#define SLUICE_CHECK(condition) \
+  ((condition) ? void(0) : ::sluice::check_failed(#condition, __FILE__, __LINE__))
+
+// For the per-frame path: checked in debug and sanitizer builds only.
+#ifdef SLUICE_DEBUG_CHECKS
+#define SLUICE_DCHECK(condition) SLUICE_CHECK(condition)
+#else
+#define SLUICE_DCHECK(condition) void(0)
+#endif

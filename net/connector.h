@@ -1,0 +1,17 @@
+// Connector: a non-blocking connect to one address. The caller watches the descriptor and asks
+// connect_outcome() once it is writable.
+#pragma once
+
+#include "net/address.h"
+#include "net/result.h"
+
+namespace sluice {
+
+// A descriptor of the caller's, with TCP_NODELAY, on its way to `address`, or why there is none:
+// some refusals (unix sockets, no route) come at once.
+Result<int> start_connect(const Address& address);
+
+// After the descriptor became writable or failed: 0 when it is connected, else an errno.
+int connect_outcome(int fd);
+
+}  // namespace sluice

@@ -1,0 +1,141 @@
+// A listener's handle carries its index in watched_; the generation is always 1, for listeners live
+// as long as their worker.
+#include "net/listener.h"
+
+#include <cerrno>
+
+#include "net/connector.h"
+#include "net/sys.h"
+
+namespace sluice {
+
+namespace {
+
+constexpr int backlog = 4096;  // the kernel caps it at somaxconn
+
+// True where accept() failed for one connection alone and the next may do.
+bool transient(int error) {
+  switch (error) {
+    case ECONNABORTED:
+    case EPROTO:
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case EOPNOTSUPP:
+    case ENETUNREACH:
+    case EPERM:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// A socket file whose listener is gone refuses connections; a living one does not.
+bool unix_listener_alive(const Address& address) {
+  Result<int> fd = start_connect(address);
+  if (!fd.ok()) return fd.fault().error == EAGAIN;
+  sys::close(fd.value());
+  return true;
+}
+
+int bind_prepared(int fd, const Address& address, bool reuse_port) {
+  if (address.is_unix()) {
+    if (!unix_listener_alive(address)) sys::remove_socket_file(address.unix_path().c_str());
+    return sys::bind(fd, address);
+  }
+  sys::set_reuse_address(fd);
+  if (reuse_port) sys::set_reuse_port(fd);
+  if (address.family() == AF_INET6) sys::set_v6_only(fd);
+  return sys::bind(fd, address);
+}
+
+}  // namespace
+
+Result<int> open_listener(const Address& address, bool reuse_port) {
+  const int fd = sys::stream_socket(address.family());
+  if (fd < 0) return Fault{"socket", -fd};
+  if (const int bound = bind_prepared(fd, address, reuse_port); bound < 0) {
+    sys::close(fd);
+    return Fault{"bind", -bound};
+  }
+  if (const int listening = sys::listen(fd, backlog); listening < 0) {
+    sys::close(fd);
+    return Fault{"listen", -listening};
+  }
+  return fd;
+}
+
+Status probe_address(const Address& address) {
+  if (address.is_unix()) {
+    if (unix_listener_alive(address)) return Fault{"bind", EADDRINUSE};
+    return Done{};
+  }
+  Result<int> fd = open_listener(address, false);
+  if (!fd.ok()) return fd.fault();
+  sys::close(fd.value());
+  return Done{};
+}
+
+Acceptor::Acceptor(Reactor& reactor, AcceptSink& sink)
+    : reactor_(reactor), sink_(sink), id_(reactor.attach(*this)) {}
+
+Status Acceptor::add(int fd, uint32_t listener, bool shared) {
+  const auto index = static_cast<uint32_t>(watched_.size());
+  watched_.push_back(Watched{fd, listener});
+  return reactor_.watch_listener(fd, id_, Handle{index, 1}, shared);
+}
+
+void Acceptor::stop() {
+  if (stopped_) return;
+  stopped_ = true;
+  for (const Watched& watched : watched_) reactor_.unwatch(watched.fd);
+}
+
+void Acceptor::drain_and_stop() {
+  if (stopped_) return;
+  stop();
+  for (const Watched& watched : watched_) {
+    Address client;
+    for (int fd = sys::accept(watched.fd, client); fd >= 0; fd = sys::accept(watched.fd, client)) {
+      sink_.on_accept(fd, client, watched.listener);
+    }
+  }
+}
+
+void Acceptor::on_ready(Handle handle, unsigned, Readiness) {
+  accept_some(handle.index);
+}
+void Acceptor::on_timer(Handle handle, unsigned) {
+  accept_some(handle.index);
+}
+void Acceptor::on_run(Handle handle) {
+  accept_some(handle.index);
+}
+
+// The edge is consumed by the first call, so whatever ends the loop but EAGAIN comes back here: by
+// the run queue, or by a timer while there are no descriptors.
+void Acceptor::accept_some(uint32_t index) {
+  if (stopped_) return;
+  const Watched watched = watched_[index];
+  for (int i = 0; i < accepts_a_turn; ++i) {
+    Address client;
+    const int fd = sys::accept(watched.fd, client);
+    if (fd >= 0) {
+      sink_.on_accept(fd, client, watched.listener);
+      if (stopped_) return;
+      continue;
+    }
+    if (fd == -EAGAIN) return;
+    if (!transient(-fd)) return pause(index, -fd);
+  }
+  reactor_.enqueue(id_, Handle{index, 1});
+}
+
+void Acceptor::pause(uint32_t index, int error) {
+  ++pauses_;
+  pause_error_ = error;
+  reactor_.arm(reactor_.now_ms() + pause_ms, id_, Handle{index, 1}, 0);
+}
+
+}  // namespace sluice

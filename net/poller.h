@@ -1,0 +1,56 @@
+// Poller: edge-triggered readiness of descriptors from the kernel. poller_epoll.cc and
+// poller_kqueue.cc implement it; CMake chooses one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "net/result.h"
+
+namespace sluice {
+
+// What became true of a descriptor since its last report. `urgent`, `ended`, `hung_up` and `failed`
+// forbid taking a short read or write for "drained" (DESIGN.md section 2).
+struct Readiness {
+  bool readable : 1 = false;
+  bool writable : 1 = false;
+  bool ended : 1 = false;    // the peer sent FIN; data may still be waiting
+  bool hung_up : 1 = false;  // both halves are down
+  bool failed : 1 = false;   // the socket has an error
+  bool urgent : 1 = false;   // out-of-band data shortens reads
+
+  bool short_means_drained() const { return !(ended || hung_up || failed || urgent); }
+};
+
+struct PollEvent {
+  uint64_t cookie = 0;
+  Readiness ready;
+};
+
+// Owns the kernel's queue, not the descriptors in it. One thread.
+class Poller {
+ public:
+  static constexpr size_t max_events = 512;  // in one wait; more are reported by the next
+
+  Poller() = default;
+  Poller(const Poller&) = delete;
+  Poller& operator=(const Poller&) = delete;
+  ~Poller();
+
+  Status open();
+  // Registers once, for reading and writing, edge-triggered; never modified again.
+  Status add(int fd, uint64_t cookie);
+  // The same for a listener, which is only read. `shared`: other processes wait for it, too, wake
+  // one of them (unix listeners have no SO_REUSEPORT).
+  Status add_listener(int fd, uint64_t cookie, bool shared);
+  // Before close(): with a duplicate alive elsewhere, close() alone does not remove it.
+  void remove(int fd);
+  // Waits up to `timeout_ms` (-1: without end) and returns how many of `events` were filled.
+  size_t wait(std::span<PollEvent> events, int timeout_ms);
+
+ private:
+  int fd_ = -1;
+};
+
+}  // namespace sluice

@@ -1,0 +1,139 @@
+// Pool: a slab of objects named by handles of index and generation, so that whoever keeps a handle
+// across turns learns that the object is gone instead of meeting its successor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "net/check.h"
+
+namespace sluice {
+
+// Index and generation fit a poller's 64-bit cookie beside handler and leg (reactor.h). The default
+// handle names nothing.
+struct Handle {
+  static constexpr uint32_t index_bits = 28;
+  static constexpr uint32_t generation_bits = 28;
+
+  uint32_t index = 0;
+  uint32_t generation = 0;
+
+  explicit operator bool() const { return generation != 0; }
+  friend bool operator==(Handle a, Handle b) = default;
+};
+
+// Owns its objects; they never move. An object is retired during a turn, when its handle stops
+// resolving, and destroyed by sweep() at the turn's end: references held within the turn stay good.
+template <class T>
+class Pool {
+ public:
+  Pool() = default;
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+  ~Pool() {
+    sweep();
+    for (uint32_t index = 0; index < slots_; ++index) {
+      Slot& slot = at(index);
+      if (slot.state == State::live) slot.object()->~T();
+    }
+  }
+
+  template <class... Arguments>
+  Handle create(Arguments&&... arguments) {
+    if (first_free_ == none) grow();
+    const uint32_t index = first_free_;
+    Slot& slot = at(index);
+    new (slot.storage) T(std::forward<Arguments>(arguments)...);
+    first_free_ = slot.next;
+    slot.state = State::live;
+    ++live_;
+    return Handle{index, slot.generation};
+  }
+
+  // Null for a handle that is stale, default, or was never given out.
+  T* get(Handle handle) {
+    if (handle.index >= slots_) return nullptr;
+    Slot& slot = at(handle.index);
+    if (slot.generation != handle.generation || slot.state != State::live) return nullptr;
+    return slot.object();
+  }
+
+  void retire(Handle handle) {
+    SLUICE_CHECK(get(handle) != nullptr);
+    Slot& slot = at(handle.index);
+    slot.state = State::retired;
+    slot.generation = next_generation(slot.generation);
+    slot.next = first_retired_;
+    first_retired_ = handle.index;
+    --live_;
+  }
+
+  // Destroys what was retired. Destructors must not touch the pool.
+  void sweep() {
+    while (first_retired_ != none) {
+      const uint32_t index = first_retired_;
+      Slot& slot = at(index);
+      first_retired_ = slot.next;
+      slot.object()->~T();
+      slot.state = State::free;
+      slot.next = first_free_;
+      first_free_ = index;
+    }
+  }
+
+  size_t live() const { return live_; }
+
+  // Calls visit(handle, object) for every live object; `visit` may retire, but not create.
+  template <class Visit>
+  void for_each(Visit visit) {
+    for (uint32_t index = 0; index < slots_; ++index) {
+      Slot& slot = at(index);
+      if (slot.state == State::live) visit(Handle{index, slot.generation}, *slot.object());
+    }
+  }
+
+ private:
+  static constexpr uint32_t none = UINT32_MAX;
+  static constexpr uint32_t chunk_slots = 64;
+
+  enum class State : uint8_t { free, live, retired };
+
+  struct Slot {
+    alignas(T) unsigned char storage[sizeof(T)];
+    uint32_t next = none;
+    uint32_t generation = 1;
+    State state = State::free;
+
+    T* object() { return std::launder(reinterpret_cast<T*>(storage)); }
+  };
+
+  static uint32_t next_generation(uint32_t generation) {
+    const uint32_t next = (generation + 1) & ((1u << Handle::generation_bits) - 1);
+    return next == 0 ? 1 : next;
+  }
+
+  Slot& at(uint32_t index) { return chunks_[index / chunk_slots][index % chunk_slots]; }
+
+  void grow() {
+    SLUICE_CHECK(slots_ + chunk_slots < (1u << Handle::index_bits));
+    chunks_.push_back(std::make_unique<Slot[]>(chunk_slots));
+    for (uint32_t i = chunk_slots; i-- > 0;) {
+      Slot& slot = chunks_.back()[i];
+      slot.next = first_free_;
+      first_free_ = slots_ + i;
+    }
+    slots_ += chunk_slots;
+  }
+
+  std::vector<std::unique_ptr<Slot[]>> chunks_;
+  uint32_t slots_ = 0;
+  uint32_t first_free_ = none;
+  uint32_t first_retired_ = none;
+  size_t live_ = 0;
+};
+
+}  // namespace sluice

@@ -1,0 +1,100 @@
+// A cookie carries handler, leg (or timer number), generation and index:
+//   63      58 57  56 55            28 27         0
+//   [handler ] [leg ] [ generation   ] [  index   ]
+#include "net/reactor.h"
+
+#include <algorithm>
+
+#include "net/check.h"
+#include "net/sys.h"
+
+namespace sluice {
+
+namespace {
+
+uint64_t pack(uint32_t handler, Handle handle, unsigned leg) {
+  SLUICE_DCHECK(handler < 64 && leg < 4);
+  return uint64_t{handler} << 58 | uint64_t{leg} << 56 |
+         uint64_t{handle.generation} << Handle::index_bits | handle.index;
+}
+
+Handle handle_of(uint64_t cookie) {
+  return Handle{
+      static_cast<uint32_t>(cookie & ((1u << Handle::index_bits) - 1)),
+      static_cast<uint32_t>(cookie >> Handle::index_bits) & ((1u << Handle::generation_bits) - 1)};
+}
+
+unsigned leg_of(uint64_t cookie) {
+  return static_cast<unsigned>(cookie >> 56) & 3;
+}
+uint32_t handler_of(uint64_t cookie) {
+  return static_cast<uint32_t>(cookie >> 58);
+}
+
+uint64_t clock_ms() {
+  return sys::monotonic_ns() / 1'000'000;
+}
+
+}  // namespace
+
+Reactor::Reactor() : now_ms_(clock_ms()), timers_(now_ms_) {}
+
+Reactor::HandlerId Reactor::attach(EventHandler& handler) {
+  SLUICE_CHECK(handler_count_ < handlers_.size());
+  handlers_[handler_count_] = &handler;
+  return handler_count_++;
+}
+
+Status Reactor::watch(int fd, HandlerId handler, Handle handle, unsigned leg) {
+  return poller_.add(fd, pack(handler, handle, leg));
+}
+
+Status Reactor::watch_listener(int fd, HandlerId handler, Handle handle, bool shared) {
+  return poller_.add_listener(fd, pack(handler, handle, 0), shared);
+}
+
+TimerId Reactor::arm(uint64_t deadline_ms, HandlerId handler, Handle handle, unsigned which) {
+  return timers_.arm(deadline_ms, pack(handler, handle, which));
+}
+
+void Reactor::enqueue(HandlerId handler, Handle handle) {
+  run_queue_.push_back(pack(handler, handle, 0));
+}
+
+void Reactor::update_clock() {
+  now_ms_ = std::max(now_ms_, clock_ms());
+}
+
+void Reactor::turn(int most_ms) {
+  int wait_ms = run_queue_.empty() ? timers_.wait_ms(now_ms_) : 0;
+  if (most_ms >= 0 && (wait_ms < 0 || wait_ms > most_ms)) wait_ms = most_ms;
+  const size_t count = poller_.wait(events_, wait_ms);
+  update_clock();
+  for (size_t i = 0; i < count; ++i) dispatch(events_[i]);
+
+  timers_.expire(now_ms_, expired_);
+  for (const uint64_t cookie : expired_) {
+    handlers_[handler_of(cookie)]->on_timer(handle_of(cookie), leg_of(cookie));
+  }
+  expired_.clear();
+
+  running_.swap(run_queue_);  // what is put off again runs in the next turn
+  for (const uint64_t cookie : running_) {
+    handlers_[handler_of(cookie)]->on_run(handle_of(cookie));
+  }
+  running_.clear();
+
+  for (uint32_t i = 0; i < handler_count_; ++i) handlers_[i]->on_turn_end();
+}
+
+void Reactor::run() {
+  stopped_ = false;
+  while (!stopped_) turn(-1);
+}
+
+void Reactor::dispatch(const PollEvent& event) {
+  handlers_[handler_of(event.cookie)]->on_ready(handle_of(event.cookie), leg_of(event.cookie),
+                                                event.ready);
+}
+
+}  // namespace sluice

@@ -1,0 +1,86 @@
+// Reactor: one turn of the loop. It waits once, tells the handlers what became ready, which timers
+// expired and whose run was put off, and lets them sweep. It knows handles, not what they name.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "net/poller.h"
+#include "net/pool.h"
+#include "net/result.h"
+#include "net/timers.h"
+
+namespace sluice {
+
+// Whoever owns a kind of handle. Calls come from turn() only; a handle may be stale, which the
+// handler finds out from its Pool. A handler must not destroy what a handle names before
+// on_turn_end (retire, then sweep).
+class EventHandler {
+ public:
+  virtual ~EventHandler() = default;
+  // `leg` is the number that watch() was given, 0 to 3.
+  virtual void on_ready(Handle handle, unsigned leg, Readiness ready) = 0;
+  virtual void on_timer(Handle handle, unsigned which) = 0;
+  // A run that enqueue() put off.
+  virtual void on_run(Handle handle) = 0;
+  virtual void on_turn_end() {}
+};
+
+class Reactor {
+ public:
+  // A handler's number in cookies.
+  using HandlerId = uint32_t;
+
+  Reactor();
+  Reactor(const Reactor&) = delete;
+  Reactor& operator=(const Reactor&) = delete;
+
+  Status open() { return poller_.open(); }
+
+  // At most 64; handlers outlive the reactor's last turn.
+  HandlerId attach(EventHandler& handler);
+
+  // Registers the descriptor, which stays its owner's. It must be unwatched before it is closed.
+  Status watch(int fd, HandlerId handler, Handle handle, unsigned leg);
+  Status watch_listener(int fd, HandlerId handler, Handle handle, bool shared);
+  void unwatch(int fd) { poller_.remove(fd); }
+
+  // Timers; `which` is 0 to 3. The id is void once the timer has expired.
+  TimerId arm(uint64_t deadline_ms, HandlerId handler, Handle handle, unsigned which);
+  void cancel(TimerId id) { timers_.cancel(id); }
+
+  // Puts a run off to the next turn, after its events, so that one busy peer starves nobody. Each
+  // entry is one run; whoever must not run twice keeps a flag.
+  void enqueue(HandlerId handler, Handle handle);
+
+  // This turn's clock, read once a turn.
+  uint64_t now_ms() const { return now_ms_; }
+  // Reads the clock again, for start-up work that takes long.
+  void update_clock();
+
+  // Waits at most `most_ms` (-1: until something happens) and dispatches.
+  void turn(int most_ms);
+  void run();  // turns until stop()
+  void stop() { stopped_ = true; }
+
+  size_t armed_timers() const { return timers_.armed(); }
+  size_t run_queue_length() const { return run_queue_.size(); }
+
+ private:
+  void dispatch(const PollEvent& event);
+
+  Poller poller_;
+  uint64_t now_ms_;
+  Timers timers_;
+  std::array<EventHandler*, 64> handlers_{};
+  uint32_t handler_count_ = 0;
+  std::array<PollEvent, Poller::max_events> events_;
+  std::vector<uint64_t> expired_;
+  std::vector<uint64_t> run_queue_;
+  std::vector<uint64_t> running_;
+  bool stopped_ = false;
+};
+
+}  // namespace sluice

@@ -1,0 +1,118 @@
+// BufferPool and Ring: the memory that bytes pass through. A worker lends buffers last-in
+// first-out, so that the same hot pages serve one session after the other; an idle session holds
+// none.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace sluice {
+
+// Sizes that are lent. `block` keeps an incomplete header or control frame (at most 130 bytes);
+// `full` is the working ring (ring_size); the two between serve slow readers and times of pressure.
+enum class BufferClass : uint8_t { block, tiny, small, full };
+
+struct Buffer {
+  uint8_t* data = nullptr;
+  uint32_t bytes = 0;
+};
+
+// One per worker and thread; outlives every Ring that borrows from it.
+class BufferPool {
+ public:
+  static constexpr uint32_t block_bytes = 256;
+  static constexpr uint32_t tiny_bytes = 4 * 1024;
+  static constexpr uint32_t small_bytes = 16 * 1024;
+  // What may be lent in full and in small rings before a smaller class serves: 256 MiB of each.
+  // With tiny ones for everybody else the sum is bounded by worker_connections and nobody waits.
+  static constexpr size_t class_budget_bytes = size_t{256} << 20;
+  // Free buffers that are kept; what is given back beyond that returns to the system.
+  static constexpr size_t kept_bytes = size_t{4} << 20;
+
+  // `full_bytes` is a power of two, at least small_bytes.
+  explicit BufferPool(uint32_t full_bytes);
+  BufferPool(const BufferPool&) = delete;
+  BufferPool& operator=(const BufferPool&) = delete;
+  ~BufferPool();
+
+  // A ring of that class, or of a smaller one when its budget is spent. Throws std::bad_alloc.
+  Buffer borrow(BufferClass wanted);
+  void give_back(Buffer buffer);
+  // The smallest class that holds `bytes`; bytes is at most the full size.
+  BufferClass class_for(size_t bytes) const;
+  uint32_t bytes_of(BufferClass buffer_class) const;
+
+  size_t lent() const;  // rings of any size, blocks not counted
+  size_t lent_blocks() const { return shelves_[0].lent; }
+  size_t lent_bytes() const;
+  uint32_t full_bytes() const { return shelves_[3].bytes; }
+
+ private:
+  struct Shelf {
+    uint32_t bytes = 0;
+    size_t lent = 0;
+    std::vector<uint8_t*> free;
+  };
+
+  Shelf& shelf_of(uint32_t bytes);
+
+  std::array<Shelf, 4> shelves_;
+};
+
+// Bytes on their way in one direction: [head, judged) may be sent, [judged, tail) was received but
+// not yet accepted. Holds a buffer of the pool only while it holds bytes; the owner says when to
+// borrow and calls release_if_empty(). A member of its session, 24 bytes.
+class Ring {
+ public:
+  Ring() = default;
+  Ring(const Ring&) = delete;
+  Ring& operator=(const Ring&) = delete;
+
+  bool held() const { return data_ != nullptr; }
+  void borrow(BufferPool& pool, BufferClass wanted);
+  void release(BufferPool& pool);  // drops whatever it holds
+  void release_if_empty(BufferPool& pool);
+  // Moves everything into a buffer of that class, which must be large enough.
+  void move_to(BufferPool& pool, BufferClass wanted);
+
+  size_t capacity() const { return capacity_; }
+  size_t queued() const { return judged_ - head_; }    // to be sent
+  size_t unjudged() const { return tail_ - judged_; }  // to be looked at
+  size_t room() const { return capacity_ - (tail_ - head_); }
+  bool empty() const { return head_ == tail_; }
+
+  // Pieces of memory, one or, where the ring wraps, two; returns how many of `pieces` are filled.
+  // `reserve` bytes of the room are left out.
+  size_t room_pieces(iovec pieces[2], size_t reserve = 0) const {
+    return cut(tail_, room() > reserve ? room() - reserve : 0, pieces);
+  }
+  size_t queued_pieces(iovec pieces[2]) const { return cut(head_, queued(), pieces); }
+  size_t unjudged_pieces(iovec pieces[2]) const { return cut(judged_, unjudged(), pieces); }
+
+  void received(size_t bytes) { tail_ += static_cast<uint32_t>(bytes); }
+  void accept(size_t bytes) { judged_ += static_cast<uint32_t>(bytes); }
+  void sent(size_t bytes);
+  // Takes back the last `bytes` of what may be sent; nothing unjudged may be behind it.
+  void trim(size_t bytes);
+  void drop_unjudged() { tail_ = judged_; }
+  // Puts bytes of ours behind what may be sent; nothing unjudged may be there, and room must be.
+  void append(std::span<const uint8_t> bytes);
+  // Puts received bytes behind the tail, unjudged.
+  void append_unjudged(std::span<const uint8_t> bytes);
+
+ private:
+  size_t cut(uint32_t from, size_t bytes, iovec pieces[2]) const;
+
+  uint8_t* data_ = nullptr;
+  uint32_t capacity_ = 0;  // a power of two; the cursors run freely and are masked on use
+  uint32_t head_ = 0;
+  uint32_t judged_ = 0;
+  uint32_t tail_ = 0;
+};
+
+}  // namespace sluice

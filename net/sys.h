@@ -1,0 +1,71 @@
+// sys: every system call of the loop, the clock and randomness. The one seam between sluice and the
+// kernel, which the simulator replaces; nothing else calls them.
+//
+// Calls return what the kernel returns, or -errno: no errno, no exception. EINTR is retried here.
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "net/address.h"
+
+namespace sluice::sys {
+
+// --- data path
+// ------------------------------------------------------------------------------------
+ssize_t recv(int fd, void* buffer, size_t bytes);
+ssize_t send(int fd, const void* buffer, size_t bytes);  // MSG_NOSIGNAL
+// For rings that wrap; at most two pieces.
+ssize_t recv_pieces(int fd, std::span<const iovec> pieces);
+ssize_t send_pieces(int fd, std::span<const iovec> pieces);
+
+// --- sockets: every descriptor is non-blocking and close-on-exec
+// -----------------------------------
+int stream_socket(int family);
+// The accepted descriptor, or -errno; fills `peer`.
+int accept(int listener, Address& peer);
+int bind(int fd, const Address& address);
+int listen(int fd, int backlog);
+int connect(int fd, const Address& address);  // -EINPROGRESS is the ordinary answer
+int shutdown_write(int fd);
+int remove_socket_file(const char* path);
+int close(int fd);
+// The pending error of a socket (SO_ERROR) as a positive errno, 0 where there is none.
+int take_socket_error(int fd);
+int set_no_delay(int fd);
+int set_reuse_address(int fd);
+int set_reuse_port(int fd);
+int set_v6_only(int fd);
+// close() will send RST instead of FIN.
+int set_abort_on_close(int fd);
+Address local_address(int fd);
+int pair(int fds[2]);  // a connected pair of unix stream sockets
+// What waits unread in the receive queue, for tests and benches; or -errno.
+int unread_bytes(int fd);
+
+// --- descriptors over a unix socket (master and workers)
+// ------------------------------------------ Sends `bytes` with `fds` attached; -errno, or the
+// bytes sent.
+ssize_t send_with_descriptors(int fd, std::span<const uint8_t> bytes, std::span<const int> fds);
+// Fills at most `fd_limit` descriptors, close-on-exec; sets `fd_count`.
+ssize_t recv_with_descriptors(int fd, std::span<uint8_t> bytes, int* fds, size_t fd_limit,
+                              size_t& fd_count);
+
+// --- memory: zeroed pages, or null; given back to the system at once
+// ---------------------------------
+void* map_memory(size_t bytes);
+void unmap_memory(void* memory, size_t bytes);
+
+// --- clock and randomness
+// -------------------------------------------------------------------------
+uint64_t monotonic_ns();   // never jumps
+uint64_t wall_clock_ms();  // since 1970, for logs only
+void random_bytes(void* buffer, size_t bytes);
+
+}  // namespace sluice::sys

@@ -1,0 +1,173 @@
+// sys for processes over POSIX.
+#include "net/sys_process.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "net/check.h"
+
+namespace sluice::sys {
+
+namespace {
+
+int signal_write_end = -1;
+int signal_read_end = -1;
+
+void on_signal(int signal) {
+  const int saved = errno;
+  const auto byte = static_cast<unsigned char>(signal);
+  [[maybe_unused]] const ssize_t written = ::write(signal_write_end, &byte, 1);
+  errno = saved;
+}
+
+template <class Call>
+auto retry(Call call) -> decltype(call()) {
+  for (;;) {
+    const auto answer = call();
+    if (answer >= 0) return answer;
+    if (errno != EINTR) return static_cast<decltype(call())>(-errno);
+  }
+}
+
+}  // namespace
+
+int open_for_append(const char* path) {
+  return retry(
+      [&] { return ::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0640); });
+}
+
+ssize_t write(int fd, const void* buffer, size_t bytes) {
+  return retry([&] { return ::write(fd, buffer, bytes); });
+}
+
+ssize_t read(int fd, void* buffer, size_t bytes) {
+  return retry([&] { return ::read(fd, buffer, bytes); });
+}
+
+bool writable_now(int fd) {
+  pollfd question{fd, POLLOUT, 0};
+  return ::poll(&question, 1, 0) == 1 && (question.revents & POLLOUT) != 0;
+}
+
+int write_whole_file(const char* path, const std::string& content) {
+  const int fd =
+      retry([&] { return ::open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644); });
+  if (fd < 0) return fd;
+  const ssize_t written = write(fd, content.data(), content.size());
+  ::close(fd);
+  if (written < 0) return static_cast<int>(written);
+  return static_cast<size_t>(written) == content.size() ? 0 : -ENOSPC;
+}
+
+int remove_file(const char* path) { return ::unlink(path) == 0 ? 0 : -errno; }
+
+LogDescriptor open_standard_stream(int fd) {
+  struct stat what {};
+  if (::fstat(fd, &what) != 0) return {};
+  // A plain file cannot block, and a second description would begin at another offset.
+  if (S_ISREG(what.st_mode)) return {::fcntl(fd, F_DUPFD_CLOEXEC, 3), false};
+  const std::string path = "/proc/self/fd/" + std::to_string(fd);
+  const int own = ::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (own >= 0) return {own, false};
+  return {::fcntl(fd, F_DUPFD_CLOEXEC, 3), true};
+}
+
+pid_t fork() {
+  const pid_t pid = ::fork();
+  return pid >= 0 ? pid : -errno;
+}
+
+pid_t process_id() { return ::getpid(); }
+
+int kill(pid_t pid, int signal) { return ::kill(pid, signal) == 0 ? 0 : -errno; }
+
+pid_t reap(int& status) {
+  const pid_t pid = ::waitpid(-1, &status, WNOHANG);
+  return pid > 0 ? pid : 0;
+}
+
+std::string describe_exit(int status) {
+  if (WIFEXITED(status)) return "exited with status " + std::to_string(WEXITSTATUS(status));
+  if (WIFSIGNALED(status)) return "was killed by signal " + std::to_string(WTERMSIG(status));
+  return "ended";
+}
+
+void exit_now(int status) { ::_exit(status); }
+
+uint64_t raise_descriptor_limit() {
+  rlimit limit{};
+  SLUICE_CHECK(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
+  if (limit.rlim_cur < limit.rlim_max) {
+    rlimit raised = limit;
+    raised.rlim_cur = limit.rlim_max;
+    if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
+  }
+  return limit.rlim_cur;
+}
+
+uint32_t processor_count() {
+  const long count = ::sysconf(_SC_NPROCESSORS_ONLN);
+  return count > 0 ? static_cast<uint32_t>(count) : 1;
+}
+
+bool is_root() { return ::geteuid() == 0; }
+
+Status user_exists(const std::string& user) {
+  errno = 0;
+  if (::getpwnam(user.c_str()) == nullptr) return Fault{"no such user", errno};
+  return Done{};
+}
+
+Status drop_privileges(const std::string& user) {
+  errno = 0;
+  const passwd* entry = ::getpwnam(user.c_str());
+  if (entry == nullptr) return Fault{"no such user", errno};
+  if (::initgroups(user.c_str(), entry->pw_gid) != 0) return Fault{"initgroups", errno};
+  if (::setgid(entry->pw_gid) != 0) return Fault{"setgid", errno};
+  if (::setuid(entry->pw_uid) != 0) return Fault{"setuid", errno};
+  return Done{};
+}
+
+int signal_pipe(std::initializer_list<int> signals) {
+  if (signal_read_end >= 0) {
+    ::close(signal_read_end);
+    ::close(signal_write_end);
+  }
+  int ends[2];
+  SLUICE_CHECK(::pipe(ends) == 0);
+  for (const int end : ends) {
+    SLUICE_CHECK(::fcntl(end, F_SETFL, O_NONBLOCK) == 0);
+    SLUICE_CHECK(::fcntl(end, F_SETFD, FD_CLOEXEC) == 0);
+  }
+  signal_read_end = ends[0];
+  signal_write_end = ends[1];
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
+  ::sigfillset(&action.sa_mask);
+  for (const int signal : signals) SLUICE_CHECK(::sigaction(signal, &action, nullptr) == 0);
+  ::signal(SIGPIPE, SIG_IGN);
+  return signal_read_end;
+}
+
+int next_signal(int pipe) {
+  unsigned char byte = 0;
+  return read(pipe, &byte, 1) == 1 ? byte : 0;
+}
+
+void wait_readable(int fd, int timeout_ms) {
+  pollfd question{fd, POLLIN, 0};
+  ::poll(&question, 1, timeout_ms);
+}
+
+}  // namespace sluice::sys

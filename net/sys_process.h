@@ -1,0 +1,61 @@
+// sys for processes: what master, workers and logs ask of the kernel outside the data path. The
+// same conventions as sys.h: what the kernel returns, or -errno.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+
+#include "net/result.h"
+
+namespace sluice::sys {
+
+// --- files ----------------------------------------------------------------------------------------
+// Writes of up to this much to a pipe are taken whole or not at all (PIPE_BUF).
+inline constexpr size_t pipe_atomic_bytes = 4096;
+
+int open_for_append(const char* path);
+ssize_t write(int fd, const void* buffer, size_t bytes);
+ssize_t read(int fd, void* buffer, size_t bytes);
+bool writable_now(int fd);
+int write_whole_file(const char* path, const std::string& content);
+int remove_file(const char* path);
+
+// A log's descriptor; `may_block` where it is in blocking mode and shared with other programs.
+struct LogDescriptor {
+  int fd = -1;
+  bool may_block = false;
+};
+// Our own non-blocking description of stdout or stderr where the system gives one (pipes, files,
+// terminals through /proc), else the shared one.
+LogDescriptor open_standard_stream(int fd);
+
+// --- processes ------------------------------------------------------------------------------------
+pid_t fork();
+pid_t process_id();
+int kill(pid_t pid, int signal);
+// A child that ended, or 0: `status` as waitpid gives it.
+pid_t reap(int& status);
+std::string describe_exit(int status);
+[[noreturn]] void exit_now(int status);  // without destructors and atexit, for children
+// Raises the soft limit of descriptors to the hard one and returns it.
+uint64_t raise_descriptor_limit();
+uint32_t processor_count();
+bool is_root();
+// Becomes that user with its group and no others, for good.
+Status drop_privileges(const std::string& user);
+Status user_exists(const std::string& user);
+
+// --- signals: delivered as bytes of a pipe ----------------------------------------------------------
+// From then on these signals are written to a pipe, whose non-blocking reading end is returned. A
+// forked child calls it again to have a pipe of its own. SIGPIPE is ignored.
+int signal_pipe(std::initializer_list<int> signals);
+// The next signal that came, or 0.
+int next_signal(int pipe);
+// Waits until the descriptor is readable or the time is over.
+void wait_readable(int fd, int timeout_ms);
+
+}  // namespace sluice::sys

@@ -1,0 +1,38 @@
+// PlainTransport: recv and send for one piece, recvmsg and sendmsg only when a ring wraps.
+#include "net/transport.h"
+
+#include <cerrno>
+
+#include "net/sys.h"
+
+namespace sluice {
+
+namespace {
+
+Io io_of(ssize_t answer, Io::State at_zero) {
+  if (answer > 0) return Io{static_cast<size_t>(answer), Io::State::open, 0};
+  if (answer == 0) return Io{0, at_zero, 0};
+  const int error = static_cast<int>(-answer);
+  if (error == EAGAIN || error == EWOULDBLOCK) return Io{0, Io::State::blocked, 0};
+  return Io{0, Io::State::failed, error};
+}
+
+}  // namespace
+
+Io PlainTransport::recv(std::span<const iovec> pieces) {
+  const ssize_t answer = pieces.size() == 1 ? sys::recv(fd_, pieces[0].iov_base, pieces[0].iov_len)
+                                            : sys::recv_pieces(fd_, pieces);
+  return io_of(answer, Io::State::ended);
+}
+
+Io PlainTransport::send(std::span<const iovec> pieces) {
+  const ssize_t answer = pieces.size() == 1 ? sys::send(fd_, pieces[0].iov_base, pieces[0].iov_len)
+                                            : sys::send_pieces(fd_, pieces);
+  return io_of(answer, Io::State::blocked);
+}
+
+void PlainTransport::shutdown_write() {
+  sys::shutdown_write(fd_);
+}
+
+}  // namespace sluice
