@@ -1,0 +1,102 @@
+// FrameScanner: the relay's in-place judge of frames (RFC 6455 section 5). It reads headers and
+// control frames where they lie and steps over payload; it keeps no bytes and changes none.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "protocol/close_code.h"
+#include "protocol/frame_codec.h"
+#include "protocol/utf8.h"
+
+namespace sluice {
+
+inline constexpr uint32_t max_control_frames_a_second = 100;  // DESIGN.md section 7, limits
+inline constexpr uint32_t max_fragments_a_message = 1024;
+
+// What one direction's frames must obey. One per leg and session; filled from the route and the
+// handshake.
+struct FrameRules {
+  bool expect_masked = false;      // true for what clients send
+  bool deflate = false;            // permessage-deflate was accepted: RSV1 on first frames is legal
+  bool validate_utf8 = false;      // text messages that are not compressed
+  uint64_t max_message_bytes = 0;  // 0: unlimited
+};
+
+// One direction's place in its frames. A small value that lives in the session; it allocates
+// nothing and keeps no bytes: what scan() did not accept is the caller's to keep and to offer
+// again.
+class FrameScanner {
+ public:
+  enum class Verdict : uint8_t {
+    good,    // everything accepted, or all but an incomplete header or control frame
+    closed,  // a Close was accepted; what follows it is not looked at and is to be dropped
+    bad,     // code() and reason() say what is wrong
+  };
+
+  struct Scan {
+    size_t accepted = 0;  // bytes from the beginning that may travel on
+    Verdict verdict = Verdict::good;
+  };
+
+  // Judges contiguous bytes that follow what was accepted before. A frame header is accepted only
+  // whole, a control frame only with its whole payload: what is left over under `good` is at most
+  // 13 or 130 bytes, offered again with more behind it. With `bad`, what was accepted before the
+  // bad frame (or, for UTF-8, before the bad byte) may still be sent. `closed` and `bad` are final:
+  // later calls accept nothing and repeat them. `now_ms` feeds the limit on control frames, in
+  // which a Close does not count. How the bytes are split into calls changes nothing.
+  Scan scan(std::span<const uint8_t> bytes, const FrameRules& rules, uint32_t now_ms);
+
+  // Payload of the current frame still to come; unless text is validated, it is accepted unseen.
+  uint64_t payload_left() const { return payload_left_; }
+  // Bytes of the current frame accepted so far, header included; 0 at a frame boundary.
+  uint64_t into_frame() const { return into_frame_; }
+  bool at_boundary() const { return into_frame_ == 0; }
+
+  // After `bad`. `reason` is static text for the log.
+  CloseCode code() const;
+  const char* reason() const;
+  // After `closed`: the code that the peer sent, 1005 for an empty payload.
+  uint16_t peer_close_code() const { return peer_close_code_; }
+
+  // Messages that began (text and binary first frames), for the access log.
+  uint64_t messages() const { return messages_; }
+
+ private:
+  enum class Wrong : uint8_t;
+  struct Explanation;
+
+  Verdict verdict() const;
+  size_t take_payload(std::span<const uint8_t> bytes, const FrameRules& rules);
+  size_t take_frame(std::span<const uint8_t> bytes, const FrameRules& rules, uint32_t now_ms);
+  size_t take_control_frame(std::span<const uint8_t> frame, uint32_t now_ms);
+  void take_close(std::span<const uint8_t> frame);
+  void begin_frame(std::span<const uint8_t> header, uint64_t payload_bytes,
+                   const FrameRules& rules);
+
+  Wrong judge_first_byte(uint8_t first, const FrameRules& rules, uint32_t now_ms) const;
+  Wrong judge_length(uint8_t first, size_t length_bytes, uint64_t payload_bytes,
+                     const FrameRules& rules) const;
+  uint32_t control_frames_in_window(uint32_t now_ms) const;
+  static Explanation explain(Wrong wrong);
+
+  uint64_t payload_left_ = 0;
+  uint64_t into_frame_ = 0;
+  uint64_t message_bytes_ = 0;  // announced by all frames of the open message, saturating
+  uint64_t messages_ = 0;
+  uint32_t control_window_ms_ = 0;  // when the window began in which control_frames_ are counted
+  Utf8Validator utf8_;
+  uint8_t mask_key_[4] =
+      {};  // turned so that the byte at into_frame_ is masked with [into_frame_ % 4]
+  uint16_t fragments_ = 0;        // of the open message
+  uint16_t peer_close_code_ = 0;  // 0 until a Close was accepted
+  uint8_t control_frames_ = 0;
+  Wrong wrong_{};            // what made the verdict `bad`
+  bool in_message_ = false;  // a message is open: its final frame did not begin yet
+  bool check_text_ = false;  // the message of the latest data frame is text to be validated
+};
+
+static_assert(sizeof(FrameScanner) <= 64, "two of them lie in every session");
+
+}  // namespace sluice

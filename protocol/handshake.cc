@@ -1,0 +1,171 @@
+// The handshake's server role: what a client must ask, and our own answers to it. Building and
+// checking toward the upstream is handshake_upstream.cc.
+#include "protocol/handshake.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+
+#include "net/check.h"
+
+namespace sluice {
+
+namespace {
+
+constexpr std::string_view accept_guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455 1.3
+
+bool is_base64_byte(char byte) {
+  return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') ||
+         (byte >= '0' && byte <= '9') || byte == '+' || byte == '/';
+}
+
+// 16 bytes in base64: 22 digits and their padding.
+bool key_valid(std::string_view key) {
+  return key.size() == 24 && key.ends_with("==") &&
+         std::all_of(key.begin(), key.begin() + 22, is_base64_byte);
+}
+
+// RFC 9110 7.2 and RFC 9112 3.2.2: the target's authority outranks Host, which must be good all the
+// same.
+std::optional<Refusal> find_authority(const Head& head, UpgradeRequest& request) {
+  if (head.count("Host") != 1) return Refusal{400, "Host missing or doubled"};
+  const std::string_view host = *head.find("Host");
+  if (!parse_authority(host).ok()) return Refusal{400, "malformed Host"};
+  const Result<RequestTarget> target = parse_request_target(head.target);
+  if (!target.ok()) return Refusal{400, target.fault().what};
+  request.target = target.value();
+  request.authority = request.target.authority.empty() ? host : request.target.authority;
+  request.host = parse_authority(request.authority).value().host;
+  return std::nullopt;
+}
+
+// An upgrade request has no body; a length of nothing may be said (DESIGN.md section 7).
+bool announces_body(const Head& head) {
+  if (head.find("Transfer-Encoding") != nullptr) return true;
+  return std::any_of(head.fields.begin(), head.fields.end(), [](const HeaderField& field) {
+    return equals_ignoring_case(field.name, "Content-Length") &&
+           field.value.find_first_not_of('0') != std::string_view::npos;
+  });
+}
+
+// RFC 6455 4.2.1: what makes a request an upgrade to WebSocket.
+std::optional<Refusal> check_upgrade_fields(const Head& head) {
+  if (!has_list_token(head, "Upgrade", "websocket")) {
+    return Refusal{426, "no upgrade to websocket asked for"};
+  }
+  if (head.minor_version < 1) return Refusal{400, "upgrade in HTTP/1.0"};
+  if (head.method != "GET") return Refusal{405, "method other than GET"};
+  if (!has_list_token(head, "Connection", "upgrade")) {
+    return Refusal{400, "Connection without upgrade"};
+  }
+  if (announces_body(head)) return Refusal{400, "upgrade request with a body"};
+  if (head.count("Sec-WebSocket-Version") != 1 || *head.find("Sec-WebSocket-Version") != "13") {
+    return Refusal{426, "Sec-WebSocket-Version is not 13"};
+  }
+  if (head.count("Sec-WebSocket-Key") != 1 || !key_valid(*head.find("Sec-WebSocket-Key"))) {
+    return Refusal{400, "malformed or doubled Sec-WebSocket-Key"};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Refusal> check_upgrade_request(const Head& head, UpgradeRequest& request) {
+  if (head.minor_version < 1 && head.find("Transfer-Encoding") != nullptr) {
+    return Refusal{400, "Transfer-Encoding in HTTP/1.0"};
+  }
+  if (auto refusal = find_authority(head, request)) return refusal;
+  if (auto refusal = check_upgrade_fields(head)) return refusal;
+  request.key = *head.find("Sec-WebSocket-Key");
+  request.protocols = list_elements(head, "Sec-WebSocket-Protocol");
+  for (const std::string_view protocol : request.protocols) {
+    if (!header_name_valid(protocol)) return Refusal{400, "malformed Sec-WebSocket-Protocol"};
+  }
+  for (const std::string_view extension : list_elements(head, "Sec-WebSocket-Extensions")) {
+    const std::string_view name = extension.substr(0, extension.find_first_of("; \t"));
+    if (equals_ignoring_case(name, "permessage-deflate")) {
+      request.deflate_offers.push_back(extension);
+    }
+  }
+  return std::nullopt;
+}
+
+std::string build_error_answer(int status) {
+  const std::string line = std::to_string(status) + " " + std::string(status_text(status));
+  const std::string body = line + "\n";
+  std::string answer = "HTTP/1.1 " + line + "\r\n";
+  if (status == 405) answer += "Allow: GET\r\n";
+  if (status == 426) answer += "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+  if (status == 503) answer += "Retry-After: 1\r\n";
+  answer += status == 426 ? "Connection: Upgrade, close\r\n" : "Connection: close\r\n";
+  answer += "Content-Type: text/plain\r\nContent-Length: " + std::to_string(body.size()) +
+            "\r\n\r\n" + body;
+  return answer;
+}
+
+std::string_view status_text(int status) {
+  switch (status) {
+    case 400:
+      return "Bad Request";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
+    case 414:
+      return "URI Too Long";
+    case 426:
+      return "Upgrade Required";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 501:
+      return "Not Implemented";
+    case 502:
+      return "Bad Gateway";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    case 505:
+      return "HTTP Version Not Supported";
+    default:
+      return "Error";
+  }
+}
+
+std::string accept_for_key(std::string_view key) {
+  std::string text(key);
+  text += accept_guid;
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int digest_bytes = 0;
+  SLUICE_CHECK(EVP_Digest(text.data(), text.size(), digest, &digest_bytes, EVP_sha1(), nullptr) ==
+               1);
+  unsigned char encoded[4 * ((EVP_MAX_MD_SIZE + 2) / 3) + 1];
+  const int bytes = EVP_EncodeBlock(encoded, digest, static_cast<int>(digest_bytes));
+  return std::string(reinterpret_cast<const char*>(encoded), static_cast<size_t>(bytes));
+}
+
+bool header_is_reserved(std::string_view name) {
+  constexpr std::string_view prefix = "Sec-WebSocket-";
+  for (const std::string_view reserved :
+       {"Connection", "Upgrade", "Content-Length", "Transfer-Encoding"}) {
+    if (equals_ignoring_case(name, reserved)) return true;
+  }
+  return equals_ignoring_case(name.substr(0, prefix.size()), prefix);
+}
+
+bool header_name_valid(std::string_view name) {
+  return is_token(name);
+}
+
+bool header_value_valid(std::string_view value) {
+  return std::all_of(value.begin(), value.end(), [](char byte) {
+    const auto number = static_cast<unsigned char>(byte);
+    return number == '\t' || (number >= 0x20 && number != 0x7f);
+  });
+}
+
+}  // namespace sluice

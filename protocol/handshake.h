@@ -1,0 +1,97 @@
+// The WebSocket opening handshake, both roles (RFC 6455 section 4): what a client's request must
+// hold, the request that goes upstream, what the upstream's answer must hold, and our own answers.
+// Pure functions from heads to verdicts and bytes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/http1.h"
+#include "protocol/uri.h"
+
+namespace sluice {
+
+// A refusal that the client is told, with its reason for the log. `reason` is static text.
+struct Refusal {
+  int status = 0;
+  const char* reason = "";
+};
+
+// What a valid upgrade request asks for; views into its Head.
+struct UpgradeRequest {
+  RequestTarget target;
+  std::string_view authority;  // what it is routed on: the absolute-form's, else Host's
+  std::string_view host;       // authority without the port, brackets kept
+  std::string_view key;        // Sec-WebSocket-Key
+  std::vector<std::string_view> protocols;   // offered, in order
+  std::vector<std::string_view> deflate_offers;  // permessage-deflate offers with their parameters
+};
+
+// Checks every row of BAD_INPUT.md's first table that a head alone decides (Host, body framing,
+// version, method, Upgrade, Connection, key, target). On success fills `request`.
+std::optional<Refusal> check_upgrade_request(const Head& head, UpgradeRequest& request);
+
+// How the request goes upstream. All views outlive the call only.
+struct UpstreamRequest {
+  std::string_view target;        // path and query as the server gets them
+  std::string_view host;          // Host field's value
+  std::string_view forwarded_for;    // the client's address
+  std::string_view forwarded_proto;  // "http" or "https"
+  std::string_view forwarded_host;   // what the client asked for
+  std::span<const std::string_view> protocols;  // already filtered; empty: no field
+  struct Field {
+    std::string_view name;
+    std::string_view value;
+  };
+  std::span<const Field> set_headers;               // replace fields of that name
+  std::span<const std::string_view> remove_headers;  // removed before set_headers are set
+};
+
+// Builds the request afresh: hop-by-hop fields and everything that Connection nominates are dropped
+// (RFC 9110 7.6.1), end-to-end fields are kept in order, then ours are added. The client's key and
+// its permessage-deflate offers travel on, other extensions do not.
+std::string build_upstream_request(const Head& head, const UpgradeRequest& request,
+                                   const UpstreamRequest& upstream);
+
+// What a valid 101 agreed on; views into its Head.
+struct UpgradeAnswer {
+  std::string_view protocol;    // "" where none
+  std::string_view extensions;  // the accepted permessage-deflate with parameters, or ""
+};
+
+// Checks a 101 (RFC 6455 4.2.2, 4.1 page 19): Upgrade, Connection, Accept for `key`, at most one
+// protocol among `offered_protocols` (those that went upstream), at most one permessage-deflate and
+// only where it was offered, with parameters that the offers permit (RFC 7692 7.1). Returns the
+// reason for the log, or nullptr where all is well.
+const char* check_upgrade_answer(const Head& head, std::string_view key,
+                                 std::span<const std::string_view> offered_protocols,
+                                 std::span<const std::string_view> deflate_offers,
+                                 UpgradeAnswer& answer);
+
+// The 101 for the client: end-to-end fields of the upstream's answer, Accept computed by us.
+std::string build_client_answer(const Head& head, std::string_view key, const UpgradeAnswer& answer);
+
+// An answer of our own, with a short text body, Connection: close and what the status demands:
+// 405 Allow, 426 Upgrade, Connection and Sec-WebSocket-Version, 503 Retry-After.
+std::string build_error_answer(int status);
+std::string_view status_text(int status);
+
+// The head of an upstream's refusal as the client gets it: its status, reason and end-to-end
+// fields, Connection: close, and framing of our own: Content-Length where it is known, else chunked.
+std::string build_refusal_head(const Head& head, Http1Parser::Framing framing,
+                               uint64_t content_length);
+
+// base64(SHA-1(key + GUID)), RFC 6455 4.2.2 step 5.4. 28 bytes.
+std::string accept_for_key(std::string_view key);
+
+// True for fields that set_header may not set: Connection, Upgrade, Sec-WebSocket-*, Content-Length,
+// Transfer-Encoding (DESIGN.md section 7, headers).
+bool header_is_reserved(std::string_view name);
+bool header_name_valid(std::string_view name);    // RFC 9110 5.1 token
+bool header_value_valid(std::string_view value);  // no CR, LF, NUL or other control byte but TAB
+
+}  // namespace sluice

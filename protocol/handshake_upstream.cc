@@ -1,0 +1,262 @@
+// The handshake's client role: the request that goes upstream, built afresh, and what an upstream's
+// answer must hold before it reaches the client (RFC 6455 section 4.1, RFC 7692 section 7.1).
+#include <algorithm>
+#include <charconv>
+
+#include "protocol/handshake.h"
+
+namespace sluice {
+
+namespace {
+
+void append_field(std::string& out, std::string_view name, std::string_view value) {
+  out += name;
+  out += ": ";
+  out += value;
+  out += "\r\n";
+}
+
+std::string joined(std::span<const std::string_view> elements) {
+  std::string text;
+  for (const std::string_view element : elements) {
+    if (!text.empty()) text += ", ";
+    text += element;
+  }
+  return text;
+}
+
+bool named_in(std::span<const std::string_view> names, std::string_view name) {
+  return std::any_of(names.begin(), names.end(), [name](std::string_view other) {
+    return equals_ignoring_case(other, name);
+  });
+}
+
+// Fields that concern one connection only (RFC 9110 7.6.1), whether Connection names them or not.
+bool is_hop_by_hop(std::string_view name) {
+  static constexpr std::string_view names[] = {
+      "Connection",        "Keep-Alive", "Proxy-Connection",  "Proxy-Authorization",
+      "Proxy-Authenticate", "TE",        "Trailer",           "Transfer-Encoding",
+      "Upgrade",           "HTTP2-Settings"};
+  return named_in(names, name);
+}
+
+// Drops what is not end-to-end, what Connection nominates, and what framing and handshake decide.
+class EndToEnd {
+ public:
+  explicit EndToEnd(const Head& head) : nominated_(list_elements(head, "Connection")) {}
+
+  bool keeps(std::string_view name) const {
+    return !is_hop_by_hop(name) && !named_in(nominated_, name) && !header_is_reserved(name);
+  }
+
+ private:
+  std::vector<std::string_view> nominated_;
+};
+
+// The parameters of one permessage-deflate offer or answer.
+struct DeflateParameters {
+  bool valid = false;
+  bool server_no_context_takeover = false;
+  bool client_no_context_takeover = false;
+  bool client_window_offered = false;  // client_max_window_bits, with a value or without
+  int server_window_bits = 0;          // 0: not given
+  int client_window_bits = 0;
+};
+
+// 8 to 15 (RFC 7692 7.1.2), or -1; the value may be quoted.
+int window_bits(std::string_view value) {
+  if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
+    value = value.substr(1, value.size() - 2);
+  }
+  int bits = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), bits);
+  const bool whole = error == std::errc() && end == value.data() + value.size();
+  return whole && value.front() != '0' && bits >= 8 && bits <= 15 ? bits : -1;
+}
+
+bool take_flag(bool& flag, bool has_value) {
+  const bool fresh = !flag && !has_value;
+  flag = true;
+  return fresh;
+}
+
+bool take_parameter(DeflateParameters& parameters, std::string_view text) {
+  const size_t equals = text.find('=');
+  const bool has_value = equals != std::string_view::npos;
+  const std::string_view name = without_blanks(text.substr(0, equals));
+  const std::string_view value = has_value ? without_blanks(text.substr(equals + 1)) : std::string_view();
+  if (equals_ignoring_case(name, "server_no_context_takeover")) {
+    return take_flag(parameters.server_no_context_takeover, has_value);
+  }
+  if (equals_ignoring_case(name, "client_no_context_takeover")) {
+    return take_flag(parameters.client_no_context_takeover, has_value);
+  }
+  if (equals_ignoring_case(name, "server_max_window_bits")) {
+    if (parameters.server_window_bits != 0) return false;
+    return (parameters.server_window_bits = window_bits(value)) > 0;
+  }
+  if (!equals_ignoring_case(name, "client_max_window_bits")) return false;
+  if (parameters.client_window_offered) return false;
+  parameters.client_window_offered = true;
+  return !has_value || (parameters.client_window_bits = window_bits(value)) > 0;
+}
+
+DeflateParameters parse_deflate(std::string_view extension) {
+  DeflateParameters parameters;
+  size_t begin = extension.find(';');
+  if (!equals_ignoring_case(without_blanks(extension.substr(0, begin)), "permessage-deflate")) {
+    return parameters;
+  }
+  while (begin != std::string_view::npos) {
+    const size_t end = extension.find(';', begin + 1);
+    const size_t length = end == std::string_view::npos ? end : end - begin - 1;
+    if (!take_parameter(parameters, without_blanks(extension.substr(begin + 1, length)))) {
+      return parameters;
+    }
+    begin = end;
+  }
+  parameters.valid = true;
+  return parameters;
+}
+
+// Whether that offer permits that answer (RFC 7692 7.1.1, 7.1.2).
+bool answers_offer(const DeflateParameters& answer, const DeflateParameters& offer) {
+  if (!offer.valid) return false;
+  if (offer.server_no_context_takeover && !answer.server_no_context_takeover) return false;
+  if (offer.server_window_bits != 0 &&
+      (answer.server_window_bits == 0 || answer.server_window_bits > offer.server_window_bits)) {
+    return false;
+  }
+  if (!answer.client_window_offered) return true;
+  if (answer.client_window_bits == 0 || !offer.client_window_offered) return false;
+  return offer.client_window_bits == 0 || answer.client_window_bits <= offer.client_window_bits;
+}
+
+const char* check_extensions(const Head& head, std::span<const std::string_view> offers,
+                             UpgradeAnswer& answer) {
+  const std::vector<std::string_view> accepted = list_elements(head, "Sec-WebSocket-Extensions");
+  if (accepted.empty()) return nullptr;
+  if (accepted.size() > 1) return "101 with more than one extension";
+  const DeflateParameters parameters = parse_deflate(accepted[0]);
+  const bool offered = std::any_of(offers.begin(), offers.end(), [&](std::string_view offer) {
+    return answers_offer(parameters, parse_deflate(offer));
+  });
+  if (!parameters.valid || !offered) return "101 with an extension that was not offered";
+  answer.extensions = accepted[0];
+  return nullptr;
+}
+
+}  // namespace
+
+std::string build_upstream_request(const Head& head, const UpgradeRequest& request,
+                                   const UpstreamRequest& upstream) {
+  const EndToEnd end_to_end(head);
+  std::string out;
+  out.reserve(1024);
+  out += "GET ";
+  out += upstream.target;
+  out += " HTTP/1.1\r\n";
+  append_field(out, "Host", upstream.host);
+  const auto is_set = [&upstream](std::string_view name) {
+    return std::any_of(
+        upstream.set_headers.begin(), upstream.set_headers.end(),
+        [name](const auto& field) { return equals_ignoring_case(field.name, name); });
+  };
+  const UpstreamRequest::Field ours[] = {{"X-Forwarded-For", upstream.forwarded_for},
+                                         {"X-Forwarded-Proto", upstream.forwarded_proto},
+                                         {"X-Forwarded-Host", upstream.forwarded_host}};
+  const auto is_ours = [&ours](std::string_view name) {
+    return std::any_of(std::begin(ours), std::end(ours), [name](const auto& field) {
+      return equals_ignoring_case(field.name, name);
+    });
+  };
+  const auto dropped = [&](std::string_view name) {
+    return named_in(upstream.remove_headers, name) || is_set(name);
+  };
+  for (const HeaderField& field : head.fields) {
+    const bool kept = end_to_end.keeps(field.name) && !equals_ignoring_case(field.name, "Host") &&
+                      !is_ours(field.name) && !dropped(field.name);
+    if (kept) append_field(out, field.name, field.value);
+  }
+  for (const auto& field : ours) {
+    if (!dropped(field.name)) append_field(out, field.name, field.value);
+  }
+  for (const auto& field : upstream.set_headers) append_field(out, field.name, field.value);
+  out += "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+  append_field(out, "Sec-WebSocket-Key", request.key);
+  if (!upstream.protocols.empty()) {
+    append_field(out, "Sec-WebSocket-Protocol", joined(upstream.protocols));
+  }
+  if (!request.deflate_offers.empty()) {
+    append_field(out, "Sec-WebSocket-Extensions", joined(request.deflate_offers));
+  }
+  out += "\r\n";
+  return out;
+}
+
+const char* check_upgrade_answer(const Head& head, std::string_view key,
+                                 std::span<const std::string_view> offered_protocols,
+                                 std::span<const std::string_view> deflate_offers,
+                                 UpgradeAnswer& answer) {
+  if (head.minor_version < 1) return "101 in HTTP/1.0";
+  if (head.count("Upgrade") != 1 || !equals_ignoring_case(*head.find("Upgrade"), "websocket")) {
+    return "101 without Upgrade: websocket";
+  }
+  if (!has_list_token(head, "Connection", "upgrade")) return "101 without Connection: Upgrade";
+  if (head.count("Sec-WebSocket-Accept") != 1) return "101 without one Sec-WebSocket-Accept";
+  if (*head.find("Sec-WebSocket-Accept") != accept_for_key(key)) {
+    return "101 with a wrong Sec-WebSocket-Accept";
+  }
+  if (head.count("Sec-WebSocket-Protocol") > 1) return "101 with a second Sec-WebSocket-Protocol";
+  if (const std::string_view* protocol = head.find("Sec-WebSocket-Protocol")) {
+    // Subprotocols compare with case (RFC 6455 4.1).
+    if (std::find(offered_protocols.begin(), offered_protocols.end(), *protocol) ==
+        offered_protocols.end()) {
+      return "101 with a subprotocol that was not offered";
+    }
+    answer.protocol = *protocol;
+  }
+  return check_extensions(head, deflate_offers, answer);
+}
+
+std::string build_client_answer(const Head& head, std::string_view key,
+                                const UpgradeAnswer& answer) {
+  std::string out =
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
+  append_field(out, "Sec-WebSocket-Accept", accept_for_key(key));
+  if (!answer.protocol.empty()) append_field(out, "Sec-WebSocket-Protocol", answer.protocol);
+  if (!answer.extensions.empty()) append_field(out, "Sec-WebSocket-Extensions", answer.extensions);
+  const EndToEnd end_to_end(head);
+  for (const HeaderField& field : head.fields) {
+    if (end_to_end.keeps(field.name)) append_field(out, field.name, field.value);
+  }
+  out += "\r\n";
+  return out;
+}
+
+std::string build_refusal_head(const Head& head, Http1Parser::Framing framing,
+                               uint64_t content_length) {
+  std::string out = "HTTP/1.1 " + std::to_string(head.status) + " ";
+  out += head.reason;
+  out += "\r\n";
+  const EndToEnd end_to_end(head);
+  for (const HeaderField& field : head.fields) {
+    // Which versions an upstream speaks is the one handshake field that means something here.
+    const bool version = equals_ignoring_case(field.name, "Sec-WebSocket-Version");
+    if (version || end_to_end.keeps(field.name)) append_field(out, field.name, field.value);
+  }
+  if (head.status == 426) {
+    out += "Upgrade: websocket\r\nConnection: Upgrade, close\r\n";  // RFC 9110 15.5.22
+  } else {
+    out += "Connection: close\r\n";
+  }
+  if (framing == Http1Parser::Framing::length) {
+    append_field(out, "Content-Length", std::to_string(content_length));
+  } else if (framing != Http1Parser::Framing::none) {
+    out += "Transfer-Encoding: chunked\r\n";
+  }
+  out += "\r\n";
+  return out;
+}
+
+}  // namespace sluice

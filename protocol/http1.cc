@@ -1,0 +1,350 @@
+// Http1Parser over llhttp. The head's bytes are kept as they came and llhttp's spans are offsets into
+// them; what llhttp lets pass and RFC 9112 does not, check_start_line() refuses.
+#include "protocol/http1.h"
+
+#include <algorithm>
+
+#include "net/check.h"
+
+namespace sluice {
+
+namespace {
+
+constexpr int method_piece = 0;
+constexpr int target_piece = 1;  // or a response's reason
+constexpr int version_piece = 2;
+
+char folded(char byte) {
+  return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte + 32) : byte;
+}
+
+// Calls visit(element) for each trimmed element of a list that is not empty (RFC 9110 5.6.1).
+template <class Visit>
+void for_each_element(std::string_view list, Visit visit) {
+  size_t begin = 0;
+  bool quoted = false;
+  for (size_t i = 0; i <= list.size(); ++i) {
+    if (i < list.size()) {
+      if (quoted && list[i] == '\\') {
+        ++i;  // the escaped byte ends nothing
+        continue;
+      }
+      if (list[i] == '"') quoted = !quoted;
+      if (quoted || list[i] != ',') continue;
+    }
+    const std::string_view element = without_blanks(list.substr(begin, std::min(i, list.size()) - begin));
+    if (!element.empty()) visit(element);
+    begin = i + 1;
+  }
+}
+
+struct Answer {
+  int status;
+  const char* reason;
+};
+
+// llhttp's own reasons differ between releases; these are ours.
+Answer answer_to(llhttp_errno_t error) {
+  switch (error) {
+    case HPE_INVALID_METHOD:
+      return {501, "unknown method"};
+    case HPE_INVALID_VERSION:
+    case HPE_PAUSED_H2_UPGRADE:
+      return {505, "HTTP version other than 1.x"};
+    case HPE_INVALID_URL:
+      return {400, "malformed target"};
+    case HPE_INVALID_HEADER_TOKEN:
+      return {400, "malformed field"};
+    case HPE_CR_EXPECTED:
+    case HPE_LF_EXPECTED:
+    case HPE_STRICT:
+      return {400, "line does not end in CRLF"};
+    case HPE_UNEXPECTED_CONTENT_LENGTH:
+    case HPE_INVALID_CONTENT_LENGTH:
+      return {400, "malformed or doubled Content-Length"};
+    case HPE_INVALID_TRANSFER_ENCODING:
+      return {400, "malformed Transfer-Encoding"};
+    case HPE_INVALID_CHUNK_SIZE:
+      return {400, "malformed chunk"};
+    case HPE_INVALID_STATUS:
+      return {400, "malformed status"};
+    default:
+      return {400, "malformed HTTP"};
+  }
+}
+
+}  // namespace
+
+// llhttp's callbacks. `at` points into the bytes being fed; `chunk_` says where those stand in text_.
+struct Http1Callbacks {
+  static Http1Parser& self(llhttp_t* parser) { return *static_cast<Http1Parser*>(parser->data); }
+
+  static int extend(Http1Parser& parser, Http1Parser::Piece& piece, const char* at, size_t length) {
+    const auto begin = static_cast<uint32_t>(at - parser.text_.data());
+    if (piece.end == 0) piece.begin = begin;
+    piece.end = begin + static_cast<uint32_t>(length);
+    return 0;
+  }
+
+  template <int index>
+  static int on_start_piece(llhttp_t* parser, const char* at, size_t length) {
+    return extend(self(parser), self(parser).start_pieces_[index], at, length);
+  }
+
+  static int on_field(llhttp_t* parser, const char* at, size_t length) {
+    Http1Parser& p = self(parser);
+    if (p.head_complete_) return 0;  // a trailer, which nobody asked for
+    if (!p.in_field_name_) {
+      if (p.pieces_.size() / 2 >= p.limits_.fields) {
+        p.fail(431, "too many fields");
+        return HPE_USER;
+      }
+      p.in_field_name_ = true;
+      p.pieces_.resize(p.pieces_.size() + 2);
+    }
+    return extend(p, p.pieces_[p.pieces_.size() - 2], at, length);
+  }
+
+  static int on_field_complete(llhttp_t* parser) {
+    self(parser).in_field_name_ = false;
+    return 0;
+  }
+
+  static int on_value(llhttp_t* parser, const char* at, size_t length) {
+    Http1Parser& p = self(parser);
+    if (p.head_complete_ || length == 0) return 0;
+    return extend(p, p.pieces_.back(), at, length);
+  }
+
+  static int on_headers_complete(llhttp_t* parser) {
+    self(parser).head_complete_ = true;
+    return HPE_PAUSED;
+  }
+
+  static int on_body(llhttp_t* parser, const char* at, size_t length) {
+    self(parser).body_->append(at, length);
+    return 0;
+  }
+
+  static int on_message_complete(llhttp_t* parser) {
+    self(parser).body_complete_ = true;
+    return HPE_PAUSED;
+  }
+
+  static const llhttp_settings_t* settings() {
+    static const llhttp_settings_t all = [] {
+      llhttp_settings_t made;
+      llhttp_settings_init(&made);
+      made.on_method = on_start_piece<method_piece>;
+      made.on_url = on_start_piece<target_piece>;
+      made.on_status = on_start_piece<target_piece>;
+      made.on_version = on_start_piece<version_piece>;
+      made.on_header_field = on_field;
+      made.on_header_field_complete = on_field_complete;
+      made.on_header_value = on_value;
+      made.on_headers_complete = on_headers_complete;
+      made.on_body = on_body;
+      made.on_message_complete = on_message_complete;
+      return made;
+    }();
+    return &all;
+  }
+};
+
+const std::string_view* Head::find(std::string_view name) const {
+  for (const HeaderField& field : fields) {
+    if (equals_ignoring_case(field.name, name)) return &field.value;
+  }
+  return nullptr;
+}
+
+size_t Head::count(std::string_view name) const {
+  return static_cast<size_t>(std::count_if(
+      fields.begin(), fields.end(),
+      [name](const HeaderField& field) { return equals_ignoring_case(field.name, name); }));
+}
+
+bool equals_ignoring_case(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
+           return folded(x) == folded(y);
+         });
+}
+
+bool is_token(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char byte) {
+    return (byte >= '0' && byte <= '9') || (folded(byte) >= 'a' && folded(byte) <= 'z') ||
+           std::string_view("!#$%&'*+-.^_`|~").find(byte) != std::string_view::npos;
+  });
+}
+
+std::string_view without_blanks(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+}
+
+bool has_list_token(const Head& head, std::string_view name, std::string_view token) {
+  const std::vector<std::string_view> elements = list_elements(head, name);
+  return std::any_of(elements.begin(), elements.end(), [token](std::string_view element) {
+    return equals_ignoring_case(element, token);
+  });
+}
+
+std::vector<std::string_view> list_elements(const Head& head, std::string_view name) {
+  std::vector<std::string_view> elements;
+  for (const HeaderField& field : head.fields) {
+    if (!equals_ignoring_case(field.name, name)) continue;
+    for_each_element(field.value,
+                     [&elements](std::string_view element) { elements.push_back(element); });
+  }
+  return elements;
+}
+
+Http1Parser::Http1Parser(Role role, const Limits& limits) : role_(role), limits_(limits) {
+  next_head();
+}
+
+void Http1Parser::next_head() {
+  llhttp_init(&parser_, role_ == Role::request ? HTTP_REQUEST : HTTP_RESPONSE,
+              Http1Callbacks::settings());
+  parser_.data = this;
+  head_ = Head();
+  text_.clear();
+  // Views and llhttp's spans point into it, so it must not move while a head is being read.
+  text_.reserve(limits_.head_bytes);
+  pieces_.clear();
+  for (Piece& piece : start_pieces_) piece = Piece();
+  status_ = 0;
+  head_complete_ = body_complete_ = in_field_name_ = false;
+}
+
+Http1Parser::Fed Http1Parser::feed_head(std::string_view bytes) {
+  if (status_ != 0) return {Outcome::failed, 0};
+  SLUICE_CHECK(!head_complete_);
+  const size_t before = text_.size();
+  text_ += bytes.substr(0, limits_.head_bytes - before);
+  const llhttp_errno_t error =
+      llhttp_execute(&parser_, text_.data() + before, text_.size() - before);
+  if (head_complete_) {
+    text_.resize(static_cast<size_t>(llhttp_get_error_pos(&parser_) - text_.data()));
+    finish_head();
+    return {status_ == 0 ? Outcome::complete : Outcome::failed, text_.size() - before};
+  }
+  if (error != HPE_OK) fail_as_llhttp(error);
+  if (status_ == 0) check_start_line();
+  if (status_ == 0 && text_.size() == limits_.head_bytes) fail(431, "head too large");
+  return {status_ == 0 ? Outcome::more : Outcome::failed, text_.size() - before};
+}
+
+void Http1Parser::fail_as_llhttp(llhttp_errno_t error) {
+  if (status_ != 0) return;  // a callback of ours said why
+  Answer answer = answer_to(error);
+  if (error == HPE_INVALID_METHOD) {
+    // A method that nobody knows differs from bytes that are none.
+    const size_t end = std::min(text_.find(' '), text_.size());
+    if (!is_token(std::string_view(text_).substr(0, end))) answer = {400, "malformed method"};
+  }
+  if (error == HPE_INVALID_VERSION) {
+    // "HTTP/3.0" is another version, "HTTP/x" is none.
+    const size_t slash = text_.rfind("HTTP/");
+    const std::string_view version =
+        slash == std::string::npos ? std::string_view() : std::string_view(text_).substr(slash + 5);
+    if (version.empty() || version[0] < '0' || version[0] > '9') answer = {400, "malformed version"};
+  }
+  fail(answer.status, answer.reason);
+}
+
+// What llhttp does not mind: long lines, several blanks, lines before the first, HTTP/0.9 and 2.0.
+void Http1Parser::check_start_line() {
+  const Piece& version = start_pieces_[version_piece];
+  const size_t line_bytes = version.end != 0 ? version.end : std::min(text_.find('\n'), text_.size());
+  if (role_ == Role::request && line_bytes > limits_.request_line_bytes) {
+    return fail(414, "request line too long");
+  }
+  if (!head_complete_) return;
+  if (parser_.http_major != 1) return fail(505, "HTTP version other than 1.x");
+  if (role_ == Role::response) return;
+  const Piece& method = start_pieces_[method_piece];
+  const Piece& target = start_pieces_[target_piece];
+  const std::string_view text = text_;
+  // RFC 9112 2.2: an empty line before the request line may be ignored.
+  const std::string_view before = text.substr(0, method.begin);
+  const bool clean = (before.empty() || before == "\r\n") && target.begin == method.end + 1 &&
+                     version.begin == target.end + 6 &&
+                     text.substr(target.end, 6) == " HTTP/";
+  if (!clean) fail(400, "malformed request line");
+}
+
+void Http1Parser::finish_head() {
+  check_start_line();
+  if (status_ != 0) return;
+  const auto view = [this](const Piece& piece) {
+    return std::string_view(text_).substr(piece.begin, piece.end - piece.begin);
+  };
+  if (role_ == Role::request) {
+    head_.method = view(start_pieces_[method_piece]);
+    head_.target = view(start_pieces_[target_piece]);
+  } else {
+    head_.status = parser_.status_code;
+    head_.reason = view(start_pieces_[target_piece]);
+  }
+  head_.major_version = parser_.http_major;
+  head_.minor_version = parser_.http_minor;
+  head_.fields.reserve(pieces_.size() / 2);
+  for (size_t i = 0; i < pieces_.size(); i += 2) {
+    head_.fields.push_back({view(pieces_[i]), without_blanks(view(pieces_[i + 1]))});
+  }
+  if (role_ == Role::response) find_framing();
+}
+
+// RFC 9112 6.3, for answers to a GET.
+void Http1Parser::find_framing() {
+  const int status = head_.status;
+  if (status < 100 || status > 599) return fail(400, "status out of range");
+  const bool coded = head_.find("Transfer-Encoding") != nullptr;
+  if (coded && head_.minor_version == 0) return fail(400, "Transfer-Encoding in HTTP/1.0");
+  content_length_ = 0;
+  if (status < 200 || status == 204 || status == 304) {
+    framing_ = Framing::none;
+  } else if ((parser_.flags & F_CHUNKED) != 0) {
+    framing_ = Framing::chunked;
+  } else if (!coded && (parser_.flags & F_CONTENT_LENGTH) != 0) {
+    framing_ = Framing::length;
+    content_length_ = parser_.content_length;
+  } else {
+    framing_ = Framing::until_close;
+  }
+}
+
+Http1Parser::Fed Http1Parser::feed_body(std::string_view bytes, std::string& body) {
+  SLUICE_CHECK(head_complete_);
+  if (status_ != 0) return {Outcome::failed, 0};
+  if (framing_ == Framing::none || (framing_ == Framing::length && content_length_ == 0)) {
+    body_complete_ = true;
+  }
+  if (body_complete_) return {Outcome::complete, 0};
+  if (bytes.empty()) return {Outcome::more, 0};
+  if (llhttp_get_errno(&parser_) == HPE_PAUSED) llhttp_resume(&parser_);
+  body_ = &body;
+  const llhttp_errno_t error = llhttp_execute(&parser_, bytes.data(), bytes.size());
+  body_ = nullptr;
+  if (body_complete_) {
+    return {Outcome::complete,
+            static_cast<size_t>(llhttp_get_error_pos(&parser_) - bytes.data())};
+  }
+  if (error == HPE_OK) return {Outcome::more, bytes.size()};
+  fail_as_llhttp(error);
+  return {Outcome::failed, 0};
+}
+
+bool Http1Parser::finish_body() {
+  if (framing_ == Framing::until_close && status_ == 0) body_complete_ = true;
+  return body_complete_;
+}
+
+void Http1Parser::fail(int status, const char* reason) {
+  status_ = status;
+  reason_ = reason;
+}
+
+}  // namespace sluice

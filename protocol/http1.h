@@ -1,0 +1,123 @@
+// Http1Parser: one HTTP/1.1 message head, fed incrementally over llhttp under byte and field limits,
+// and a response's body, decoded. It knows syntax; what a handshake must hold is handshake.h's.
+#pragma once
+
+#include <llhttp.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sluice {
+
+struct HeaderField {
+  std::string_view name;   // as it came, any case
+  std::string_view value;  // without surrounding blanks
+};
+
+// A parsed head. Views into the parser that made it: valid until that is fed a new head or destroyed.
+struct Head {
+  std::string_view method;  // requests
+  std::string_view target;  // requests, as it came
+  int status = 0;           // responses
+  std::string_view reason;  // responses
+  int major_version = 0;
+  int minor_version = 0;
+  std::vector<HeaderField> fields;  // in order
+
+  // The field's value, or nullptr; the first where there are several. Names compare without case.
+  const std::string_view* find(std::string_view name) const;
+  size_t count(std::string_view name) const;
+};
+
+bool equals_ignoring_case(std::string_view a, std::string_view b);
+bool is_token(std::string_view text);                     // RFC 9110 5.6.2
+std::string_view without_blanks(std::string_view text);  // around it, RFC 9110 5.6.3
+// Walks a comma-separated list (RFC 9110 5.6.1) over all fields of that name: true where one of the
+// elements is `token`, without case.
+bool has_list_token(const Head& head, std::string_view name, std::string_view token);
+// All elements of the list fields of that name, in order, trimmed, empty ones dropped. Commas inside
+// quoted strings do not split.
+std::vector<std::string_view> list_elements(const Head& head, std::string_view name);
+
+class Http1Parser {
+ public:
+  enum class Role : uint8_t { request, response };
+
+  struct Limits {
+    size_t request_line_bytes = 8 * 1024;
+    size_t head_bytes = 16 * 1024;  // the whole head
+    size_t fields = 100;
+  };
+
+  enum class Outcome : uint8_t { more, complete, failed };
+
+  struct Fed {
+    Outcome outcome = Outcome::more;
+    size_t consumed = 0;  // bytes that belong to this head (or body); the rest was not looked at
+  };
+
+  // How a response's body ends (RFC 9112 6.3).
+  enum class Framing : uint8_t { none, length, chunked, until_close };
+
+  Http1Parser(Role role, const Limits& limits);
+  Http1Parser(const Http1Parser&) = delete;
+  Http1Parser& operator=(const Http1Parser&) = delete;
+
+  // Feeds bytes of the head. `complete`: head() stands and bytes behind the head are left alone
+  // (a body, early frames, frames behind a 101). `failed`: status() and reason() say why; every
+  // further call fails too. A malformed byte fails at once, not when the head is whole.
+  Fed feed_head(std::string_view bytes);
+  const Head& head() const { return head_; }
+
+  // Responses: forget this head and await another one on the same connection (after a 1xx).
+  void next_head();
+
+  // Responses, once the head is complete.
+  Framing framing() const { return framing_; }
+  uint64_t content_length() const { return content_length_; }
+  // Appends the body's decoded bytes to `body`, transfer coding removed. `complete`: its end.
+  Fed feed_body(std::string_view bytes, std::string& body);
+  // The peer ended its stream: true where the body may end here (until_close, or already complete).
+  bool finish_body();
+
+  // What a client is told about a failed request: 400, 405, 414, 431, 501, 505. For a response the
+  // number means nothing, the answer is 502.
+  int status() const { return status_; }
+  // Static text for the log: "bare CR or LF", "more than 100 fields", ...
+  const char* reason() const { return reason_; }
+
+ private:
+  friend struct Http1Callbacks;  // llhttp's C callbacks, in http1.cc
+
+  void fail(int status, const char* reason);
+  void fail_as_llhttp(llhttp_errno_t error);
+  void check_start_line();
+  void finish_head();
+  void find_framing();
+
+  llhttp_t parser_;
+  Role role_;
+  Limits limits_;
+  Head head_;
+  std::string text_;  // the head's bytes as they came; never moves while it grows
+  struct Piece {  // offsets into text_
+    uint32_t begin = 0;
+    uint32_t end = 0;
+  };
+  std::vector<Piece> pieces_;  // name, value, name, value, ...
+  Piece start_pieces_[3];      // method, target or reason, version
+  std::string* body_ = nullptr;  // the caller's, during feed_body()
+  uint64_t content_length_ = 0;
+  Framing framing_ = Framing::none;
+  int status_ = 0;
+  const char* reason_ = "";
+  bool head_complete_ = false;
+  bool body_complete_ = false;
+  bool in_field_name_ = false;
+};
+
+}  // namespace sluice

@@ -1,0 +1,219 @@
+// URIs by RFC 3986's grammar, as strict as an edge must be in a path and as lenient in a query as
+// browsers need.
+#include "protocol/uri.h"
+
+#include <arpa/inet.h>
+
+#include <array>
+#include <charconv>
+#include <cstddef>
+
+namespace sluice {
+
+namespace {
+
+constexpr std::string_view no_view;
+
+// Byte classes, one bit each.
+constexpr uint8_t in_host = 1;   // RFC 3986 3.2.2, reg-name without escapes
+constexpr uint8_t in_path = 2;   // pchar and '/', and what browsers leave unescaped
+constexpr uint8_t in_query = 4;  // everything printable but what would end it or breaks HTML
+
+constexpr std::array<uint8_t, 256> make_classes() {
+  std::array<uint8_t, 256> classes{};
+  for (int byte = 0x21; byte < 0x7f; ++byte) classes[static_cast<size_t>(byte)] = in_query;
+  const auto remove = [&classes](std::string_view bytes) {
+    for (const char byte : bytes) classes[static_cast<unsigned char>(byte)] = 0;
+  };
+  const auto add = [&classes](std::string_view bytes, uint8_t bits) {
+    for (const char byte : bytes) {
+      auto& entry = classes[static_cast<unsigned char>(byte)];
+      entry = static_cast<uint8_t>(entry | bits);
+    }
+  };
+  remove("\"<>#");
+  add("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=",
+      in_host | in_path);
+  add(":@/%[]|^", in_path);
+  return classes;
+}
+
+constexpr std::array<uint8_t, 256> classes = make_classes();
+
+bool all_in(std::string_view text, uint8_t wanted) {
+  for (const char byte : text) {
+    if ((classes[static_cast<unsigned char>(byte)] & wanted) == 0) return false;
+  }
+  return true;
+}
+
+int hex_digit(char byte) {
+  if (byte >= '0' && byte <= '9') return byte - '0';
+  if (byte >= 'a' && byte <= 'f') return byte - 'a' + 10;
+  if (byte >= 'A' && byte <= 'F') return byte - 'A' + 10;
+  return -1;
+}
+
+// The byte that the escape at text[0] stands for, or -1 where it is none.
+int escaped_byte(std::string_view text) {
+  if (text.size() < 3 || text[0] != '%') return -1;
+  const int high = hex_digit(text[1]);
+  const int low = hex_digit(text[2]);
+  return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+// "." or "..", also with its dots escaped (RFC 3986 6.2.2.2: %2e is the same as a dot).
+bool is_dot_segment(std::string_view segment) {
+  size_t dots = 0;
+  while (!segment.empty()) {
+    if (segment[0] == '.') {
+      segment.remove_prefix(1);
+    } else if (escaped_byte(segment) == '.') {
+      segment.remove_prefix(3);
+    } else {
+      return false;
+    }
+    ++dots;
+  }
+  return dots == 1 || dots == 2;
+}
+
+// Why this cannot be a request's path, or nullptr.
+const char* wrong_with_path(std::string_view path) {
+  if (!all_in(path, in_path)) return "a byte that no path may hold";
+  for (size_t i = path.find('%'); i != std::string_view::npos; i = path.find('%', i + 1)) {
+    switch (escaped_byte(path.substr(i))) {
+      case -1:
+        return "a malformed %-escape";
+      case '/':
+      case '\\':
+      case 0:
+        return "an escaped slash, backslash or NUL";
+      default:
+        break;
+    }
+  }
+  for (size_t begin = 1; begin <= path.size();) {
+    const size_t end = std::min(path.find('/', begin), path.size());
+    if (is_dot_segment(path.substr(begin, end - begin))) return "a dot segment";
+    begin = end + 1;
+  }
+  return nullptr;
+}
+
+bool starts_with_ignoring_case(std::string_view text, std::string_view lower) {
+  if (text.size() < lower.size()) return false;
+  for (size_t i = 0; i < lower.size(); ++i) {
+    const char byte = text[i];
+    const char folded = byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte + 32) : byte;
+    if (folded != lower[i]) return false;
+  }
+  return true;
+}
+
+struct HostAndPort {
+  std::string_view host;
+  std::string_view port;  // "" where none was given or nothing stands behind the colon
+};
+
+// Cuts at the last colon that is not an IPv6 literal's.
+HostAndPort split_authority(std::string_view text) {
+  const size_t bracket = text.starts_with('[') ? text.find(']') : 0;
+  const size_t colon = bracket == std::string_view::npos ? bracket : text.find(':', bracket);
+  if (colon == std::string_view::npos) return {text, no_view};
+  return {text.substr(0, colon), text.substr(colon + 1)};
+}
+
+bool host_valid(std::string_view host) {
+  if (!host.starts_with('[')) return !host.empty() && all_in(host, in_host);
+  if (!host.ends_with(']')) return false;
+  const std::string literal(host.substr(1, host.size() - 2));
+  in6_addr ignored;
+  return literal.find('\0') == std::string::npos &&
+         inet_pton(AF_INET6, literal.c_str(), &ignored) == 1;
+}
+
+Result<ServerUri> unix_server(ServerUri uri, std::string_view rest) {
+  const size_t colon = rest.find(':');
+  uri.unix_path = rest.substr(0, colon);
+  if (!uri.unix_path.starts_with('/')) return Fault{"the socket's path does not begin with /"};
+  uri.path = colon == std::string_view::npos ? no_view : rest.substr(colon + 1);
+  uri.host = uri.authority = "localhost";
+  return uri;
+}
+
+Result<ServerUri> inet_server(ServerUri uri, std::string_view rest) {
+  const size_t slash = std::min(rest.find_first_of("/?#"), rest.size());
+  const std::string_view authority = rest.substr(0, slash);
+  const Result<Authority> parsed = parse_authority(authority);
+  if (!parsed.ok()) return parsed.fault();
+  const uint16_t default_port = uri.secure ? 443 : 80;
+  const std::string_view host = parsed.value().host;
+  uri.host = host.starts_with('[') ? host.substr(1, host.size() - 2) : host;
+  uri.port = split_authority(authority).port.empty() ? default_port : parsed.value().port;
+  uri.authority = host;
+  if (uri.port != default_port) uri.authority += ":" + std::to_string(uri.port);
+  uri.path = rest.substr(slash);
+  return uri;
+}
+
+}  // namespace
+
+Result<Authority> parse_authority(std::string_view text) {
+  if (text.find('@') != std::string_view::npos) return Fault{"userinfo before the host"};
+  const HostAndPort parts = split_authority(text);
+  if (!host_valid(parts.host)) return Fault{"not a host"};
+  Authority authority;
+  authority.host = parts.host;
+  if (parts.port.empty()) return authority;
+  const char* end = parts.port.data() + parts.port.size();
+  const auto [rest, error] = std::from_chars(parts.port.data(), end, authority.port);
+  if (error != std::errc() || rest != end) return Fault{"the port is not a number up to 65535"};
+  return authority;
+}
+
+Result<RequestTarget> parse_request_target(std::string_view text) {
+  RequestTarget target;
+  if (text.find('#') != std::string_view::npos) return Fault{"a fragment"};
+  if (!text.starts_with('/')) {
+    size_t scheme_bytes = 0;
+    for (const std::string_view scheme : {"http://", "https://", "ws://", "wss://"}) {
+      if (starts_with_ignoring_case(text, scheme)) scheme_bytes = scheme.size();
+    }
+    if (scheme_bytes == 0) return Fault{"neither a path nor an http or ws URI"};
+    text.remove_prefix(scheme_bytes);
+    const size_t end = std::min(text.find_first_of("/?"), text.size());
+    target.authority = text.substr(0, end);
+    text.remove_prefix(end);
+    if (const auto authority = parse_authority(target.authority); !authority.ok()) {
+      return authority.fault();
+    }
+  }
+  const size_t question = std::min(text.find('?'), text.size());
+  target.path = question == 0 ? std::string_view("/") : text.substr(0, question);
+  target.query = text.substr(question);
+  if (const char* wrong = wrong_with_path(target.path)) return Fault{wrong};
+  if (!all_in(target.query, in_query)) return Fault{"a byte that no query may hold"};
+  return target;
+}
+
+Result<ServerUri> parse_server_uri(std::string_view text) {
+  ServerUri uri;
+  uri.secure = starts_with_ignoring_case(text, "wss://");
+  if (!uri.secure && !starts_with_ignoring_case(text, "ws://")) {
+    return Fault{"it begins neither with ws:// nor with wss://"};
+  }
+  const std::string_view rest = text.substr(uri.secure ? 6 : 5);
+  const Result<ServerUri> parsed =
+      rest.starts_with("unix:") ? unix_server(uri, rest.substr(5)) : inet_server(uri, rest);
+  if (!parsed.ok()) return parsed;
+  const std::string_view path = parsed.value().path;
+  if (path.empty()) return parsed;
+  if (!path.starts_with('/')) return Fault{"its path does not begin with /"};
+  const Result<RequestTarget> target = parse_request_target(path);
+  if (!target.ok()) return target.fault();
+  if (!target.value().query.empty()) return Fault{"it has a query; the client's travels on"};
+  return parsed;
+}
+
+}  // namespace sluice
