@@ -1,0 +1,82 @@
+// Access lines are `event name=value ...`, in the same order in every line.
+#include "core/access_log.h"
+
+#include "core/opening.h"
+#include "core/session.h"
+
+namespace sluice {
+
+namespace {
+
+std::string line_begin(std::string_view event, const Session& session) {
+  std::string line(event);
+  append_field(line, "id", std::to_string(session.worker()) + "-" + std::to_string(session.id()));
+  append_field(line, "client", session.client().text());
+  if (session.route() != nullptr) append_field(line, "route", session.route()->path);
+  if (session.peer() != nullptr) append_field(line, "peer", session.peer()->name);
+  return line;
+}
+
+std::string_view name_of(ClosedBy who) {
+  switch (who) {
+    case ClosedBy::nobody:
+      return "nobody";
+    case ClosedBy::client:
+      return "client";
+    case ClosedBy::upstream:
+      return "upstream";
+    case ClosedBy::proxy:
+      return "proxy";
+  }
+  return "nobody";
+}
+
+std::string seconds_text(uint64_t milliseconds) {
+  std::string fraction = std::to_string(1000 + milliseconds % 1000);
+  fraction[0] = '.';
+  return std::to_string(milliseconds / 1000) + fraction;
+}
+
+void append_request(std::string& line, const Opening& opening) {
+  append_field(line, "host", opening.host_for_log());
+  append_field(line, "target", opening.target_for_log());
+}
+
+}  // namespace
+
+std::string open_line(const Session& session, const Opening& opening) {
+  std::string line = line_begin("open", session);
+  append_request(line, opening);
+  append_field(line, "subprotocol", session.subprotocol());
+  append_field(line, "status", 101);
+  return line;
+}
+
+std::string close_line(const Session& session, std::string_view reason) {
+  const Direction& up = session.direction(Side::client);
+  const Direction& down = session.direction(Side::upstream);
+  std::string line = line_begin("close", session);
+  append_field(line, "subprotocol", session.subprotocol());
+  append_field(line, "status", 101);
+  append_field(line, "client_bytes", up.bytes());
+  append_field(line, "client_messages", up.scanner().messages());
+  append_field(line, "upstream_bytes", down.bytes());
+  append_field(line, "upstream_messages", down.scanner().messages());
+  append_field(line, "duration", seconds_text(session.now_ms() - session.opened_ms()));
+  append_field(line, "closed_by", name_of(session.closed_by()));
+  append_field(line, "code", session.close_code());
+  append_field(line, "reason", reason);
+  return line;
+}
+
+std::string refused_line(const Session& session, const Opening& opening, int status,
+                         std::string_view reason) {
+  std::string line = line_begin("refused", session);
+  append_request(line, opening);
+  append_field(line, "status", static_cast<uint64_t>(status));
+  append_field(line, "duration", seconds_text(session.now_ms() - session.opened_ms()));
+  append_field(line, "reason", reason);
+  return line;
+}
+
+}  // namespace sluice

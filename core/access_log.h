@@ -1,0 +1,20 @@
+// Access lines: one when a session opens, one when it closes, one for a refused handshake.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace sluice {
+
+class Session;
+class Opening;
+
+// Each returns the line without time and newline. Values from strangers are escaped; secrets (set
+// headers, conf values) never appear.
+std::string open_line(const Session& session, const Opening& opening);
+std::string close_line(const Session& session, std::string_view reason);
+// `status` is 0 where the client got no answer.
+std::string refused_line(const Session& session, const Opening& opening, int status,
+                         std::string_view reason);
+
+}  // namespace sluice

@@ -1,0 +1,133 @@
+// What the lines of a conf said, section by section, before inheritance and references are
+// resolved. Passive data between reader, setters and resolver; nothing outside the conf loader
+// includes it.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/conf.h"
+
+namespace sluice {
+
+struct Directive;
+
+enum class Section : uint8_t { top, listen, upstream, route };
+
+constexpr unsigned bit(Section section) {
+  return 1u << static_cast<unsigned>(section);
+}
+
+// Where a line stands. `order` counts the lines of all files as they are read, so that an included
+// file's errors come where its include line stands.
+struct Place {
+  std::string file;
+  int line = 0;
+  uint32_t order = 0;
+};
+
+// What is wrong with a line or a value; thrown by lexer, values and setters, caught by the reader,
+// which knows the place.
+struct ConfProblem {
+  std::string what;
+};
+
+// A word as it stands in the file (quotes removed), which messages may print, and its expanded
+// value, which they may not.
+struct Word {
+  std::string text;
+  std::string value;
+
+  bool expanded() const { return text != value; }
+};
+
+struct Statement {
+  Place place;
+  std::string folder;       // of the file, with its final '/' or empty: relative paths begin there
+  std::vector<Word> words;  // the directive's name first; never empty
+};
+
+// What may stand both in a section and at the top; nullopt: not said there.
+struct Settings {
+  std::optional<uint32_t> client_header_timeout_ms;
+  std::optional<uint32_t> max_header_bytes;
+  std::optional<uint32_t> connect_timeout_ms;
+  std::optional<uint32_t> handshake_timeout_ms;
+  std::optional<uint32_t> idle_timeout_ms;
+  std::optional<uint32_t> send_timeout_ms;
+  std::optional<uint32_t> close_timeout_ms;
+  std::optional<uint64_t> max_message_bytes;
+  std::optional<bool> validate_utf8;
+  std::optional<std::pair<HostPolicy, std::string>> host;
+  std::optional<std::vector<std::string>> subprotocols;
+  std::vector<HeaderSetting> set_headers;
+  std::vector<std::string> remove_headers;
+};
+
+struct SectionDraft {
+  Section kind = Section::top;
+  Place place;
+  std::string label;  // `upstream "chat"`, unexpanded; empty where the opening line was wrong
+  std::map<const Directive*, Place> given;
+  Settings settings;
+
+  Address address;                // listen
+  std::string name;               // upstream
+  std::vector<PeerConfig> peers;  // upstream; or a route's proxy_pass with a URI
+  RouteConfig route;              // route: path and conditions
+  std::optional<Word> target;     // route: proxy_pass's argument
+};
+
+struct ConfDraft {
+  ConfOptions options;
+  Config config;                                      // global settings
+  std::deque<SectionDraft> sections{SectionDraft{}};  // the top first, then in reading order
+  std::optional<Word> include;    // set by the include line, taken by the reader
+  bool incomplete = false;        // a file is missing: what it would have said is unknown
+  bool upstream_unnamed = false;  // an upstream's own line was wrong
+
+  const Settings& top() const { return sections.front().settings; }
+};
+
+// Collects errors and brings them into reading order.
+class ConfErrors {
+ public:
+  void add(const Place& place, std::string what) {
+    found_.push_back({place.order, ConfError{place.file, place.line, std::move(what)}});
+  }
+  bool empty() const { return found_.empty(); }
+  std::vector<ConfError> in_reading_order() {
+    std::stable_sort(found_.begin(), found_.end(),
+                     [](const Found& a, const Found& b) { return a.order < b.order; });
+    std::vector<ConfError> errors;
+    for (Found& found : found_) errors.push_back(std::move(found.error));
+    return errors;
+  }
+
+ private:
+  struct Found {
+    uint32_t order;
+    ConfError error;
+  };
+  std::vector<Found> found_;
+};
+
+// "\"text\"" for messages, cut where it is long.
+inline std::string quoted(const std::string& text) {
+  constexpr size_t most = 100;
+  return '"' + (text.size() > most ? text.substr(0, most) + "..." : text) + '"';
+}
+
+// "on line 3", or "on line 3 of other.conf" seen from another file.
+inline std::string seen_from(const Place& here, const Place& there) {
+  const std::string line = "on line " + std::to_string(there.line);
+  return here.file == there.file ? line : line + " of " + there.file;
+}
+
+}  // namespace sluice

@@ -1,0 +1,249 @@
+// Sections are taken in reading order; upstreams first, because a route may stand before the
+// upstream that it names.
+#include "core/conf_resolve.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+
+#include "core/conf_directives.h"
+#include "core/conf_suggest.h"
+#include "core/router.h"
+#include "protocol/http1.h"
+
+namespace sluice {
+
+namespace {
+
+constexpr uint32_t behind_all_lines = std::numeric_limits<uint32_t>::max();
+
+// The first of these settings that is given replaces `value`, which is the default.
+template <class Field, class Value>
+void take(std::initializer_list<const Settings*> levels, Field field, Value& value) {
+  for (const Settings* level : levels) {
+    if (level != nullptr && (level->*field).has_value()) {
+      value = *(level->*field);
+      return;
+    }
+  }
+}
+
+// 0.0.0.0:80 takes every IPv4 address's port 80, [::]:80 every IPv6 address's.
+bool overlap(const Address& a, const Address& b) {
+  if (a == b) return true;
+  if (a.is_unix() || a.family() != b.family() || a.port() != b.port()) return false;
+  const std::string any = a.family() == AF_INET ? "0.0.0.0" : "::";
+  return a.host_text() == any || b.host_text() == any;
+}
+
+// `upstream "chat"`, for messages.
+std::string described(const SectionDraft& section) {
+  const std::string label = section.label.empty() ? "" : " " + section.label;
+  for (const Directive& row : directives()) {
+    if (section.kind != Section::top && row.opens == section.kind) {
+      return std::string(row.name) + label;
+    }
+  }
+  return "the conf";
+}
+
+class Resolver {
+ public:
+  Resolver(ConfDraft& draft, ConfErrors& errors, std::vector<std::string>& warnings)
+      : draft_(draft), errors_(errors), warnings_(warnings) {}
+
+  void run() {
+    check_required();
+    for (const SectionDraft& section : draft_.sections) {
+      if (section.label.empty()) continue;  // its opening line was wrong
+      if (section.kind == Section::listen) add_listener(section);
+      if (section.kind == Section::upstream) add_upstream(section);
+    }
+    for (const SectionDraft& section : draft_.sections) {
+      if (section.kind == Section::route && !section.label.empty()) add_route(section);
+    }
+    warn_of_unused();
+  }
+
+ private:
+  void check_required();
+  void add_listener(const SectionDraft& section);
+  void add_upstream(const SectionDraft& section);
+  void add_route(const SectionDraft& section);
+  const SectionDraft* find_target(const SectionDraft& section, RouteConfig& route);
+  void share_anonymous(const SectionDraft& section, RouteConfig& route);
+  void inherit(const Settings& own, const Settings* upstream, RouteConfig& route) const;
+  void warn_where_hidden(const SectionDraft& section, const RouteConfig& route);
+  void warn_of_unused();
+
+  struct Named {
+    uint32_t index;
+    const SectionDraft* section;
+    bool used = false;
+  };
+
+  ConfDraft& draft_;
+  ConfErrors& errors_;
+  std::vector<std::string>& warnings_;
+  std::vector<const SectionDraft*> listeners_;
+  std::vector<const SectionDraft*> routes_;  // one for each of config.routes
+  std::map<std::string, Named, std::less<>> upstreams_;
+  std::map<std::string, uint32_t> anonymous_;  // by their expanded URI
+};
+
+void Resolver::check_required() {
+  if (draft_.incomplete) return;
+  for (const Directive& row : directives()) {
+    if (!row.required) continue;
+    for (const SectionDraft& section : draft_.sections) {
+      if ((row.sections & bit(section.kind)) == 0 || section.given.count(&row) > 0) continue;
+      Place place = section.place;
+      if (section.kind == Section::top) place.order = behind_all_lines;
+      errors_.add(place, described(section) + " has no " + std::string(row.name));
+    }
+  }
+}
+
+void Resolver::add_listener(const SectionDraft& section) {
+  for (const SectionDraft* earlier : listeners_) {
+    if (!overlap(earlier->address, section.address)) continue;
+    errors_.add(section.place, described(section) + " is already covered by " +
+                                   described(*earlier) + " " +
+                                   seen_from(section.place, earlier->place));
+    return;
+  }
+  listeners_.push_back(&section);
+  ListenConfig listener;
+  listener.address = section.address;
+  take({&section.settings, &draft_.top()}, &Settings::client_header_timeout_ms,
+       listener.client_header_timeout_ms);
+  take({&section.settings, &draft_.top()}, &Settings::max_header_bytes, listener.max_header_bytes);
+  draft_.config.listeners.push_back(std::move(listener));
+}
+
+void Resolver::add_upstream(const SectionDraft& section) {
+  const auto index = static_cast<uint32_t>(draft_.config.upstreams.size());
+  const auto [known, fresh] = upstreams_.emplace(section.name, Named{index, &section});
+  if (!fresh) {
+    errors_.add(section.place, described(section) + " is already given " +
+                                   seen_from(section.place, known->second.section->place));
+    return;
+  }
+  draft_.config.upstreams.push_back({section.name, section.peers});
+}
+
+void Resolver::add_route(const SectionDraft& section) {
+  if (!section.target) return;
+  RouteConfig route = section.route;
+  const SectionDraft* upstream = nullptr;
+  if (section.peers.empty()) {
+    upstream = find_target(section, route);
+    if (upstream == nullptr) return;
+  } else {
+    share_anonymous(section, route);
+  }
+  inherit(section.settings, upstream == nullptr ? nullptr : &upstream->settings, route);
+  warn_where_hidden(section, route);
+  routes_.push_back(&section);
+  draft_.config.routes.push_back(std::move(route));
+}
+
+// The upstream that proxy_pass names; null, and an error, where there is none.
+const SectionDraft* Resolver::find_target(const SectionDraft& section, RouteConfig& route) {
+  const auto known = upstreams_.find(section.target->value);
+  if (known != upstreams_.end()) {
+    known->second.used = true;
+    route.upstream = known->second.index;
+    return known->second.section;
+  }
+  // With a file missing, or an upstream whose own line is wrong, it may well be that one.
+  if (draft_.incomplete || draft_.upstream_unnamed) return nullptr;
+  std::vector<std::string_view> names;
+  for (const auto& [name, named] : upstreams_) {
+    if (named.section->label == quoted(name)) names.push_back(name);  // not an expanded one
+  }
+  const Place& place = section.given.at(find_directive("proxy_pass"));
+  errors_.add(place,
+              "proxy_pass: there is no upstream " + quoted(section.target->text) +
+                  (section.target->expanded() ? "" : suggestion(section.target->value, names)));
+  return nullptr;
+}
+
+// Routes that give the same URI share an upstream, and with it the turn of its peers.
+void Resolver::share_anonymous(const SectionDraft& section, RouteConfig& route) {
+  const auto index = static_cast<uint32_t>(draft_.config.upstreams.size());
+  const auto [known, fresh] = anonymous_.emplace(section.target->value, index);
+  if (fresh) draft_.config.upstreams.push_back({section.target->text, section.peers});
+  route.upstream = known->second;
+}
+
+void Resolver::inherit(const Settings& own, const Settings* upstream, RouteConfig& route) const {
+  const Settings& top = draft_.top();
+  const std::initializer_list<const Settings*> levels = {&own, upstream, &top};
+  take(levels, &Settings::connect_timeout_ms, route.connect_timeout_ms);
+  take(levels, &Settings::handshake_timeout_ms, route.handshake_timeout_ms);
+  take(levels, &Settings::idle_timeout_ms, route.idle_timeout_ms);
+  take(levels, &Settings::send_timeout_ms, route.send_timeout_ms);
+  take(levels, &Settings::close_timeout_ms, route.close_timeout_ms);
+  take(levels, &Settings::max_message_bytes, route.max_message_bytes);
+  take(levels, &Settings::validate_utf8, route.validate_utf8);
+  take(levels, &Settings::subprotocols, route.subprotocols);
+  std::pair<HostPolicy, std::string> host{route.host_policy, route.host};
+  take(levels, &Settings::host, host);
+  route.host_policy = host.first;
+  route.host = host.second;
+
+  const auto same = [](const std::string& name) {
+    return [&name](const std::string& other) { return equals_ignoring_case(name, other); };
+  };
+  for (const HeaderSetting& header : top.set_headers) {
+    const bool removed =
+        std::any_of(own.remove_headers.begin(), own.remove_headers.end(), same(header.name));
+    const bool overridden =
+        std::any_of(own.set_headers.begin(), own.set_headers.end(),
+                    [&](const HeaderSetting& mine) { return same(header.name)(mine.name); });
+    if (!removed && !overridden) route.set_headers.push_back(header);
+  }
+  route.set_headers.insert(route.set_headers.end(), own.set_headers.begin(), own.set_headers.end());
+  route.remove_headers = own.remove_headers;
+  for (const std::string& name : top.remove_headers) {
+    if (std::none_of(own.remove_headers.begin(), own.remove_headers.end(), same(name))) {
+      route.remove_headers.push_back(name);
+    }
+  }
+}
+
+// File order is unlike nginx's longest match: a route behind a broader one is a likely mistake.
+void Resolver::warn_where_hidden(const SectionDraft& section, const RouteConfig& route) {
+  for (size_t i = 0; i < routes_.size(); ++i) {
+    const RouteConfig& earlier = draft_.config.routes[i];
+    if (!earlier.match_headers.empty() || !path_is_under(route.path, earlier.path)) continue;
+    if (!earlier.match_host.empty() && earlier.match_host != route.match_host) continue;
+    warnings_.push_back(
+        ConfError{section.place.file, section.place.line,
+                  described(section) + " is never reached: " + described(*routes_[i]) + " " +
+                      seen_from(section.place, routes_[i]->place) + " takes all of it"}
+            .text());
+    return;
+  }
+}
+
+void Resolver::warn_of_unused() {
+  for (const SectionDraft& section : draft_.sections) {
+    const auto known = upstreams_.find(section.name);
+    if (section.kind != Section::upstream || known == upstreams_.end() || known->second.used) {
+      continue;
+    }
+    warnings_.push_back(ConfError{section.place.file, section.place.line,
+                                  described(section) + " is used by no route"}
+                            .text());
+  }
+}
+
+}  // namespace
+
+void resolve_conf(ConfDraft& draft, ConfErrors& errors, std::vector<std::string>& warnings) {
+  Resolver(draft, errors, warnings).run();
+}
+
+}  // namespace sluice

@@ -1,0 +1,220 @@
+// Setters of global directives and of those that concern what is passed on (headers, limits).
+#include "core/conf_setters.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <filesystem>
+
+#include "core/conf_expand.h"
+#include "core/conf_suggest.h"
+#include "net/sys.h"
+#include "net/sys_process.h"
+#include "protocol/handshake.h"
+#include "protocol/http1.h"
+
+namespace sluice::setters {
+
+namespace {
+
+constexpr std::array<std::string_view, 5> level_names = {"debug", "info", "notice", "warn",
+                                                         "error"};
+
+LogLevel level_of(const Word& word) {
+  const auto found = std::find(level_names.begin(), level_names.end(), word.value);
+  if (found == level_names.end()) {
+    throw ConfProblem{quoted(word.text) + " is not a level (debug, info, notice, warn, error)" +
+                      (word.expanded() ? "" : suggestion(word.value, level_names))};
+  }
+  return static_cast<LogLevel>(found - level_names.begin());
+}
+
+// `sluice -t` opens what a start would open.
+void check_writable(const Word& word, const std::string& path) {
+  const int fd = sys::open_for_append(path.c_str());
+  if (fd < 0) {
+    throw ConfProblem{quoted(word.text) + " cannot be opened: " + std::strerror(-fd)};
+  }
+  sys::close(fd);
+}
+
+std::string log_path(const SetterCall& call) {
+  const Word& word = call.word(1);
+  if (word.value == "off" || word.value == "stderr" || word.value == "stdout") return word.value;
+  if (word.value.empty()) throw ConfProblem{"the file's name is empty"};
+  const std::string path = resolve_path(call.statement.folder, word.value);
+  if (call.draft.options.open_files) check_writable(word, path);
+  return path;
+}
+
+void check_header_name(const Word& word) {
+  if (!header_name_valid(word.value)) {
+    throw ConfProblem{quoted(word.text) + " is not a header's name"};
+  }
+}
+
+// Header fields that sluice answers for itself.
+void check_header_free(const Word& word) {
+  check_header_name(word);
+  if (equals_ignoring_case(word.value, "Host")) {
+    throw ConfProblem{"Host is chosen with the directive \"host\""};
+  }
+  if (header_is_reserved(word.value)) {
+    throw ConfProblem{quoted(word.text) + " belongs to the handshake and cannot be changed"};
+  }
+}
+
+[[noreturn]] void refuse_second(const Word& word) {
+  throw ConfProblem{quoted(word.text) + " is already given in this section"};
+}
+
+}  // namespace
+
+void workers(const SetterCall& call) {
+  const Word& word = call.word(1);
+  if (word.value == "auto") {
+    call.draft.config.workers = 0;
+    return;
+  }
+  try {
+    call.draft.config.workers = number(word, 1, 512);
+  } catch (const ConfProblem& problem) {
+    throw ConfProblem{problem.what + ", or auto"};
+  }
+}
+
+void user(const SetterCall& call) {
+  const Word& word = call.word(1);
+  if (const Status known = sys::user_exists(word.value); !known.ok()) {
+    throw ConfProblem{"there is no user " + quoted(word.text) + " on this machine"};
+  }
+  call.draft.config.user = word.value;
+}
+
+void error_log(const SetterCall& call) {
+  LogTarget target = call.draft.config.error_log;
+  if (call.arguments() == 2) target.level = level_of(call.word(2));
+  target.path = log_path(call);
+  call.draft.config.error_log = target;
+}
+
+void access_log(const SetterCall& call) {
+  call.draft.config.access_log.path = log_path(call);
+}
+
+void log_query(const SetterCall& call) {
+  call.draft.config.log_query = switch_on(call.word(1));
+}
+
+void pid_file(const SetterCall& call) {
+  const Word& word = call.word(1);
+  if (word.value.empty()) throw ConfProblem{"the file's name is empty"};
+  const std::string path = resolve_path(call.statement.folder, word.value);
+  if (call.draft.options.open_files) {
+    std::error_code ignored;
+    const bool existed = std::filesystem::exists(path, ignored);
+    check_writable(word, path);
+    if (!existed) sys::remove_file(path.c_str());  // an empty one would mislead scripts
+  }
+  call.draft.config.pid_file = path;
+}
+
+void ring_size(const SetterCall& call) {
+  const uint64_t bytes = size_bytes(call.word(1), 16 << 10, 16 << 20);
+  if (!std::has_single_bit(bytes)) {
+    throw ConfProblem{quoted(call.word(1).text) + " is not a power of two; near it are " +
+                      size_text(std::bit_floor(bytes)) + " and " + size_text(std::bit_ceil(bytes))};
+  }
+  call.draft.config.ring_bytes = static_cast<uint32_t>(bytes);
+}
+
+void worker_connections(const SetterCall& call) {
+  call.draft.config.worker_connections = number(call.word(1), 1, 1'000'000);
+}
+
+void include(const SetterCall& call) {
+  if (call.word(1).value.empty()) throw ConfProblem{"the file's name is empty"};
+  call.draft.include = call.word(1);
+}
+
+void host(const SetterCall& call) {
+  const Word& word = call.word(1);
+  auto& setting = call.section.settings.host;
+  if (word.value == "client") {
+    setting.emplace(HostPolicy::client, "");
+  } else if (word.value == "server") {
+    setting.emplace(HostPolicy::server, "");
+  } else if (parse_authority(word.value).ok()) {
+    setting.emplace(HostPolicy::fixed, word.value);
+  } else {
+    throw ConfProblem{quoted(word.text) + " is neither client nor server nor a host's name"};
+  }
+}
+
+void set_header(const SetterCall& call) {
+  const Word& name = call.word(1);
+  check_header_free(name);
+  if (!header_value_valid(call.word(2).value)) {
+    throw ConfProblem{"the value " + quoted(call.word(2).text) + " holds a control byte"};
+  }
+  auto& headers = call.section.settings.set_headers;
+  for (const HeaderSetting& known : headers) {
+    if (equals_ignoring_case(known.name, name.value)) refuse_second(name);
+  }
+  headers.push_back({name.value, call.word(2).value});
+}
+
+void remove_header(const SetterCall& call) {
+  const Word& name = call.word(1);
+  check_header_free(name);
+  auto& names = call.section.settings.remove_headers;
+  for (const std::string& known : names) {
+    if (equals_ignoring_case(known, name.value)) refuse_second(name);
+  }
+  names.push_back(name.value);
+}
+
+void match_header(const SetterCall& call) {
+  check_header_name(call.word(1));
+  HeaderMatch match{call.word(1).value, ""};
+  if (call.arguments() == 2) {
+    match.value = call.word(2).value;
+    if (match.value.empty()) {
+      throw ConfProblem{"the value is empty; leave it out where the header need only be there"};
+    }
+    if (!header_value_valid(match.value)) {
+      throw ConfProblem{"the value " + quoted(call.word(2).text) + " holds a control byte"};
+    }
+  }
+  call.section.route.match_headers.push_back(std::move(match));
+}
+
+void subprotocols(const SetterCall& call) {
+  std::vector<std::string> names;
+  for (size_t i = 1; i <= call.arguments(); ++i) {
+    const Word& word = call.word(i);
+    // RFC 6455 4.1: a subprotocol is a token, as a header's name is.
+    if (!header_name_valid(word.value)) {
+      throw ConfProblem{quoted(word.text) + " is not a subprotocol's name"};
+    }
+    if (std::find(names.begin(), names.end(), word.value) != names.end()) {
+      throw ConfProblem{quoted(word.text) + " is named twice"};
+    }
+    names.push_back(word.value);
+  }
+  call.section.settings.subprotocols = std::move(names);
+}
+
+void max_message_size(const SetterCall& call) {
+  const Word& word = call.word(1);
+  call.section.settings.max_message_bytes =
+      word.value == "off" ? 0 : size_bytes(word, 1, uint64_t{1} << 40);
+}
+
+void max_header_size(const SetterCall& call) {
+  call.section.settings.max_header_bytes =
+      static_cast<uint32_t>(size_bytes(call.word(1), 1 << 10, 1 << 20));
+}
+
+}  // namespace sluice::setters

@@ -1,0 +1,53 @@
+// Setters: what the words of each directive mean. One function a directive, named in its table row;
+// those that only store a value are templates over the field.
+#pragma once
+
+#include "core/conf_directives.h"
+#include "core/conf_values.h"
+
+namespace sluice::setters {
+
+// --- before the first section -------------------------------------------------------------------
+void workers(const SetterCall& call);
+void user(const SetterCall& call);
+void error_log(const SetterCall& call);
+void access_log(const SetterCall& call);
+void log_query(const SetterCall& call);
+void pid_file(const SetterCall& call);
+void ring_size(const SetterCall& call);
+void worker_connections(const SetterCall& call);
+void include(const SetterCall& call);
+
+// --- sections -----------------------------------------------------------------------------------
+void listen(const SetterCall& call);
+void upstream(const SetterCall& call);
+void route(const SetterCall& call);
+void server(const SetterCall& call);
+void match_host(const SetterCall& call);
+void match_header(const SetterCall& call);
+void proxy_pass(const SetterCall& call);
+
+// --- sections and top ---------------------------------------------------------------------------
+void host(const SetterCall& call);
+void set_header(const SetterCall& call);
+void remove_header(const SetterCall& call);
+void subprotocols(const SetterCall& call);
+void max_message_size(const SetterCall& call);
+void max_header_size(const SetterCall& call);
+
+template <auto Field>
+void timeout(const SetterCall& call) {
+  call.section.settings.*Field = time_ms(call.word(1));
+}
+
+template <auto Field>
+void timeout_or_off(const SetterCall& call) {
+  call.section.settings.*Field = time_ms_or_off(call.word(1));
+}
+
+template <auto Field>
+void on_or_off(const SetterCall& call) {
+  call.section.settings.*Field = switch_on(call.word(1));
+}
+
+}  // namespace sluice::setters

@@ -1,0 +1,142 @@
+// Setters of sections and of everything that names a peer, a host or a path.
+#include <algorithm>
+#include <cctype>
+
+#include "core/conf_setters.h"
+#include "protocol/uri.h"
+
+namespace sluice::setters {
+
+namespace {
+
+constexpr const char* server_forms = "; write ws://HOST:PORT/PATH or ws://unix:/SOCKET:/PATH";
+
+bool is_uri(const std::string& text) {
+  return text.find("://") != std::string::npos;
+}
+
+std::string lower_case(std::string text) {
+  for (char& byte : text) {
+    byte = static_cast<char>(std::tolower(static_cast<unsigned char>(byte)));
+  }
+  return text;
+}
+
+Result<std::vector<Address>> addresses_of(const ServerUri& uri) {
+  if (uri.unix_path.empty()) return resolve_blocking(uri.host, uri.port);
+  const Result<Address> local = Address::from_unix_path(uri.unix_path);
+  if (!local.ok()) return local.fault();
+  return std::vector<Address>{local.value()};
+}
+
+// All peers that a server's URI stands for.
+std::vector<PeerConfig> peers_of(const Word& word) {
+  const Result<ServerUri> uri = parse_server_uri(word.value);
+  if (!uri.ok()) {
+    throw ConfProblem{quoted(word.text) + " is not a server's URI (" + uri.fault().text() + ")" +
+                      server_forms};
+  }
+  if (uri.value().secure) {
+    throw ConfProblem{quoted(word.text) +
+                      ": TLS to upstreams is not there yet in this version; use ws://"};
+  }
+  if (uri.value().unix_path.empty() && uri.value().port == 0) {
+    throw ConfProblem{quoted(word.text) + ": the port must be 1 to 65535"};
+  }
+  const Result<std::vector<Address>> addresses = addresses_of(uri.value());
+  if (!addresses.ok()) {
+    throw ConfProblem{quoted(word.text) + ": the host cannot be found (" +
+                      addresses.fault().text() + ")"};
+  }
+  std::vector<PeerConfig> peers;
+  for (const Address& address : addresses.value()) {
+    peers.push_back({address, uri.value(), address.text()});
+  }
+  return peers;
+}
+
+bool name_byte(char byte) {
+  return std::isalnum(static_cast<unsigned char>(byte)) != 0 || byte == '-' || byte == '_' ||
+         byte == '.';
+}
+
+}  // namespace
+
+void listen(const SetterCall& call) {
+  const Word& word = call.word(1);
+  const Result<Address> address = Address::parse(word.value);
+  if (!address.ok()) {
+    throw ConfProblem{quoted(word.text) + " is not an address (" + address.fault().text() +
+                      "); write PORT, IP:PORT, [IPV6]:PORT or unix:/PATH"};
+  }
+  if (address.value().is_unix()) {
+    if (!address.value().unix_path().starts_with('/')) {
+      throw ConfProblem{quoted(word.text) + ": the path of a unix socket begins with /"};
+    }
+  } else if (address.value().port() == 0) {
+    throw ConfProblem{quoted(word.text) + ": the port must be 1 to 65535"};
+  }
+  call.section.address = address.value();
+  call.section.label = quoted(word.text);
+}
+
+void upstream(const SetterCall& call) {
+  const Word& word = call.word(1);
+  constexpr size_t most_bytes = 64;
+  if (word.value.empty() || word.value.size() > most_bytes ||
+      !std::all_of(word.value.begin(), word.value.end(), name_byte)) {
+    throw ConfProblem{quoted(word.text) +
+                      " is not a name: up to 64 letters, digits, \"-\", \"_\" and \".\""};
+  }
+  call.section.name = word.value;
+  call.section.label = quoted(word.text);
+}
+
+void route(const SetterCall& call) {
+  const Word& word = call.word(1);
+  const std::string& path = word.value;
+  if (!path.starts_with('/')) throw ConfProblem{quoted(word.text) + " does not begin with /"};
+  // What a request's target may not hold can never match.
+  const Result<RequestTarget> target = parse_request_target(path);
+  if (!target.ok()) {
+    throw ConfProblem{quoted(word.text) + " is not a path: " + target.fault().text()};
+  }
+  if (!target.value().query.empty()) {
+    throw ConfProblem{quoted(word.text) + " is not a path: a route does not look at the query"};
+  }
+  call.section.route.path = path;
+  if (path.size() > 1 && path.ends_with('/')) call.section.route.path.pop_back();
+  call.section.label = quoted(word.text);
+}
+
+void server(const SetterCall& call) {
+  for (PeerConfig& peer : peers_of(call.word(1))) call.section.peers.push_back(std::move(peer));
+}
+
+void match_host(const SetterCall& call) {
+  const Word& word = call.word(1);
+  std::string host = lower_case(word.value);
+  if (host.size() > 1 && host.ends_with('.')) host.pop_back();
+  const std::string name = host.starts_with("*.") ? host.substr(2) : host;
+  const Result<Authority> authority = parse_authority(name);
+  if (authority.ok() && authority.value().host.size() != name.size()) {
+    throw ConfProblem{quoted(word.text) + ": leave the port out, every port matches"};
+  }
+  if (!authority.ok() || name.find('*') != std::string::npos) {
+    throw ConfProblem{quoted(word.text) + " is not a host's name; write it whole or as *.DOMAIN"};
+  }
+  call.section.route.match_host = host;
+}
+
+void proxy_pass(const SetterCall& call) {
+  const Word& word = call.word(1);
+  if (is_uri(word.value)) {
+    call.section.peers = peers_of(word);
+  } else if (word.value.find_first_of(":/") != std::string::npos || word.value.empty()) {
+    throw ConfProblem{quoted(word.text) + " is neither an upstream's name nor a server's URI" +
+                      server_forms};
+  }
+  call.section.target = word;
+}
+
+}  // namespace sluice::setters

@@ -1,0 +1,119 @@
+// Config: what a conf file says once it is read, checked and resolved. Plain immutable structs; a
+// live session keeps the snapshot that it began with.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "net/address.h"
+#include "protocol/uri.h"
+
+namespace sluice {
+
+enum class LogLevel : uint8_t { debug, info, notice, warn, error };
+
+// Where a log goes. `path` is "stderr", "stdout", "off" or a file's path.
+struct LogTarget {
+  std::string path;
+  LogLevel level = LogLevel::info;  // error_log only
+};
+
+struct ListenConfig {
+  Address address;
+  uint32_t client_header_timeout_ms = 10'000;
+  uint32_t max_header_bytes = 16 * 1024;  // request line plus fields
+};
+
+// One address that a `server` line stands for; a name with three addresses is three peers.
+struct PeerConfig {
+  Address address;
+  ServerUri uri;
+  std::string name;  // for logs: "10.0.0.1:4000", "unix:/run/x.sock"
+};
+
+struct UpstreamConfig {
+  std::string name;  // for a proxy_pass with a URI: the URI
+  std::vector<PeerConfig> peers;  // never empty
+};
+
+// `set_header NAME VALUE`; the value is fully expanded and may be a secret: never logged.
+struct HeaderSetting {
+  std::string name;
+  std::string value;
+};
+
+enum class HostPolicy : uint8_t { by_scheme, client, server, fixed };
+
+struct HeaderMatch {
+  std::string name;
+  std::string value;  // compared exactly; empty: the field must only be present
+};
+
+struct RouteConfig {
+  std::string path;  // normalized: no trailing '/', except "/" itself
+  std::string match_host;  // lower case, "" matches all; "*.example.org" matches any subdomain
+  std::vector<HeaderMatch> match_headers;  // all must match
+  uint32_t upstream = 0;  // index into Config::upstreams
+  HostPolicy host_policy = HostPolicy::by_scheme;
+  std::string host;  // HostPolicy::fixed
+  std::vector<HeaderSetting> set_headers;
+  std::vector<std::string> remove_headers;
+  std::vector<std::string> subprotocols;  // empty: everything the client offers travels on
+  // Effective values: the route's own, else its upstream's, else the top's, else the default.
+  uint32_t connect_timeout_ms = 5'000;
+  uint32_t handshake_timeout_ms = 10'000;
+  uint32_t idle_timeout_ms = 600'000;  // 0: off
+  uint32_t send_timeout_ms = 60'000;
+  uint32_t close_timeout_ms = 5'000;
+  uint64_t max_message_bytes = 0;  // 0: unlimited
+  bool validate_utf8 = false;
+};
+
+struct Config {
+  std::string file;  // the conf's path, for messages
+  uint32_t workers = 0;  // 0: auto, one a core
+  std::string user = "nobody";
+  LogTarget error_log{"stderr", LogLevel::info};
+  LogTarget access_log{"off", LogLevel::info};
+  bool log_query = false;
+  std::string pid_file;  // "": none
+  uint32_t ring_bytes = 256 * 1024;
+  uint32_t worker_connections = 0;  // 0: (descriptor limit - 64) / 2
+  std::vector<ListenConfig> listeners;
+  std::vector<UpstreamConfig> upstreams;
+  std::vector<RouteConfig> routes;
+
+  // Counts the sessions (and the worker) that hold this snapshot; a worker is single-threaded.
+  mutable uint32_t references = 0;
+};
+
+// A counted reference to a Config; the last one deletes it.
+class ConfigRef {
+ public:
+  ConfigRef() = default;
+  explicit ConfigRef(const Config* config) : config_(config) {
+    if (config_ != nullptr) ++config_->references;
+  }
+  ConfigRef(const ConfigRef& other) : ConfigRef(other.config_) {}
+  ConfigRef(ConfigRef&& other) noexcept : config_(std::exchange(other.config_, nullptr)) {}
+  ConfigRef& operator=(ConfigRef other) noexcept {
+    std::swap(config_, other.config_);
+    return *this;
+  }
+  ~ConfigRef() {
+    if (config_ != nullptr && --config_->references == 0) delete config_;
+  }
+
+  const Config& operator*() const { return *config_; }
+  const Config* operator->() const { return config_; }
+  explicit operator bool() const { return config_ != nullptr; }
+
+ private:
+  const Config* config_ = nullptr;
+};
+
+}  // namespace sluice

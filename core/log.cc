@@ -1,0 +1,169 @@
+// Writing never waits: files cannot block, pipes are opened again in non-blocking mode where the
+// system permits it, else they are asked first.
+#include "core/log.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+
+#include "net/sys.h"
+
+namespace sluice {
+
+namespace {
+
+std::string_view level_name(LogLevel level) {
+  switch (level) {
+    case LogLevel::debug:
+      return "debug";
+    case LogLevel::info:
+      return "info";
+    case LogLevel::notice:
+      return "notice";
+    case LogLevel::warn:
+      return "warn";
+    case LogLevel::error:
+      return "error";
+  }
+  return "error";
+}
+
+bool plain_in_field(char byte) {
+  return byte > 0x20 && byte < 0x7f && byte != '"' && byte != '\\' && byte != '=';
+}
+
+enum class Quotes { kept, escaped };
+
+void append_escaped(std::string& line, std::string_view value, Quotes quotes) {
+  static constexpr char digits[] = "0123456789abcdef";
+  for (const char byte : value) {
+    const auto number = static_cast<unsigned char>(byte);
+    if (quotes == Quotes::escaped && (byte == '"' || byte == '\\')) {
+      line += '\\';
+      line += byte;
+    } else if (number < 0x20 || number >= 0x7f) {
+      line += "\\x";
+      line += digits[number >> 4];
+      line += digits[number & 15];
+    } else {
+      line += byte;
+    }
+  }
+}
+
+}  // namespace
+
+void LogSink::write(std::string_view line) {
+  if (!enabled()) return;
+  if (buffer_.size() + line.size() + 1 > most_buffered_bytes) flush();
+  if (buffer_.size() + line.size() + 1 > most_buffered_bytes) {
+    ++dropped_;
+    return;
+  }
+  buffer_ += line;
+  buffer_ += '\n';
+  ++buffered_lines_;
+}
+
+// A sink that takes only a part of a batch keeps the rest of the line that was begun; whole lines
+// that do not fit are dropped rather than kept for later, so that a stuck pipe holds no memory.
+void LogSink::flush() {
+  if (buffer_.empty() || !enabled()) return;
+  size_t done = 0;
+  while (done < buffer_.size()) {
+    size_t piece = buffer_.size() - done;
+    if (descriptor_.may_block) {
+      if (!sys::writable_now(descriptor_.fd)) break;
+      piece = std::min<size_t>(piece, sys::pipe_atomic_bytes);
+    }
+    const ssize_t written = sys::write(descriptor_.fd, buffer_.data() + done, piece);
+    if (written <= 0) break;
+    done += static_cast<size_t>(written);
+  }
+  if (done < buffer_.size()) {
+    const bool line_begun = done > 0 && buffer_[done - 1] != '\n';
+    const size_t keep_end = line_begun ? buffer_.find('\n', done) + 1 : done;
+    for (size_t i = keep_end; i < buffer_.size(); ++i) dropped_ += buffer_[i] == '\n';
+    buffer_.resize(keep_end);
+  }
+  buffer_.erase(0, done);
+  if (buffer_.empty() && buffer_.capacity() > 4096) buffer_.shrink_to_fit();
+}
+
+uint64_t LogSink::take_dropped() {
+  const uint64_t fresh = dropped_ - reported_;
+  reported_ = dropped_;
+  return fresh;
+}
+
+void Log::error(LogLevel level, std::string_view text) {
+  if (!enabled(level)) return;
+  std::string line = timestamp_text(sys::wall_clock_ms());
+  line += ' ';
+  line += level_name(level);
+  line += ' ';
+  append_escaped(line, text, Quotes::kept);
+  error_sink.write(line);
+}
+
+void Log::access(std::string_view text) {
+  if (!access_enabled()) return;
+  std::string line = timestamp_text(sys::wall_clock_ms());
+  line += ' ';
+  line += text;
+  access_sink.write(line);
+}
+
+void Log::flush() {
+  error_sink.flush();
+  access_sink.flush();
+  if (const uint64_t lost = access_sink.take_dropped(); lost > 0) {
+    error(LogLevel::warn, "access log: " + std::to_string(lost) + " lines dropped");
+    error_sink.flush();
+  }
+  if (const uint64_t lost = error_sink.take_dropped(); lost > 0) {
+    // Its own loss is told once it takes lines again.
+    error(LogLevel::warn, "error log: " + std::to_string(lost) + " lines dropped");
+  }
+}
+
+std::string timestamp_text(uint64_t wall_clock_ms) {
+  const auto seconds = static_cast<std::time_t>(wall_clock_ms / 1000);
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[40];
+  const size_t length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+  const auto fraction = static_cast<unsigned>(wall_clock_ms % 1000);
+  std::snprintf(text + length, sizeof text - length, ".%03uZ", fraction);
+  return text;
+}
+
+void append_field(std::string& line, std::string_view name, std::string_view value) {
+  line += ' ';
+  line += name;
+  line += '=';
+  bool plain = !value.empty();
+  for (const char byte : value) plain = plain && plain_in_field(byte);
+  if (plain) {
+    line += value;
+    return;
+  }
+  line += '"';
+  append_escaped(line, value, Quotes::escaped);
+  line += '"';
+}
+
+void append_field(std::string& line, std::string_view name, uint64_t value) {
+  append_field(line, name, std::to_string(value));
+}
+
+Result<sys::LogDescriptor> open_log(const LogTarget& target) {
+  if (target.path == "off") return sys::LogDescriptor{};
+  if (target.path == "stderr") return sys::open_standard_stream(2);
+  if (target.path == "stdout") return sys::open_standard_stream(1);
+  const int fd = sys::open_for_append(target.path.c_str());
+  if (fd < 0) return Fault{"open", -fd};
+  return sys::LogDescriptor{fd, false};
+}
+
+}  // namespace sluice

@@ -1,0 +1,62 @@
+// Master: binds listeners, opens logs, starts workers and replaces those that die. It reads the conf
+// and nothing from the network.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/control.h"
+#include "core/services.h"
+
+namespace sluice {
+
+class Master {
+ public:
+  // `conf_path` is read again on SIGHUP.
+  Master(ConfigRef config, std::string conf_path);
+  Master(const Master&) = delete;
+  Master& operator=(const Master&) = delete;
+  ~Master();
+
+  // Serves until told to end; returns the exit status. Problems at the start are told on stderr.
+  int run();
+
+ private:
+  struct WorkerProcess {
+    pid_t pid = 0;  // 0: to be started at start_at_ms
+    int control = -1;
+    uint64_t started_ms = 0;
+    uint64_t start_at_ms = 0;
+    uint32_t quick_deaths = 0;  // one after the other
+  };
+  enum class Leaving : uint8_t { no, when_empty, fast };
+
+  bool open_logs(LogHandover& logs);
+  bool bind_listeners();
+  bool bind_address(const Address& address, std::vector<int>& fds);
+  void start_worker(uint32_t number);
+  [[noreturn]] void become_worker(uint32_t number, int control);
+  void start_due_workers();
+  void reap_workers();
+  void on_worker_death(uint32_t number, int status);
+  void on_signal(int signal);
+  void signal_workers(int signal);
+  void reopen_logs();
+  void check_conf();
+  bool any_worker() const;
+  int next_wait_ms() const;
+
+  ConfigRef config_;
+  std::string conf_path_;
+  uint32_t worker_connections_ = 0;
+  LogHandover logs_;
+  Log log_;
+  std::vector<std::vector<int>> listeners_;  // by listener; one descriptor a worker, or one for all
+  std::vector<WorkerProcess> workers_;
+  int signals_ = -1;
+  uint64_t kill_at_ms_ = 0;
+  Leaving leaving_ = Leaving::no;
+};
+
+}  // namespace sluice

@@ -1,0 +1,181 @@
+// Opening, the client's half: its request in, our answer out. opening_upstream.cc is the other half.
+#include "core/opening.h"
+
+#include <algorithm>
+
+#include "core/access_log.h"
+#include "core/router.h"
+#include "core/session.h"
+
+namespace sluice {
+
+namespace {
+
+// One recv of a head takes at most this much, so that early frames behind it fit any ring.
+constexpr size_t head_read_bytes = 4 * 1024;
+// How long a client may take for an error answer that it does not read.
+constexpr uint32_t answer_timeout_ms = 5'000;
+
+Http1Parser::Limits request_limits(const ListenConfig& listener) {
+  Http1Parser::Limits limits;
+  limits.head_bytes = listener.max_header_bytes;
+  limits.request_line_bytes = std::min<size_t>(limits.request_line_bytes, limits.head_bytes);
+  return limits;
+}
+
+}  // namespace
+
+Opening::Opening(Session& session)
+    : session_(session),
+      request_parser_(Http1Parser::Role::request, request_limits(session.listener())) {}
+
+Opening::Step Opening::begin() {
+  session_.arm_timer(session_.listener().client_header_timeout_ms);
+  return Step::wait;
+}
+
+Opening::Step Opening::on_ready(Side side, Readiness ready) {
+  // A client that closed only its sending half may still want its answer; one that is gone may not.
+  if (side == Side::client && (ready.failed || ready.hung_up) && stage_ != Stage::reading_request) {
+    reason_ = "client left during the handshake";
+    return Step::abandon;
+  }
+  return on_run();
+}
+
+Opening::Step Opening::on_run() {
+  switch (stage_) {
+    case Stage::reading_request:
+      return read_request();
+    case Stage::connecting:
+      return session_.leg(Side::upstream).writable ? on_connected() : Step::wait;
+    case Stage::awaiting_answer:
+      return exchange();
+    case Stage::accepting:
+      return send_to_client(Step::relay);
+    case Stage::refusing:
+      return send_to_client(Step::linger);
+    case Stage::relaying_refusal:
+      return relay_refusal();
+  }
+  return Step::wait;
+}
+
+Opening::Step Opening::on_timer() {
+  switch (stage_) {
+    case Stage::reading_request:
+      if (!heard_) return Step::abandon;
+      return refuse(408, "client_header_timeout");
+    case Stage::connecting:
+      timed_out_ = true;
+      return on_connect_failed(Fault{"connect_timeout", 0});
+    case Stage::awaiting_answer:
+      return refuse(504, "handshake_timeout");
+    case Stage::accepting:
+    case Stage::refusing:
+      reason_ = "client does not read its answer";
+      return Step::abandon;
+    case Stage::relaying_refusal:
+      break;
+  }
+  const uint64_t limit_ms = session_.route()->send_timeout_ms;
+  const uint64_t silent_ms = session_.now_ms() - progress_ms_;
+  if (silent_ms < limit_ms) {
+    session_.arm_timer(limit_ms - silent_ms);
+    return Step::wait;
+  }
+  reason_ = "refusal does not move";
+  return Step::abandon;
+}
+
+Opening::Step Opening::read_request() {
+  Leg& client = session_.leg(Side::client);
+  while (client.readable) {
+    char bytes[head_read_bytes];
+    const iovec piece{bytes, sizeof bytes};
+    const Io io = client.recv({&piece, 1});
+    if (io.state == Io::State::blocked) break;
+    if (io.state != Io::State::open) {
+      client.input_ended = true;
+      reason_ = heard_ ? "client left before its request was complete" : "";
+      if (heard_) log_refused(0);
+      return Step::abandon;
+    }
+    heard_ = true;
+    const std::string_view view(bytes, io.bytes);
+    const Http1Parser::Fed fed = request_parser_.feed_head(view);
+    if (fed.outcome == Http1Parser::Outcome::failed) {
+      return refuse(request_parser_.status(), request_parser_.reason());
+    }
+    if (fed.outcome == Http1Parser::Outcome::complete) {
+      early_[index_of(Side::client)] = view.substr(fed.consumed);
+      return choose_upstream();
+    }
+  }
+  return Step::wait;
+}
+
+Opening::Step Opening::choose_upstream() {
+  const Head& head = request_parser_.head();
+  if (const auto refusal = check_upgrade_request(head, request_)) {
+    return refuse(refusal->status, refusal->reason);
+  }
+  checked_ = true;
+  const RouteConfig* route =
+      find_route(session_.config(), request_.host, request_.target.path, head);
+  if (route == nullptr) return refuse(404, "no route");
+  session_.set_route(route);
+  for (const std::string_view offered : request_.protocols) {
+    const auto& allowed = route->subprotocols;
+    if (allowed.empty() || std::find(allowed.begin(), allowed.end(), offered) != allowed.end()) {
+      protocols_.push_back(offered);
+    }
+  }
+  walk_ = session_.services().upstreams[route->upstream].begin();
+  return connect_next();
+}
+
+Opening::Step Opening::refuse(int status, const char* reason) {
+  reason_ = reason;
+  session_.close_leg(Side::upstream, false);
+  out_ = build_error_answer(status);
+  out_sent_ = 0;
+  stage_ = Stage::refusing;
+  session_.arm_timer(answer_timeout_ms);
+  log_refused(status);
+  return send_to_client(Step::linger);
+}
+
+Opening::Step Opening::send_to_client(Step when_sent) {
+  if (!send_out(Side::client)) {
+    reason_ = "client left during the handshake";
+    return Step::abandon;
+  }
+  return out_sent_ == out_.size() ? when_sent : Step::wait;
+}
+
+bool Opening::send_out(Side side) {
+  Leg& leg = session_.leg(side);
+  while (out_sent_ < out_.size() && leg.writable) {
+    const iovec piece{out_.data() + out_sent_, out_.size() - out_sent_};
+    const Io io = leg.send({&piece, 1});
+    if (io.state == Io::State::failed) return false;
+    out_sent_ += io.bytes;
+    if (io.bytes > 0) progress_ms_ = session_.now_ms();
+  }
+  return true;
+}
+
+std::string Opening::target_for_log() const {
+  if (!checked_) return "";
+  std::string target(request_.target.path);
+  if (session_.config().log_query) target += request_.target.query;
+  return target;
+}
+
+void Opening::log_refused(int status) {
+  Log& log = session_.services().log;
+  if (log.access_enabled()) log.access(refused_line(session_, *this, status, reason_));
+}
+
+}  // namespace sluice

@@ -1,0 +1,108 @@
+// Opening: a session's handshake, from the first byte of the request to the last of the answer. It
+// dies when relaying begins, so that an idle session is small.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/config.h"
+#include "core/leg.h"
+#include "core/upstream.h"
+#include "protocol/handshake.h"
+#include "protocol/http1.h"
+
+namespace sluice {
+
+class Session;
+
+// What the session does after a call into its Opening.
+enum class OpeningStep : uint8_t {
+  wait,     // for readiness or the timer
+  again,    // let others run first, then on_run()
+  relay,    // both sides agreed and the client has its 101
+  linger,   // the client has its answer; nothing else will be sent
+  abandon,  // the client is gone or not worth an answer; reason() says why
+};
+
+//   reading_request --> connecting --> awaiting_answer --> accepting (101) --> relay
+//         \                 \               |   \--> relaying_refusal --> linger
+//          \-----------------\--------------\--> refusing --> linger
+class Opening {
+ public:
+  using Step = OpeningStep;
+
+  static constexpr int max_interim_answers = 8;
+
+  // `session` owns this and outlives it.
+  explicit Opening(Session& session);
+
+  Step begin();  // arms the deadline for the request
+  Step refuse(int status, const char* reason);
+  Step on_ready(Side side, Readiness ready);
+  Step on_run();
+  Step on_timer();
+
+  const char* reason() const { return reason_; }
+
+  // After Step::relay: bytes that came behind the request and behind the 101, and what was agreed.
+  std::string_view early(Side side) const { return early_[index_of(side)]; }
+  std::string_view subprotocol() const { return agreed_.protocol; }
+  bool deflate() const { return !agreed_.extensions.empty(); }
+  // The request's target for the access log: the query only where log_query is on.
+  std::string target_for_log() const;
+  std::string_view host_for_log() const { return request_.authority; }
+
+ private:
+  enum class Stage : uint8_t {
+    reading_request,
+    connecting,
+    awaiting_answer,
+    accepting,         // the 101 is being sent
+    refusing,          // an error answer of ours is being sent
+    relaying_refusal,  // the upstream's answer is being sent
+  };
+
+  Step read_request();
+  Step choose_upstream();
+  Step connect_next();
+  Step on_connected();
+  Step on_connect_failed(const Fault& fault);
+  Step exchange();  // sends the request, reads the answer's head
+  Step take_answer_head(std::string_view behind);
+  Step accept_upgrade(std::string_view behind);
+  Step begin_relaying_refusal(std::string_view behind);
+  Step relay_refusal();
+  Step take_refusal_body(std::string_view bytes);
+  void queue_body(std::string_view body);
+  void end_refusal_body();
+  Step refuse_upstream(const char* reason);
+  void log_upstream(LogLevel level, std::string_view what);
+  Step send_to_client(Step when_sent);
+  bool send_out(Side side);  // false: the leg takes nothing any more
+  void build_request();
+  void log_refused(int status);
+
+  Session& session_;
+  Http1Parser request_parser_;
+  std::unique_ptr<Http1Parser> answer_parser_;
+  UpgradeRequest request_;
+  UpgradeAnswer agreed_;
+  std::vector<std::string_view> protocols_;  // offered upstream
+  std::string early_[2];
+  std::string out_;  // being sent: the request, then the answer
+  size_t out_sent_ = 0;
+  PeerWalk walk_;
+  const char* reason_ = "";  // static text
+  uint64_t progress_ms_ = 0;  // relaying a refusal: when bytes last moved
+  int interim_answers_ = 0;
+  Stage stage_ = Stage::reading_request;
+  bool heard_ = false;         // the client sent at least a byte
+  bool checked_ = false;       // request_ is filled
+  bool timed_out_ = false;     // the last connect did
+  bool refusal_done_ = false;  // the body's end is queued
+};
+
+}  // namespace sluice

@@ -1,0 +1,237 @@
+// Opening, the upstream's half: dialling peers, the request that goes there, what comes back.
+#include <charconv>
+
+#include "core/opening.h"
+#include "core/router.h"
+#include "core/session.h"
+#include "net/connector.h"
+
+namespace sluice {
+
+namespace {
+
+constexpr size_t answer_read_bytes = 4 * 1024;   // early frames behind the 101 fit any ring
+constexpr size_t refusal_read_bytes = 16 * 1024;
+constexpr int refusal_rounds = 16;  // then others get their turn
+
+std::string_view host_for(const RouteConfig& route, const PeerConfig& peer,
+                          std::string_view client_authority) {
+  switch (route.host_policy) {
+    case HostPolicy::client:
+      return client_authority;
+    case HostPolicy::server:
+      return peer.uri.authority;
+    case HostPolicy::fixed:
+      return route.host;
+    case HostPolicy::by_scheme:
+      break;
+  }
+  return peer.uri.secure ? std::string_view(peer.uri.authority) : client_authority;
+}
+
+}  // namespace
+
+Opening::Step Opening::connect_next() {
+  const RouteConfig& route = *session_.route();
+  Upstream& upstream = session_.services().upstreams[route.upstream];
+  while (const PeerConfig* peer = upstream.next(walk_)) {
+    session_.set_peer(peer);
+    timed_out_ = false;
+    Result<int> fd = start_connect(peer->address);
+    if (!fd.ok()) {
+      log_upstream(LogLevel::warn, fd.fault().text());
+      continue;
+    }
+    if (!session_.open_leg(Side::upstream, fd.value())) continue;
+    stage_ = Stage::connecting;
+    session_.arm_timer(route.connect_timeout_ms);
+    return Step::wait;
+  }
+  return timed_out_ ? refuse(504, "connect_timeout") : refuse(502, "no peer could be reached");
+}
+
+Opening::Step Opening::on_connect_failed(const Fault& fault) {
+  log_upstream(LogLevel::warn, fault.text());
+  session_.close_leg(Side::upstream, false);
+  return connect_next();
+}
+
+Opening::Step Opening::on_connected() {
+  const int error = connect_outcome(session_.leg(Side::upstream).fd());
+  if (error != 0) return on_connect_failed(Fault{"connect", error});
+  build_request();
+  answer_parser_ = std::make_unique<Http1Parser>(Http1Parser::Role::response, Http1Parser::Limits());
+  stage_ = Stage::awaiting_answer;
+  session_.arm_timer(session_.route()->handshake_timeout_ms);
+  return exchange();
+}
+
+void Opening::build_request() {
+  const RouteConfig& route = *session_.route();
+  const PeerConfig& peer = *session_.peer();
+  const std::string target =
+      upstream_target(peer.uri, route.path, request_.target.path, request_.target.query);
+  const std::string client_ip = session_.client().host_text();
+  std::vector<UpstreamRequest::Field> set;
+  set.reserve(route.set_headers.size());
+  for (const HeaderSetting& header : route.set_headers) set.push_back({header.name, header.value});
+  const std::vector<std::string_view> removed(route.remove_headers.begin(),
+                                              route.remove_headers.end());
+  UpstreamRequest upstream;
+  upstream.target = target;
+  upstream.host = host_for(route, peer, request_.authority);
+  upstream.forwarded_for = client_ip;
+  upstream.forwarded_proto = "http";
+  upstream.forwarded_host = request_.authority;
+  upstream.protocols = protocols_;
+  upstream.set_headers = set;
+  upstream.remove_headers = removed;
+  out_ = build_upstream_request(request_parser_.head(), request_, upstream);
+  out_sent_ = 0;
+}
+
+Opening::Step Opening::exchange() {
+  if (!send_out(Side::upstream)) return refuse_upstream("upstream closed during the handshake");
+  Leg& leg = session_.leg(Side::upstream);
+  while (leg.readable) {
+    char bytes[answer_read_bytes];
+    const iovec piece{bytes, sizeof bytes};
+    const Io io = leg.recv({&piece, 1});
+    if (io.state == Io::State::blocked) break;
+    if (io.state != Io::State::open) {
+      leg.input_ended = true;
+      return refuse_upstream("upstream closed during the handshake");
+    }
+    std::string_view rest(bytes, io.bytes);
+    // Interim answers may stand in one segment with what follows them.
+    while (!rest.empty()) {
+      const Http1Parser::Fed fed = answer_parser_->feed_head(rest);
+      if (fed.outcome == Http1Parser::Outcome::failed) {
+        return refuse_upstream(answer_parser_->reason());
+      }
+      rest.remove_prefix(fed.consumed);
+      if (fed.outcome == Http1Parser::Outcome::more) break;
+      const int status = answer_parser_->head().status;
+      if (status < 100 || status > 199 || status == 101) return take_answer_head(rest);
+      if (++interim_answers_ > max_interim_answers) {
+        return refuse_upstream("more than eight interim answers");
+      }
+      answer_parser_->next_head();
+    }
+  }
+  return Step::wait;
+}
+
+Opening::Step Opening::take_answer_head(std::string_view behind) {
+  if (answer_parser_->head().status == 101) return accept_upgrade(behind);
+  return begin_relaying_refusal(behind);
+}
+
+Opening::Step Opening::accept_upgrade(std::string_view behind) {
+  const Head& head = answer_parser_->head();
+  const char* wrong =
+      check_upgrade_answer(head, request_.key, protocols_, request_.deflate_offers, agreed_);
+  if (wrong != nullptr) return refuse_upstream(wrong);
+  early_[index_of(Side::upstream)] = behind;
+  out_ = build_client_answer(head, request_.key, agreed_);
+  out_sent_ = 0;
+  stage_ = Stage::accepting;
+  return send_to_client(Step::relay);
+}
+
+Opening::Step Opening::begin_relaying_refusal(std::string_view behind) {
+  const Head& head = answer_parser_->head();
+  reason_ = "refused by the upstream";
+  log_refused(head.status);
+  out_ = build_refusal_head(head, answer_parser_->framing(), answer_parser_->content_length());
+  out_sent_ = 0;
+  stage_ = Stage::relaying_refusal;
+  progress_ms_ = session_.now_ms();
+  session_.arm_timer(session_.route()->send_timeout_ms);
+  // Without a body the head is all; feeding nothing finds that out.
+  const Step taken = take_refusal_body(behind);
+  return taken == Step::wait ? relay_refusal() : taken;
+}
+
+// The body is re-framed: as long as announced, else chunked. One that breaks off is left without
+// its end, and the connection's end shows it.
+Opening::Step Opening::relay_refusal() {
+  Leg& leg = session_.leg(Side::upstream);
+  for (int round = 0; round < refusal_rounds; ++round) {
+    if (!send_out(Side::client)) {
+      reason_ = "client left during the handshake";
+      return Step::abandon;
+    }
+    if (out_sent_ < out_.size()) return Step::wait;
+    out_.clear();
+    out_sent_ = 0;
+    if (refusal_done_) return Step::linger;
+    if (!leg.readable) return Step::wait;
+    char bytes[refusal_read_bytes];
+    const iovec piece{bytes, sizeof bytes};
+    const Io io = leg.recv({&piece, 1});
+    if (io.state == Io::State::blocked) return Step::wait;
+    if (io.state != Io::State::open) {
+      leg.input_ended = true;
+      if (!answer_parser_->finish_body()) return Step::linger;
+      end_refusal_body();
+      continue;
+    }
+    progress_ms_ = session_.now_ms();
+    if (take_refusal_body({bytes, io.bytes}) == Step::linger) return Step::linger;
+  }
+  return Step::again;
+}
+
+Opening::Step Opening::take_refusal_body(std::string_view bytes) {
+  std::string body;
+  const Http1Parser::Fed fed = answer_parser_->feed_body(bytes, body);
+  if (!body.empty()) queue_body(body);
+  if (fed.outcome == Http1Parser::Outcome::failed) {
+    // What was decoded is still sent as far as it goes at once; the missing end tells the client.
+    send_out(Side::client);
+    return Step::linger;
+  }
+  if (fed.outcome == Http1Parser::Outcome::complete) end_refusal_body();
+  return Step::wait;
+}
+
+void Opening::queue_body(std::string_view body) {
+  if (answer_parser_->framing() == Http1Parser::Framing::length) {
+    out_ += body;
+    return;
+  }
+  char size[20];
+  const auto written = std::to_chars(size, size + sizeof size, body.size(), 16);
+  out_.append(size, written.ptr);
+  out_ += "\r\n";
+  out_ += body;
+  out_ += "\r\n";
+}
+
+void Opening::end_refusal_body() {
+  if (refusal_done_) return;
+  refusal_done_ = true;
+  const Http1Parser::Framing framing = answer_parser_->framing();
+  if (framing == Http1Parser::Framing::chunked || framing == Http1Parser::Framing::until_close) {
+    out_ += "0\r\n\r\n";
+  }
+}
+
+// 502, and a line that names the peer: this is the operator's to mend, not the client's.
+Opening::Step Opening::refuse_upstream(const char* reason) {
+  log_upstream(LogLevel::warn, reason);
+  return refuse(502, reason);
+}
+
+void Opening::log_upstream(LogLevel level, std::string_view what) {
+  Log& log = session_.services().log;
+  if (!log.enabled(level)) return;
+  const RouteConfig& route = *session_.route();
+  std::string line = "upstream " + session_.config().upstreams[route.upstream].name + ": peer " +
+                     session_.peer()->name + ": ";
+  line += what;
+  log.error(level, line);
+}
+
+}  // namespace sluice

@@ -1,0 +1,203 @@
+// The invariant that keeps this simple: the source is read only when nothing is queued, so before a
+// recv the ring holds at most one incomplete header or control frame.
+#include "core/relay.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "net/check.h"
+#include "net/sys.h"
+
+namespace sluice {
+
+namespace {
+
+// Kept free behind what is received, so that a Close of ours (8 bytes at most) always fits.
+constexpr size_t close_reserve_bytes = 16;
+
+// What is read to be dropped goes here; nobody looks at it.
+uint8_t dropped_bytes[64 * 1024];
+
+bool may_read(const Leg& source) { return source.readable && !source.input_ended; }
+
+}  // namespace
+
+PumpEnd Direction::pump(const PumpPath& path) {
+  if (flush(path) == Flow::failed) return PumpEnd::target_failed;
+  for (int round = 0; round < rounds_a_pump; ++round) {
+    const bool draining = mode_ == Mode::draining;
+    if (!may_read(path.source) || (!draining && ring_.queued() > 0)) {
+      settle(path);
+      return PumpEnd::waiting;
+    }
+    const PumpEnd end = draining ? discard(path) : fill(path);
+    if (end != PumpEnd::waiting) return end;
+    if (flush(path) == Flow::failed) return PumpEnd::target_failed;
+  }
+  settle(path);
+  const bool readable = may_read(path.source) && (mode_ == Mode::draining || delivered());
+  return readable ? PumpEnd::more : PumpEnd::waiting;
+}
+
+PumpEnd Direction::begin_with(const PumpPath& path, std::span<const uint8_t> early) {
+  if (early.empty()) return PumpEnd::waiting;
+  ring_.borrow(path.buffers, BufferClass::full);
+  ring_.append_unjudged(early);
+  return scan(path);
+}
+
+bool Direction::close_with(const PumpPath& path, CloseCode code, bool source_goes_on) {
+  if (mode_ == Mode::draining) return true;
+  if (mode_ == Mode::flowing) close_code_ = code;
+  ring_.drop_unjudged();
+  const uint64_t begun = scanner_.into_frame();
+  if (ring_.queued() >= begun) {
+    if (begun > 0) ring_.trim(begun);
+    queue_close(path);
+    return true;
+  }
+  if (!source_goes_on || path.source.input_ended) return false;
+  mode_ = Mode::finishing;
+  return true;
+}
+
+void Direction::give_up(BufferPool& buffers) {
+  ring_.release(buffers);
+  mode_ = Mode::draining;
+  stalled_ = false;
+}
+
+void Direction::shrink(BufferPool& buffers) {
+  if (!ring_.held()) return;
+  const size_t kept = ring_.queued() + ring_.unjudged() + close_reserve_bytes;
+  const BufferClass wanted = std::max(buffers.class_for(kept), BufferClass::tiny);
+  if (buffers.bytes_of(wanted) < ring_.capacity()) ring_.move_to(buffers, wanted);
+}
+
+// Sends what is queued. A send that took less than it was given has filled the socket's buffer.
+Direction::Flow Direction::flush(const PumpPath& path) {
+  while (ring_.queued() > 0 && path.target.writable) {
+    iovec pieces[2];
+    const size_t count = ring_.queued_pieces(pieces);
+    const Io io = path.target.send({pieces, count});
+    if (io.state == Io::State::failed) {
+      give_up(path.buffers);
+      return Flow::failed;
+    }
+    if (io.bytes == 0) break;
+    ring_.sent(io.bytes);
+    stalled_ = false;
+  }
+  if (ring_.queued() == 0) return Flow::drained;
+  if (!stalled_) {
+    stalled_ = true;
+    stalled_since_ms_ = path.now_ms;
+  }
+  return Flow::blocked;
+}
+
+PumpEnd Direction::fill(const PumpPath& path) {
+  make_room(path);
+  iovec pieces[2];
+  const size_t count = ring_.room_pieces(pieces, close_reserve_bytes);
+  const Io io = path.source.recv({pieces, count});
+  switch (io.state) {
+    case Io::State::open:
+      ring_.received(io.bytes);
+      return scan(path);
+    case Io::State::blocked:
+      return PumpEnd::waiting;
+    case Io::State::ended:
+    case Io::State::failed:
+      path.source.input_ended = true;
+      ring_.drop_unjudged();
+      settle(path);
+      break;
+  }
+  return io.state == Io::State::ended ? PumpEnd::source_ended : PumpEnd::source_failed;
+}
+
+PumpEnd Direction::discard(const PumpPath& path) {
+  const iovec piece{dropped_bytes, sizeof dropped_bytes};
+  const Io io = path.source.recv({&piece, 1});
+  if (io.state == Io::State::open || io.state == Io::State::blocked) return PumpEnd::waiting;
+  path.source.input_ended = true;
+  return io.state == Io::State::ended ? PumpEnd::source_ended : PumpEnd::source_failed;
+}
+
+// Judges everything received. Where the ring wraps inside a header or control frame, the bytes
+// around the seam are looked at in a copy.
+PumpEnd Direction::scan(const PumpPath& path) {
+  while (ring_.unjudged() > 0) {
+    iovec pieces[2];
+    const size_t count = ring_.unjudged_pieces(pieces);
+    auto* first = static_cast<uint8_t*>(pieces[0].iov_base);
+    FrameScanner::Scan seen = scan_piece(path, {first, pieces[0].iov_len});
+    if (seen.accepted == 0 && seen.verdict == FrameScanner::Verdict::good) {
+      if (count == 1) break;
+      uint8_t seam[2 * max_control_frame_bytes];
+      const size_t before = pieces[0].iov_len;
+      SLUICE_CHECK(before < max_control_frame_bytes);
+      const size_t behind = std::min(pieces[1].iov_len, sizeof seam - before);
+      std::memcpy(seam, first, before);
+      std::memcpy(seam + before, pieces[1].iov_base, behind);
+      seen = scan_piece(path, {seam, before + behind});
+      if (seen.accepted == 0 && seen.verdict == FrameScanner::Verdict::good) break;
+    }
+    ring_.accept(seen.accepted);
+    bytes_ += seen.accepted;
+    if (seen.verdict == FrameScanner::Verdict::bad) {
+      ring_.drop_unjudged();
+      return PumpEnd::faulty;
+    }
+    if (seen.verdict == FrameScanner::Verdict::closed) {
+      ring_.drop_unjudged();
+      mode_ = Mode::draining;
+      return PumpEnd::closed;
+    }
+    if (mode_ == Mode::finishing && scanner_.at_boundary()) {
+      ring_.drop_unjudged();
+      queue_close(path);
+      break;
+    }
+  }
+  return PumpEnd::waiting;
+}
+
+// While finishing, nothing behind the current frame is looked at.
+FrameScanner::Scan Direction::scan_piece(const PumpPath& path, std::span<const uint8_t> bytes) {
+  if (mode_ == Mode::finishing) {
+    bytes = bytes.first(std::min<uint64_t>(bytes.size(), scanner_.payload_left()));
+  }
+  return scanner_.scan(bytes, path.rules, path.now_ms);
+}
+
+void Direction::make_room(const PumpPath& path) {
+  if (!ring_.held()) {
+    ring_.borrow(path.buffers, BufferClass::full);
+  } else if (ring_.capacity() < BufferPool::tiny_bytes) {
+    ring_.move_to(path.buffers, BufferClass::full);
+  }
+}
+
+// Gives the ring back once it is empty; an incomplete header or control frame waits in a block.
+void Direction::settle(const PumpPath& path) {
+  if (!ring_.held() || ring_.queued() > 0) return;
+  if (ring_.unjudged() == 0) {
+    ring_.release(path.buffers);
+  } else if (!path.source.readable && ring_.capacity() >= BufferPool::tiny_bytes) {
+    ring_.move_to(path.buffers, BufferClass::block);
+  }
+}
+
+void Direction::queue_close(const PumpPath& path) {
+  uint8_t key[4];
+  if (path.toward_upstream) sys::random_bytes(key, sizeof key);
+  uint8_t frame[max_control_frame_bytes];
+  const size_t bytes = encode_close(close_code_, path.toward_upstream ? key : nullptr, frame);
+  if (!ring_.held()) ring_.borrow(path.buffers, BufferClass::block);
+  ring_.append({frame, bytes});
+  mode_ = Mode::draining;
+}
+
+}  // namespace sluice

@@ -1,0 +1,102 @@
+// Direction: one way through a session. It receives from one leg into a ring, judges frames where
+// they lie, and sends them to the other leg; it decides nothing about the session's life.
+#pragma once
+
+#include <cstdint>
+
+#include "core/leg.h"
+#include "net/ring.h"
+#include "protocol/frames.h"
+
+namespace sluice {
+
+// Why pump() came back.
+enum class PumpEnd : uint8_t {
+  waiting,        // for an edge of either leg
+  more,           // the round limit was hit: run again in the next turn
+  closed,         // the source's Close was accepted and is queued or sent
+  faulty,         // the source broke the protocol; scanner().code() and reason() say how
+  source_ended,   // FIN, and everything before it is queued or sent
+  source_failed,  // the same for an error (RST)
+  target_failed,  // nothing can be sent any more
+};
+
+// What a pump works with; references good for the call.
+struct PumpPath {
+  Leg& source;
+  Leg& target;
+  BufferPool& buffers;
+  const FrameRules& rules;
+  uint32_t now_ms;
+  bool toward_upstream;  // our own frames are masked there
+};
+
+//            queue_close / close_at_boundary
+//   flowing -----------------------------------> finishing --(boundary)--> draining
+//      \------- the source's own Close, or target lost -------------------/
+class Direction {
+ public:
+  enum class Mode : uint8_t {
+    flowing,    // frames travel
+    finishing,  // on to the end of the current frame, then a Close of ours
+    draining,   // a Close is queued or sent: the source is read and dropped
+  };
+
+  // Rounds of one pump: with full rings 1 MiB, after which others get their turn.
+  static constexpr int rounds_a_pump = 4;
+
+  // Moves what can be moved without waiting. Every outcome but `waiting` and `more` is told once.
+  PumpEnd pump(const PumpPath& path);
+
+  // Puts bytes that arrived with the handshake before whatever the source sends next, and judges
+  // them: outcomes as pump().
+  PumpEnd begin_with(const PumpPath& path, std::span<const uint8_t> early);
+
+  // Sends a Close with that code behind what is queued. Inside a frame: what was not sent of it is
+  // taken back, where none of it was sent; else, when `source_goes_on`, the frame's rest is awaited
+  // (finishing). Returns false where neither is possible: only an abort tells the target the truth.
+  // Does nothing when a Close is on its way already.
+  [[nodiscard]] bool close_with(const PumpPath& path, CloseCode code, bool source_goes_on);
+
+  // The target is gone: whatever is queued is dropped.
+  void give_up(BufferPool& buffers);
+  void release(BufferPool& buffers) { ring_.release(buffers); }
+
+  // Moves a stalled remainder into the smallest buffer that holds it.
+  void shrink(BufferPool& buffers);
+
+  Mode mode() const { return mode_; }
+  bool delivered() const { return ring_.queued() == 0; }
+  size_t queued() const { return ring_.queued(); }
+  // Waits for the target to take bytes since then (milliseconds of the turn's clock).
+  bool stalled() const { return stalled_; }
+  uint32_t stalled_since_ms() const { return stalled_since_ms_; }
+  bool holds_ring() const { return ring_.held(); }
+
+  const FrameScanner& scanner() const { return scanner_; }
+  uint64_t bytes() const { return bytes_; }  // of frames, accepted from the source
+
+  bool on_stall_list = false;  // the worker's; see Session
+
+ private:
+  enum class Flow : uint8_t { drained, blocked, failed };
+
+  Flow flush(const PumpPath& path);
+  PumpEnd fill(const PumpPath& path);
+  PumpEnd discard(const PumpPath& path);
+  PumpEnd scan(const PumpPath& path);
+  FrameScanner::Scan scan_piece(const PumpPath& path, std::span<const uint8_t> bytes);
+  void make_room(const PumpPath& path);
+  void settle(const PumpPath& path);
+  void queue_close(const PumpPath& path);
+
+  Ring ring_;
+  FrameScanner scanner_;
+  uint64_t bytes_ = 0;
+  uint32_t stalled_since_ms_ = 0;
+  Mode mode_ = Mode::flowing;
+  bool stalled_ = false;
+  CloseCode close_code_ = CloseCode::normal;  // of the Close that `finishing` leads to
+};
+
+}  // namespace sluice

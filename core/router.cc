@@ -1,0 +1,74 @@
+// Router: linear, because a conf has few routes and file order is the rule.
+#include "core/router.h"
+
+#include <algorithm>
+
+namespace sluice {
+
+namespace {
+
+// "example.org." is the same host (RFC 3986 3.2.2: a final dot only says that the name is whole).
+std::string_view without_final_dot(std::string_view host) {
+  if (host.size() > 1 && host.ends_with('.')) host.remove_suffix(1);
+  return host;
+}
+
+bool host_matches(std::string_view wanted, std::string_view host) {
+  if (wanted.empty()) return true;
+  host = without_final_dot(host);
+  if (!wanted.starts_with("*.")) return equals_ignoring_case(wanted, host);
+  const std::string_view domain = wanted.substr(1);  // ".example.org"
+  return host.size() > domain.size() &&
+         equals_ignoring_case(host.substr(host.size() - domain.size()), domain);
+}
+
+bool header_matches(const HeaderMatch& wanted, const Head& request) {
+  return std::any_of(request.fields.begin(), request.fields.end(),
+                     [&wanted](const HeaderField& field) {
+                       return equals_ignoring_case(field.name, wanted.name) &&
+                              (wanted.value.empty() || field.value == wanted.value);
+                     });
+}
+
+}  // namespace
+
+const RouteConfig* find_route(const Config& config, std::string_view host, std::string_view path,
+                              const Head& request) {
+  for (const RouteConfig& route : config.routes) {
+    const auto matches = [&request](const HeaderMatch& wanted) {
+      return header_matches(wanted, request);
+    };
+    if (path_is_under(path, route.path) && host_matches(route.match_host, host) &&
+        std::all_of(route.match_headers.begin(), route.match_headers.end(), matches)) {
+      return &route;
+    }
+  }
+  return nullptr;
+}
+
+bool path_is_under(std::string_view path, std::string_view prefix) {
+  if (prefix == "/") return true;
+  return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
+}
+
+std::string upstream_target(const ServerUri& server, std::string_view route_path,
+                            std::string_view path, std::string_view query) {
+  std::string target;
+  if (server.path.empty()) {
+    target = path;
+  } else {
+    target = server.path;
+    std::string_view rest = route_path == "/" ? path : path.substr(route_path.size());
+    // The bare "/" under `route /` is the route itself: nothing is left to append.
+    if (!rest.empty() && !(route_path == "/" && rest == "/")) {
+      target.erase(target.find_last_not_of('/') + 1);
+      rest.remove_prefix(std::min(rest.find_first_not_of('/'), rest.size()));
+      target += '/';
+      target += rest;
+    }
+  }
+  target += query;
+  return target;
+}
+
+}  // namespace sluice

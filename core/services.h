@@ -1,0 +1,34 @@
+// Services: what a worker lends to its sessions. One per worker; outlives every session.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/config.h"
+#include "core/log.h"
+#include "core/upstream.h"
+#include "net/pool.h"
+#include "net/reactor.h"
+#include "net/ring.h"
+
+namespace sluice {
+
+class Session;
+
+struct Services {
+  Reactor& reactor;
+  Reactor::HandlerId handler;  // of whoever finds sessions by their handles
+  Pool<Session>& sessions;
+  BufferPool& buffers;
+  Log& log;
+  std::vector<Upstream>& upstreams;  // one for each of Config::upstreams
+  ConfigRef config;                  // for sessions that begin now
+  uint32_t worker = 0;               // its number, for session ids
+
+  // Directions whose target takes nothing (Session::watch_stall); looked through by the worker.
+  std::vector<Handle> stalled;
+  uint64_t next_session = 1;
+  uint64_t relaying = 0;  // sessions in that state now
+};
+
+}  // namespace sluice

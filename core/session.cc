@@ -1,0 +1,322 @@
+// Session: opening, relaying and the end. How peers take leave of each other is session_closing.cc.
+#include "core/session.h"
+
+#include <cstring>
+#include <new>
+
+#include "core/access_log.h"
+#include "core/opening.h"
+#include "net/check.h"
+#include "net/sys.h"
+
+namespace sluice {
+
+namespace {
+
+constexpr uint32_t shrink_after_ms = 1'000;  // stalled for so long: a smaller ring will do
+// How long a client may take to read a refusal and end its side (lingering close).
+constexpr uint64_t linger_ms = 5'000;
+
+}  // namespace
+
+Session::Session(Services& services, const Address& client, uint32_t listener)
+    : services_(services),
+      config_(services.config),
+      id_(services.next_session++),
+      opened_ms_(services.reactor.now_ms()),
+      client_(client),
+      listener_(listener) {}
+
+Session::~Session() { SLUICE_CHECK(state_ == State::closed); }
+
+void Session::start(Handle self, int fd, bool overloaded) {
+  self_ = self;
+  sys::set_no_delay(fd);
+  if (!open_leg(Side::client, fd)) return close("client could not be watched", true);
+  opening_ = std::make_unique<Opening>(*this);
+  if (overloaded) {
+    leg(Side::client).writable = true;  // a new connection takes an answer at once
+    return follow(opening_->refuse(503, "worker_connections reached"));
+  }
+  follow(opening_->begin());
+}
+
+void Session::on_ready(Side side, Readiness ready) {
+  Leg& ready_leg = leg(side);
+  if (!ready_leg.open()) return;  // closed earlier in this turn
+  ready_leg.note(ready);
+  switch (state_) {
+    case State::opening:
+      return follow(opening_->on_ready(side, ready));
+    case State::relaying:
+    case State::closing:
+      last_activity_ms_ = static_cast<uint32_t>(now_ms());
+      if (ready.readable) pump(side);
+      if (ready.writable && state_ != State::closed && !toward(side).delivered()) {
+        pump(other(side));
+      }
+      if (state_ == State::closing) settle_closing();
+      return;
+    case State::lingering:
+      return advance_lingering();
+    case State::closed:
+      return;
+  }
+}
+
+void Session::on_timer() {
+  timer_ = 0;
+  switch (state_) {
+    case State::opening:
+      return follow(opening_->on_timer());
+    case State::relaying:
+      return on_idle_timer();
+    case State::closing:
+      return on_close_timer();
+    case State::lingering:
+      return close("");
+    case State::closed:
+      return;
+  }
+}
+
+void Session::on_run() {
+  run_queued_ = false;
+  switch (state_) {
+    case State::opening:
+      return follow(opening_->on_run());
+    case State::relaying:
+    case State::closing:
+      pump(Side::client);
+      if (state_ != State::closed) pump(Side::upstream);
+      if (state_ == State::closing) settle_closing();
+      return;
+    case State::lingering:
+      return advance_lingering();
+    case State::closed:
+      return;
+  }
+}
+
+void Session::leave(CloseCode code) {
+  switch (state_) {
+    case State::opening:
+      return close("shutting down");
+    case State::relaying:
+      record_end(ClosedBy::proxy, static_cast<uint16_t>(code), "shutting down");
+      send_close(Side::client, code, true);
+      send_close(Side::upstream, code, true);
+      begin_closing();
+      return on_run();
+    case State::closing:
+    case State::lingering:
+    case State::closed:
+      return;
+  }
+}
+
+void Session::close(const char* reason, bool abort) {
+  if (state_ == State::closed) return;
+  const bool relayed = state_ == State::relaying || state_ == State::closing;
+  state_ = State::closed;
+  services_.reactor.cancel(timer_);
+  timer_ = 0;
+  if (relayed) {
+    --services_.relaying;
+    if (services_.log.access_enabled()) {
+      try {
+        services_.log.access(close_line(*this, *reason_ != '\0' ? reason_ : reason));
+      } catch (const std::bad_alloc&) {
+        // A line less; the session still ends in order.
+      }
+    }
+  }
+  close_leg(Side::client, abort);
+  close_leg(Side::upstream, abort);
+  for (Direction& direction : directions_) direction.release(services_.buffers);
+  services_.sessions.retire(self_);
+}
+
+bool Session::idle() const { return !directions_[0].holds_ring() && !directions_[1].holds_ring(); }
+
+bool Session::open_leg(Side side, int fd) {
+  const Status watched = services_.reactor.watch(fd, services_.handler, self_, index_of(side));
+  if (!watched.ok()) {
+    services_.log.error(LogLevel::error, watched.fault().text());
+    sys::close(fd);
+    return false;
+  }
+  leg(side).attach(fd);
+  return true;
+}
+
+void Session::close_leg(Side side, bool abort) {
+  Leg& gone = leg(side);
+  if (!gone.open()) return;
+  services_.reactor.unwatch(gone.fd());
+  if (abort) sys::set_abort_on_close(gone.fd());
+  sys::close(gone.fd());
+  gone.detach();
+  gone.readable = gone.writable = false;
+  gone.input_ended = gone.output_ended = true;
+  if (state_ != State::opening) toward(side).give_up(services_.buffers);
+}
+
+void Session::arm_timer(uint64_t delay_ms) {
+  services_.reactor.cancel(timer_);
+  timer_ = services_.reactor.arm(now_ms() + delay_ms, services_.handler, self_, 0);
+}
+
+uint64_t Session::now_ms() const { return services_.reactor.now_ms(); }
+
+void Session::follow(OpeningStep step) {
+  switch (step) {
+    case OpeningStep::wait:
+      return;
+    case OpeningStep::again:
+      return enqueue();
+    case OpeningStep::relay:
+      return begin_relaying();
+    case OpeningStep::linger:
+      return begin_lingering();
+    case OpeningStep::abandon:
+      return close(opening_->reason());
+  }
+}
+
+// The handshake object dies here; what came with it early travels first.
+void Session::begin_relaying() {
+  const std::unique_ptr<Opening> opening = std::move(opening_);
+  deflate_ = opening->deflate();
+  if (const std::string_view name = opening->subprotocol(); !name.empty()) {
+    subprotocol_ = std::make_unique<char[]>(name.size() + 1);
+    std::memcpy(subprotocol_.get(), name.data(), name.size());
+  }
+  Log& log = services_.log;
+  if (log.access_enabled()) log.access(open_line(*this, *opening));
+  state_ = State::relaying;
+  ++services_.relaying;
+  last_activity_ms_ = static_cast<uint32_t>(now_ms());
+  services_.reactor.cancel(timer_);
+  timer_ = 0;
+  if (route_->idle_timeout_ms > 0) arm_timer(route_->idle_timeout_ms);
+  for (const Side side : {Side::client, Side::upstream}) {
+    const std::string_view early = opening->early(side);
+    const FrameRules rules = rules_for(side);
+    const PumpEnd end = directions_[index_of(side)].begin_with(
+        path(side, rules), {reinterpret_cast<const uint8_t*>(early.data()), early.size()});
+    if (end != PumpEnd::waiting) act_on(end, side);
+  }
+  on_run();
+}
+
+// A refusal was sent. Closing at once would send RST over it, where the client still sends.
+void Session::begin_lingering() {
+  close_leg(Side::upstream, false);
+  opening_.reset();
+  state_ = State::lingering;
+  for (Direction& direction : directions_) direction.give_up(services_.buffers);
+  leg(Side::client).shutdown_write();
+  arm_timer(linger_ms);
+  advance_lingering();
+}
+
+void Session::advance_lingering() {
+  const FrameRules rules;
+  const PumpEnd end = directions_[index_of(Side::client)].pump(path(Side::client, rules));
+  if (end == PumpEnd::waiting) return;
+  if (end == PumpEnd::more) return enqueue();
+  close("");
+}
+
+void Session::pump(Side source) {
+  const FrameRules rules = rules_for(source);
+  const PumpPath between = path(source, rules);
+  Direction& direction = directions_[index_of(source)];
+  // Every outcome that is acted on happens once for a direction, so this ends.
+  for (;;) {
+    const PumpEnd end = direction.pump(between);
+    if (end == PumpEnd::waiting) break;
+    if (end == PumpEnd::more) {
+      enqueue();
+      break;
+    }
+    act_on(end, source);
+    if (state_ == State::closed) return;
+  }
+  if (direction.stalled() && !stall_watched_) {
+    stall_watched_ = true;
+    services_.stalled.push_back(self_);
+  }
+}
+
+void Session::act_on(PumpEnd end, Side source) {
+  switch (end) {
+    case PumpEnd::waiting:
+    case PumpEnd::more:
+      return;
+    case PumpEnd::closed:
+      return on_peer_close(source);
+    case PumpEnd::faulty:
+      return on_fault(source);
+    case PumpEnd::source_ended:
+      return on_left(source, false);
+    case PumpEnd::source_failed:
+      return on_left(source, true);
+    case PumpEnd::target_failed:
+      return on_unwritable(other(source));
+  }
+}
+
+PumpPath Session::path(Side source, const FrameRules& rules) {
+  return PumpPath{leg(source),
+                  leg(other(source)),
+                  services_.buffers,
+                  rules,
+                  static_cast<uint32_t>(now_ms()),
+                  source == Side::client};
+}
+
+FrameRules Session::rules_for(Side source) const {
+  FrameRules rules;
+  rules.expect_masked = source == Side::client;
+  rules.deflate = deflate_;
+  rules.validate_utf8 = route_->validate_utf8;
+  rules.max_message_bytes = route_->max_message_bytes;
+  return rules;
+}
+
+void Session::enqueue() {
+  if (run_queued_) return;
+  run_queued_ = true;
+  services_.reactor.enqueue(services_.handler, self_);
+}
+
+bool Session::check_stalls() {
+  stall_watched_ = false;
+  if (state_ != State::relaying && state_ != State::closing) return false;
+  for (const Side source : {Side::client, Side::upstream}) {
+    check_stall(source);
+    if (state_ == State::closed) return false;
+  }
+  stall_watched_ = directions_[0].stalled() || directions_[1].stalled();
+  return stall_watched_;
+}
+
+void Session::check_stall(Side source) {
+  Direction& direction = directions_[index_of(source)];
+  if (!direction.stalled()) return;
+  const uint32_t stalled_ms = static_cast<uint32_t>(now_ms()) - direction.stalled_since_ms();
+  if (stalled_ms >= route_->send_timeout_ms) {
+    const Side slow = other(source);
+    record_end(slow == Side::client ? ClosedBy::client : ClosedBy::upstream,
+               static_cast<uint16_t>(CloseCode::abnormal), "send_timeout");
+    close_leg(slow, true);
+    on_left(slow, true);
+    if (state_ == State::closing) settle_closing();
+  } else if (stalled_ms >= shrink_after_ms) {
+    direction.shrink(services_.buffers);
+  }
+}
+
+}  // namespace sluice

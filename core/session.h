@@ -1,0 +1,135 @@
+// Session: one client's life, from accept to close. It owns both legs and both directions and is the
+// only one to end them; the handshake is Opening's, moving bytes is Direction's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "core/client_address.h"
+#include "core/leg.h"
+#include "core/relay.h"
+#include "core/services.h"
+
+namespace sluice {
+
+class Opening;
+enum class OpeningStep : uint8_t;
+
+// Who ended a session first, for the access log.
+enum class ClosedBy : uint8_t { nobody, client, upstream, proxy };
+
+//   accept --> opening --> relaying --> closing --> closed
+//                 \--> lingering (a refusal was sent) --> closed
+class Session {
+ public:
+  enum class State : uint8_t { opening, relaying, closing, lingering, closed };
+
+  Session(Services& services, const Address& client, uint32_t listener);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session();
+
+  // Takes over the accepted descriptor. `self` is the handle that finds this session. With
+  // `overloaded` the client is only told so (503).
+  void start(Handle self, int fd, bool overloaded);
+
+  void on_ready(Side side, Readiness ready);
+  void on_timer();
+  void on_run();
+
+  // The worker leaves: Close `code` on every leg that is at a boundary, or nothing but an end for
+  // a session that is not relaying yet.
+  void leave(CloseCode code);
+  // The worker's regular look at a session on the stall list: smaller rings after a second, abort
+  // of the slow reader after send_timeout. Returns whether it stays on the list.
+  bool check_stalls();
+  // The one fault path: unwatches and closes both descriptors, gives back what was borrowed, logs
+  // once, retires the handle. `abort` sends RST instead of FIN. `reason` is static text.
+  void close(const char* reason, bool abort = false);
+
+  State state() const { return state_; }
+  // True where both directions are without a ring, as they must be while nothing happens.
+  bool idle() const;
+
+  // --- for Opening -------------------------------------------------------------------------------
+  Services& services() { return services_; }
+  Leg& leg(Side side) { return legs_[index_of(side)]; }
+  const Config& config() const { return *config_; }
+  const ListenConfig& listener() const { return config_->listeners[listener_]; }
+  const ClientAddress& client() const { return client_; }
+  void set_route(const RouteConfig* route) { route_ = route; }
+  void set_peer(const PeerConfig* peer) { peer_ = peer; }
+  const RouteConfig* route() const { return route_; }
+  const PeerConfig* peer() const { return peer_; }
+  // Watches a descriptor as that leg and owns it; false where the poller has no room for it.
+  [[nodiscard]] bool open_leg(Side side, int fd);
+  void close_leg(Side side, bool abort);
+  // Replaces the one timer of this session.
+  void arm_timer(uint64_t delay_ms);
+  uint64_t now_ms() const;
+
+  // --- for the access log ------------------------------------------------------------------------
+  uint64_t id() const { return id_; }
+  const Direction& direction(Side source) const { return directions_[index_of(source)]; }
+  const char* subprotocol() const { return subprotocol_ ? subprotocol_.get() : ""; }
+  uint64_t opened_ms() const { return opened_ms_; }
+  ClosedBy closed_by() const { return closed_by_; }
+  uint16_t close_code() const { return close_code_; }
+  uint32_t worker() const { return services_.worker; }
+
+ private:
+  void follow(OpeningStep step);
+  void advance_lingering();
+  void begin_relaying();
+  void begin_lingering();
+
+  void pump(Side source);
+  void act_on(PumpEnd end, Side source);
+  PumpPath path(Side source, const FrameRules& rules);
+  FrameRules rules_for(Side source) const;
+  Direction& toward(Side target) { return directions_[index_of(other(target))]; }
+  void enqueue();
+  void check_stall(Side source);
+
+  // session_closing.cc
+  void record_end(ClosedBy who, uint16_t code, const char* reason);
+  bool send_close(Side target, CloseCode code, bool source_goes_on);
+  uint64_t moved_bytes() const;
+  void on_fault(Side source);
+  void on_peer_close(Side source);
+  void on_left(Side source, bool failed);
+  void on_unwritable(Side target);
+  void begin_closing();
+  void settle_closing();
+  void settle_leg(Side side);
+  void on_idle_timer();
+  void on_close_timer();
+
+  Services& services_;
+  ConfigRef config_;
+  const RouteConfig* route_ = nullptr;
+  const PeerConfig* peer_ = nullptr;
+  std::unique_ptr<Opening> opening_;  // until relaying begins
+  std::unique_ptr<char[]> subprotocol_;
+  Leg legs_[2];
+  Direction directions_[2];  // by their sources
+  uint64_t id_;
+  uint64_t opened_ms_;
+  ClientAddress client_;
+  Handle self_;
+  TimerId timer_ = 0;
+  uint32_t last_activity_ms_ = 0;
+  const char* reason_ = "";  // of the end; static text
+  uint64_t moved_before_ = 0;  // closing: moved_bytes() at the last look at the clock
+  uint32_t listener_;
+  uint16_t close_code_ = 0;
+  ClosedBy closed_by_ = ClosedBy::nobody;
+  State state_ = State::opening;
+  bool deflate_ : 1 = false;
+  bool run_queued_ : 1 = false;
+  bool stall_watched_ : 1 = false;
+  bool patient_ : 1 = false;  // closing: both peers behave, one Close is awaited
+};
+
+}  // namespace sluice

@@ -1,0 +1,32 @@
+// Upstream: one worker's view of an upstream group, namely which peer is tried next. Owned by the
+// worker, one per UpstreamConfig; survives as long as its Config.
+#pragma once
+
+#include <cstdint>
+
+#include "core/config.h"
+
+namespace sluice {
+
+// One session's walk over the peers of an upstream: every peer at most once.
+struct PeerWalk {
+  uint32_t first = 0;
+  uint32_t tried = 0;
+};
+
+class Upstream {
+ public:
+  // `seed` is random, so that workers do not all begin with the same peer.
+  Upstream(const UpstreamConfig& config, uint32_t seed);
+
+  // Round robin: each walk begins one peer after the previous walk's beginning.
+  PeerWalk begin();
+  // The next peer of this walk, or null when all have been tried.
+  const PeerConfig* next(PeerWalk& walk) const;
+
+ private:
+  const UpstreamConfig* config_;
+  uint32_t turn_;
+};
+
+}  // namespace sluice

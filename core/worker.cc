@@ -1,0 +1,251 @@
+// Worker: wiring of reactor, acceptor and sessions, and how it leaves.
+#include "core/worker.h"
+
+#include <signal.h>
+
+#include <new>
+
+#include "net/sys.h"
+
+namespace sluice {
+
+namespace {
+
+// A fast end gives Close frames and what is queued this long to get out (DESIGN.md 7: exit within
+// a second).
+constexpr uint64_t leave_ms = 700;
+constexpr uint64_t stall_look_ms = 250;
+// Refusals beyond worker_connections that may be told so at once (503); more are just closed.
+constexpr size_t overload_answers = 32;
+// Room on the list of stalled sessions from the start, so that relaying does not allocate.
+constexpr size_t expected_stalls = 1024;
+
+std::vector<Upstream> make_upstreams(const Config& config) {
+  std::vector<Upstream> upstreams;
+  upstreams.reserve(config.upstreams.size());
+  for (const UpstreamConfig& upstream : config.upstreams) {
+    uint32_t seed = 0;
+    sys::random_bytes(&seed, sizeof seed);
+    upstreams.emplace_back(upstream, seed);
+  }
+  return upstreams;
+}
+
+}  // namespace
+
+// Handles here are {0, 1}: the leg tells signals from the control channel.
+class Worker::Channels final : public EventHandler {
+ public:
+  static constexpr unsigned signal_leg = 0;
+  static constexpr unsigned control_leg = 1;
+  static constexpr unsigned stall_timer = 0;
+  static constexpr unsigned leave_timer = 1;
+
+  Channels(Worker& worker, int control)
+      : worker_(worker),
+        id_(worker.reactor_.attach(*this)),
+        signals_(sys::signal_pipe({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2})),
+        control_(control) {}
+
+  Status watch() {
+    const Status signals = worker_.reactor_.watch_listener(signals_, id_, Handle{0, 1}, false);
+    if (!signals.ok() || control_ < 0) return signals;
+    return worker_.reactor_.watch(control_, id_, Handle{0, 1}, control_leg);
+  }
+
+  void arm(uint64_t delay_ms, unsigned which) {
+    worker_.reactor_.arm(worker_.reactor_.now_ms() + delay_ms, id_, Handle{0, 1}, which);
+  }
+
+  void on_ready(Handle, unsigned leg, Readiness) override {
+    if (leg == signal_leg) {
+      while (const int signal = sys::next_signal(signals_)) worker_.on_signal(signal);
+      return;
+    }
+    bool ended = false;
+    while (const auto logs = receive_logs(control_, ended)) worker_.take_logs(*logs);
+    if (!ended) return;
+    // Without its master a worker goes on serving (FAULTS.md); signals reach it all the same.
+    worker_.reactor_.unwatch(control_);
+    worker_.log_.error(LogLevel::error, "master is gone, serving on");
+  }
+
+  void on_timer(Handle, unsigned which) override {
+    if (which == stall_timer) return worker_.look_at_stalls();
+    worker_.reactor_.stop();
+  }
+
+  void on_run(Handle) override {}
+
+ private:
+  Worker& worker_;
+  Reactor::HandlerId id_;
+  int signals_;
+  int control_;
+};
+
+Worker::Worker(const WorkerSetup& setup)
+    : buffers_(setup.config->ring_bytes),
+      upstreams_(make_upstreams(*setup.config)),
+      services_{reactor_, reactor_.attach(*this), sessions_,     buffers_, log_,
+                upstreams_, setup.config,         setup.number,  {}},
+      acceptor_(reactor_, *this),
+      worker_connections_(setup.worker_connections),
+      channels_(std::make_unique<Channels>(*this, setup.control)) {
+  services_.stalled.reserve(expected_stalls);
+  log_.set_level(setup.config->error_log.level);
+  log_.error_sink.use(setup.logs.error);
+  log_.access_sink.use(setup.logs.access);
+  const Status opened = open(setup);
+  if (opened.ok()) return;
+  log_.error(LogLevel::error, "worker cannot start: " + opened.fault().text());
+  leaving_ = true;
+}
+
+Status Worker::open(const WorkerSetup& setup) {
+  if (const Status opened = reactor_.open(); !opened.ok()) return opened;
+  if (const Status watched = channels_->watch(); !watched.ok()) return watched;
+  for (uint32_t i = 0; i < setup.listeners.size(); ++i) {
+    const bool shared = setup.config->listeners[i].address.is_unix();
+    if (const Status added = acceptor_.add(setup.listeners[i], i, shared); !added.ok()) {
+      return added;
+    }
+  }
+  if (sys::is_root()) return sys::drop_privileges(setup.config->user);
+  return Done{};
+}
+
+Worker::~Worker() = default;
+
+int Worker::run() {
+  if (leaving_) {
+    log_.flush();
+    return 1;
+  }
+  reactor_.run();
+  sessions_.for_each([](Handle, Session& session) { session.close("shutting down", true); });
+  sessions_.sweep();
+  log_.flush();
+  return 0;
+}
+
+void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
+  const size_t live = sessions_.live();
+  if (live >= worker_connections_ + overload_answers) {
+    sys::close(fd);
+    return;
+  }
+  Handle handle;
+  try {
+    handle = sessions_.create(services_, client, listener);
+  } catch (const std::bad_alloc&) {
+    sys::close(fd);
+    return;
+  }
+  const bool overloaded = live >= worker_connections_;
+  with_session(handle, [&](Session& session) { session.start(handle, fd, overloaded); });
+}
+
+void Worker::on_ready(Handle handle, unsigned leg, Readiness ready) {
+  with_session(handle,
+               [&](Session& session) { session.on_ready(static_cast<Side>(leg), ready); });
+}
+
+void Worker::on_timer(Handle handle, unsigned) {
+  with_session(handle, [](Session& session) { session.on_timer(); });
+}
+
+void Worker::on_run(Handle handle) {
+  with_session(handle, [](Session& session) { session.on_run(); });
+}
+
+void Worker::on_turn_end() {
+  sessions_.sweep();
+  if (acceptor_.pauses() != pauses_told_) note_pause();
+  if (!services_.stalled.empty() && !stall_timer_armed_) {
+    stall_timer_armed_ = true;
+    channels_->arm(stall_look_ms, Channels::stall_timer);
+  }
+  log_.flush();
+  if (leaving_ && sessions_.live() == 0) reactor_.stop();
+}
+
+template <class Call>
+void Worker::with_session(Handle handle, Call call) {
+  Session* session = sessions_.get(handle);
+  if (session == nullptr) return;
+  try {
+    call(*session);
+  } catch (const std::bad_alloc&) {
+    session->close("out of memory", true);
+  }
+}
+
+void Worker::take_logs(const LogHandover& logs) {
+  log_.flush();
+  for (const int fd : {log_.error_sink.descriptor().fd, log_.access_sink.descriptor().fd}) {
+    if (fd >= 0) sys::close(fd);
+  }
+  log_.error_sink.use(logs.error);
+  log_.access_sink.use(logs.access);
+}
+
+void Worker::on_signal(int signal) {
+  switch (signal) {
+    case SIGTERM:
+    case SIGINT:
+      return leave_fast();
+    case SIGQUIT:
+      return leave_when_empty();
+    case SIGUSR2:
+      return report_buffers();
+    default:
+      return;  // HUP and USR1 are the master's
+  }
+}
+
+void Worker::leave_fast() {
+  leaving_ = true;
+  acceptor_.stop();
+  channels_->arm(leave_ms, Channels::leave_timer);
+  sessions_.for_each([](Handle, Session& session) { session.leave(CloseCode::going_away); });
+}
+
+void Worker::leave_when_empty() {
+  if (leaving_) return;
+  leaving_ = true;
+  acceptor_.drain_and_stop();
+}
+
+void Worker::look_at_stalls() {
+  stall_timer_armed_ = false;
+  auto& stalled = services_.stalled;
+  size_t kept = 0;
+  for (size_t i = 0; i < stalled.size(); ++i) {
+    const Handle handle = stalled[i];
+    bool keep = false;
+    with_session(handle, [&](Session& session) { keep = session.check_stalls(); });
+    if (keep) stalled[kept++] = handle;
+  }
+  stalled.resize(kept);
+}
+
+void Worker::note_pause() {
+  pauses_told_ = acceptor_.pauses();
+  log_.error(LogLevel::warn,
+             "accepting pauses: " + Fault{"accept", acceptor_.pause_error()}.text());
+}
+
+// SIGUSR2 to a worker, until there is a status page: what it lends and holds.
+void Worker::report_buffers() {
+  log_.error(LogLevel::notice,
+             "sessions " + std::to_string(sessions_.live()) + ", relaying " +
+                 std::to_string(services_.relaying) + ", rings lent " +
+                 std::to_string(buffers_.lent()) + ", blocks lent " +
+                 std::to_string(buffers_.lent_blocks()) + ", bytes lent " +
+                 std::to_string(buffers_.lent_bytes()) + ", timers " +
+                 std::to_string(reactor_.armed_timers()) + ", bytes a session " +
+                 std::to_string(sizeof(Session)));
+}
+
+}  // namespace sluice

@@ -1,0 +1,74 @@
+// Worker: one process, one reactor, its sessions. It shares nothing with its siblings and touches
+// no file after its start.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/control.h"
+#include "core/services.h"
+#include "core/session.h"
+#include "net/listener.h"
+#include "net/sys_process.h"
+
+namespace sluice {
+
+// What the master gives a worker at its birth. Descriptors are the worker's to close, or to let end
+// with the process.
+struct WorkerSetup {
+  uint32_t number = 0;
+  ConfigRef config;
+  std::vector<int> listeners;  // one for each of Config::listeners
+  int control = -1;            // the channel to the master
+  LogHandover logs;
+  uint32_t worker_connections = 0;
+};
+
+class Worker final : public EventHandler, public AcceptSink {
+ public:
+  // Signals and the control channel have a handler of their own: their handles are not sessions'.
+  explicit Worker(const WorkerSetup& setup);
+  ~Worker() override;
+
+  // Serves until SIGTERM, SIGINT (fast) or SIGQUIT (when the last session is gone). Returns the
+  // process's exit status.
+  int run();
+
+  void on_accept(int fd, const Address& client, uint32_t listener) override;
+  void on_ready(Handle handle, unsigned leg, Readiness ready) override;
+  void on_timer(Handle handle, unsigned which) override;
+  void on_run(Handle handle) override;
+  void on_turn_end() override;
+
+ private:
+  class Channels;  // signals and control
+
+  // Runs `call` on the living session; a failed allocation ends that session alone.
+  template <class Call>
+  void with_session(Handle handle, Call call);
+
+  Status open(const WorkerSetup& setup);
+  void take_logs(const LogHandover& logs);
+  void on_signal(int signal);
+  void leave_fast();
+  void leave_when_empty();
+  void look_at_stalls();
+  void note_pause();
+  void report_buffers();
+
+  Reactor reactor_;
+  Pool<Session> sessions_;
+  BufferPool buffers_;
+  Log log_;
+  std::vector<Upstream> upstreams_;
+  Services services_;
+  Acceptor acceptor_;
+  uint32_t worker_connections_;
+  std::unique_ptr<Channels> channels_;
+  uint64_t pauses_told_ = 0;
+  bool stall_timer_armed_ = false;
+  bool leaving_ = false;
+};
+
+}  // namespace sluice
