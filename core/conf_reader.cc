@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include "core/conf_expand.h"
 #include "core/conf_lexer.h"
@@ -79,6 +80,19 @@ std::string shown_name(const Statement& statement, const Word& word, const std::
   return resolve_path(folder, folder_of(word.text) + path.substr(folder_of(path).size()));
 }
 
+// One name for a file by whatever path it is reached: a loop through "./" or a link is one, too.
+std::string one_name(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path canonical = std::filesystem::canonical(path, error);
+  return error ? path : canonical.string();
+}
+
+// Who comes from nginx may bring its punctuation along.
+std::string punctuation_hint(const std::string& last_word) {
+  const bool foreign = last_word == "{" || last_word == "}" || last_word.ends_with(';');
+  return foreign ? "; a conf has no braces, and no semicolons at the end of lines" : "";
+}
+
 }  // namespace
 
 void ConfReader::read(const std::string& path) {
@@ -95,7 +109,7 @@ int ConfReader::read_file(const std::string& path, const std::string& shown) {
   std::string content;
   if (const int error = read_whole_file(path, most_file_bytes, content); error != 0) return error;
   ++files_;
-  open_files_.push_back(path);
+  open_files_.push_back(one_name(path));
   read_lines(content, shown, folder_of(path));
   open_files_.pop_back();
   return 0;
@@ -143,7 +157,9 @@ void ConfReader::read_line(std::string_view line, const Place& place, const std:
   const Directive* row = find_directive(name.value);
   if (row == nullptr) {
     const std::string meant = suggest_directive(name.value, row);
-    errors_.add(place, "unknown directive " + quoted(name.text) + (name.expanded() ? "" : meant));
+    const bool guessed = !meant.empty() && !name.expanded();
+    errors_.add(place, "unknown directive " + quoted(name.text) +
+                           (guessed ? meant : punctuation_hint(statement.words.back().text)));
     if (row == nullptr) return;
     if (trust == Trust::good) trust = Trust::guessed_name;
   }
@@ -193,7 +209,8 @@ void ConfReader::set(const Directive& row, const Statement& statement, Trust tru
       wrong = std::string(row.name) + ": " + problem.what;
     }
   }
-  if (!wrong.empty() && trust == Trust::good) errors_.add(statement.place, std::move(wrong));
+  if (wrong.empty() || trust != Trust::good) return;
+  errors_.add(statement.place, wrong + punctuation_hint(statement.words.back().text));
 }
 
 void ConfReader::read_includes(const Statement& statement) {
@@ -205,8 +222,8 @@ void ConfReader::read_includes(const Statement& statement) {
   };
   if (open_files_.size() > most_depth) return fail(": files are nested more than 10 deep");
   for (const std::string& path : included_paths(statement, word)) {
-    if (std::find(open_files_.begin(), open_files_.end(), path) != open_files_.end()) {
-      return fail(": a file cannot include itself");
+    if (std::find(open_files_.begin(), open_files_.end(), one_name(path)) != open_files_.end()) {
+      return fail(" includes itself, directly or through other files");
     }
     if (files_ >= most_files) return fail(": more than 1000 files");
     if (const int error = read_file(path, shown_name(statement, word, path)); error != 0) {

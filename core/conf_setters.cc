@@ -208,8 +208,12 @@ void subprotocols(const SetterCall& call) {
 
 void max_message_size(const SetterCall& call) {
   const Word& word = call.word(1);
-  call.section.settings.max_message_bytes =
-      word.value == "off" ? 0 : size_bytes(word, 1, uint64_t{1} << 40);
+  try {
+    call.section.settings.max_message_bytes =
+        word.value == "off" ? 0 : size_bytes(word, 1, uint64_t{1} << 40);
+  } catch (const ConfProblem& problem) {
+    throw ConfProblem{problem.what + ", or off"};
+  }
 }
 
 void max_header_size(const SetterCall& call) {

@@ -31,17 +31,21 @@ bool transient(int error) {
   }
 }
 
-// A socket file whose listener is gone refuses connections; a living one does not.
-bool unix_listener_alive(const Address& address) {
+// What a client would be told there: 0, or an errno. A socket file whose listener is gone refuses;
+// EAGAIN (full backlog) and EPROTOTYPE (another kind of socket) come from living ones, and after
+// EACCES nobody knows.
+int unix_connect_error(const Address& address) {
   Result<int> fd = start_connect(address);
-  if (!fd.ok()) return fd.fault().error == EAGAIN;
+  if (!fd.ok()) return fd.fault().error;
   sys::close(fd.value());
-  return true;
+  return 0;
 }
 
 int bind_prepared(int fd, const Address& address, bool reuse_port) {
   if (address.is_unix()) {
-    if (!unix_listener_alive(address)) sys::remove_socket_file(address.unix_path().c_str());
+    if (unix_connect_error(address) == ECONNREFUSED) {
+      sys::remove_socket_file(address.unix_path().c_str());
+    }
     return sys::bind(fd, address);
   }
   sys::set_reuse_address(fd);
@@ -68,7 +72,8 @@ Result<int> open_listener(const Address& address, bool reuse_port) {
 
 Status probe_address(const Address& address) {
   if (address.is_unix()) {
-    if (unix_listener_alive(address)) return Fault{"bind", EADDRINUSE};
+    const int error = unix_connect_error(address);
+    if (error == 0 || error == EAGAIN || error == EPROTOTYPE) return Fault{"bind", EADDRINUSE};
     return Done{};
   }
   Result<int> fd = open_listener(address, false);
@@ -104,12 +109,14 @@ void Acceptor::drain_and_stop() {
 }
 
 void Acceptor::on_ready(Handle handle, unsigned, Readiness) {
-  accept_some(handle.index);
+  if (!watched_[handle.index].put_off) accept_some(handle.index);
 }
 void Acceptor::on_timer(Handle handle, unsigned) {
+  watched_[handle.index].put_off = false;
   accept_some(handle.index);
 }
 void Acceptor::on_run(Handle handle) {
+  watched_[handle.index].put_off = false;
   accept_some(handle.index);
 }
 
@@ -129,12 +136,14 @@ void Acceptor::accept_some(uint32_t index) {
     if (fd == -EAGAIN) return;
     if (!transient(-fd)) return pause(index, -fd);
   }
+  watched_[index].put_off = true;
   reactor_.enqueue(id_, Handle{index, 1});
 }
 
 void Acceptor::pause(uint32_t index, int error) {
   ++pauses_;
   pause_error_ = error;
+  watched_[index].put_off = true;
   reactor_.arm(reactor_.now_ms() + pause_ms, id_, Handle{index, 1}, 0);
 }
 

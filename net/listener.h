@@ -54,6 +54,7 @@ class Acceptor final : public EventHandler {
   struct Watched {
     int fd = -1;
     uint32_t listener = 0;
+    bool put_off = false;  // a run or a timer will go on; an edge must not add another one
   };
 
   void accept_some(uint32_t index);

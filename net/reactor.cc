@@ -68,19 +68,18 @@ void Reactor::update_clock() {
 void Reactor::turn(int most_ms) {
   int wait_ms = run_queue_.empty() ? timers_.wait_ms(now_ms_) : 0;
   if (most_ms >= 0 && (wait_ms < 0 || wait_ms > most_ms)) wait_ms = most_ms;
+  running_.swap(run_queue_);  // what is put off from here on runs in the next turn
   const size_t count = poller_.wait(events_, wait_ms);
   update_clock();
   for (size_t i = 0; i < count; ++i) dispatch(events_[i]);
 
-  timers_.expire(now_ms_, expired_);
-  for (const uint64_t cookie : expired_) {
+  uint64_t cookie = 0;
+  while (timers_.expire_next(now_ms_, cookie)) {
     handlers_[handler_of(cookie)]->on_timer(handle_of(cookie), leg_of(cookie));
   }
-  expired_.clear();
 
-  running_.swap(run_queue_);  // what is put off again runs in the next turn
-  for (const uint64_t cookie : running_) {
-    handlers_[handler_of(cookie)]->on_run(handle_of(cookie));
+  for (const uint64_t run : running_) {
+    handlers_[handler_of(run)]->on_run(handle_of(run));
   }
   running_.clear();
 

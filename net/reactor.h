@@ -77,7 +77,6 @@ class Reactor {
   std::array<EventHandler*, 64> handlers_{};
   uint32_t handler_count_ = 0;
   std::array<PollEvent, Poller::max_events> events_;
-  std::vector<uint64_t> expired_;
   std::vector<uint64_t> run_queue_;
   std::vector<uint64_t> running_;
   bool stopped_ = false;

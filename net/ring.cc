@@ -127,6 +127,10 @@ void Ring::release_if_empty(BufferPool& pool) {
 
 void Ring::move_to(BufferPool& pool, BufferClass wanted) {
   const Buffer fresh = pool.borrow(wanted);
+  if (fresh.bytes < pool.bytes_of(wanted) && fresh.bytes <= capacity_) {
+    pool.give_back(fresh);
+    return;
+  }
   const size_t whole = tail_ - head_;
   SLUICE_CHECK(whole <= fresh.bytes);
   iovec pieces[2];

@@ -77,7 +77,8 @@ class Ring {
   void borrow(BufferPool& pool, BufferClass wanted);
   void release(BufferPool& pool);  // drops whatever it holds
   void release_if_empty(BufferPool& pool);
-  // Moves everything into a buffer of that class, which must be large enough.
+  // Moves everything into a buffer of that class, which must be large enough. Where the class's
+  // budget is spent and a smaller one would not let the ring grow, it stays where it is.
   void move_to(BufferPool& pool, BufferClass wanted);
 
   size_t capacity() const { return capacity_; }

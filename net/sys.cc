@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -92,7 +93,11 @@ int shutdown_write(int fd) {
   return retry([&] { return ::shutdown(fd, SHUT_WR); });
 }
 
+// connect() to a plain file is refused like one to a dead listener's socket, so look before.
 int remove_socket_file(const char* path) {
+  struct stat what {};
+  if (::lstat(path, &what) != 0) return -errno;
+  if (!S_ISSOCK(what.st_mode)) return -ENOTSOCK;
   return ::unlink(path) == 0 ? 0 : -errno;
 }
 
@@ -171,7 +176,8 @@ ssize_t recv_with_descriptors(int fd, std::span<uint8_t> bytes, int* fds, size_t
   message.msg_iov = &piece;
   message.msg_iovlen = 1;
   message.msg_control = control;
-  message.msg_controllen = CMSG_SPACE(sizeof(int) * fd_limit);
+  // CMSG_SPACE rounds up: for an odd limit one more descriptor would fit.
+  message.msg_controllen = CMSG_LEN(sizeof(int) * fd_limit);
   fd_count = 0;
   const ssize_t received = retry([&] { return ::recvmsg(fd, &message, MSG_CMSG_CLOEXEC); });
   if (received < 0) return received;

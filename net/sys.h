@@ -34,6 +34,7 @@ int bind(int fd, const Address& address);
 int listen(int fd, int backlog);
 int connect(int fd, const Address& address);  // -EINPROGRESS is the ordinary answer
 int shutdown_write(int fd);
+// -ENOTSOCK for a file of another kind, which stays.
 int remove_socket_file(const char* path);
 int close(int fd);
 // The pending error of a socket (SO_ERROR) as a positive errno, 0 where there is none.

@@ -41,20 +41,22 @@ void Timers::cancel(TimerId id) {
   --armed_;
 }
 
-void Timers::expire(uint64_t now_ms, std::vector<uint64_t>& cookies) {
-  while (now_ms_ < now_ms) {
+bool Timers::expire_next(uint64_t now_ms, uint64_t& cookie) {
+  for (;;) {
+    // The current tick's slot holds only what cascade() put there: arm() reaches one tick ahead.
+    const uint32_t head = now_ms_ & (slots - 1);
+    if (const uint32_t index = nodes_[head].next; index != head) {
+      cookie = nodes_[index].cookie;
+      cancel(index);
+      return true;
+    }
+    if (now_ms_ >= now_ms) return false;
     if (armed_ == 0) {
       now_ms_ = now_ms;
-      return;
+      return false;
     }
     now_ms_ = std::min(next_look_ms(), now_ms);
     cascade();
-    const uint32_t head = now_ms_ & (slots - 1);
-    while (nodes_[head].next != head) {
-      const uint32_t index = nodes_[head].next;
-      cookies.push_back(nodes_[index].cookie);
-      cancel(index);
-    }
   }
 }
 

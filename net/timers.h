@@ -21,9 +21,10 @@ class Timers {
   TimerId arm(uint64_t deadline_ms, uint64_t cookie);
   void cancel(TimerId id);  // 0 is allowed
 
-  // Moves the clock on and appends the cookies of what expired, earliest first. Their ids are free
-  // again. A clock that stands still or runs backwards expires nothing.
-  void expire(uint64_t now_ms, std::vector<uint64_t>& cookies);
+  // Moves the clock on to the next timer that expires by `now_ms`, earliest first, and takes it:
+  // its id is free again. False once none is left. One at a time, so that whoever is told may still
+  // cancel the others. A clock that stands still or runs backwards expires nothing.
+  bool expire_next(uint64_t now_ms, uint64_t& cookie);
 
   // Milliseconds until something may expire, rounded down to where the wheel must be looked at, or
   // -1 when no timer is armed. Never late; may be early for far deadlines.

@@ -14,6 +14,10 @@ constexpr int method_piece = 0;
 constexpr int target_piece = 1;  // or a response's reason
 constexpr int version_piece = 2;
 
+bool is_digit(char byte) {
+  return byte >= '0' && byte <= '9';
+}
+
 char folded(char byte) {
   return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte + 32) : byte;
 }
@@ -172,7 +176,7 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
 
 bool is_token(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char byte) {
-    return (byte >= '0' && byte <= '9') || (folded(byte) >= 'a' && folded(byte) <= 'z') ||
+    return is_digit(byte) || (folded(byte) >= 'a' && folded(byte) <= 'z') ||
            std::string_view("!#$%&'*+-.^_`|~").find(byte) != std::string_view::npos;
   });
 }
@@ -232,7 +236,10 @@ Http1Parser::Fed Http1Parser::feed_head(std::string_view bytes) {
   }
   if (error != HPE_OK) fail_as_llhttp(error);
   if (status_ == 0) check_start_line();
-  if (status_ == 0 && text_.size() == limits_.head_bytes) fail(431, "head too large");
+  if (status_ == 0 && text_.size() == limits_.head_bytes) {
+    const bool in_first_line = role_ == Role::request && start_pieces_[version_piece].end == 0;
+    fail(in_first_line ? 414 : 431, in_first_line ? "request line too long" : "head too large");
+  }
   return {status_ == 0 ? Outcome::more : Outcome::failed, text_.size() - before};
 }
 
@@ -245,11 +252,12 @@ void Http1Parser::fail_as_llhttp(llhttp_errno_t error) {
     if (!is_token(std::string_view(text_).substr(0, end))) answer = {400, "malformed method"};
   }
   if (error == HPE_INVALID_VERSION) {
-    // "HTTP/3.0" is another version, "HTTP/x" is none.
-    const size_t slash = text_.rfind("HTTP/");
-    const std::string_view version =
-        slash == std::string::npos ? std::string_view() : std::string_view(text_).substr(slash + 5);
-    if (version.empty() || version[0] < '0' || version[0] > '9') answer = {400, "malformed version"};
+    // "HTTP/3.0" is another version, "HTTP/x" is none, and "HTTP/1.1 " is a malformed line.
+    const size_t begin = text_.find("HTTP/", start_pieces_[target_piece].end);
+    const std::string version = begin == std::string::npos ? "" : text_.substr(begin + 5, 3);
+    const bool number = version.size() == 3 && version[1] == '.' && is_digit(version[0]) &&
+                        is_digit(version[2]);
+    if (!number || version == "1.0" || version == "1.1") answer = {400, "malformed request line"};
   }
   fail(answer.status, answer.reason);
 }
