@@ -1,0 +1,297 @@
+"""How sessions end: DESIGN.md section 7, leaving a leg, and the timeouts. Codes, boundaries, what is
+still delivered, and who sees an abort."""
+import struct
+import threading
+import time
+
+from harness import Sluice, Suite
+from wire import (BINARY, CLOSE, TEXT, Upstream, close_payload, frame, header, pair)
+
+suite = Suite()
+
+
+def started(extra=""):
+    """An upstream and a sluice before it, as a context manager that ends both."""
+    class Both:
+        def __enter__(self):
+            self.upstream = Upstream()
+            self.sluice = Sluice(f"{extra}\nroute /\n  proxy_pass {self.upstream.uri}")
+            return self.sluice, self.upstream
+
+        def __exit__(self, *problem):
+            self.sluice.__exit__(*problem)
+            self.upstream.close()
+    return Both()
+
+
+def both_sides(client, server):
+    """(leaver, stayer, code that the stayer is told, the leaver's name)."""
+    return ((client, server, 1001, "client"), (server, client, 1011, "upstream"))
+
+
+@suite.check
+def orderly_close_from_either_side():
+    with started() as (sluice, upstream):
+        for index in range(2):
+            ends = pair(sluice, upstream)
+            closer, answerer, _, name = both_sides(*ends)[index]
+            closer.send_frame(CLOSE, close_payload(4001, b"done"))
+            assert answerer.expect_close(4001) == b"done"
+            # The answer to a Close is the other peer's, not ours.
+            closer.sock.settimeout(0.2)
+            try:
+                closer.take(1)
+                raise AssertionError("the proxy answered in the peer's place")
+            except TimeoutError:
+                closer.sock.settimeout(20)
+            answerer.send_frame(BINARY, b"on its way")
+            answerer.send_frame(CLOSE, close_payload(4001))
+            closer.expect(BINARY, b"on its way")
+            closer.expect_close(4001)
+            ends[1].close()  # the server closes first
+            ends[0].expect_end()
+            ends[0].close()
+            line = sluice.access_line("close", closed_by=name)
+            assert line["code"] == "4001" and line["status"] == "101", line
+        sluice.wait_sessions(0)
+
+
+@suite.check
+def close_without_a_code():
+    with started() as (sluice, upstream):
+        client, server = pair(sluice, upstream)
+        client.send_frame(CLOSE)
+        server.expect_close(None)
+        server.send_frame(CLOSE)
+        client.expect_close(None)
+        server.close()
+        client.close()
+        sluice.access_line("close", code="1005", closed_by="client")
+
+
+@suite.check
+def data_after_close_is_dropped():
+    with started() as (sluice, upstream):
+        client, server = pair(sluice, upstream)
+        client.send(frame(CLOSE, close_payload(1000), True) + frame(TEXT, "too late", True))
+        client.send_frame(TEXT, "far too late")
+        server.expect_close(1000)
+        server.send_frame(CLOSE, close_payload(1000))
+        client.expect_close(1000)
+        server.finish()
+        server.expect_end()
+
+
+@suite.check
+def both_close_at_once():
+    with started() as (sluice, upstream):
+        client, server = pair(sluice, upstream)
+        client.send_frame(CLOSE, close_payload(4001))
+        server.send_frame(CLOSE, close_payload(4002))
+        server.expect_close(4001)
+        client.expect_close(4002)
+        server.close()
+        client.expect_end()
+
+
+@suite.check
+def fin_without_close():
+    """What was received is delivered, then Close 1001 or 1011; the leaver's half still gets data."""
+    with started() as (sluice, upstream):
+        for index in range(2):
+            leaver, stayer, code, name = both_sides(*pair(sluice, upstream))[index]
+            leaver.send(b"".join(frame(BINARY, b"%d" % i * 1000, leaver.masked) for i in range(50)))
+            leaver.finish()
+            for i in range(50):
+                stayer.expect(BINARY, b"%d" % i * 1000)
+            stayer.expect_close(code)
+            stayer.send_frame(BINARY, b"for who listens still")
+            stayer.send_frame(CLOSE, close_payload(code))
+            leaver.expect(BINARY, b"for who listens still")
+            leaver.expect_close(code)
+            leaver.expect_end()
+            stayer.finish()
+            stayer.expect_end()
+            assert sluice.access_line("close", closed_by=name)["code"] == "1006"
+        sluice.wait_sessions(0)
+
+
+@suite.check
+def fin_and_the_other_never_answers():
+    with started("@close_timeout 300ms") as (sluice, upstream):
+        for index in range(2):
+            leaver, stayer, code, _ = both_sides(*pair(sluice, upstream))[index]
+            leaver.close()
+            begin = time.monotonic()
+            stayer.expect_close(code)
+            stayer.rest()
+            assert 0.2 < time.monotonic() - begin < 5
+        sluice.wait_sessions(0)
+
+
+@suite.check
+def reset_between_frames():
+    """Whole messages already received are delivered, then the Close."""
+    with started() as (sluice, upstream):
+        for index in range(2):
+            leaver, stayer, code, _ = both_sides(*pair(sluice, upstream))[index]
+            leaver.send_frame(BINARY, b"whole")
+            stayer.expect(BINARY, b"whole")
+            leaver.reset()
+            begin = time.monotonic()
+            stayer.expect_close(code)
+            assert time.monotonic() - begin < 2
+            stayer.send_frame(CLOSE, close_payload(code))
+            stayer.finish()
+            stayer.expect_end()
+        sluice.wait_sessions(0)
+
+
+@suite.check
+def death_inside_a_frame():
+    """Some of the frame was sent on: abort, so that nobody takes a part for the whole."""
+    with started() as (sluice, upstream):
+        for how in ("reset", "close"):
+            for index in range(2):
+                leaver, stayer, _, _ = both_sides(*pair(sluice, upstream))[index]
+                leaver.send(frame(BINARY, b"x" * 10_000, leaver.masked)[:5_000])
+                assert len(stayer.take(5_000)) == 5_000
+                getattr(leaver, how)()
+                stayer.expect_reset()
+        sluice.wait_sessions(0)
+
+
+@suite.check
+def death_inside_a_header():
+    """None of the incomplete frame was sent on: it is dropped, as if the end were at a boundary."""
+    with started() as (sluice, upstream):
+        for how in ("reset", "close"):
+            for index in range(2):
+                leaver, stayer, code, _ = both_sides(*pair(sluice, upstream))[index]
+                leaver.send_frame(TEXT, "whole")
+                leaver.send(header(0x82, 10_000, leaver.masked)[:3])
+                time.sleep(0.05)
+                getattr(leaver, how)()
+                stayer.expect(TEXT, "whole")
+                stayer.expect_close(code)
+                stayer.close()
+        sluice.wait_sessions(0)
+
+
+@suite.check
+def death_inside_a_frame_that_still_waits_here():
+    """The begun frame stands in the ring behind a stalled target, none of it sent: dropped."""
+    with started() as (sluice, upstream):
+        client, server = pair(sluice, upstream, receive_buffer=16 * 1024)
+        sent = 0
+        server.sock.setblocking(False)
+        flood = frame(BINARY, b"f" * 997)  # 1001 bytes: the ring's end is inside one of them
+        try:
+            while True:
+                sent += server.sock.send(flood[sent % len(flood):])
+        except BlockingIOError:
+            pass
+        server.sock.setblocking(True)
+        whole = sent // len(flood)
+        server.reset()
+        # Everything read by the proxy comes, whole frames only; what TCP had not delivered is lost.
+        frames = 0
+        while True:
+            first, payload = client.frame()
+            if first == 0x88:
+                assert struct.unpack("!H", payload)[0] == 1011
+                break
+            assert payload == b"f" * 997
+            frames += 1
+        assert 0 < frames <= whole
+
+
+@suite.check
+def idle_timeout():
+    with started("@idle_timeout 400ms") as (sluice, upstream):
+        client, server = pair(sluice, upstream)
+        for _ in range(8):  # a byte either way keeps it
+            time.sleep(0.1)
+            client.send_frame(TEXT, "x")
+            server.expect(TEXT, "x")
+        for _ in range(8):
+            time.sleep(0.1)
+            server.send_frame(TEXT, "y")
+            client.expect(TEXT, "y")
+        begin = time.monotonic()
+        client.expect_close(1001)
+        server.expect_close(1001)
+        assert time.monotonic() - begin > 0.25
+        client.send_frame(CLOSE, close_payload(1001))
+        server.send_frame(CLOSE, close_payload(1001))
+        client.expect_end()
+        client.close()
+        server.close()
+        line = sluice.access_line("close")
+        assert (line["closed_by"], line["code"], line["reason"]) == ("proxy", "1001", "idle_timeout")
+
+
+@suite.check
+def idle_timeout_off():
+    with started("@idle_timeout off") as (sluice, upstream):
+        client, server = pair(sluice, upstream)
+        assert sluice.report()["timers"] == 0, "a session without a timeout has no timer"
+        client.send_frame(TEXT, "x")
+        server.expect(TEXT, "x")
+
+
+@suite.check
+def close_that_is_never_answered():
+    """After a peer's Close the other one has close_timeout to answer."""
+    with started("@close_timeout 300ms") as (sluice, upstream):
+        client, server = pair(sluice, upstream)
+        client.send_frame(CLOSE, close_payload(1000))
+        server.expect_close(1000)
+        client.rest()
+        sluice.wait_sessions(0)
+
+
+@suite.check
+def close_behind_much():
+    """A Close behind megabytes that the peer reads slowly is not cut off by close_timeout."""
+    with started("@close_timeout 500ms") as (sluice, upstream):
+        client, server = pair(sluice, upstream, receive_buffer=16 * 1024)
+        size = 3_000_000
+        threading.Thread(target=lambda: (server.send(frame(BINARY, b"m" * size)),
+                                         server.send_frame(CLOSE, close_payload(1000))),
+                         daemon=True).start()
+        client.send_frame(CLOSE, close_payload(1000))
+        server.expect_close(1000)
+        got = 0
+        while got < size:
+            got += len(client.take(min(50_000, size + 10 - got)))
+            time.sleep(0.02)
+        client.take(size + 10 - got)
+        client.expect_close(1000)
+
+
+@suite.check
+def messages_and_bytes_are_counted():
+    with started() as (sluice, upstream):
+        client, server = pair(sluice, upstream)
+        client.send_frame(TEXT, "one")
+        client.send_frame(TEXT, "tw", fin=False)
+        client.send_frame(0, "o")
+        server.send_frame(BINARY, b"x" * 1000)
+        client.expect(BINARY, b"x" * 1000)
+        client.send_frame(CLOSE, close_payload(1000))
+        for _ in range(3):
+            server.frame()
+        server.expect_close(1000)
+        server.send_frame(CLOSE, close_payload(1000))
+        client.expect_close(1000)
+        server.close()
+        client.close()
+        line = sluice.access_line("close")
+        assert line["client_messages"] == "2" and line["upstream_messages"] == "1", line
+        assert line["client_bytes"] == str(9 + 8 + 7 + 8), line
+        assert line["upstream_bytes"] == str(1004 + 4), line
+        assert float(line["duration"]) < 60
+
+
+suite.run()

@@ -1,0 +1,260 @@
+"""What goes upstream and where: header fields, Host, subprotocols, paths, routes, peers, and what the
+logs say about it."""
+import os
+import threading
+import time
+
+from harness import Sluice, Suite, free_port, wait_until
+from wire import TEXT, Upstream, dial, pair, refusal, request
+
+suite = Suite()
+
+
+def seen(conf, target="/", fields=(), host="test.example", answer_fields=()):
+    """The request as the upstream gets it, and the client's 101."""
+    with Upstream() as upstream, Sluice(conf.replace("UPSTREAM", f"127.0.0.1:{upstream.port}")
+                                        ) as sluice:
+        client = dial(sluice.port)
+        client.send(request(target, host=host, fields=fields))
+        server = upstream.upgrade(answer_fields)
+        answer = client.head()
+        assert answer.status == 101
+        return server.request, answer
+
+
+SIMPLE = "route /\n  proxy_pass ws://UPSTREAM"
+
+
+@suite.check
+def end_to_end_fields_travel_and_others_do_not():
+    head, _ = seen(SIMPLE, fields=[
+        ("Connection", "X-Hop, keep-alive"), ("X-Hop", "1"), ("Keep-Alive", "5"), ("TE", "trailers"),
+        ("Proxy-Authorization", "no"), ("Cookie", "a=b"), ("X-Twice", "one"), ("X-Twice", "two"),
+        ("Origin", "http://page.example"), ("X-Forwarded-For", "6.6.6.6"),
+        ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "evil"), ("Content-Length", "0")])
+    assert head.line == "GET / HTTP/1.1"
+    for name in ("X-Hop", "Keep-Alive", "TE", "Proxy-Authorization", "Content-Length"):
+        assert not head.all(name), name
+    assert head.get("Cookie") == "a=b" and head.all("X-Twice") == ["one", "two"]
+    assert head.get("Origin") == "http://page.example"
+    assert head.all("X-Forwarded-For") == ["127.0.0.1"]
+    assert head.all("X-Forwarded-Proto") == ["http"]
+    assert head.all("X-Forwarded-Host") == ["test.example"]
+    assert head.all("Connection") == ["Upgrade"] and head.all("Upgrade") == ["websocket"]
+    assert head.all("Sec-WebSocket-Version") == ["13"] and len(head.all("Sec-WebSocket-Key")) == 1
+
+
+@suite.check
+def the_clients_key_travels_on():
+    head, _ = seen(SIMPLE)
+    assert head.get("Sec-WebSocket-Key") == "dGhlIHNhbXBsZSBub25jZQ=="
+
+
+@suite.check
+def set_and_remove():
+    os.environ["SLUICE_TEST_TOKEN"] = "secret-in-the-environment"
+    conf = ("@set_header X-Top top\n@remove_header X-Gone\nroute /\n"
+            "  proxy_pass ws://UPSTREAM\n  set_header X-Own \"two words\"\n"
+            "  set_header Authorization \"Bearer ${env:SLUICE_TEST_TOKEN}\"\n  remove_header X-Too")
+    head, _ = seen(conf, fields=[("X-Gone", "1"), ("x-too", "1"), ("X-Own", "old"), ("X-Kept", "1")])
+    assert not head.all("X-Gone") and not head.all("X-Too")
+    assert head.all("X-Own") == ["two words"] and head.get("X-Top") == "top"
+    assert head.get("Authorization") == "Bearer secret-in-the-environment"
+    assert head.get("X-Kept") == "1"
+
+
+@suite.check
+def host_policies():
+    assert seen(SIMPLE, host="a.example:81")[0].all("Host") == ["a.example:81"]
+    head, _ = seen(SIMPLE + "\n  host server")
+    assert head.get("Host").startswith("127.0.0.1:"), head.raw
+    assert seen(SIMPLE + "\n  host other.example")[0].all("Host") == ["other.example"]
+    assert seen("@host fixed.example\n" + SIMPLE)[0].all("Host") == ["fixed.example"]
+    assert seen("@host fixed.example\n" + SIMPLE + "\n  host client")[0].get("Host") == "test.example"
+
+
+@suite.check
+def paths():
+    def target(route, uri_path, asked):
+        return seen(f"route {route}\n  proxy_pass ws://UPSTREAM{uri_path}", asked)[0].target
+    assert target("/", "", "/a/b?c=d") == "/a/b?c=d"
+    assert target("/socket", "", "/socket/x") == "/socket/x"
+    assert target("/socket", "/", "/socket/x?y") == "/x?y"
+    assert target("/socket", "/base", "/socket/x") == "/base/x"
+    assert target("/socket/", "/base/", "/socket/x") == "/base/x"
+    assert target("/socket", "/base", "/socket") == "/base"
+    assert target("/", "/base", "/?q") == "/base?q"
+
+
+@suite.check
+def subprotocols_are_filtered_and_chosen_by_the_upstream():
+    offered = [("Sec-WebSocket-Protocol", "chat, mqtt"), ("Sec-WebSocket-Protocol", "v12.stomp")]
+    head, answer = seen(SIMPLE, fields=offered, answer_fields=[("Sec-WebSocket-Protocol", "mqtt")])
+    assert head.all("Sec-WebSocket-Protocol") == ["chat, mqtt, v12.stomp"]
+    assert answer.all("Sec-WebSocket-Protocol") == ["mqtt"]
+    conf = SIMPLE + "\n  subprotocols mqtt v12.stomp"
+    head, _ = seen(conf, fields=offered)
+    assert head.all("Sec-WebSocket-Protocol") == ["mqtt, v12.stomp"]
+    head, answer = seen(conf, fields=[("Sec-WebSocket-Protocol", "chat")])
+    assert not head.all("Sec-WebSocket-Protocol") and not answer.all("Sec-WebSocket-Protocol")
+
+
+@suite.check
+def only_deflate_offers_travel():
+    head, _ = seen(SIMPLE, fields=[("Sec-WebSocket-Extensions", "x-other, permessage-deflate; "
+                                    "client_max_window_bits, bbf-usp-protocol")])
+    assert head.all("Sec-WebSocket-Extensions") == ["permessage-deflate; client_max_window_bits"]
+    head, _ = seen(SIMPLE, fields=[("Sec-WebSocket-Extensions", "x-other")])
+    assert not head.all("Sec-WebSocket-Extensions")
+
+
+@suite.check
+def answer_fields_reach_the_client():
+    _, answer = seen(SIMPLE, answer_fields=[("Set-Cookie", "a=b"), ("Keep-Alive", "5"), ("X-Y", "z")])
+    assert answer.get("Set-Cookie") == "a=b" and answer.get("X-Y") == "z"
+    assert not answer.all("Keep-Alive")
+
+
+@suite.check
+def first_matching_route_wins():
+    with Upstream() as one, Upstream() as two, Upstream() as three:
+        conf = (f"route /socket\n  match_header X-Region us-east\n  proxy_pass {one.uri}\n"
+                f"route /socket\n  match_host *.b.example\n  proxy_pass {two.uri}\n"
+                f"route /\n  proxy_pass {three.uri}")
+        with Sluice(conf) as sluice:
+            def check(upstream, target, host="a.example", fields=()):
+                client = dial(sluice.port)
+                client.send(request(target, host=host, fields=fields))
+                assert upstream.upgrade().request.target == target
+                client.close()
+            check(one, "/socket/x", "x.b.example", [("x-region", "us-east")])
+            check(two, "/socket", "X.B.Example:99")
+            check(three, "/socket", "b.example")
+            check(three, "/socket", fields=[("X-Region", "eu")])
+            check(three, "/socketx", "x.b.example", [("X-Region", "us-east")])
+
+
+@suite.check
+def round_robin_and_next_peer():
+    dead = free_port()
+    with Upstream() as one, Upstream() as two:
+        conf = (f"upstream chat\n  server {one.uri}\n  server ws://127.0.0.1:{dead}\n"
+                f"  server {two.uri}\nroute /\n  proxy_pass chat")
+        with Sluice(conf) as sluice:
+            counts = {one.port: 0, two.port: 0}
+
+            def serve(upstream):
+                while True:
+                    try:
+                        upstream.upgrade()
+                    except OSError:
+                        return
+                    counts[upstream.port] += 1
+            for upstream in (one, two):
+                threading.Thread(target=serve, args=(upstream,), daemon=True).start()
+            for _ in range(12):
+                client = dial(sluice.port)
+                client.send(request())
+                assert client.head().status == 101
+                client.reset()
+            # Every third one begins at the dead peer and goes on to the next.
+            assert counts == {one.port: 4, two.port: 8}, counts
+            assert f"peer 127.0.0.1:{dead}: connect: Connection refused" in sluice.errors()
+            lines = [line["peer"] for line in sluice.access() if line["event"] == "open"]
+            assert f"127.0.0.1:{dead}" not in lines
+
+
+@suite.check
+def connect_timeout_then_the_next_peer():
+    """A peer whose backlog is full answers nothing: the next one is tried after connect_timeout."""
+    import socket
+    full = socket.socket()
+    full.bind(("127.0.0.1", 0))
+    full.listen(0)
+    port = full.getsockname()[1]
+    crowd = []
+    for _ in range(8):
+        sock = socket.socket()
+        sock.setblocking(False)
+        sock.connect_ex(("127.0.0.1", port))
+        crowd.append(sock)
+    time.sleep(0.1)
+    with Upstream() as upstream:
+        servers = f"  server ws://127.0.0.1:{port}\n"
+        conf = f"@connect_timeout 300ms\nupstream chat\n{servers}  server {upstream.uri}\n" \
+               "route /\n  proxy_pass chat"
+        with Sluice(conf) as sluice:
+            for _ in range(2):  # one of the two begins at the full peer
+                pair(sluice, upstream)
+            wait_until(lambda: "connect_timeout" in sluice.errors(), "the timeout is told")
+        with Sluice(f"@connect_timeout 300ms\nupstream chat\n{servers}route /\n  proxy_pass chat"
+                    ) as sluice:
+            begin = time.monotonic()
+            assert refusal(sluice, request())[0].status == 504
+            assert 0.2 < time.monotonic() - begin < 5
+    for sock in [full, *crowd]:
+        sock.close()
+
+
+@suite.check
+def access_lines_say_who_where_and_what():
+    with Upstream() as upstream, Sluice(f"route /chat\n  proxy_pass {upstream.uri}") as sluice:
+        client, server = pair(sluice, upstream, "/chat/x?token=secret",
+                              fields=[("Sec-WebSocket-Protocol", "mqtt")],
+                              answer_fields=[("Sec-WebSocket-Protocol", "mqtt")])
+        line = sluice.access_line("open")
+        port = client.sock.getsockname()[1]
+        assert line["client"] == f"127.0.0.1:{port}" and line["route"] == "/chat", line
+        assert line["peer"] == f"127.0.0.1:{upstream.port}" and line["subprotocol"] == "mqtt", line
+        assert line["status"] == "101" and line["target"] == "/chat/x", line
+        assert line["host"] == "test.example", line
+        refusal(sluice, request("/no\"where?token=secret".replace('"', "'")))
+        assert sluice.access_line("refused")["status"] == "404"
+        with open(sluice.access_log, encoding="utf-8") as file:
+            assert "secret" not in file.read() + sluice.errors(), "queries are left out"
+    with Upstream() as upstream, Sluice("@log_query on\nroute /\n  proxy_pass " + upstream.uri
+                                        ) as sluice:
+        pair(sluice, upstream, "/x?a=b")
+        assert sluice.access_line("open")["target"] == "/x?a=b"
+
+
+@suite.check
+def what_strangers_send_is_escaped_in_logs():
+    with Upstream() as upstream, Sluice(SIMPLE.replace("ws://UPSTREAM", upstream.uri)) as sluice:
+        refusal(sluice, request("/", fields=[("Sec-WebSocket-Protocol", "a\x80")]))
+        client = dial(sluice.port)
+        client.send(request("/it's=here\\".replace("\\", "%22")))
+        upstream.upgrade()
+        client.head()
+        line = sluice.access_line("open")["line"]
+        assert "\n" not in line and 'target="/it\'s=here%22"' in line, line
+
+
+@suite.check
+def secrets_appear_in_no_output():
+    os.environ["SLUICE_TEST_SECRET"] = "canary-in-env"
+    with Upstream() as upstream:
+        sluice = Sluice(f"route /\n  proxy_pass {upstream.uri}", wait=False)
+        sluice.process.kill()
+        sluice.process.wait()
+        secret = os.path.join(sluice.folder, "secret")
+        with open(secret, "w", encoding="ascii") as file:
+            file.write("canary-in-file\n")
+        conf = (f"route /\n  proxy_pass {upstream.uri}\n"
+                "  set_header X-Env \"${env:SLUICE_TEST_SECRET}\"\n"
+                f"  set_header X-File \"${{file:{secret}}}\"\n  set_header X-Plain canary-header")
+        with Sluice(conf) as running:
+            client, server = pair(running, upstream)
+            assert server.request.get("X-Env") == "canary-in-env"
+            assert server.request.get("X-File") == "canary-in-file"
+            client.send_frame(TEXT, "x")
+            server.expect(TEXT, "x")
+            client.reset()
+            running.wait_sessions(0)
+            running.access_line("close")
+            with open(running.access_log, encoding="utf-8") as file:
+                assert "canary" not in file.read() + running.errors()
+        sluice.remove()
+
+
+suite.run()

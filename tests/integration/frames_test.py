@@ -1,0 +1,229 @@
+"""The frame table of BAD_INPUT.md: every bad frame from either side, the code that its sender gets,
+what the innocent side is told, and that nothing refused goes through."""
+import struct
+import time
+
+from harness import Sluice, Suite
+from wire import (BINARY, CLOSE, PING, TEXT, Upstream, close_payload, frame, header, pair, xor)
+
+suite = Suite()
+
+DEFLATE = [("Sec-WebSocket-Extensions", "permessage-deflate")]
+
+
+def data(first, payload=b""):
+    """A frame by its first byte, masked as the sender's role wants."""
+    def build(masked):
+        key = b"\x01\x02\x03\x04" if masked else b""
+        return header(first, len(payload), masked) + key + (
+            xor(payload, key) if masked else payload)
+    return build
+
+
+def long_header(code, length_bytes):
+    """A header whose length is not in its shortest form, or has its top bit set."""
+    def build(masked):
+        second = code | (0x80 if masked else 0)
+        return bytes([0x82, second]) + length_bytes + (b"\0\0\0\0" if masked else b"") + b"x" * 8
+    return build
+
+
+def several(*builders):
+    return lambda masked: b"".join(build(masked) for build in builders)
+
+
+def wrongly_masked(masked):
+    return frame(BINARY, b"x", masked=not masked)
+
+
+TABLE = {
+    "mask direction": (wrongly_masked, 1002),
+    "RSV1 without an extension": (data(0xC2, b"x"), 1002),
+    "RSV2": (data(0xA2, b"x"), 1002),
+    "RSV3": (data(0x92, b"x"), 1002),
+    "opcode 3": (data(0x83, b"x"), 1002),
+    "opcode 7": (data(0x87, b"x"), 1002),
+    "opcode 11": (data(0x8B, b"x"), 1002),
+    "opcode 15": (data(0x8F, b"x"), 1002),
+    "16-bit length that is not minimal": (long_header(126, struct.pack("!H", 8)), 1002),
+    "64-bit length that is not minimal": (long_header(127, struct.pack("!Q", 8)), 1002),
+    "top bit of a 64-bit length": (long_header(127, struct.pack("!Q", 1 << 63)), 1002),
+    "ping over 125 bytes": (data(0x89, b"x" * 126), 1002),
+    "fragmented ping": (data(0x09, b"x"), 1002),
+    "continuation of nothing": (data(0x80, b"x"), 1002),
+    "continuation after a whole message": (several(data(0x82, b"x"), data(0x80, b"x")), 1002),
+    "message inside a message": (several(data(0x02, b"x"), data(0x82, b"x")), 1002),
+    "Close with one byte": (data(0x88, b"\x03"), 1002),
+    "Close reason that is not UTF-8": (data(0x88, close_payload(1000, b"\xff")), 1007),
+    "flood of pings": (several(*[data(0x89)] * 101), 1008),
+    "flood of fragments": (several(data(0x02), *[data(0x00)] * 1024), 1008),
+}
+for number in (0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535):
+    TABLE[f"Close code {number}"] = (data(0x88, close_payload(number)), 1002)
+
+# With permessage-deflate agreed on.
+DEFLATE_TABLE = {
+    "RSV1 on a continuation": (several(data(0x42, b"x"), data(0xC0, b"x")), 1002),
+    "RSV1 on a ping": (data(0xC9, b"x"), 1002),
+    "RSV2 with deflate": (data(0xE2, b"x"), 1002),
+}
+
+
+def check_one(ends, build, code, told):
+    """`guilty` sends; it gets `code`, the other one `told`; both connections end."""
+    guilty, innocent = ends
+    guilty.send(data(0x82, b"good")(guilty.masked) + build(guilty.masked))
+    innocent.expect(BINARY, b"good")
+    while True:
+        first, payload = innocent.frame()
+        if first == 0x88:
+            assert struct.unpack("!H", payload)[0] == told, payload
+            break
+    guilty.expect_close(code)
+    innocent.send_frame(CLOSE, close_payload(told))
+    guilty.send_frame(BINARY, b"after the Close: dropped")
+    guilty.send_frame(CLOSE, close_payload(code))
+    guilty.rest()
+    innocent.finish()
+    innocent.expect_end()
+    guilty.close()
+    innocent.close()
+
+
+@suite.check
+def bad_frames_from_either_side():
+    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
+        for options, table in (({}, TABLE),
+                               ({"fields": DEFLATE, "answer_fields": DEFLATE}, DEFLATE_TABLE)):
+            for what, (build, code) in table.items():
+                for side, told in (("client", 1001), ("upstream", 1011)):
+                    client, server = pair(sluice, upstream, **options)
+                    ends = (client, server) if side == "client" else (server, client)
+                    try:
+                        check_one(ends, build, code, told)
+                    except Exception as error:
+                        raise AssertionError(f"{what}, by the {side}: {error!r}") from error
+        sluice.wait_sessions(0)
+        lines = [line for line in sluice.access() if line["event"] == "close"]
+        assert len(lines) == 2 * (len(TABLE) + len(DEFLATE_TABLE))
+        assert {line["closed_by"] for line in lines} == {"client", "upstream"}
+        assert {line["code"] for line in lines} == {"1002", "1007", "1008"}
+
+
+@suite.check
+def good_codes_pass():
+    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
+        for code in (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000,
+                     4999):
+            client, server = pair(sluice, upstream)
+            client.send_frame(CLOSE, close_payload(code, "wörtlich".encode()))
+            assert server.expect_close(code) == "wörtlich".encode()
+            server.send_frame(CLOSE, close_payload(code))
+            client.expect_close(code)
+            server.close()
+            client.expect_end()
+
+
+@suite.check
+def bad_frame_while_the_other_side_is_inside_a_frame():
+    """A Close cannot be put inside a frame: the guilty side gets the rest of it first."""
+    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
+        client, server = pair(sluice, upstream)
+        server.send(header(0x82, 1000, False) + b"a" * 400)
+        assert client.take(404)[4:] == b"a" * 400
+        client.send(b"\xff\xff")
+        server.expect_close(1001)
+        time.sleep(0.2)
+        server.send(b"b" * 600 + frame(TEXT, "not delivered any more"))
+        assert client.take(600) == b"b" * 600
+        client.expect_close(1002)
+        # And where the rest does not come, the leg is aborted after close_timeout.
+        with Sluice(f"@close_timeout 300ms\nroute /\n  proxy_pass {upstream.uri}") as other:
+            client, server = pair(other, upstream)
+            server.send(header(0x82, 1000, False) + b"a" * 400)
+            client.take(404)
+            client.send(b"\xff\xff")
+            client.expect_reset()
+
+
+@suite.check
+def incomplete_bad_frame_reaches_nobody():
+    """Half of a control frame is not sent on before the rest was judged."""
+    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
+        client, server = pair(sluice, upstream)
+        close = frame(CLOSE, close_payload(1005), True)
+        client.send(close[:-1])
+        time.sleep(0.1)
+        client.send(close[-1:])
+        server.expect_close(1001)
+        client.expect_close(1002)
+
+
+@suite.check
+def max_message_size():
+    conf = "@max_message_size 1000\nroute /\n  proxy_pass "
+    with Upstream() as upstream, Sluice(conf + upstream.uri) as sluice:
+        exceeding = {
+            "one frame": data(0x82, b"x" * 1001),
+            "fragments": several(data(0x02, b"x" * 600), data(0x80, b"x" * 401)),
+            "an announced length": lambda masked: struct.pack(
+                "!BBQ", 0x82, 127 | (0x80 if masked else 0), (1 << 63) - 1) + b"\0" * 4,
+            "a saturating sum": several(data(0x02, b"x"), lambda masked: struct.pack(
+                "!BBQ", 0x80, 127 | (0x80 if masked else 0), (1 << 63) - 1) + b"\0" * 4),
+        }
+        for what, build in exceeding.items():
+            for by_client in (True, False):
+                client, server = pair(sluice, upstream)
+                ends = (client, server) if by_client else (server, client)
+                try:
+                    check_one(ends, build, 1009, 1001 if by_client else 1011)
+                except Exception as error:
+                    raise AssertionError(f"{what}: {error!r}") from error
+        client, server = pair(sluice, upstream)
+        for _ in range(3):
+            client.send_frame(BINARY, b"x" * 600, fin=False)
+            client.send_frame(0, b"y" * 400)
+            assert server.frame()[1] == b"x" * 600
+            assert server.frame()[1] == b"y" * 400
+
+
+@suite.check
+def text_is_validated_where_asked():
+    bad = {"in one frame": several(data(0x81, b"ab\xffcd")),
+           "cut off": several(data(0x81, b"ab\xc3")),
+           "over fragments": several(data(0x01, b"ab\xc3"), data(0x80, b"x")),
+           "surrogate": several(data(0x81, b"\xed\xa0\x80"))}
+    conf = "route /checked\n  validate_utf8 on\n  proxy_pass {0}\nroute /\n  proxy_pass {0}"
+    with Upstream() as upstream, Sluice(conf.format(upstream.uri)) as sluice:
+        for what, build in bad.items():
+            for by_client in (True, False):
+                client, server = pair(sluice, upstream, "/checked")
+                guilty, innocent = (client, server) if by_client else (server, client)
+                guilty.send(build(guilty.masked))
+                guilty.expect_close(1007)
+                if what == "cut off":
+                    innocent.reset()
+                guilty.close()
+        client, server = pair(sluice, upstream, "/checked")
+        text = "Schleuse, écluse, шлюз, 水門, 🚪".encode()
+        for at in range(1, len(text)):
+            client.send_frame(TEXT, text[:at], fin=False)
+            client.send_frame(0, text[at:])
+            assert server.frame()[1] + server.frame()[1] == text
+        client, server = pair(sluice, upstream, "/other")
+        client.send_frame(TEXT, b"\xff")
+        server.expect(TEXT, b"\xff")
+
+
+@suite.check
+def pings_at_the_allowed_rate_pass():
+    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
+        client, server = pair(sluice, upstream)
+        for _ in range(2):
+            client.send(b"".join(frame(PING, b"p", True) for _ in range(100)))
+            for _ in range(100):
+                server.expect(PING, b"p")
+            time.sleep(1.1)
+
+
+suite.run()

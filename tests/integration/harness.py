@@ -1,0 +1,203 @@
+"""Runs the real binary for the integration tests: a conf and logs in a temporary folder of its own,
+free loopback ports, checks that are named and counted. Standard library only."""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+BIN = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build/bin")
+# Sanitizer builds are slower and hold more memory: what depends on either looks here.
+SANITIZED = os.environ.get("SLUICE_SANITIZED") == "1"
+PATIENCE = 20.0  # seconds for what should take milliseconds; these machines are busy
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(condition, what, seconds=PATIENCE):
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not within {seconds} s")
+        time.sleep(0.01)
+
+
+class Sluice:
+    """One running sluice. `conf` is everything but logs and the listener on self.port."""
+
+    def __init__(self, conf, workers=1, wait=True, access=True, prefix=(), listen=True):
+        self.folder = tempfile.mkdtemp(prefix="sluice-test-")
+        os.chmod(self.folder, 0o755)
+        self.port = free_port()
+        self.access_log = os.path.join(self.folder, "access.log")
+        lines = [f"workers {workers}", "error_log stderr debug"]
+        if access:
+            lines.append(f"access_log {self.access_log}")
+        conf = conf.strip("\n")
+        top = [line for line in conf.split("\n") if line.startswith("@")]
+        rest = [line for line in conf.split("\n") if not line.startswith("@")]
+        lines += [line[1:].strip() for line in top]
+        if listen:
+            lines.append(f"listen 127.0.0.1:{self.port}")
+        self.conf_path = os.path.join(self.folder, "sluice.conf")
+        self.write_conf("\n".join(lines + rest) + "\n")
+        self.error_path = os.path.join(self.folder, "stderr")
+        self.error_file = open(self.error_path, "wb")
+        self.process = subprocess.Popen([*prefix, os.path.join(BIN, "sluice"), "-c", self.conf_path],
+                                        stdin=subprocess.DEVNULL, stdout=self.error_file,
+                                        stderr=self.error_file, start_new_session=True)
+        self.ended = False
+        if wait:
+            wait_until(lambda: self.errors().count(" started, pid ") >= workers or self.dead(),
+                       "start of sluice")
+            if self.dead():
+                raise AssertionError("sluice did not start: " + self.errors())
+
+    def write_conf(self, text):
+        with open(self.conf_path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def dead(self):
+        return self.process.poll() is not None
+
+    def errors(self):
+        with open(self.error_path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def access(self):
+        """Access lines as dicts: `event` and the fields, quotes removed."""
+        if not os.path.exists(self.access_log):
+            return []
+        with open(self.access_log, encoding="utf-8", errors="replace") as file:
+            return [parse_access_line(line) for line in file.read().splitlines()]
+
+    def access_line(self, event, **fields):
+        """Waits for an access line with that event and these fields."""
+        def found():
+            for line in self.access():
+                if line["event"] == event and all(line.get(k) == v for k, v in fields.items()):
+                    return line
+            return None
+        try:
+            return wait_until(found, f"access line {event} {fields}", 5)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; there are {self.access()}") from None
+
+    def workers(self):
+        pid = self.process.pid
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(word) for word in file.read().split()]
+
+    def signal(self, number):
+        os.kill(self.process.pid, number)
+
+    def report(self, worker=None):
+        """What a worker lends and holds, by name: sessions, relaying, rings_lent, ..."""
+        pattern = re.compile(r"notice (sessions .*)")
+        before = len(pattern.findall(self.errors()))
+        os.kill(worker or self.workers()[0], signal.SIGUSR2)
+        lines = wait_until(lambda: pattern.findall(self.errors())[before:], "report of the worker")
+        numbers = {}
+        for part in lines[0].split(", "):
+            name, value = part.rsplit(" ", 1)
+            numbers[name.replace(" ", "_")] = int(value)
+        return numbers
+
+    def wait_sessions(self, count):
+        wait_until(lambda: self.report()["sessions"] == count, f"{count} sessions")
+
+    def stop(self):
+        """Ends it in order; whatever it held must be given back by then."""
+        if self.ended:
+            return
+        if not self.dead():
+            self.signal(signal.SIGTERM)
+        status = self.wait()
+        errors = self.errors()
+        for bad in ("assertion failed", "ERROR: AddressSanitizer", "runtime error", "LeakSanitizer",
+                    "was killed by signal"):
+            if bad in errors and not (bad == "was killed by signal" and self.may_be_killed):
+                raise AssertionError(errors)
+        if status != 0:
+            raise AssertionError(f"exit status {status}: {errors}")
+
+    may_be_killed = False  # a test kills its workers
+
+    def wait(self, seconds=PATIENCE):
+        status = self.process.wait(seconds)
+        self.ended = True
+        self.error_file.close()
+        return status
+
+    def remove(self):
+        if self.process.poll() is None or not self.ended:
+            try:
+                os.killpg(self.process.pid, signal.SIGKILL)  # a session of its own: all its processes
+            except ProcessLookupError:
+                pass
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        try:
+            if kind is None:
+                self.stop()
+            else:
+                print(self.errors()[-4000:])
+        finally:
+            self.remove()
+
+
+def parse_access_line(line):
+    match = re.match(r"\S+ (\w+)", line)
+    fields = {"event": match.group(1), "line": line}
+    for name, quoted, plain in re.findall(r' (\w+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))', line):
+        fields[name] = quoted or plain
+    return fields
+
+
+class Suite:
+    """Named checks, run one after the other; @suite.check registers one."""
+
+    def __init__(self):
+        self.checks = []
+
+    def check(self, function):
+        self.checks.append(function)
+        return function
+
+    def run(self):
+        wanted = sys.argv[2:]
+        passed = failed = 0
+        for function in self.checks:
+            name = function.__name__
+            if wanted and name not in wanted:
+                continue
+            begin = time.monotonic()
+            try:
+                function()
+                passed += 1
+            except Exception:  # every failure is told and counted
+                failed += 1
+                print(f"FAILED {name}")
+                traceback.print_exc(file=sys.stdout)
+            took = time.monotonic() - begin
+            if took > 3:
+                print(f"{name}: {took:.1f} s")
+        print(f"{passed} passed, {failed} failed")
+        sys.exit(1 if failed else 0)

@@ -1,0 +1,371 @@
+"""Master, workers and signals: DESIGN.md sections 4 and 7 (signals, workers, logs) and the rows of
+FAULTS.md that concern processes and descriptors."""
+import os
+import pwd
+import resource
+import signal
+import socket
+import subprocess
+import time
+
+from harness import BIN, SANITIZED, Sluice, Suite, free_port, wait_until
+from wire import (BINARY, CLOSE, TEXT, Reset, Upstream, close_payload, dial, header, pair, refusal, request)
+
+suite = Suite()
+
+
+def simple(upstream, top="", **options):
+    return Sluice(f"{top}\nroute /\n  proxy_pass {upstream.uri}", **options)
+
+
+def pid_of_session(sluice, workers, number):
+    """The worker that holds the session which was opened as the number-th."""
+    lines = wait_until(lambda: (lambda l: l if len(l) > number else None)(
+        [line for line in sluice.access() if line["event"] == "open"]), "open line")
+    return workers[int(lines[number]["id"].split("-")[0])]
+
+
+@suite.check
+def killed_worker_is_back_and_others_go_on():
+    with Upstream() as upstream, simple(upstream, workers=2) as sluice:
+        sluice.may_be_killed = True
+        workers = sorted(sluice.workers())
+        sessions = {}
+        while len(sessions) < 2:  # until both workers have one
+            ends = pair(sluice, upstream)
+            opened = len([line for line in sluice.access() if line["event"] == "open"])
+            sessions.setdefault(pid_of_session(sluice, workers, max(opened - 1, 0)), ends)
+        victim, survivor = workers
+        os.kill(victim, signal.SIGKILL)
+        begin = time.monotonic()
+        wait_until(lambda: len(sluice.workers()) == 2 and victim not in sluice.workers(),
+                   "a new worker", 1)
+        for _ in range(20):  # connections that land on either worker
+            pair(sluice, upstream)[0].close()
+        print(f"killed worker: both serve again within {(time.monotonic() - begin) * 1000:.0f} ms")
+        client, server = sessions[survivor]
+        client.send_frame(TEXT, "still here")
+        server.expect(TEXT, "still here")
+        try:
+            assert sessions[victim][0].rest() == b""
+        except Reset:
+            pass  # the kernel ends what the dead worker held in either way
+        assert "was killed by signal 9, starting it again" in sluice.errors()
+
+
+@suite.check
+def worker_that_keeps_dying_is_started_with_growing_pauses():
+    with Upstream() as upstream, simple(upstream) as sluice:
+        sluice.may_be_killed = True
+        for _ in range(4):
+            worker = wait_until(sluice.workers, "a worker")[0]
+            os.kill(worker, signal.SIGKILL)
+            wait_until(lambda: worker not in sluice.workers(), "its end")
+        wait_until(lambda: "again in 0 ms" in sluice.errors() and "again in 100 ms" in sluice.errors()
+                   and "again in 200 ms" in sluice.errors(), "growing pauses")
+        wait_until(sluice.workers, "a worker")
+        pair(sluice, upstream)
+
+
+@suite.check
+def term_and_int_close_at_boundaries_and_exit_within_a_second():
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with Upstream() as upstream, simple(upstream) as sluice:
+            client, server = pair(sluice, upstream)
+            inside, behind = pair(sluice, upstream)
+            behind.send(header(0x82, 1000, False) + b"x" * 500)
+            inside.take(504)
+            waiting = dial(sluice.port)
+            waiting.send(b"GET /")
+            time.sleep(0.05)
+            begin = time.monotonic()
+            sluice.signal(number)
+            client.expect_close(1001)
+            server.expect_close(1001)
+            behind.expect_close(1001)
+            inside.expect_reset()
+            assert waiting.rest() == b""
+            assert sluice.wait(5) == 0
+            took = time.monotonic() - begin
+            assert took < (3 if SANITIZED else 1.5), took
+            client.expect_end()
+
+
+@suite.check
+def quit_waits_for_the_sessions():
+    with Upstream() as upstream, simple(upstream, workers=2) as sluice:
+        client, server = pair(sluice, upstream)
+        sluice.signal(signal.SIGQUIT)
+
+        def refused():
+            try:
+                with socket.create_connection(("127.0.0.1", sluice.port), 1) as probe:
+                    probe.sendall(request())
+                    return probe.recv(1) == b""
+            except OSError:
+                return True
+        wait_until(refused, "nothing is accepted any more")
+        client.send_frame(TEXT, "still here")
+        server.expect(TEXT, "still here")
+        time.sleep(0.3)
+        assert not sluice.dead()
+        client.send_frame(CLOSE, close_payload(1000))
+        server.expect_close(1000)
+        server.send_frame(CLOSE, close_payload(1000))
+        client.expect_close(1000)
+        server.close()
+        client.close()
+        assert sluice.wait(10) == 0
+
+
+@suite.check
+def hup_checks_the_conf_and_changes_nothing():
+    with Upstream() as upstream, simple(upstream) as sluice:
+        client, server = pair(sluice, upstream)
+        sluice.signal(signal.SIGHUP)
+        wait_until(lambda: f"{sluice.conf_path} is good; it takes effect at the next start"
+                   in sluice.errors(), "the good conf is told")
+        sluice.write_conf("listen 1\nrout /\n")
+        sluice.signal(signal.SIGHUP)
+        wait_until(lambda: f"{sluice.conf_path} is bad; nothing changes" in sluice.errors(),
+                   "the bad conf is told")
+        assert f'{sluice.conf_path}:2: unknown directive "rout", did you mean "route"?' \
+            in sluice.errors()
+        client.send_frame(TEXT, "still here")
+        server.expect(TEXT, "still here")
+        pair(sluice, upstream)
+
+
+@suite.check
+def usr1_reopens_the_logs():
+    with Upstream() as upstream, simple(upstream, workers=2) as sluice:
+        pair(sluice, upstream)
+        wait_until(sluice.access, "an access line")
+        os.rename(sluice.access_log, sluice.access_log + ".1")
+        sluice.signal(signal.SIGUSR1)
+        wait_until(lambda: "logs reopened" in sluice.errors(), "logs reopened")
+
+        def new_line():
+            pair(sluice, upstream)[0].close()
+            return [line for line in sluice.access() if line["event"] == "open"]
+        wait_until(new_line, "a line in the new file")
+        size = os.path.getsize(sluice.access_log + ".1")
+        time.sleep(0.2)
+        pair(sluice, upstream)
+        assert os.path.getsize(sluice.access_log + ".1") == size
+
+
+@suite.check
+def address_in_use_is_said():
+    with Upstream() as upstream, simple(upstream) as sluice:
+        other = Sluice(f"listen 127.0.0.1:{sluice.port}\nroute /\n  proxy_pass {upstream.uri}",
+                       wait=False, listen=False)
+        try:
+            assert other.wait() == 1
+            assert (f"sluice: listen 127.0.0.1:{sluice.port}: bind: Address already in use"
+                    in other.errors()), other.errors()
+        finally:
+            other.remove()
+        pair(sluice, upstream)
+
+
+@suite.check
+def addresses_are_told_at_start():
+    port = free_port()
+    with Upstream() as upstream:
+        conf = f"listen [::1]:{port}\nroute /\n  proxy_pass {upstream.uri}"
+        with Sluice(conf) as sluice:
+            for address in (f"127.0.0.1:{sluice.port}", f"[::1]:{port}"):
+                assert f" info listening on {address}" in sluice.errors(), sluice.errors()
+            sock = socket.create_connection(("::1", port), 5)
+            sock.sendall(request())
+            server = upstream.upgrade()
+            assert server.request.get("X-Forwarded-For") == "::1"
+            sock.close()
+
+
+@suite.check
+def root_becomes_nobody():
+    if os.geteuid() != 0:
+        print("skipped: root_becomes_nobody needs root")
+        return
+    with Upstream() as upstream, simple(upstream) as sluice:
+        nobody = pwd.getpwnam("nobody")
+        with open(f"/proc/{sluice.workers()[0]}/status", encoding="ascii") as file:
+            status = file.read()
+        assert f"\nUid:\t{nobody.pw_uid}\t{nobody.pw_uid}\t{nobody.pw_uid}\t" in status
+        assert f"\nGid:\t{nobody.pw_gid}\t{nobody.pw_gid}\t{nobody.pw_gid}\t" in status
+
+
+@suite.check
+def workers_survive_their_master():
+    with Upstream() as upstream, simple(upstream) as sluice:
+        worker = sluice.workers()[0]
+        client, server = pair(sluice, upstream)
+        os.kill(sluice.process.pid, signal.SIGKILL)
+        sluice.process.wait()
+        client.send_frame(TEXT, "still here")
+        server.expect(TEXT, "still here")
+        pair(sluice, upstream)
+        wait_until(lambda: "master is gone, serving on" in sluice.errors(), "it is told")
+        os.kill(worker, signal.SIGTERM)
+        client.expect_close(1001)
+        wait_until(lambda: not os.path.exists(f"/proc/{worker}") or open(
+            f"/proc/{worker}/stat", encoding="ascii").read().split()[2] == "Z", "its end")
+        sluice.ended = True
+        sluice.stop = lambda: None
+
+
+@suite.check
+def beyond_worker_connections_503():
+    with Upstream() as upstream, simple(upstream, "@worker_connections 3") as sluice:
+        held = [pair(sluice, upstream) for _ in range(3)]
+        head, _ = refusal(sluice, request())
+        assert head.status == 503 and head.get("Retry-After"), head.raw
+        held[0][0].send_frame(TEXT, "still here")
+        held[0][1].expect(TEXT, "still here")
+        held[0][0].reset()
+        held[0][1].expect_close(1001)
+        held[0][1].close()
+        wait_until(lambda: refusal_or_none(sluice, upstream), "room again")
+
+
+def refusal_or_none(sluice, upstream):
+    client = dial(sluice.port)
+    client.send(request())
+    upstream.listener.settimeout(0.3)
+    try:
+        upstream.upgrade()
+        return True
+    except (TimeoutError, OSError):
+        return False
+    finally:
+        upstream.listener.settimeout(20)
+        client.close()
+
+
+def cpu_ticks(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        words = file.read().rsplit(")", 1)[1].split()
+    return int(words[11]) + int(words[12])
+
+
+@suite.check
+def out_of_descriptors():
+    """Accepting pauses, nothing spins, live sessions are untouched, and it recovers."""
+    # The limit of another process is changed here, which needs the same user.
+    top = "@worker_connections 1000\n@user " + pwd.getpwuid(os.geteuid()).pw_name
+    with Upstream() as upstream, simple(upstream, top) as sluice:
+        client, server = pair(sluice, upstream)
+        worker = sluice.workers()[0]
+        used = len(os.listdir(f"/proc/{worker}/fd"))
+        limits = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (used + 4, limits[1]))
+        crowd = [dial(sluice.port) for _ in range(20)]
+        wait_until(lambda: "accepting pauses: accept: Too many open files" in sluice.errors(),
+                   "the pause is told")
+        ticks = cpu_ticks(worker)
+        for _ in range(10):
+            time.sleep(0.1)
+            client.send_frame(TEXT, "still here")
+            server.expect(TEXT, "still here")
+        spent = cpu_ticks(worker) - ticks
+        assert spent < 30, f"{spent} ticks in a second: it spins"
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, limits)
+        begin = time.monotonic()
+        crowd[-1].send(request())
+        upstream.upgrade()
+        assert crowd[-1].head().status == 101
+        assert time.monotonic() - begin < 5
+
+
+@suite.check
+def log_that_takes_nothing_costs_no_traffic():
+    """A full disk, and a pipe that nobody reads: lines are dropped and counted."""
+    with Upstream() as upstream:
+        for target in ("/dev/full", "pipe"):
+            read_end = write_end = None
+            path = target
+            if target == "pipe":
+                read_end, write_end = os.pipe()
+                path = f"/proc/{os.getpid()}/fd/{write_end}"
+            with simple(upstream, f"@access_log {path}", access=False) as sluice:
+                for _ in range(600):
+                    client, server = pair(sluice, upstream, target="/" + "l" * 500)
+                    client.reset()
+                    server.close()
+                client, server = pair(sluice, upstream)
+                client.send_frame(BINARY, b"x" * 100_000)
+                server.expect(BINARY, b"x" * 100_000)
+                wait_until(lambda: "access log: " in sluice.errors()
+                           and " lines dropped" in sluice.errors(), f"{target}: losses are told")
+            for end in (read_end, write_end):
+                if end is not None:
+                    os.close(end)
+
+
+@suite.check
+def stuck_worker_is_killed_when_the_master_leaves():
+    with Upstream() as upstream, simple(upstream) as sluice:
+        sluice.may_be_killed = True
+        pair(sluice, upstream)
+        os.kill(sluice.workers()[0], signal.SIGSTOP)
+        begin = time.monotonic()
+        sluice.signal(signal.SIGTERM)
+        assert sluice.wait(10) == 0
+        assert time.monotonic() - begin < 3
+
+
+@suite.check
+def command_line():
+    def run(*words):
+        done = subprocess.run([os.path.join(BIN, "sluice"), *words], capture_output=True, text=True,
+                              check=False, timeout=20)
+        return done.returncode, done.stdout, done.stderr
+    assert run("-v")[:2] == (0, run("-v")[1]) and run("-v")[1].startswith("sluice ")
+    status, out, _ = run("-V")
+    assert status == 0 and "llhttp" in out and "OpenSSL" in out
+    status, out, _ = run("-h")
+    assert status == 0 and "usage: sluice" in out
+    status, _, errors = run("-x")
+    assert status == 1 and "-x: no such option" in errors
+    status, _, errors = run("-c")
+    assert status == 1 and "needs a file" in errors
+    status, _, errors = run("-c", "/nonexistent/sluice.conf")
+    assert status == 1 and "/nonexistent/sluice.conf" in errors
+
+
+@suite.check
+def pid_file_and_logs_that_cannot_be_opened():
+    with Upstream() as upstream:
+        folder = Sluice("route /\n  proxy_pass ws://127.0.0.1:1", wait=False)
+        folder.process.kill()
+        folder.process.wait()
+        pid_file = os.path.join(folder.folder, "sluice.pid")
+        with simple(upstream, f"@pid_file {pid_file}") as sluice:
+            with open(pid_file, encoding="ascii") as file:
+                assert int(file.read()) == sluice.process.pid
+        assert not os.path.exists(pid_file), "it is removed at the end"
+        folder.remove()
+        broken = simple(upstream, "@access_log /nonexistent/access.log", access=False, wait=False)
+        try:
+            assert broken.wait() == 1
+            assert "/nonexistent/access.log: open: No such file or directory" in broken.errors()
+        finally:
+            broken.remove()
+
+
+@suite.check
+def no_descriptor_is_lost():
+    with Upstream() as upstream, simple(upstream) as sluice:
+        pair(sluice, upstream)[0].reset()
+        sluice.wait_sessions(0)
+        worker = sluice.workers()[0]
+        before = len(os.listdir(f"/proc/{worker}/fd"))
+        for _ in range(100):
+            pair(sluice, upstream)[0].reset()
+            refusal(sluice, b"nonsense\r\n\r\n")
+        wait_until(lambda: len(os.listdir(f"/proc/{worker}/fd")) == before, "descriptors as before")
+
+
+suite.run()

@@ -1,0 +1,344 @@
+"""What goes in comes out: every kind of message in every split, both ways at once, without more
+memory than one ring for whoever does not read, and with none for whoever is silent."""
+import hashlib
+import os
+import random
+import resource
+import select
+import socket
+import struct
+import sys
+import tempfile
+import threading
+import time
+
+from harness import PATIENCE, SANITIZED, Sluice, Suite, wait_until
+from wire import (BINARY, CLOSE, PING, PONG, TEXT, Upstream, Wire, answer_101, dial, frame, pair,
+                  request)
+
+suite = Suite()
+
+RING = 256 * 1024
+
+
+def random_size(rng, largest):
+    kind = rng.random()
+    if kind < 0.15:
+        return 0
+    if kind < 0.5:
+        return rng.randrange(1, 126)
+    if kind < 0.85:
+        return rng.randrange(126, 5000)
+    return rng.randrange(5000, largest)
+
+
+def random_frames(rng, masked, bytes_wanted, largest):
+    """Frames of messages, whole and fragmented, with control frames in between."""
+    def control():
+        if rng.random() < 0.1 and controls[0] < 90:  # a hundred a second are allowed
+            controls[0] += 1
+            yield rng.choice((PING, PONG)), rng.randbytes(rng.randrange(126)), True
+    controls = [0]
+    total = 0
+    yield BINARY, rng.randbytes(largest), True
+    while total < bytes_wanted:
+        opcode = rng.choice((TEXT, BINARY))
+        pieces = rng.choice((1, 1, 1, 2, 5))
+        for i in range(pieces):
+            payload = rng.randbytes(random_size(rng, 200_000))
+            total += len(payload) + 100
+            yield opcode if i == 0 else 0, payload, i == pieces - 1
+            yield from control()
+
+
+class Sender(threading.Thread):
+    """Sends seeded frames in seeded pieces and remembers their digest."""
+
+    def __init__(self, wire, seed, largest):
+        super().__init__(daemon=True)
+        self.wire, self.seed, self.largest = wire, seed, largest
+        self.digest = hashlib.sha256()
+
+    def run(self):
+        rng = random.Random(self.seed)
+        pending = bytearray()
+        for opcode, payload, fin in random_frames(rng, self.wire.masked, 600_000, self.largest):
+            self.digest.update(struct.pack("!BQ", (0x80 if fin else 0) | opcode, len(payload)))
+            self.digest.update(payload)
+            pending += frame(opcode, payload, self.wire.masked, fin)
+            at = 0
+            while len(pending) - at > 20 or rng.random() < 0.2 and at < len(pending):
+                piece = rng.choice((1, 2, 13, rng.randrange(1, 200), 65536, 400_000))
+                self.wire.send(bytes(pending[at:at + piece]))
+                at += piece
+            del pending[:at]
+        self.wire.send(bytes(pending) + frame(CLOSE, b"", self.wire.masked))
+
+
+class Receiver(threading.Thread):
+    def __init__(self, wire):
+        super().__init__(daemon=True)
+        self.wire = wire
+        self.digest = hashlib.sha256()
+
+    def run(self):
+        while True:
+            first, payload = self.wire.frame()
+            if first == 0x80 | CLOSE:
+                return
+            self.digest.update(struct.pack("!BQ", first, len(payload)))
+            self.digest.update(payload)
+
+
+@suite.check
+def digests_of_64_sessions():
+    seed = random.randrange(1 << 32)
+    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
+        flows = []
+        for number in range(64):
+            client, server = pair(sluice, upstream)
+            largest = 8 << 20 if number % 16 == 0 else 300_000
+            flows.append((Sender(client, (seed << 8) + number * 2, largest), Receiver(server)))
+            flows.append((Sender(server, (seed << 8) + number * 2 + 1, largest), Receiver(client)))
+        for sender, receiver in flows:
+            sender.start()
+            receiver.start()
+        for sender, receiver in flows:
+            sender.join(120)
+            receiver.join(120)
+            assert not receiver.is_alive(), f"seed {seed}: a receiver waits on"
+            assert sender.digest.digest() == receiver.digest.digest(), f"seed {seed}: bytes differ"
+        for sender, _ in flows:
+            sender.wire.close()
+        sluice.wait_sessions(0)
+        report = sluice.report()
+        assert report["rings_lent"] == report["blocks_lent"] == 0, report
+
+
+@suite.check
+def one_byte_at_a_time():
+    frames = (frame(TEXT, "x" * 200, True, fin=False) + frame(PING, b"p", True)
+              + frame(0, b"", True) + frame(BINARY, b"y" * 70_000, True)[:600])
+    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
+        client, server = pair(sluice, upstream)
+        for byte in frames:
+            client.send(bytes([byte]))
+        assert server.take(len(frames)) == frames, "masked frames travel as they are"
+
+
+@suite.check
+def control_frames_pass_end_to_end():
+    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
+        client, server = pair(sluice, upstream)
+        client.send_frame(PING, b"are you there")
+        server.expect(PING, b"are you there")
+        server.send_frame(PONG, b"are you there")
+        client.expect(PONG, b"are you there")
+        server.send_frame(PING, b"p" * 125)
+        client.expect(PING, b"p" * 125)
+
+
+@suite.check
+def endless_frame():
+    """A frame of 2^63 - 1 bytes begins and goes through; nothing waits for its end."""
+    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
+        client, server = pair(sluice, upstream)
+        head = struct.pack("!BBQ", 0x82, 0xFF, (1 << 63) - 1) + b"\0\0\0\0"
+        client.send(head)
+        assert server.take(len(head)) == head
+        block = random.randbytes(1 << 20)
+        for _ in range(8):
+            sender = threading.Thread(target=client.send, args=(block,), daemon=True)
+            sender.start()
+            assert server.take(len(block)) == block
+        assert sluice.report()["rings_lent"] <= 1
+        client.reset()
+        server.expect_reset()
+
+
+@suite.check
+def compressed_messages_survive():
+    """permessage-deflate is negotiated end to end: RSV1 and payload travel untouched."""
+    offer = [("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits")]
+    accepted = [("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits=12")]
+    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
+        client, server = pair(sluice, upstream, fields=offer, answer_fields=accepted)
+        assert server.request.all("Sec-WebSocket-Extensions") == [offer[0][1]]
+        assert client.answer.get("Sec-WebSocket-Extensions") == accepted[0][1]
+        client.send_frame(TEXT, b"\xf2\x48\xcd\xc9\xc9\x07\x00", rsv=4)  # RFC 7692 7.2.3.1
+        assert server.frame() == (0xC1, b"\xf2\x48\xcd\xc9\xc9\x07\x00")
+        server.send_frame(TEXT, b"\xf2\x48", rsv=4, fin=False)
+        server.send_frame(0, b"\xcd\xc9\xc9\x07\x00")
+        assert client.frame() == (0x41, b"\xf2\x48")
+        assert client.frame() == (0x80, b"\xcd\xc9\xc9\x07\x00")
+
+
+def push_until_blocked(sock, data, sent=0):
+    """Sends `data` again and again from where it stopped; bytes that went before nothing moved."""
+    sock.setblocking(False)
+    while True:
+        try:
+            sent += sock.send(data[sent % len(data):])
+        except BlockingIOError:
+            if not select.select([], [sock], [], 1.0)[1]:
+                sock.settimeout(PATIENCE)
+                return sent
+
+
+@suite.check
+def back_pressure():
+    """A client that does not read costs one ring, and TCP stops its upstream."""
+    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
+        client, server = pair(sluice, upstream, receive_buffer=64 * 1024)
+        flood = frame(BINARY, b"f" * 65536)
+        stopped_at = push_until_blocked(server.sock, flood)
+        report = sluice.report()
+        assert report["rings_lent"] == 1, report
+        assert report["bytes_lent"] <= RING, report
+        time.sleep(0.5)
+        # The kernel's buffers may grow for a while; then nothing moves at all.
+        for _ in range(10):
+            more = push_until_blocked(server.sock, flood, stopped_at) - stopped_at
+            stopped_at += more
+            if more == 0:
+                break
+        assert more == 0, "the upstream is not stopped"
+        report = sluice.report()
+        assert report["bytes_lent"] <= RING, report
+        print(f"back-pressure: upstream stopped after {stopped_at} bytes, "
+              f"{report['bytes_lent']} bytes lent")
+        # The other direction is not held up.
+        client.send_frame(TEXT, "still here")
+        server.expect(TEXT, "still here")
+        # Once the client reads, everything arrives.
+        got = 0
+        while got < stopped_at:
+            client.buffer.clear()
+            client.fill()
+            got += len(client.buffer)
+        assert got == stopped_at
+        wait_until(lambda: sluice.report()["rings_lent"] == 0, "rings given back")
+
+
+@suite.check
+def stalled_remainder_moves_to_a_small_ring():
+    """What a slow reader leaves is kept in the smallest ring that holds it."""
+    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
+        client, server = pair(sluice, upstream, receive_buffer=16 * 1024)
+        server.sock.setblocking(False)
+        held = 0
+        for _ in range(20_000):  # in small steps, so that the ring is hardly filled when it stalls
+            try:
+                server.sock.send(frame(BINARY, b"s" * 1000))
+            except BlockingIOError:
+                break
+            held = sluice.report()["bytes_lent"] if _ % 50 == 49 else 0
+            if held:
+                break
+        assert held > 0
+        wait_until(lambda: sluice.report()["bytes_lent"] < RING, "a smaller ring", 5)
+        client.close()
+
+
+@suite.check
+def send_timeout_aborts_the_slow_reader():
+    with Upstream() as upstream, Sluice(
+            f"@send_timeout 1s\nroute /\n  proxy_pass {upstream.uri}") as sluice:
+        client, server = pair(sluice, upstream, receive_buffer=16 * 1024)
+        push_until_blocked(server.sock, frame(BINARY, b"f" * 65536))
+        line = sluice.access_line("close", reason="send_timeout")
+        assert line["closed_by"] == "client", line
+        wait_until(lambda: sluice.report()["rings_lent"] == 0, "rings given back")
+
+
+class IdleServer(threading.Thread):
+    """Accepts thousands of sessions and holds them."""
+
+    def __init__(self, upstream):
+        super().__init__(daemon=True)
+        self.upstream = upstream
+        self.held = []
+
+    def run(self):
+        try:
+            while True:
+                wire = self.upstream.accept()
+                wire.send(answer_101(wire.head().get("Sec-WebSocket-Key")))
+                self.held.append(wire)
+        except OSError:
+            pass  # the listener was closed
+
+
+def user_bytes(pid):
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("Private_Dirty:"):
+                return int(line.split()[1]) * 1024
+    raise AssertionError("no Private_Dirty")
+
+
+def open_sessions(sluice, count):
+    clients = []
+    for _ in range(count):
+        client = dial(sluice.port)
+        client.send(request())
+        assert client.head().status == 101
+        clients.append(client)
+    return clients
+
+
+@suite.check
+def idle_sessions_own_nothing():
+    """5,000 idle sessions: no ring is lent, and each costs at most 512 bytes of user memory."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    count = min(5000, (hard - 200) // 2 - 600)
+    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}",
+                                        access=False) as sluice:
+        IdleServer(upstream).start()
+        held = open_sessions(sluice, 500)  # what the first ones make the process set up
+        worker = sluice.workers()[0]
+        sluice.report()
+        before = user_bytes(worker)
+        held += open_sessions(sluice, count)
+        held[0].send_frame(TEXT, "one of them speaks")
+        wait_until(lambda: sluice.report()["sessions"] == count + 500, "sessions")
+        report = wait_until(lambda: (lambda r: r if r["rings_lent"] == 0 else None)(sluice.report()),
+                            "an idle worker lends no ring")
+        assert report["blocks_lent"] == 0, report
+        assert report["relaying"] == count + 500, report
+        each = (user_bytes(worker) - before) / count
+        print(f"idle sessions: {count} more cost {each:.0f} bytes of user memory each "
+              f"(the session object: {report['bytes_a_session']})")
+        if not SANITIZED:
+            assert each <= 512, each
+        for wire in held:
+            wire.reset()
+        sluice.wait_sessions(0)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@suite.check
+def unix_sockets_both_ways():
+    folder = tempfile.mkdtemp()
+    os.chmod(folder, 0o755)
+    with Upstream(unix_path=folder + "/up.sock") as upstream:
+        conf = f"listen unix:{folder}/in.sock\nroute /\n  proxy_pass ws://unix:{folder}/up.sock:/deep"
+        with Sluice(conf, workers=2) as sluice:
+            os.chmod(folder + "/in.sock", 0o777)
+            sock = socket.socket(socket.AF_UNIX)
+            sock.connect(folder + "/in.sock")
+            client = Wire(sock, masked=True)
+            client.send(request("/x"))
+            server = upstream.upgrade()
+            assert server.request.target == "/deep/x"
+            assert server.request.get("X-Forwarded-For") == "unix:"
+            assert client.head().status == 101
+            threading.Thread(target=client.send_frame, args=(BINARY, b"u" * 1_000_000)).start()
+            assert server.frame() == (0x82, b"u" * 1_000_000)
+        assert not os.path.exists(folder + "/in.sock"), "the socket is left behind"
+
+
+if sys.version_info < (3, 9):
+    sys.exit("python 3.9 or newer is needed")
+suite.run()

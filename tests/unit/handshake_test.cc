@@ -1,0 +1,282 @@
+// The handshake's rows of BAD_INPUT.md, what travels upstream, and which answers are believed.
+#include "protocol/handshake.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+namespace sluice {
+namespace {
+
+const std::string key = "dGhlIHNhbXBsZSBub25jZQ==";  // RFC 6455 1.3
+
+std::string request_with(const std::string& line, const std::string& fields) {
+  return line + "\r\n" + fields + "\r\n";
+}
+
+const std::string good_line = "GET /chat HTTP/1.1";
+const std::string good_fields =
+    "Host: a.example:81\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + "\r\n";
+
+std::string replaced(std::string text, const std::string& what, const std::string& with) {
+  const size_t at = text.find(what);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, what.size(), with);
+}
+
+// A parsed request and what the check made of it.
+struct Request {
+  explicit Request(const std::string& bytes) : parser(Http1Parser::Role::request, {}) {
+    REQUIRE(parser.feed_head(bytes).outcome == Http1Parser::Outcome::complete);
+    refusal = check_upgrade_request(parser.head(), request);
+  }
+  int status() const { return refusal ? refusal->status : 0; }
+
+  Http1Parser parser;
+  UpgradeRequest request;
+  std::optional<Refusal> refusal;
+};
+
+int status_of(const std::string& line, const std::string& fields) {
+  return Request(request_with(line, fields)).status();
+}
+
+TEST_CASE("a good request is understood") {
+  Request r(request_with(good_line, good_fields +
+                                        "Sec-WebSocket-Protocol: mqtt, chat\r\n"
+                                        "Sec-WebSocket-Extensions: x-other, permessage-deflate; "
+                                        "client_max_window_bits, permessage-deflate\r\n"));
+  REQUIRE(r.status() == 0);
+  CHECK(r.request.target.path == "/chat");
+  CHECK(r.request.authority == "a.example:81");
+  CHECK(r.request.host == "a.example");
+  CHECK(r.request.key == key);
+  CHECK(r.request.protocols == std::vector<std::string_view>{"mqtt", "chat"});
+  CHECK(r.request.deflate_offers ==
+        std::vector<std::string_view>{"permessage-deflate; client_max_window_bits",
+                                      "permessage-deflate"});
+  CHECK(status_of(good_line, replaced(good_fields, "websocket", "h2c, WebSocket")) == 0);
+  CHECK(status_of(good_line, good_fields + "Content-Length: 0\r\n") == 0);
+}
+
+TEST_CASE("Host missing, doubled, or no host") {
+  const std::string host = "Host: a.example:81\r\n";
+  CHECK(status_of(good_line, replaced(good_fields, host, "")) == 400);
+  CHECK(status_of(good_line, good_fields + host) == 400);
+  for (const char* bad : {"Host:\r\n", "Host: a b\r\n", "Host: u@a\r\n", "Host: a:b\r\n",
+                          "Host: a/b\r\n", "Host: a, b\r\n", "Host: [::1\r\n"}) {
+    CAPTURE(bad);
+    CHECK(status_of(good_line, replaced(good_fields, host, bad)) == 400);
+  }
+}
+
+TEST_CASE("an absolute target is routed on its authority") {
+  Request r(request_with("GET ws://b.example/x?q HTTP/1.1", good_fields));
+  REQUIRE(r.status() == 0);
+  CHECK(r.request.authority == "b.example");
+  CHECK(r.request.target.path == "/x");
+  CHECK(r.request.target.query == "?q");
+}
+
+TEST_CASE("rows of the handshake table that a head decides") {
+  CHECK(status_of(good_line, good_fields + "Content-Length: 5\r\n") == 400);
+  CHECK(status_of(good_line, good_fields + "Transfer-Encoding: chunked\r\n") == 400);
+  CHECK(status_of("GET / HTTP/1.0", good_fields + "Transfer-Encoding: chunked\r\n") == 400);
+  CHECK(status_of("GET / HTTP/1.0", good_fields) == 400);
+  CHECK(status_of("POST / HTTP/1.1", good_fields) == 405);
+  CHECK(status_of("HEAD / HTTP/1.1", good_fields) == 405);
+  CHECK(status_of(good_line, replaced(good_fields, "Upgrade: websocket\r\n", "")) == 426);
+  CHECK(status_of(good_line, replaced(good_fields, "websocket", "h2c")) == 426);
+  CHECK(status_of(good_line, replaced(good_fields, "websocket", "websockets")) == 426);
+  CHECK(status_of(good_line, replaced(good_fields, ": 13", ": 8")) == 426);
+  CHECK(status_of(good_line, replaced(good_fields, ": 13", ": 13, 8")) == 426);
+  CHECK(status_of(good_line, replaced(good_fields, "Sec-WebSocket-Version: 13\r\n", "")) == 426);
+  CHECK(status_of(good_line, good_fields + "Sec-WebSocket-Version: 13\r\n") == 426);
+  CHECK(status_of(good_line, replaced(good_fields, ", Upgrade", "")) == 400);
+  CHECK(status_of(good_line, replaced(good_fields, ", Upgrade", ", Upgraded")) == 400);
+  const std::string key_field = "Sec-WebSocket-Key: " + key + "\r\n";
+  CHECK(status_of(good_line, replaced(good_fields, key_field, "")) == 400);
+  CHECK(status_of(good_line, good_fields + key_field) == 400);
+  for (const char* bad : {"", "short", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ===",
+                          "dGhlIHNhbXBsZSBub25jZQAA", "dGhlIHNhbXBsZSBub25j!Q=="}) {
+    CAPTURE(bad);
+    CHECK(status_of(good_line, replaced(good_fields, key, bad)) == 400);
+  }
+  CHECK(status_of("GET /a#b HTTP/1.1", good_fields) == 400);
+  CHECK(status_of("GET /a/../b HTTP/1.1", good_fields) == 400);
+  CHECK(status_of("GET /%2e%2e/b HTTP/1.1", good_fields) == 400);
+  CHECK(status_of("GET /a%2fb HTTP/1.1", good_fields) == 400);
+  CHECK(status_of("GET /a%00 HTTP/1.1", good_fields) == 400);
+  CHECK(status_of("GET http://u:p@a/ HTTP/1.1", good_fields) == 400);
+  CHECK(status_of("GET ftp://a/ HTTP/1.1", good_fields) == 400);
+  CHECK(status_of("OPTIONS * HTTP/1.1", good_fields) == 400);
+  CHECK(status_of(good_line, good_fields + "Sec-WebSocket-Protocol: a b\r\n") == 400);
+}
+
+TEST_CASE("our answers carry what their status demands") {
+  CHECK(build_error_answer(405).find("\r\nAllow: GET\r\n") != std::string::npos);
+  const std::string upgrade = build_error_answer(426);
+  CHECK(upgrade.find("\r\nUpgrade: websocket\r\n") != std::string::npos);
+  CHECK(upgrade.find("\r\nSec-WebSocket-Version: 13\r\n") != std::string::npos);
+  CHECK(upgrade.find("\r\nConnection: Upgrade, close\r\n") != std::string::npos);
+  CHECK(build_error_answer(503).find("\r\nRetry-After: ") != std::string::npos);
+  for (const int status : {400, 403, 404, 405, 408, 414, 426, 431, 501, 502, 503, 504, 505}) {
+    CAPTURE(status);
+    CHECK(status_text(status) != "Error");
+    Http1Parser parser(Http1Parser::Role::response, {});
+    const std::string answer = build_error_answer(status);
+    const auto fed = parser.feed_head(answer);
+    REQUIRE(fed.outcome == Http1Parser::Outcome::complete);
+    CHECK(parser.head().status == status);
+    CHECK(has_list_token(parser.head(), "Connection", "close"));
+    CHECK(parser.content_length() == answer.size() - fed.consumed);
+  }
+}
+
+TEST_CASE("what travels upstream and what does not") {
+  Request r(request_with(
+      good_line,
+      replaced(good_fields, "keep-alive", "keep-alive, X-Hop") +
+          "X-Hop: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nProxy-Authorization: secret\r\n"
+          "Cookie: a=b\r\nX-Keep: one\r\nX-Keep: two\r\nX-Gone: 1\r\nX-Set: old\r\n"
+          "X-Forwarded-For: 6.6.6.6\r\nx-forwarded-proto: https\r\nContent-Length: 0\r\n"
+          "Sec-WebSocket-Extensions: x-other; a=1, permessage-deflate\r\n"
+          "Sec-WebSocket-Protocol: mqtt, chat\r\nSec-WebSocket-Accept: odd\r\n"));
+  REQUIRE(r.status() == 0);
+  const std::vector<std::string_view> protocols{"chat"};
+  const std::vector<std::string_view> removed{"x-gone"};
+  const std::vector<UpstreamRequest::Field> set{{"X-Set", "new"}, {"X-New", "1"}};
+  UpstreamRequest upstream;
+  upstream.target = "/there?q";
+  upstream.host = "b.example";
+  upstream.forwarded_for = "192.0.2.1";
+  upstream.forwarded_proto = "http";
+  upstream.forwarded_host = r.request.authority;
+  upstream.protocols = protocols;
+  upstream.remove_headers = removed;
+  upstream.set_headers = set;
+  CHECK(build_upstream_request(r.parser.head(), r.request, upstream) ==
+        "GET /there?q HTTP/1.1\r\nHost: b.example\r\nCookie: a=b\r\nX-Keep: one\r\n"
+        "X-Keep: two\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\n"
+        "X-Forwarded-Host: a.example:81\r\nX-Set: new\r\nX-New: 1\r\nConnection: Upgrade\r\n"
+        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " +
+            key + "\r\nSec-WebSocket-Protocol: chat\r\n"
+            "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n");
+}
+
+const std::string good_answer =
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: keep-alive, upgrade\r\n"
+    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
+
+// The reason that an answer is not believed, "" where it is.
+std::string reason_of(const std::string& fields, std::vector<std::string_view> protocols = {},
+                      std::vector<std::string_view> offers = {}) {
+  Http1Parser parser(Http1Parser::Role::response, {});
+  REQUIRE(parser.feed_head(fields + "\r\n").outcome == Http1Parser::Outcome::complete);
+  UpgradeAnswer answer;
+  const char* reason = check_upgrade_answer(parser.head(), key, protocols, offers, answer);
+  return reason == nullptr ? "" : reason;
+}
+
+TEST_CASE("an upstream's 101 must be complete and about this key") {
+  CHECK(accept_for_key(key) == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+  CHECK(reason_of(good_answer) == "");
+  const std::string accept = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
+  for (const std::string& bad :
+       {replaced(good_answer, "Upgrade: WebSocket\r\n", ""), replaced(good_answer, "WebSocket", "h2c"),
+        replaced(good_answer, "Connection: keep-alive, upgrade\r\n", ""),
+        replaced(good_answer, ", upgrade", ""), replaced(good_answer, accept, ""),
+        replaced(good_answer, "s3p", "S3p"), good_answer + accept,
+        replaced(good_answer, "HTTP/1.1", "HTTP/1.0")}) {
+    CAPTURE(bad);
+    CHECK(reason_of(bad) != "");
+  }
+}
+
+TEST_CASE("a subprotocol only if it was offered, and one") {
+  CHECK(reason_of(good_answer + "Sec-WebSocket-Protocol: chat\r\n", {"mqtt", "chat"}) == "");
+  CHECK(reason_of(good_answer + "Sec-WebSocket-Protocol: chat\r\n") != "");
+  CHECK(reason_of(good_answer + "Sec-WebSocket-Protocol: Chat\r\n", {"chat"}) != "");
+  CHECK(reason_of(good_answer + "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: chat\r\n",
+                  {"chat"}) != "");
+  CHECK(reason_of(good_answer + "Sec-WebSocket-Protocol:\r\n", {"chat"}) != "");
+}
+
+TEST_CASE("permessage-deflate only as an offer permits (RFC 7692 7.1)") {
+  const auto reason = [](const std::string& answered, std::vector<std::string_view> offers) {
+    return reason_of(good_answer + "Sec-WebSocket-Extensions: " + answered + "\r\n", {},
+                     std::move(offers));
+  };
+  const char* plain = "permessage-deflate";
+  const char* windows = "permessage-deflate; client_max_window_bits";
+  CHECK(reason(plain, {plain}) == "");
+  CHECK(reason("permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+               {plain}) == "");
+  CHECK(reason("permessage-deflate; server_max_window_bits=10", {plain}) == "");
+  CHECK(reason("permessage-deflate; client_max_window_bits=10", {windows}) == "");
+  CHECK(reason("permessage-deflate; client_max_window_bits=\"10\"", {windows}) == "");
+  CHECK(reason("permessage-deflate; server_max_window_bits=9",
+               {"permessage-deflate; server_max_window_bits=10", plain}) == "");
+
+  CHECK(reason(plain, {}) != "");
+  CHECK(reason("x-other", {plain}) != "");
+  CHECK(reason("permessage-deflate, permessage-deflate", {plain}) != "");
+  CHECK(reason("permessage-deflate; client_max_window_bits=10", {plain}) != "");
+  CHECK(reason("permessage-deflate; client_max_window_bits", {windows}) != "");
+  CHECK(reason("permessage-deflate; client_max_window_bits=12",
+               {"permessage-deflate; client_max_window_bits=10"}) != "");
+  CHECK(reason(plain, {"permessage-deflate; server_no_context_takeover"}) != "");
+  CHECK(reason(plain, {"permessage-deflate; server_max_window_bits=10"}) != "");
+  CHECK(reason("permessage-deflate; server_max_window_bits=12",
+               {"permessage-deflate; server_max_window_bits=10"}) != "");
+  for (const char* bad :
+       {"permessage-deflate; x", "permessage-deflate; server_no_context_takeover=1",
+        "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
+        "permessage-deflate; server_max_window_bits=7", "permessage-deflate; server_max_window_bits",
+        "permessage-deflate; server_max_window_bits=16",
+        "permessage-deflate; server_max_window_bits=010",
+        "permessage-deflate; server_max_window_bits=", "permessage-deflate;"}) {
+    CAPTURE(bad);
+    CHECK(reason(bad, {plain, windows}) != "");
+  }
+}
+
+TEST_CASE("the client's 101 and a relayed refusal") {
+  Http1Parser parser(Http1Parser::Role::response, {});
+  REQUIRE(parser
+              .feed_head(good_answer + "Set-Cookie: a=b\r\nKeep-Alive: 1\r\nX-Other: c\r\n"
+                                       "Content-Length: 0\r\n\r\n")
+              .outcome == Http1Parser::Outcome::complete);
+  UpgradeAnswer agreed;
+  agreed.protocol = "chat";
+  CHECK(build_client_answer(parser.head(), key, agreed) ==
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n"
+        "Set-Cookie: a=b\r\nX-Other: c\r\n\r\n");
+
+  Http1Parser refused(Http1Parser::Role::response, {});
+  REQUIRE(refused
+              .feed_head("HTTP/1.1 401 Who\r\nConnection: X-Hop\r\nX-Hop: 1\r\n"
+                         "WWW-Authenticate: Basic\r\nTransfer-Encoding: chunked\r\n\r\n")
+              .outcome == Http1Parser::Outcome::complete);
+  CHECK(build_refusal_head(refused.head(), refused.framing(), 0) ==
+        "HTTP/1.1 401 Who\r\nWWW-Authenticate: Basic\r\nConnection: close\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n");
+  CHECK(build_refusal_head(refused.head(), Http1Parser::Framing::length, 7).find(
+            "\r\nContent-Length: 7\r\n") != std::string::npos);
+}
+
+TEST_CASE("names and values of the conf's headers") {
+  CHECK(header_is_reserved("connection"));
+  CHECK(header_is_reserved("SEC-WEBSOCKET-Anything"));
+  CHECK(!header_is_reserved("Sec-WebSock"));
+  CHECK(header_name_valid("X-Token!"));
+  for (const char* bad : {"", "a b", "a:", "\xc3\xa9"}) CHECK(!header_name_valid(bad));
+  CHECK(header_value_valid("a\tb \xc3\xa9"));
+  for (const char* bad : {"a\r", "a\nb", "\x7f"}) CHECK(!header_value_valid(bad));
+}
+
+}  // namespace
+}  // namespace sluice

@@ -1,0 +1,242 @@
+// Direction over socket pairs: what goes in comes out, rings are borrowed and given back, Close
+// frames of ours stand at boundaries only.
+#include "core/relay.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "net/sys.h"
+
+namespace sluice {
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+
+// An unmasked frame, as upstreams send them.
+Bytes frame(uint8_t first, const std::string& payload) {
+  Bytes bytes{first};
+  if (payload.size() < 126) {
+    bytes.push_back(static_cast<uint8_t>(payload.size()));
+  } else if (payload.size() < 65536) {
+    bytes.push_back(126);
+    bytes.push_back(static_cast<uint8_t>(payload.size() >> 8));
+    bytes.push_back(static_cast<uint8_t>(payload.size()));
+  } else {
+    bytes.push_back(127);
+    for (int shift = 56; shift >= 0; shift -= 8) {
+      bytes.push_back(static_cast<uint8_t>(uint64_t{payload.size()} >> shift));
+    }
+  }
+  bytes.insert(bytes.end(), payload.begin(), payload.end());
+  return bytes;
+}
+
+// One direction between two socket pairs; the test holds the far ends.
+struct Fixture {
+  explicit Fixture(uint32_t full_bytes = 256 * 1024) : buffers(full_bytes) {
+    REQUIRE(sys::pair(source_pair) == 0);
+    REQUIRE(sys::pair(target_pair) == 0);
+    source.attach(source_pair[0]);
+    target.attach(target_pair[0]);
+    target.writable = true;
+  }
+  ~Fixture() {
+    direction.release(buffers);
+    for (const int fd : source_pair) sys::close(fd);
+    for (const int fd : target_pair) {
+      if (fd >= 0) sys::close(fd);
+    }
+    CHECK(buffers.lent() == 0);
+  }
+
+  PumpPath path() { return PumpPath{source, target, buffers, rules, 0, false}; }
+
+  PumpEnd feed(const Bytes& bytes) {
+    REQUIRE(sys::send(source_pair[1], bytes.data(), bytes.size()) ==
+            static_cast<ssize_t>(bytes.size()));
+    return pump();
+  }
+  PumpEnd pump() {
+    source.readable = true;
+    return direction.pump(path());
+  }
+  Bytes received() {
+    Bytes all;
+    uint8_t piece[4096];
+    for (;;) {
+      const ssize_t got = sys::recv(target_pair[1], piece, sizeof piece);
+      if (got <= 0) return all;
+      all.insert(all.end(), piece, piece + got);
+    }
+  }
+
+  int source_pair[2];
+  int target_pair[2];
+  BufferPool buffers;
+  FrameRules rules;
+  Leg source;
+  Leg target;
+  Direction direction;
+};
+
+TEST_CASE("a whole frame passes and leaves no ring behind") {
+  Fixture f;
+  const Bytes sent = frame(0x82, "hello");
+  CHECK(f.feed(sent) == PumpEnd::waiting);
+  CHECK(f.received() == sent);
+  CHECK(f.buffers.lent() == 0);
+  CHECK(f.buffers.lent_blocks() == 0);
+  CHECK(f.direction.bytes() == sent.size());
+  CHECK(f.direction.scanner().messages() == 1);
+}
+
+TEST_CASE("a frame in single bytes passes and only a block is held in its header") {
+  Fixture f;
+  const Bytes sent = frame(0x82, std::string(300, 'x'));
+  Bytes all;
+  for (size_t i = 0; i < sent.size(); ++i) {
+    CHECK(f.feed({sent[i]}) == PumpEnd::waiting);
+    const Bytes part = f.received();
+    all.insert(all.end(), part.begin(), part.end());
+    CHECK(f.buffers.lent() == 0);
+    CHECK(f.buffers.lent_blocks() == (i < 3 ? 1 : 0));
+  }
+  CHECK(all == sent);
+}
+
+TEST_CASE("an incomplete control frame reaches nobody") {
+  Fixture f;
+  const Bytes ping = frame(0x89, "are you there");
+  CHECK(f.feed(Bytes(ping.begin(), ping.end() - 1)) == PumpEnd::waiting);
+  CHECK(f.received().empty());
+  CHECK(f.feed({ping.back()}) == PumpEnd::waiting);
+  CHECK(f.received() == ping);
+}
+
+TEST_CASE("a bad frame is told, what was before it is delivered") {
+  Fixture f;
+  Bytes bytes = frame(0x82, "good");
+  const Bytes good = bytes;
+  const Bytes bad = frame(0xf2, "reserved bits");
+  bytes.insert(bytes.end(), bad.begin(), bad.end());
+  CHECK(f.feed(bytes) == PumpEnd::faulty);
+  CHECK(f.direction.scanner().code() == CloseCode::protocol_error);
+  CHECK(f.direction.close_with(f.path(), CloseCode::internal_error, false));
+  CHECK(f.pump() == PumpEnd::waiting);
+  Bytes expected = good;
+  const Bytes close{0x88, 2, 0x03, 0xf3};
+  expected.insert(expected.end(), close.begin(), close.end());
+  CHECK(f.received() == expected);
+}
+
+TEST_CASE("nothing follows a Close") {
+  Fixture f;
+  Bytes bytes = frame(0x88, std::string("\x03\xe8", 2));
+  const Bytes close = bytes;
+  const Bytes more = frame(0x82, "too late");
+  bytes.insert(bytes.end(), more.begin(), more.end());
+  CHECK(f.feed(bytes) == PumpEnd::closed);
+  CHECK(f.feed(more) == PumpEnd::waiting);
+  CHECK(f.received() == close);
+  CHECK(f.direction.mode() == Direction::Mode::draining);
+}
+
+TEST_CASE("a Close of ours waits for the frame's end when its source goes on") {
+  Fixture f;
+  const Bytes sent = frame(0x82, std::string(1000, 'y'));
+  CHECK(f.feed(Bytes(sent.begin(), sent.begin() + 500)) == PumpEnd::waiting);
+  REQUIRE(f.direction.close_with(f.path(), CloseCode::going_away, true));
+  CHECK(f.direction.mode() == Direction::Mode::finishing);
+  Bytes rest(sent.begin() + 500, sent.end());
+  const Bytes next = frame(0x82, "not any more");
+  rest.insert(rest.end(), next.begin(), next.end());
+  CHECK(f.feed(rest) == PumpEnd::waiting);
+  Bytes expected = sent;
+  const Bytes close{0x88, 2, 0x03, 0xe9};
+  expected.insert(expected.end(), close.begin(), close.end());
+  CHECK(f.received() == expected);
+}
+
+TEST_CASE("inside a frame of a source that is gone there is no Close") {
+  Fixture f;
+  const Bytes sent = frame(0x82, std::string(1000, 'z'));
+  CHECK(f.feed(Bytes(sent.begin(), sent.begin() + 500)) == PumpEnd::waiting);
+  CHECK_FALSE(f.direction.close_with(f.path(), CloseCode::internal_error, false));
+}
+
+TEST_CASE("what was not sent of a frame is taken back for a Close") {
+  Fixture f;
+  f.target.writable = false;
+  const Bytes whole = frame(0x82, "whole");
+  const Bytes broken = frame(0x82, std::string(1000, 'b'));
+  Bytes bytes = whole;
+  bytes.insert(bytes.end(), broken.begin(), broken.begin() + 600);
+  CHECK(f.feed(bytes) == PumpEnd::waiting);
+  CHECK(f.direction.close_with(f.path(), CloseCode::internal_error, false));
+  f.target.writable = true;
+  CHECK(f.pump() == PumpEnd::waiting);
+  Bytes expected = whole;
+  const Bytes close{0x88, 2, 0x03, 0xf3};
+  expected.insert(expected.end(), close.begin(), close.end());
+  CHECK(f.received() == expected);
+}
+
+TEST_CASE("FIN and a lost target are told once") {
+  Fixture f;
+  sys::shutdown_write(f.source_pair[1]);
+  CHECK(f.pump() == PumpEnd::source_ended);
+  CHECK(f.pump() == PumpEnd::waiting);
+
+  Fixture g;
+  sys::close(g.target_pair[1]);
+  g.target_pair[1] = -1;
+  CHECK(g.feed(frame(0x82, "for nobody")) == PumpEnd::target_failed);
+  CHECK(g.pump() == PumpEnd::waiting);
+  CHECK(g.direction.mode() == Direction::Mode::draining);
+}
+
+TEST_CASE("a target that takes nothing stops the source, and the remainder moves to a small ring") {
+  Fixture f;
+  const Bytes sent = frame(0x82, std::string(3000, 's'));
+  f.target.writable = false;
+  CHECK(f.feed(sent) == PumpEnd::waiting);
+  CHECK(f.direction.stalled());
+  CHECK(f.buffers.lent() == 1);
+  CHECK(f.feed(sent) == PumpEnd::waiting);
+  CHECK(f.direction.queued() == sent.size());
+  CHECK(sys::unread_bytes(f.source_pair[0]) == static_cast<int>(sent.size()));
+  f.direction.shrink(f.buffers);
+  CHECK(f.buffers.lent_bytes() == BufferPool::tiny_bytes);
+  f.target.writable = true;
+  CHECK(f.pump() == PumpEnd::waiting);
+  Bytes expected = sent;
+  expected.insert(expected.end(), sent.begin(), sent.end());
+  CHECK(f.received() == expected);
+  CHECK_FALSE(f.direction.stalled());
+}
+
+TEST_CASE("a busy source is put off after its rounds") {
+  Fixture f(16 * 1024);
+  Bytes sent;
+  for (int i = 0; i < 100; ++i) {
+    const Bytes one = frame(0x82, std::string(999, 'r'));
+    sent.insert(sent.end(), one.begin(), one.end());
+  }
+  PumpEnd end = f.feed(sent);
+  Bytes all = f.received();
+  int pumps = 1;
+  while (end == PumpEnd::more && pumps < 100) {
+    end = f.pump();
+    const Bytes part = f.received();
+    all.insert(all.end(), part.begin(), part.end());
+    ++pumps;
+  }
+  CHECK(end == PumpEnd::waiting);
+  CHECK(pumps > 1);
+  CHECK(all == sent);
+}
+
+}  // namespace
+}  // namespace sluice
