@@ -36,7 +36,7 @@ struct Directive {
   size_t most_arguments = 1;
   Setter set = nullptr;
   std::string_view default_value = {};  // as a conf would say it where `example` is empty
-  std::string_view example = {};        // arguments for the reference, where the default cannot be given
+  std::string_view example = {};  // arguments for the reference, where the default cannot be given
   std::string_view help = {};
   bool repeatable = false;
   bool required = false;         // in each section that takes it; for an opener: at least once

@@ -118,10 +118,20 @@ class ConfErrors {
   std::vector<Found> found_;
 };
 
-// "\"text\"" for messages, cut where it is long.
+// "\"text\"" for messages, cut where it is long. What editors and web pages slip in and nobody can
+// see is spelt out: else `unknown directive "route"` could be all that there is to read.
 inline std::string quoted(const std::string& text) {
+  static constexpr std::pair<const char*, const char*> unseen[] = {
+      {"\xc2\xa0", "<U+00A0>"}, {"\xe2\x80\x8b", "<U+200B>"}, {"\xef\xbb\xbf", "<U+FEFF>"}};
   constexpr size_t most = 100;
-  return '"' + (text.size() > most ? text.substr(0, most) + "..." : text) + '"';
+  const bool cut = text.size() > most;
+  std::string shown = cut ? text.substr(0, most) + "..." : text;
+  for (const auto& [bytes, name] : unseen) {
+    for (size_t at; (at = shown.find(bytes)) != std::string::npos;) {
+      shown.replace(at, std::char_traits<char>::length(bytes), name);
+    }
+  }
+  return '"' + shown + '"';
 }
 
 // "on line 3", or "on line 3 of other.conf" seen from another file.

@@ -18,6 +18,7 @@ bool is_control(char byte) {
 }
 
 std::string control_byte_problem(char byte) {
+  if (byte == '\r') return "a carriage return (0x0d) that does not end the line";
   static constexpr char digits[] = "0123456789abcdef";
   const auto number = static_cast<unsigned char>(byte);
   return std::string("control byte 0x") + digits[number >> 4] + digits[number & 15] +

@@ -140,6 +140,8 @@ void ConfReader::read_line(std::string_view line, const Place& place, const std:
   if (!split.problem.empty()) {
     errors_.add(place, split.problem);
     trust = Trust::unreadable_words;
+    // It may have been any directive: none is missed now.
+    if (split.words.empty()) draft_.incomplete = true;
   }
   if (split.words.empty()) return;
   Statement statement{place, folder, {}};

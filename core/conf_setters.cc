@@ -50,7 +50,7 @@ std::string log_path(const SetterCall& call) {
 
 void check_header_name(const Word& word) {
   if (!header_name_valid(word.value)) {
-    throw ConfProblem{quoted(word.text) + " is not a header's name"};
+    throw ConfProblem{quoted(word.text) + " is not a header's name; it has no blanks and no colon"};
   }
 }
 
@@ -65,8 +65,9 @@ void check_header_free(const Word& word) {
   }
 }
 
-[[noreturn]] void refuse_second(const Word& word) {
-  throw ConfProblem{quoted(word.text) + " is already given in this section"};
+[[noreturn]] void refuse_second(const SetterCall& call, const Word& word) {
+  throw ConfProblem{quoted(word.text) + " is already given " +
+                    (call.section.kind == Section::top ? "at the top" : "in this section")};
 }
 
 }  // namespace
@@ -160,7 +161,7 @@ void set_header(const SetterCall& call) {
   }
   auto& headers = call.section.settings.set_headers;
   for (const HeaderSetting& known : headers) {
-    if (equals_ignoring_case(known.name, name.value)) refuse_second(name);
+    if (equals_ignoring_case(known.name, name.value)) refuse_second(call, name);
   }
   headers.push_back({name.value, call.word(2).value});
 }
@@ -170,7 +171,7 @@ void remove_header(const SetterCall& call) {
   check_header_free(name);
   auto& names = call.section.settings.remove_headers;
   for (const std::string& known : names) {
-    if (equals_ignoring_case(known, name.value)) refuse_second(name);
+    if (equals_ignoring_case(known, name.value)) refuse_second(call, name);
   }
   names.push_back(name.value);
 }
@@ -196,7 +197,8 @@ void subprotocols(const SetterCall& call) {
     const Word& word = call.word(i);
     // RFC 6455 4.1: a subprotocol is a token, as a header's name is.
     if (!header_name_valid(word.value)) {
-      throw ConfProblem{quoted(word.text) + " is not a subprotocol's name"};
+      throw ConfProblem{quoted(word.text) +
+                        " is not a subprotocol's name; several are separated by blanks"};
     }
     if (std::find(names.begin(), names.end(), word.value) != names.end()) {
       throw ConfProblem{quoted(word.text) + " is named twice"};

@@ -11,6 +11,14 @@ namespace {
 // Longer words are not mistyped directives; this bounds the work that a binary file can cause.
 constexpr size_t most_bytes = 64;
 
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& byte : lower) {
+    if (byte >= 'A' && byte <= 'Z') byte = static_cast<char>(byte + ('a' - 'A'));
+  }
+  return lower;
+}
+
 }  // namespace
 
 size_t edit_distance(std::string_view a, std::string_view b) {
@@ -35,8 +43,9 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
   if (word.size() > most_bytes) return "";
   size_t least = word.size() <= 3 ? 2 : 3;
   std::string_view found;
+  const std::string lower = lower_case(word);
   for (const std::string_view candidate : candidates) {
-    const size_t distance = edit_distance(word, candidate);
+    const size_t distance = edit_distance(lower, lower_case(candidate));
     if (distance < least) {
       least = distance;
       found = candidate;

@@ -11,7 +11,7 @@ namespace sluice {
 size_t edit_distance(std::string_view a, std::string_view b);
 
 // The nearest candidate, or "" where none is within two edits (one, for words of up to three
-// bytes). The earlier one where two are equally near.
+// bytes), letters of either case being the same. The earlier one where two are equally near.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
 
 // `, did you mean "upstream"?`, or "".

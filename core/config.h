@@ -36,7 +36,7 @@ struct PeerConfig {
 };
 
 struct UpstreamConfig {
-  std::string name;  // for a proxy_pass with a URI: the URI
+  std::string name;               // for a proxy_pass with a URI: the URI
   std::vector<PeerConfig> peers;  // never empty
 };
 
@@ -54,10 +54,10 @@ struct HeaderMatch {
 };
 
 struct RouteConfig {
-  std::string path;  // normalized: no trailing '/', except "/" itself
+  std::string path;        // normalized: no trailing '/', except "/" itself
   std::string match_host;  // lower case, "" matches all; "*.example.org" matches any subdomain
   std::vector<HeaderMatch> match_headers;  // all must match
-  uint32_t upstream = 0;  // index into Config::upstreams
+  uint32_t upstream = 0;                   // index into Config::upstreams
   HostPolicy host_policy = HostPolicy::by_scheme;
   std::string host;  // HostPolicy::fixed
   std::vector<HeaderSetting> set_headers;
@@ -74,7 +74,7 @@ struct RouteConfig {
 };
 
 struct Config {
-  std::string file;  // the conf's path, for messages
+  std::string file;      // the conf's path, for messages
   uint32_t workers = 0;  // 0: auto, one a core
   std::string user = "nobody";
   LogTarget error_log{"stderr", LogLevel::info};

@@ -1,4 +1,5 @@
-// Leg: one of a session's two connections, namely its descriptor and what is known of its readiness.
+// Leg: one of a session's two connections, namely its descriptor and what is known of its
+// readiness.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +11,12 @@ namespace sluice {
 
 enum class Side : uint8_t { client = 0, upstream = 1 };
 
-inline Side other(Side side) { return side == Side::client ? Side::upstream : Side::client; }
-inline unsigned index_of(Side side) { return static_cast<unsigned>(side); }
+inline Side other(Side side) {
+  return side == Side::client ? Side::upstream : Side::client;
+}
+inline unsigned index_of(Side side) {
+  return static_cast<unsigned>(side);
+}
 
 // A member of its session, which opens, watches and closes it. Readiness is edge-triggered: a flag
 // is cleared only where the kernel is known to have nothing more (DESIGN.md section 2).

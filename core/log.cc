@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
+#include <new>
 
 #include "net/sys.h"
 
@@ -87,7 +88,7 @@ void LogSink::flush() {
     buffer_.resize(keep_end);
   }
   buffer_.erase(0, done);
-  if (buffer_.empty() && buffer_.capacity() > 4096) buffer_.shrink_to_fit();
+  if (buffer_.empty() && buffer_.capacity() > 4096) std::string().swap(buffer_);
 }
 
 uint64_t LogSink::take_dropped() {
@@ -96,27 +97,43 @@ uint64_t LogSink::take_dropped() {
   return fresh;
 }
 
-void Log::error(LogLevel level, std::string_view text) {
+void Log::error(LogLevel level, std::string_view text) noexcept {
   if (!enabled(level)) return;
-  std::string line = timestamp_text(sys::wall_clock_ms());
-  line += ' ';
-  line += level_name(level);
-  line += ' ';
-  append_escaped(line, text, Quotes::kept);
-  error_sink.write(line);
+  try {
+    std::string line = timestamp_text(sys::wall_clock_ms());
+    line += ' ';
+    line += level_name(level);
+    line += ' ';
+    append_escaped(line, text, Quotes::kept);
+    error_sink.write(line);
+  } catch (const std::bad_alloc&) {
+    error_sink.lose_line();
+  }
 }
 
-void Log::access(std::string_view text) {
+void Log::access(std::string_view text) noexcept {
   if (!access_enabled()) return;
-  std::string line = timestamp_text(sys::wall_clock_ms());
-  line += ' ';
-  line += text;
-  access_sink.write(line);
+  try {
+    std::string line = timestamp_text(sys::wall_clock_ms());
+    line += ' ';
+    line += text;
+    access_sink.write(line);
+  } catch (const std::bad_alloc&) {
+    access_sink.lose_line();
+  }
 }
 
-void Log::flush() {
+void Log::flush() noexcept {
   error_sink.flush();
   access_sink.flush();
+  try {
+    tell_losses();
+  } catch (const std::bad_alloc&) {
+    // They are told at the next loss.
+  }
+}
+
+void Log::tell_losses() {
   if (const uint64_t lost = access_sink.take_dropped(); lost > 0) {
     error(LogLevel::warn, "access log: " + std::to_string(lost) + " lines dropped");
     error_sink.flush();

@@ -1,5 +1,5 @@
-// Log: where lines go. Lines are buffered for one turn and written by flush(); a full disk or a stuck
-// pipe costs lines, which are counted, never time.
+// Log: where lines go. Lines are buffered for one turn and written by flush(); a full disk, a stuck
+// pipe or a failed allocation costs lines, which are counted, never time and never a session.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +28,7 @@ class LogSink {
 
   // `line` without its newline.
   void write(std::string_view line);
+  void lose_line() { ++dropped_; }
   void flush();
   uint64_t dropped() const { return dropped_; }
   // Lines dropped since the last call, for a line that says so.
@@ -48,24 +49,27 @@ class Log {
   bool enabled(LogLevel level) const { return level >= level_; }
 
   // "2026-01-31T12:00:00.000Z warn text". For things that go wrong or change; never per message.
-  void error(LogLevel level, std::string_view text);
+  void error(LogLevel level, std::string_view text) noexcept;
   // An access line; the time is put in front.
-  void access(std::string_view text);
+  void access(std::string_view text) noexcept;
   bool access_enabled() const { return access_sink.enabled(); }
-  void flush();
+  void flush() noexcept;
 
   LogSink error_sink;
   LogSink access_sink;
 
  private:
+  void tell_losses();
+
   LogLevel level_ = LogLevel::info;
 };
 
 // "2026-01-31T12:00:00.000Z", UTC.
 std::string timestamp_text(uint64_t wall_clock_ms);
 
-// Appends ` name=value`; a value with blanks, quotes, control bytes or nothing in it is quoted, with
-// quotes and backslashes escaped and control and non-ASCII bytes as \xNN, so that a line stays one.
+// Appends ` name=value`; a value with blanks, quotes, control bytes or nothing in it is quoted,
+// with quotes and backslashes escaped and control and non-ASCII bytes as \xNN, so that a line stays
+// one.
 void append_field(std::string& line, std::string_view name, std::string_view value);
 void append_field(std::string& line, std::string_view name, uint64_t value);
 

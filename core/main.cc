@@ -20,7 +20,8 @@ constexpr const char* usage =
     "  -v       print the version\n"
     "  -V       print the version and what it was built with\n"
     "  -h       print this help\n"
-    "Signals: TERM, INT end at once, QUIT ends when the last session has gone, HUP checks the conf,\n"
+    "Signals: TERM, INT end at once, QUIT ends when the last session has gone, HUP checks the "
+    "conf,\n"
     "USR1 reopens the logs.\n";
 
 struct CommandLine {

@@ -19,12 +19,16 @@ namespace {
 constexpr uint64_t quick_death_ms = 10'000;  // one that lived longer starts at once again
 constexpr uint64_t first_pause_ms = 100;
 constexpr uint64_t most_pause_ms = 30'000;
-constexpr uint64_t fast_end_ms = 950;  // workers that are not gone by then are killed
+constexpr uint64_t fast_end_ms = 950;          // workers that are not gone by then are killed
 constexpr uint64_t reserved_descriptors = 64;  // logs, listeners, poller, refusals
 
-uint64_t clock_ms() { return sys::monotonic_ns() / 1'000'000; }
+uint64_t clock_ms() {
+  return sys::monotonic_ns() / 1'000'000;
+}
 
-void complain(const std::string& text) { std::fprintf(stderr, "sluice: %s\n", text.c_str()); }
+void complain(const std::string& text) {
+  std::fprintf(stderr, "sluice: %s\n", text.c_str());
+}
 
 uint64_t pause_before_start(uint32_t quick_deaths) {
   if (quick_deaths <= 1) return 0;
@@ -38,9 +42,14 @@ Master::Master(ConfigRef config, std::string conf_path)
     : config_(std::move(config)), conf_path_(std::move(conf_path)) {}
 
 Master::~Master() {
+  close_listeners();
+}
+
+void Master::close_listeners() {
   for (const auto& fds : listeners_) {
     for (const int fd : fds) sys::close(fd);
   }
+  listeners_.clear();
 }
 
 int Master::run() {
@@ -219,6 +228,9 @@ void Master::on_signal(int signal) {
     case SIGQUIT:
       if (leaving_ != Leaving::no) return;
       leaving_ = Leaving::when_empty;
+      // Ours first: each worker's close, behind its last accept, is then the listener's end, and
+      // nobody queues where nobody accepts any more.
+      close_listeners();
       return signal_workers(SIGQUIT);
     case SIGHUP:
       return check_conf();

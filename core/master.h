@@ -1,5 +1,5 @@
-// Master: binds listeners, opens logs, starts workers and replaces those that die. It reads the conf
-// and nothing from the network.
+// Master: binds listeners, opens logs, starts workers and replaces those that die. It reads the
+// conf and nothing from the network.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +34,7 @@ class Master {
 
   bool open_logs(LogHandover& logs);
   bool bind_listeners();
+  void close_listeners();
   bool bind_address(const Address& address, std::vector<int>& fds);
   void start_worker(uint32_t number);
   [[noreturn]] void become_worker(uint32_t number, int control);

@@ -1,4 +1,5 @@
-// Opening, the client's half: its request in, our answer out. opening_upstream.cc is the other half.
+// Opening, the client's half: its request in, our answer out. opening_upstream.cc is the other
+// half.
 #include "core/opening.h"
 
 #include <algorithm>
@@ -139,6 +140,8 @@ Opening::Step Opening::refuse(int status, const char* reason) {
   reason_ = reason;
   session_.close_leg(Side::upstream, false);
   out_ = build_error_answer(status);
+  // RFC 9110 9.3.2: the same head, but never a body.
+  if (request_parser_.head().method == "HEAD") out_.resize(out_.find("\r\n\r\n") + 4);
   out_sent_ = 0;
   stage_ = Stage::refusing;
   session_.arm_timer(answer_timeout_ms);

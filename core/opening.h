@@ -95,7 +95,7 @@ class Opening {
   std::string out_;  // being sent: the request, then the answer
   size_t out_sent_ = 0;
   PeerWalk walk_;
-  const char* reason_ = "";  // static text
+  const char* reason_ = "";   // static text
   uint64_t progress_ms_ = 0;  // relaying a refusal: when bytes last moved
   int interim_answers_ = 0;
   Stage stage_ = Stage::reading_request;

@@ -10,7 +10,7 @@ namespace sluice {
 
 namespace {
 
-constexpr size_t answer_read_bytes = 4 * 1024;   // early frames behind the 101 fit any ring
+constexpr size_t answer_read_bytes = 4 * 1024;  // early frames behind the 101 fit any ring
 constexpr size_t refusal_read_bytes = 16 * 1024;
 constexpr int refusal_rounds = 16;  // then others get their turn
 
@@ -60,7 +60,8 @@ Opening::Step Opening::on_connected() {
   const int error = connect_outcome(session_.leg(Side::upstream).fd());
   if (error != 0) return on_connect_failed(Fault{"connect", error});
   build_request();
-  answer_parser_ = std::make_unique<Http1Parser>(Http1Parser::Role::response, Http1Parser::Limits());
+  answer_parser_ =
+      std::make_unique<Http1Parser>(Http1Parser::Role::response, Http1Parser::Limits());
   stage_ = Stage::awaiting_answer;
   session_.arm_timer(session_.route()->handshake_timeout_ms);
   return exchange();

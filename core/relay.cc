@@ -18,7 +18,9 @@ constexpr size_t close_reserve_bytes = 16;
 // What is read to be dropped goes here; nobody looks at it.
 uint8_t dropped_bytes[64 * 1024];
 
-bool may_read(const Leg& source) { return source.readable && !source.input_ended; }
+bool may_read(const Leg& source) {
+  return source.readable && !source.input_ended;
+}
 
 }  // namespace
 

@@ -9,8 +9,8 @@
 
 namespace sluice {
 
-// `host` is the request's host without port, in any case; `path` is the target's path, case-sensitive.
-// Null where no route matches: the client gets 404.
+// `host` is the request's host without port, in any case; `path` is the target's path,
+// case-sensitive. Null where no route matches: the client gets 404.
 const RouteConfig* find_route(const Config& config, std::string_view host, std::string_view path,
                               const Head& request);
 

@@ -27,7 +27,9 @@ Session::Session(Services& services, const Address& client, uint32_t listener)
       client_(client),
       listener_(listener) {}
 
-Session::~Session() { SLUICE_CHECK(state_ == State::closed); }
+Session::~Session() {
+  SLUICE_CHECK(state_ == State::closed);
+}
 
 void Session::start(Handle self, int fd, bool overloaded) {
   self_ = self;
@@ -127,7 +129,7 @@ void Session::close(const char* reason, bool abort) {
       try {
         services_.log.access(close_line(*this, *reason_ != '\0' ? reason_ : reason));
       } catch (const std::bad_alloc&) {
-        // A line less; the session still ends in order.
+        services_.log.access_sink.lose_line();  // the session still ends in order
       }
     }
   }
@@ -137,7 +139,9 @@ void Session::close(const char* reason, bool abort) {
   services_.sessions.retire(self_);
 }
 
-bool Session::idle() const { return !directions_[0].holds_ring() && !directions_[1].holds_ring(); }
+bool Session::idle() const {
+  return !directions_[0].holds_ring() && !directions_[1].holds_ring();
+}
 
 bool Session::open_leg(Side side, int fd) {
   const Status watched = services_.reactor.watch(fd, services_.handler, self_, index_of(side));
@@ -167,7 +171,9 @@ void Session::arm_timer(uint64_t delay_ms) {
   timer_ = services_.reactor.arm(now_ms() + delay_ms, services_.handler, self_, 0);
 }
 
-uint64_t Session::now_ms() const { return services_.reactor.now_ms(); }
+uint64_t Session::now_ms() const {
+  return services_.reactor.now_ms();
+}
 
 void Session::follow(OpeningStep step) {
   switch (step) {

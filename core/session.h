@@ -1,5 +1,5 @@
-// Session: one client's life, from accept to close. It owns both legs and both directions and is the
-// only one to end them; the handshake is Opening's, moving bytes is Direction's.
+// Session: one client's life, from accept to close. It owns both legs and both directions and is
+// the only one to end them; the handshake is Opening's, moving bytes is Direction's.
 #pragma once
 
 #include <cstdint>
@@ -120,7 +120,7 @@ class Session {
   Handle self_;
   TimerId timer_ = 0;
   uint32_t last_activity_ms_ = 0;
-  const char* reason_ = "";  // of the end; static text
+  const char* reason_ = "";    // of the end; static text
   uint64_t moved_before_ = 0;  // closing: moved_bytes() at the last look at the clock
   uint32_t listener_;
   uint16_t close_code_ = 0;

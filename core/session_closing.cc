@@ -6,7 +6,9 @@ namespace sluice {
 
 namespace {
 
-ClosedBy who_is(Side side) { return side == Side::client ? ClosedBy::client : ClosedBy::upstream; }
+ClosedBy who_is(Side side) {
+  return side == Side::client ? ClosedBy::client : ClosedBy::upstream;
+}
 
 // What the other side is told when this one is lost or at fault.
 CloseCode code_for_loss_of(Side side) {
@@ -76,7 +78,8 @@ void Session::on_left(Side source, bool failed) {
   begin_closing();
 }
 
-// Nothing can be sent to the target; what it sent before is still read, and that read tells the end.
+// Nothing can be sent to the target; what it sent before is still read, and that read tells the
+// end.
 void Session::on_unwritable(Side target) {
   Leg& lost = leg(target);
   lost.output_ended = true;
@@ -141,8 +144,8 @@ void Session::on_close_timer() {
   }
   for (const Side side : {Side::client, Side::upstream}) {
     const Direction& to = toward(side);
-    const bool whole = to.delivered() && (to.mode() == Direction::Mode::draining ||
-                                          to.scanner().at_boundary());
+    const bool whole =
+        to.delivered() && (to.mode() == Direction::Mode::draining || to.scanner().at_boundary());
     close_leg(side, !whole);
   }
   close("close_timeout");

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "net/sys.h"
+#include "protocol/frame_codec.h"
 
 namespace sluice {
 
@@ -33,6 +34,25 @@ std::vector<Upstream> make_upstreams(const Config& config) {
 
 }  // namespace
 
+template <class Call>
+void Worker::with_session(Handle handle, Call call) {
+  Session* session = sessions_.get(handle);
+  if (session == nullptr) return;
+  try {
+    call(*session);
+  } catch (const std::bad_alloc&) {
+    session->close("out of memory", true);
+  }
+}
+
+template <class Call>
+void Worker::attempt(Call call) {
+  try {
+    call();
+  } catch (const std::bad_alloc&) {
+  }
+}
+
 // Handles here are {0, 1}: the leg tells signals from the control channel.
 class Worker::Channels final : public EventHandler {
  public:
@@ -59,7 +79,9 @@ class Worker::Channels final : public EventHandler {
 
   void on_ready(Handle, unsigned leg, Readiness) override {
     if (leg == signal_leg) {
-      while (const int signal = sys::next_signal(signals_)) worker_.on_signal(signal);
+      while (const int signal = sys::next_signal(signals_)) {
+        attempt([&] { worker_.on_signal(signal); });
+      }
       return;
     }
     bool ended = false;
@@ -87,12 +109,14 @@ class Worker::Channels final : public EventHandler {
 Worker::Worker(const WorkerSetup& setup)
     : buffers_(setup.config->ring_bytes),
       upstreams_(make_upstreams(*setup.config)),
-      services_{reactor_, reactor_.attach(*this), sessions_,     buffers_, log_,
-                upstreams_, setup.config,         setup.number,  {}},
+      services_{reactor_,   reactor_.attach(*this), sessions_,    buffers_, log_,
+                upstreams_, setup.config,           setup.number, {}},
       acceptor_(reactor_, *this),
+      listeners_(setup.listeners),
       worker_connections_(setup.worker_connections),
       channels_(std::make_unique<Channels>(*this, setup.control)) {
   services_.stalled.reserve(expected_stalls);
+  prepare_frame_codec();
   log_.set_level(setup.config->error_log.level);
   log_.error_sink.use(setup.logs.error);
   log_.access_sink.use(setup.logs.access);
@@ -147,8 +171,7 @@ void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
 }
 
 void Worker::on_ready(Handle handle, unsigned leg, Readiness ready) {
-  with_session(handle,
-               [&](Session& session) { session.on_ready(static_cast<Side>(leg), ready); });
+  with_session(handle, [&](Session& session) { session.on_ready(static_cast<Side>(leg), ready); });
 }
 
 void Worker::on_timer(Handle handle, unsigned) {
@@ -161,24 +184,15 @@ void Worker::on_run(Handle handle) {
 
 void Worker::on_turn_end() {
   sessions_.sweep();
-  if (acceptor_.pauses() != pauses_told_) note_pause();
-  if (!services_.stalled.empty() && !stall_timer_armed_) {
-    stall_timer_armed_ = true;
-    channels_->arm(stall_look_ms, Channels::stall_timer);
-  }
+  attempt([this] {
+    if (acceptor_.pauses() != pauses_told_) note_pause();
+    if (!services_.stalled.empty() && !stall_timer_armed_) {
+      channels_->arm(stall_look_ms, Channels::stall_timer);
+      stall_timer_armed_ = true;
+    }
+  });
   log_.flush();
   if (leaving_ && sessions_.live() == 0) reactor_.stop();
-}
-
-template <class Call>
-void Worker::with_session(Handle handle, Call call) {
-  Session* session = sessions_.get(handle);
-  if (session == nullptr) return;
-  try {
-    call(*session);
-  } catch (const std::bad_alloc&) {
-    session->close("out of memory", true);
-  }
 }
 
 void Worker::take_logs(const LogHandover& logs) {
@@ -208,13 +222,18 @@ void Worker::leave_fast() {
   leaving_ = true;
   acceptor_.stop();
   channels_->arm(leave_ms, Channels::leave_timer);
-  sessions_.for_each([](Handle, Session& session) { session.leave(CloseCode::going_away); });
+  sessions_.for_each([this](Handle handle, Session&) {
+    with_session(handle, [](Session& session) { session.leave(CloseCode::going_away); });
+  });
 }
 
 void Worker::leave_when_empty() {
   if (leaving_) return;
   leaving_ = true;
   acceptor_.drain_and_stop();
+  // Without a listener clients are refused instead of queued (the master has closed its own).
+  for (const int fd : listeners_) sys::close(fd);
+  listeners_.clear();
 }
 
 void Worker::look_at_stalls() {
@@ -238,14 +257,13 @@ void Worker::note_pause() {
 
 // SIGUSR2 to a worker, until there is a status page: what it lends and holds.
 void Worker::report_buffers() {
-  log_.error(LogLevel::notice,
-             "sessions " + std::to_string(sessions_.live()) + ", relaying " +
-                 std::to_string(services_.relaying) + ", rings lent " +
-                 std::to_string(buffers_.lent()) + ", blocks lent " +
-                 std::to_string(buffers_.lent_blocks()) + ", bytes lent " +
-                 std::to_string(buffers_.lent_bytes()) + ", timers " +
-                 std::to_string(reactor_.armed_timers()) + ", bytes a session " +
-                 std::to_string(sizeof(Session)));
+  log_.error(LogLevel::notice, "sessions " + std::to_string(sessions_.live()) + ", relaying " +
+                                   std::to_string(services_.relaying) + ", rings lent " +
+                                   std::to_string(buffers_.lent()) + ", blocks lent " +
+                                   std::to_string(buffers_.lent_blocks()) + ", bytes lent " +
+                                   std::to_string(buffers_.lent_bytes()) + ", timers " +
+                                   std::to_string(reactor_.armed_timers()) + ", bytes a session " +
+                                   std::to_string(sizeof(Session)));
 }
 
 }  // namespace sluice

@@ -47,6 +47,10 @@ class Worker final : public EventHandler, public AcceptSink {
   // Runs `call` on the living session; a failed allocation ends that session alone.
   template <class Call>
   void with_session(Handle handle, Call call);
+  // Runs `call`, which a failed allocation may cut short: for work that comes again or is not
+  // vital.
+  template <class Call>
+  static void attempt(Call call);
 
   Status open(const WorkerSetup& setup);
   void take_logs(const LogHandover& logs);
@@ -64,6 +68,7 @@ class Worker final : public EventHandler, public AcceptSink {
   std::vector<Upstream> upstreams_;
   Services services_;
   Acceptor acceptor_;
+  std::vector<int> listeners_;
   uint32_t worker_connections_;
   std::unique_ptr<Channels> channels_;
   uint64_t pauses_told_ = 0;

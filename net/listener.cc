@@ -3,6 +3,7 @@
 #include "net/listener.h"
 
 #include <cerrno>
+#include <new>
 
 #include "net/connector.h"
 #include "net/sys.h"
@@ -101,9 +102,14 @@ void Acceptor::drain_and_stop() {
   if (stopped_) return;
   stop();
   for (const Watched& watched : watched_) {
-    Address client;
-    for (int fd = sys::accept(watched.fd, client); fd >= 0; fd = sys::accept(watched.fd, client)) {
-      sink_.on_accept(fd, client, watched.listener);
+    for (;;) {
+      Address client;
+      const int fd = sys::accept(watched.fd, client);
+      if (fd >= 0) {
+        sink_.on_accept(fd, client, watched.listener);
+      } else if (!transient(-fd)) {
+        break;
+      }
     }
   }
 }
@@ -118,6 +124,18 @@ void Acceptor::on_timer(Handle handle, unsigned) {
 void Acceptor::on_run(Handle handle) {
   watched_[handle.index].put_off = false;
   accept_some(handle.index);
+}
+
+// Without memory for that, the next connection's edge is what goes on.
+template <class Later>
+void Acceptor::put_off(uint32_t index, Later later) {
+  try {
+    later();
+    watched_[index].put_off = true;
+  } catch (const std::bad_alloc&) {
+    ++pauses_;
+    pause_error_ = ENOMEM;
+  }
 }
 
 // The edge is consumed by the first call, so whatever ends the loop but EAGAIN comes back here: by
@@ -136,15 +154,13 @@ void Acceptor::accept_some(uint32_t index) {
     if (fd == -EAGAIN) return;
     if (!transient(-fd)) return pause(index, -fd);
   }
-  watched_[index].put_off = true;
-  reactor_.enqueue(id_, Handle{index, 1});
+  put_off(index, [&] { reactor_.enqueue(id_, Handle{index, 1}); });
 }
 
 void Acceptor::pause(uint32_t index, int error) {
   ++pauses_;
   pause_error_ = error;
-  watched_[index].put_off = true;
-  reactor_.arm(reactor_.now_ms() + pause_ms, id_, Handle{index, 1}, 0);
+  put_off(index, [&] { reactor_.arm(reactor_.now_ms() + pause_ms, id_, Handle{index, 1}, 0); });
 }
 
 }  // namespace sluice

@@ -59,6 +59,8 @@ class Acceptor final : public EventHandler {
 
   void accept_some(uint32_t index);
   void pause(uint32_t index, int error);
+  template <class Later>
+  void put_off(uint32_t index, Later later);
 
   Reactor& reactor_;
   AcceptSink& sink_;

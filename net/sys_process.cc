@@ -69,7 +69,9 @@ int write_whole_file(const char* path, const std::string& content) {
   return static_cast<size_t>(written) == content.size() ? 0 : -ENOSPC;
 }
 
-int remove_file(const char* path) { return ::unlink(path) == 0 ? 0 : -errno; }
+int remove_file(const char* path) {
+  return ::unlink(path) == 0 ? 0 : -errno;
+}
 
 LogDescriptor open_standard_stream(int fd) {
   struct stat what {};
@@ -87,9 +89,13 @@ pid_t fork() {
   return pid >= 0 ? pid : -errno;
 }
 
-pid_t process_id() { return ::getpid(); }
+pid_t process_id() {
+  return ::getpid();
+}
 
-int kill(pid_t pid, int signal) { return ::kill(pid, signal) == 0 ? 0 : -errno; }
+int kill(pid_t pid, int signal) {
+  return ::kill(pid, signal) == 0 ? 0 : -errno;
+}
 
 pid_t reap(int& status) {
   const pid_t pid = ::waitpid(-1, &status, WNOHANG);
@@ -102,7 +108,9 @@ std::string describe_exit(int status) {
   return "ended";
 }
 
-void exit_now(int status) { ::_exit(status); }
+void exit_now(int status) {
+  ::_exit(status);
+}
 
 uint64_t raise_descriptor_limit() {
   rlimit limit{};
@@ -120,7 +128,9 @@ uint32_t processor_count() {
   return count > 0 ? static_cast<uint32_t>(count) : 1;
 }
 
-bool is_root() { return ::geteuid() == 0; }
+bool is_root() {
+  return ::geteuid() == 0;
+}
 
 Status user_exists(const std::string& user) {
   errno = 0;

@@ -13,8 +13,9 @@
 
 namespace sluice::sys {
 
-// --- files ----------------------------------------------------------------------------------------
-// Writes of up to this much to a pipe are taken whole or not at all (PIPE_BUF).
+// --- files
+// ---------------------------------------------------------------------------------------- Writes
+// of up to this much to a pipe are taken whole or not at all (PIPE_BUF).
 inline constexpr size_t pipe_atomic_bytes = 4096;
 
 int open_for_append(const char* path);
@@ -33,7 +34,8 @@ struct LogDescriptor {
 // terminals through /proc), else the shared one.
 LogDescriptor open_standard_stream(int fd);
 
-// --- processes ------------------------------------------------------------------------------------
+// --- processes
+// ------------------------------------------------------------------------------------
 pid_t fork();
 pid_t process_id();
 int kill(pid_t pid, int signal);
@@ -49,9 +51,10 @@ bool is_root();
 Status drop_privileges(const std::string& user);
 Status user_exists(const std::string& user);
 
-// --- signals: delivered as bytes of a pipe ----------------------------------------------------------
-// From then on these signals are written to a pipe, whose non-blocking reading end is returned. A
-// forked child calls it again to have a pipe of its own. SIGPIPE is ignored.
+// --- signals: delivered as bytes of a pipe
+// ---------------------------------------------------------- From then on these signals are written
+// to a pipe, whose non-blocking reading end is returned. A forked child calls it again to have a
+// pipe of its own. SIGPIPE is ignored.
 int signal_pipe(std::initializer_list<int> signals);
 // The next signal that came, or 0.
 int next_signal(int pipe);

@@ -106,6 +106,14 @@ class Decoder {
 
 }  // namespace
 
+void prepare_frame_codec() {
+  const uint8_t mask_key[4] = {};
+  uint8_t frame[max_control_frame_bytes];
+  const size_t masked_bytes = encode_control_frame(Opcode::ping, {}, mask_key, frame);
+  SLUICE_CHECK(decode_control_frame({frame, masked_bytes}).has_value());
+  encode_control_frame(Opcode::ping, {}, nullptr, frame);
+}
+
 size_t encode_control_frame(Opcode opcode, std::span<const uint8_t> payload,
                             const uint8_t* mask_key, uint8_t out[max_control_frame_bytes]) {
   SLUICE_CHECK(payload.size() <= max_control_payload_bytes);

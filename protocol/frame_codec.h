@@ -25,6 +25,10 @@ inline constexpr size_t max_frame_header_bytes = 14;      // 2 + 8 + 4
 inline constexpr size_t max_control_payload_bytes = 125;  // RFC 6455 section 5.5
 inline constexpr size_t max_control_frame_bytes = 131;    // 2 + 4 + 125
 
+// Makes this thread's wslay contexts now, so that no frame later fails for want of memory: the
+// language's own bookkeeping of thread-local objects ends the process when it gets none.
+void prepare_frame_codec();
+
 // Encodes a control frame of ours with wslay. `mask_key` is null toward clients and four random
 // bytes toward upstreams (RFC 6455 5.3). `payload` is at most 125 bytes. Returns the frame's size.
 size_t encode_control_frame(Opcode opcode, std::span<const uint8_t> payload,

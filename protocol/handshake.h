@@ -27,7 +27,7 @@ struct UpgradeRequest {
   std::string_view authority;  // what it is routed on: the absolute-form's, else Host's
   std::string_view host;       // authority without the port, brackets kept
   std::string_view key;        // Sec-WebSocket-Key
-  std::vector<std::string_view> protocols;   // offered, in order
+  std::vector<std::string_view> protocols;       // offered, in order
   std::vector<std::string_view> deflate_offers;  // permessage-deflate offers with their parameters
 };
 
@@ -37,17 +37,17 @@ std::optional<Refusal> check_upgrade_request(const Head& head, UpgradeRequest& r
 
 // How the request goes upstream. All views outlive the call only.
 struct UpstreamRequest {
-  std::string_view target;        // path and query as the server gets them
-  std::string_view host;          // Host field's value
-  std::string_view forwarded_for;    // the client's address
-  std::string_view forwarded_proto;  // "http" or "https"
-  std::string_view forwarded_host;   // what the client asked for
+  std::string_view target;                      // path and query as the server gets them
+  std::string_view host;                        // Host field's value
+  std::string_view forwarded_for;               // the client's address
+  std::string_view forwarded_proto;             // "http" or "https"
+  std::string_view forwarded_host;              // what the client asked for
   std::span<const std::string_view> protocols;  // already filtered; empty: no field
   struct Field {
     std::string_view name;
     std::string_view value;
   };
-  std::span<const Field> set_headers;               // replace fields of that name
+  std::span<const Field> set_headers;                // replace fields of that name
   std::span<const std::string_view> remove_headers;  // removed before set_headers are set
 };
 
@@ -73,7 +73,8 @@ const char* check_upgrade_answer(const Head& head, std::string_view key,
                                  UpgradeAnswer& answer);
 
 // The 101 for the client: end-to-end fields of the upstream's answer, Accept computed by us.
-std::string build_client_answer(const Head& head, std::string_view key, const UpgradeAnswer& answer);
+std::string build_client_answer(const Head& head, std::string_view key,
+                                const UpgradeAnswer& answer);
 
 // An answer of our own, with a short text body, Connection: close and what the status demands:
 // 405 Allow, 426 Upgrade, Connection and Sec-WebSocket-Version, 503 Retry-After.
@@ -81,15 +82,16 @@ std::string build_error_answer(int status);
 std::string_view status_text(int status);
 
 // The head of an upstream's refusal as the client gets it: its status, reason and end-to-end
-// fields, Connection: close, and framing of our own: Content-Length where it is known, else chunked.
+// fields, Connection: close, and framing of our own: Content-Length where it is known, else
+// chunked.
 std::string build_refusal_head(const Head& head, Http1Parser::Framing framing,
                                uint64_t content_length);
 
 // base64(SHA-1(key + GUID)), RFC 6455 4.2.2 step 5.4. 28 bytes.
 std::string accept_for_key(std::string_view key);
 
-// True for fields that set_header may not set: Connection, Upgrade, Sec-WebSocket-*, Content-Length,
-// Transfer-Encoding (DESIGN.md section 7, headers).
+// True for fields that set_header may not set: Connection, Upgrade, Sec-WebSocket-*,
+// Content-Length, Transfer-Encoding (DESIGN.md section 7, headers).
 bool header_is_reserved(std::string_view name);
 bool header_name_valid(std::string_view name);    // RFC 9110 5.1 token
 bool header_value_valid(std::string_view value);  // no CR, LF, NUL or other control byte but TAB

@@ -26,17 +26,22 @@ std::string joined(std::span<const std::string_view> elements) {
 }
 
 bool named_in(std::span<const std::string_view> names, std::string_view name) {
-  return std::any_of(names.begin(), names.end(), [name](std::string_view other) {
-    return equals_ignoring_case(other, name);
-  });
+  return std::any_of(names.begin(), names.end(),
+                     [name](std::string_view other) { return equals_ignoring_case(other, name); });
 }
 
 // Fields that concern one connection only (RFC 9110 7.6.1), whether Connection names them or not.
 bool is_hop_by_hop(std::string_view name) {
-  static constexpr std::string_view names[] = {
-      "Connection",        "Keep-Alive", "Proxy-Connection",  "Proxy-Authorization",
-      "Proxy-Authenticate", "TE",        "Trailer",           "Transfer-Encoding",
-      "Upgrade",           "HTTP2-Settings"};
+  static constexpr std::string_view names[] = {"Connection",
+                                               "Keep-Alive",
+                                               "Proxy-Connection",
+                                               "Proxy-Authorization",
+                                               "Proxy-Authenticate",
+                                               "TE",
+                                               "Trailer",
+                                               "Transfer-Encoding",
+                                               "Upgrade",
+                                               "HTTP2-Settings"};
   return named_in(names, name);
 }
 
@@ -84,7 +89,8 @@ bool take_parameter(DeflateParameters& parameters, std::string_view text) {
   const size_t equals = text.find('=');
   const bool has_value = equals != std::string_view::npos;
   const std::string_view name = without_blanks(text.substr(0, equals));
-  const std::string_view value = has_value ? without_blanks(text.substr(equals + 1)) : std::string_view();
+  const std::string_view value =
+      has_value ? without_blanks(text.substr(equals + 1)) : std::string_view();
   if (equals_ignoring_case(name, "server_no_context_takeover")) {
     return take_flag(parameters.server_no_context_takeover, has_value);
   }

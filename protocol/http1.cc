@@ -1,5 +1,5 @@
-// Http1Parser over llhttp. The head's bytes are kept as they came and llhttp's spans are offsets into
-// them; what llhttp lets pass and RFC 9112 does not, check_start_line() refuses.
+// Http1Parser over llhttp. The head's bytes are kept as they came and llhttp's spans are offsets
+// into them; what llhttp lets pass and RFC 9112 does not, check_start_line() refuses.
 #include "protocol/http1.h"
 
 #include <algorithm>
@@ -36,7 +36,8 @@ void for_each_element(std::string_view list, Visit visit) {
       if (list[i] == '"') quoted = !quoted;
       if (quoted || list[i] != ',') continue;
     }
-    const std::string_view element = without_blanks(list.substr(begin, std::min(i, list.size()) - begin));
+    const std::string_view element =
+        without_blanks(list.substr(begin, std::min(i, list.size()) - begin));
     if (!element.empty()) visit(element);
     begin = i + 1;
   }
@@ -79,7 +80,8 @@ Answer answer_to(llhttp_errno_t error) {
 
 }  // namespace
 
-// llhttp's callbacks. `at` points into the bytes being fed; `chunk_` says where those stand in text_.
+// llhttp's callbacks. `at` points into the bytes being fed; `chunk_` says where those stand in
+// text_.
 struct Http1Callbacks {
   static Http1Parser& self(llhttp_t* parser) { return *static_cast<Http1Parser*>(parser->data); }
 
@@ -169,9 +171,8 @@ size_t Head::count(std::string_view name) const {
 }
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
-           return folded(x) == folded(y);
-         });
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
+                                            [](char x, char y) { return folded(x) == folded(y); });
 }
 
 bool is_token(std::string_view text) {
@@ -255,8 +256,8 @@ void Http1Parser::fail_as_llhttp(llhttp_errno_t error) {
     // "HTTP/3.0" is another version, "HTTP/x" is none, and "HTTP/1.1 " is a malformed line.
     const size_t begin = text_.find("HTTP/", start_pieces_[target_piece].end);
     const std::string version = begin == std::string::npos ? "" : text_.substr(begin + 5, 3);
-    const bool number = version.size() == 3 && version[1] == '.' && is_digit(version[0]) &&
-                        is_digit(version[2]);
+    const bool number =
+        version.size() == 3 && version[1] == '.' && is_digit(version[0]) && is_digit(version[2]);
     if (!number || version == "1.0" || version == "1.1") answer = {400, "malformed request line"};
   }
   fail(answer.status, answer.reason);
@@ -265,7 +266,8 @@ void Http1Parser::fail_as_llhttp(llhttp_errno_t error) {
 // What llhttp does not mind: long lines, several blanks, lines before the first, HTTP/0.9 and 2.0.
 void Http1Parser::check_start_line() {
   const Piece& version = start_pieces_[version_piece];
-  const size_t line_bytes = version.end != 0 ? version.end : std::min(text_.find('\n'), text_.size());
+  const size_t line_bytes =
+      version.end != 0 ? version.end : std::min(text_.find('\n'), text_.size());
   if (role_ == Role::request && line_bytes > limits_.request_line_bytes) {
     return fail(414, "request line too long");
   }
@@ -278,8 +280,7 @@ void Http1Parser::check_start_line() {
   // RFC 9112 2.2: an empty line before the request line may be ignored.
   const std::string_view before = text.substr(0, method.begin);
   const bool clean = (before.empty() || before == "\r\n") && target.begin == method.end + 1 &&
-                     version.begin == target.end + 6 &&
-                     text.substr(target.end, 6) == " HTTP/";
+                     version.begin == target.end + 6 && text.substr(target.end, 6) == " HTTP/";
   if (!clean) fail(400, "malformed request line");
 }
 
@@ -337,8 +338,7 @@ Http1Parser::Fed Http1Parser::feed_body(std::string_view bytes, std::string& bod
   const llhttp_errno_t error = llhttp_execute(&parser_, bytes.data(), bytes.size());
   body_ = nullptr;
   if (body_complete_) {
-    return {Outcome::complete,
-            static_cast<size_t>(llhttp_get_error_pos(&parser_) - bytes.data())};
+    return {Outcome::complete, static_cast<size_t>(llhttp_get_error_pos(&parser_) - bytes.data())};
   }
   if (error == HPE_OK) return {Outcome::more, bytes.size()};
   fail_as_llhttp(error);

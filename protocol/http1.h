@@ -1,5 +1,6 @@
-// Http1Parser: one HTTP/1.1 message head, fed incrementally over llhttp under byte and field limits,
-// and a response's body, decoded. It knows syntax; what a handshake must hold is handshake.h's.
+// Http1Parser: one HTTP/1.1 message head, fed incrementally over llhttp under byte and field
+// limits, and a response's body, decoded. It knows syntax; what a handshake must hold is
+// handshake.h's.
 #pragma once
 
 #include <llhttp.h>
@@ -18,7 +19,8 @@ struct HeaderField {
   std::string_view value;  // without surrounding blanks
 };
 
-// A parsed head. Views into the parser that made it: valid until that is fed a new head or destroyed.
+// A parsed head. Views into the parser that made it: valid until that is fed a new head or
+// destroyed.
 struct Head {
   std::string_view method;  // requests
   std::string_view target;  // requests, as it came
@@ -34,13 +36,13 @@ struct Head {
 };
 
 bool equals_ignoring_case(std::string_view a, std::string_view b);
-bool is_token(std::string_view text);                     // RFC 9110 5.6.2
+bool is_token(std::string_view text);                    // RFC 9110 5.6.2
 std::string_view without_blanks(std::string_view text);  // around it, RFC 9110 5.6.3
 // Walks a comma-separated list (RFC 9110 5.6.1) over all fields of that name: true where one of the
 // elements is `token`, without case.
 bool has_list_token(const Head& head, std::string_view name, std::string_view token);
-// All elements of the list fields of that name, in order, trimmed, empty ones dropped. Commas inside
-// quoted strings do not split.
+// All elements of the list fields of that name, in order, trimmed, empty ones dropped. Commas
+// inside quoted strings do not split.
 std::vector<std::string_view> list_elements(const Head& head, std::string_view name);
 
 class Http1Parser {
@@ -104,12 +106,12 @@ class Http1Parser {
   Limits limits_;
   Head head_;
   std::string text_;  // the head's bytes as they came; never moves while it grows
-  struct Piece {  // offsets into text_
+  struct Piece {      // offsets into text_
     uint32_t begin = 0;
     uint32_t end = 0;
   };
-  std::vector<Piece> pieces_;  // name, value, name, value, ...
-  Piece start_pieces_[3];      // method, target or reason, version
+  std::vector<Piece> pieces_;    // name, value, name, value, ...
+  Piece start_pieces_[3];        // method, target or reason, version
   std::string* body_ = nullptr;  // the caller's, during feed_body()
   uint64_t content_length_ = 0;
   Framing framing_ = Framing::none;

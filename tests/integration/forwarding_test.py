@@ -158,7 +158,7 @@ def round_robin_and_next_peer():
                 assert client.head().status == 101
                 client.reset()
             # Every third one begins at the dead peer and goes on to the next.
-            assert counts == {one.port: 4, two.port: 8}, counts
+            wait_until(lambda: counts == {one.port: 4, two.port: 8}, "each peer gets its share")
             assert f"peer 127.0.0.1:{dead}: connect: Connection refused" in sluice.errors()
             lines = [line["peer"] for line in sluice.access() if line["event"] == "open"]
             assert f"127.0.0.1:{dead}" not in lines

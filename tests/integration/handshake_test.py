@@ -103,6 +103,13 @@ def refused_while_the_client_still_sends():
 
 
 @suite.check
+def head_gets_no_body():
+    with Sluice("route /\n  proxy_pass ws://127.0.0.1:1") as sluice:
+        head, body = refusal(sluice, b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert head.status == 426 and int(head.get("Content-Length")) > 0 and body == b""
+
+
+@suite.check
 def no_route():
     with Upstream() as upstream, Sluice(f"route /a\n  proxy_pass {upstream.uri}") as sluice:
         for target in ("/", "/ab", "/A"):
@@ -308,6 +315,24 @@ def handshake_timeout():
             assert time.monotonic() - begin < 5
             stop.set()
         assert sluice.access_line("refused", status="504")
+
+
+@suite.check
+def no_retry_once_request_bytes_were_sent():
+    """A request may have had its effect: the next peer never sees it."""
+    with Upstream() as first, Upstream() as second:
+        conf = (f"@handshake_timeout 300ms\nupstream both\n  server {first.uri}\n"
+                f"  server {second.uri}\nroute /\n  proxy_pass both")
+        with Sluice(conf) as sluice:
+            client = dial(sluice.port)
+            client.send(request())
+            ready, _, _ = select.select([first.listener, second.listener], [], [], 5)
+            taken = first if ready[0] is first.listener else second
+            server = taken.accept()
+            server.head()
+            assert client.head().status == 504
+            other = second if taken is first else first
+            assert not select.select([other.listener], [], [], 0.2)[0], "the next peer was tried"
 
 
 @suite.check

@@ -251,6 +251,33 @@ def cpu_ticks(pid):
 
 
 @suite.check
+def descriptor_limit_is_raised_and_bounds_the_sessions():
+    """worker_connections is (limit - 64) / 2 by default, of the hard limit."""
+    limits = ("bash", "-c", 'ulimit -S -n 80; ulimit -H -n 90; exec "$0" "$@"')
+    with Upstream() as upstream, simple(upstream, prefix=limits) as sluice:
+        soft, hard = resource.prlimit(sluice.process.pid, resource.RLIMIT_NOFILE)
+        assert soft == hard, (soft, hard)
+        most = (hard - 64) // 2
+        held = [pair(sluice, upstream) for _ in range(most)]
+        assert refusal(sluice, request())[0].status == 503
+        held[0][0].send_frame(TEXT, "still here")
+        held[0][1].expect(TEXT, "still here")
+
+
+@suite.check
+def v6_listeners_leave_v4_alone():
+    with Upstream() as upstream:
+        port = free_port()
+        conf = f"listen [::]:{port}\nlisten 0.0.0.0:{port}\nroute /\n  proxy_pass {upstream.uri}"
+        with Sluice(conf, workers=2):
+            for host in ("::1", "127.0.0.1"):
+                sock = socket.create_connection((host, port), 5)
+                sock.sendall(request())
+                assert upstream.upgrade().request.get("X-Forwarded-For") == host
+                sock.close()
+
+
+@suite.check
 def out_of_descriptors():
     """Accepting pauses, nothing spins, live sessions are untouched, and it recovers."""
     # The limit of another process is changed here, which needs the same user.

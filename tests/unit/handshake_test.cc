@@ -18,7 +18,8 @@ std::string request_with(const std::string& line, const std::string& fields) {
 const std::string good_line = "GET /chat HTTP/1.1";
 const std::string good_fields =
     "Host: a.example:81\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
-    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + "\r\n";
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " +
+    key + "\r\n";
 
 std::string replaced(std::string text, const std::string& what, const std::string& with) {
   const size_t at = text.find(what);
@@ -137,13 +138,12 @@ TEST_CASE("our answers carry what their status demands") {
 
 TEST_CASE("what travels upstream and what does not") {
   Request r(request_with(
-      good_line,
-      replaced(good_fields, "keep-alive", "keep-alive, X-Hop") +
-          "X-Hop: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nProxy-Authorization: secret\r\n"
-          "Cookie: a=b\r\nX-Keep: one\r\nX-Keep: two\r\nX-Gone: 1\r\nX-Set: old\r\n"
-          "X-Forwarded-For: 6.6.6.6\r\nx-forwarded-proto: https\r\nContent-Length: 0\r\n"
-          "Sec-WebSocket-Extensions: x-other; a=1, permessage-deflate\r\n"
-          "Sec-WebSocket-Protocol: mqtt, chat\r\nSec-WebSocket-Accept: odd\r\n"));
+      good_line, replaced(good_fields, "keep-alive", "keep-alive, X-Hop") +
+                     "X-Hop: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nProxy-Authorization: secret\r\n"
+                     "Cookie: a=b\r\nX-Keep: one\r\nX-Keep: two\r\nX-Gone: 1\r\nX-Set: old\r\n"
+                     "X-Forwarded-For: 6.6.6.6\r\nx-forwarded-proto: https\r\nContent-Length: 0\r\n"
+                     "Sec-WebSocket-Extensions: x-other; a=1, permessage-deflate\r\n"
+                     "Sec-WebSocket-Protocol: mqtt, chat\r\nSec-WebSocket-Accept: odd\r\n"));
   REQUIRE(r.status() == 0);
   const std::vector<std::string_view> protocols{"chat"};
   const std::vector<std::string_view> removed{"x-gone"};
@@ -162,7 +162,8 @@ TEST_CASE("what travels upstream and what does not") {
         "X-Keep: two\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\n"
         "X-Forwarded-Host: a.example:81\r\nX-Set: new\r\nX-New: 1\r\nConnection: Upgrade\r\n"
         "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " +
-            key + "\r\nSec-WebSocket-Protocol: chat\r\n"
+            key +
+            "\r\nSec-WebSocket-Protocol: chat\r\n"
             "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n");
 }
 
@@ -185,7 +186,8 @@ TEST_CASE("an upstream's 101 must be complete and about this key") {
   CHECK(reason_of(good_answer) == "");
   const std::string accept = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
   for (const std::string& bad :
-       {replaced(good_answer, "Upgrade: WebSocket\r\n", ""), replaced(good_answer, "WebSocket", "h2c"),
+       {replaced(good_answer, "Upgrade: WebSocket\r\n", ""),
+        replaced(good_answer, "WebSocket", "h2c"),
         replaced(good_answer, "Connection: keep-alive, upgrade\r\n", ""),
         replaced(good_answer, ", upgrade", ""), replaced(good_answer, accept, ""),
         replaced(good_answer, "s3p", "S3p"), good_answer + accept,
@@ -234,7 +236,8 @@ TEST_CASE("permessage-deflate only as an offer permits (RFC 7692 7.1)") {
   for (const char* bad :
        {"permessage-deflate; x", "permessage-deflate; server_no_context_takeover=1",
         "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
-        "permessage-deflate; server_max_window_bits=7", "permessage-deflate; server_max_window_bits",
+        "permessage-deflate; server_max_window_bits=7",
+        "permessage-deflate; server_max_window_bits",
         "permessage-deflate; server_max_window_bits=16",
         "permessage-deflate; server_max_window_bits=010",
         "permessage-deflate; server_max_window_bits=", "permessage-deflate;"}) {
@@ -264,8 +267,8 @@ TEST_CASE("the client's 101 and a relayed refusal") {
   CHECK(build_refusal_head(refused.head(), refused.framing(), 0) ==
         "HTTP/1.1 401 Who\r\nWWW-Authenticate: Basic\r\nConnection: close\r\n"
         "Transfer-Encoding: chunked\r\n\r\n");
-  CHECK(build_refusal_head(refused.head(), Http1Parser::Framing::length, 7).find(
-            "\r\nContent-Length: 7\r\n") != std::string::npos);
+  CHECK(build_refusal_head(refused.head(), Http1Parser::Framing::length, 7)
+            .find("\r\nContent-Length: 7\r\n") != std::string::npos);
 }
 
 TEST_CASE("names and values of the conf's headers") {

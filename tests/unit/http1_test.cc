@@ -77,28 +77,28 @@ TEST_CASE("fields are found without case, lists are cut at commas outside quotes
 TEST_CASE("malformed heads are 400 at once") {
   const std::string line = "GET / HTTP/1.1\r\n";
   for (const std::string& bytes : {
-           std::string("GET / HTTP/1.1\nHost: a\n\n"),     // bare LF
-           line + "Host: a\rX: b\r\n\r\n",                  // bare CR
-           line + "Host: a\r\n folded\r\n\r\n",             // obs-fold
-           line + "Host : a\r\n\r\n",                       // blank before the colon
-           line + ": a\r\n\r\n",                            // empty name
-           line + "Ho st: a\r\n\r\n",                       // no token
+           std::string("GET / HTTP/1.1\nHost: a\n\n"),  // bare LF
+           line + "Host: a\rX: b\r\n\r\n",              // bare CR
+           line + "Host: a\r\n folded\r\n\r\n",         // obs-fold
+           line + "Host : a\r\n\r\n",                   // blank before the colon
+           line + ": a\r\n\r\n",                        // empty name
+           line + "Ho st: a\r\n\r\n",                   // no token
            line + "H\xc3\xb6st: a\r\n\r\n",
-           line + std::string("X: a\0b\r\n\r\n", 10),       // NUL
-           line + "X: a\x01\r\n\r\n",                       // control byte
+           line + std::string("X: a\0b\r\n\r\n", 10),  // NUL
+           line + "X: a\x01\r\n\r\n",                  // control byte
            line + "X: a\x7f\r\n\r\n",
-           line + " X: a\r\n\r\n",                          // blank before the first field
+           line + " X: a\r\n\r\n",  // blank before the first field
            line + "Content-Length: 1\r\nContent-Length: 1\r\n\r\n",
            line + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
            line + "Content-Length: 1, 1\r\n\r\n",
            line + "Content-Length: -1\r\n\r\n",
            line + "Content-Length: 99999999999999999999999\r\n\r\n",
            line + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-           std::string("GET  / HTTP/1.1\r\nHost: a\r\n\r\n"),   // two blanks
+           std::string("GET  / HTTP/1.1\r\nHost: a\r\n\r\n"),  // two blanks
            std::string("GET /  HTTP/1.1\r\nHost: a\r\n\r\n"),
            std::string("GET / HTTP/1.1 \r\nHost: a\r\n\r\n"),
            std::string(" GET / HTTP/1.1\r\n\r\n"),
-           std::string("\r\n\r\nGET / HTTP/1.1\r\n\r\n"),   // more than one line before
+           std::string("\r\n\r\nGET / HTTP/1.1\r\n\r\n"),  // more than one line before
            std::string("\nGET / HTTP/1.1\r\n\r\n"),
            std::string("GE(T / HTTP/1.1\r\n\r\n"),
            std::string("GET / HTTP/x\r\n\r\n"),
@@ -200,7 +200,8 @@ TEST_CASE("answers: framing and bodies, in every piece size") {
 
     const Answer chunked = feed_answer(
         "HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n1\r\n!\r\n0\r\n"
-        "Trailer: t\r\n\r\n", piece);
+        "Trailer: t\r\n\r\n",
+        piece);
     CHECK(chunked.framing == Framing::chunked);
     CHECK(chunked.outcome == Outcome::complete);
     CHECK(chunked.body == "hello!");
@@ -217,7 +218,8 @@ TEST_CASE("answers: framing and bodies, in every piece size") {
     CHECK(none.body.empty());
 
     const Answer upgrade = feed_answer(
-        "HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x01x", piece);
+        "HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x01x",
+        piece);
     CHECK(upgrade.status == 101);
     CHECK(upgrade.left_over == 3);
   }

@@ -26,10 +26,26 @@ TEST_CASE("authorities are host and port") {
 }
 
 TEST_CASE("what is no authority") {
-  for (const std::string_view text :
-       {"", ":80", "user@host", "user:secret@host:80", "a b", "host:65536", "host:8a", "host:-1",
-        "::1", "[::1", "[::1]x", "[host]", "[]", "host/path", "host?x", "host#x", "h\xc3\xb6st",
-        "a,b:80:90", "host\\x", "<host>"}) {
+  for (const std::string_view text : {"",
+                                      ":80",
+                                      "user@host",
+                                      "user:secret@host:80",
+                                      "a b",
+                                      "host:65536",
+                                      "host:8a",
+                                      "host:-1",
+                                      "::1",
+                                      "[::1",
+                                      "[::1]x",
+                                      "[host]",
+                                      "[]",
+                                      "host/path",
+                                      "host?x",
+                                      "host#x",
+                                      "h\xc3\xb6st",
+                                      "a,b:80:90",
+                                      "host\\x",
+                                      "<host>"}) {
     CAPTURE(text);
     CHECK(!parse_authority(text).ok());
   }
@@ -58,11 +74,43 @@ TEST_CASE("targets are path and query, or a whole URI") {
 }
 
 TEST_CASE("what is no target") {
-  for (const std::string_view text :
-       {"", "*", "host:80", "chat", "ftp://host/", "http://", "http:///x", "http://u@host/", "/a#b",
-        "/#", "/a b", "/\x01", "/\x7f", "/\xff", "/<", "/\"", "/a\\b", "/`", "/{", "/?<", "/?\xc3",
-        "/%", "/%4", "/%4g", "/%2f", "/%2F", "/%5c", "/%00", "/.", "/..", "/./a", "/a/..", "/a/../b",
-        "/%2e", "/%2E%2e/x", "/.%2e", "/a/%2e/b"}) {
+  for (const std::string_view text : {"",
+                                      "*",
+                                      "host:80",
+                                      "chat",
+                                      "ftp://host/",
+                                      "http://",
+                                      "http:///x",
+                                      "http://u@host/",
+                                      "/a#b",
+                                      "/#",
+                                      "/a b",
+                                      "/\x01",
+                                      "/\x7f",
+                                      "/\xff",
+                                      "/<",
+                                      "/\"",
+                                      "/a\\b",
+                                      "/`",
+                                      "/{",
+                                      "/?<",
+                                      "/?\xc3",
+                                      "/%",
+                                      "/%4",
+                                      "/%4g",
+                                      "/%2f",
+                                      "/%2F",
+                                      "/%5c",
+                                      "/%00",
+                                      "/.",
+                                      "/..",
+                                      "/./a",
+                                      "/a/..",
+                                      "/a/../b",
+                                      "/%2e",
+                                      "/%2E%2e/x",
+                                      "/.%2e",
+                                      "/a/%2e/b"}) {
     CAPTURE(text);
     CHECK(!parse_request_target(text).ok());
   }
@@ -102,8 +150,8 @@ TEST_CASE("server URIs of a conf") {
 
   for (const std::string_view text :
        {"", "http://host", "ws:/host", "ws://", "ws://:80", "ws://u:p@host", "ws://host:99999",
-        "ws://host/?a=b", "ws://host?a", "ws://host/#x", "ws://host/../x", "ws://unix:", "ws://unix:x",
-        "ws://unix:/x.sock:path", "ws://host/a b"}) {
+        "ws://host/?a=b", "ws://host?a", "ws://host/#x", "ws://host/../x",
+        "ws://unix:", "ws://unix:x", "ws://unix:/x.sock:path", "ws://host/a b"}) {
     CAPTURE(text);
     CHECK(!parse_server_uri(text).ok());
   }

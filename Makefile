@@ -1,0 +1,57 @@
+# A thin front for CMake. `make help` lists the targets.
+BUILD ?= build
+JOBS ?= $(shell nproc)
+CONFIGURE = cmake -G Ninja -S .
+SECONDS_EACH ?= 60
+
+.DEFAULT_GOAL := all
+.PHONY: all deps test-deps clang-deps run test bench asan clang fuzz install clean help
+
+all: deps ## build sluice, sluice-echo and sluice-bench into build/bin
+	@$(CONFIGURE) -B $(BUILD) >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS)
+
+deps: ## install what building needs, where it is missing (Debian packages)
+	@.ci/deps build
+
+test-deps:
+	@.ci/deps test
+
+clang-deps:
+	@.ci/deps clang
+
+run: deps ## build, then serve conf/sluice.conf on 127.0.0.1:8080 with sluice-echo behind it
+	@$(CONFIGURE) -B $(BUILD) >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS) --target sluice sluice-echo sluice-bench
+	@.ci/serve $(BUILD)/bin
+
+test: test-deps ## build and run every test
+	@$(CONFIGURE) -B $(BUILD) >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS)
+	@ctest --test-dir $(BUILD) --output-on-failure --timeout 600 -j $(JOBS)
+
+bench: all ## print messages a second through sluice beside no proxy at all
+	@tests/load/bench.py $(BUILD)/bin
+
+asan: test-deps ## build with ASan and UBSan and run every test
+	@$(CONFIGURE) -C .cmake/asan.cmake -B $(BUILD)/asan >/dev/null
+	@cmake --build $(BUILD)/asan -j $(JOBS)
+	@ctest --test-dir $(BUILD)/asan --output-on-failure --timeout 900 -j $(JOBS)
+
+clang: clang-deps ## build with clang, where warnings are errors, too
+	@CC=clang CXX=clang++ $(CONFIGURE) -B $(BUILD)/clang >/dev/null
+	@cmake --build $(BUILD)/clang -j $(JOBS)
+
+fuzz: clang-deps ## run each fuzz target for SECONDS_EACH seconds (clang)
+	@CC=clang CXX=clang++ $(CONFIGURE) -C .cmake/fuzz.cmake -B $(BUILD)/fuzz >/dev/null
+	@cmake --build $(BUILD)/fuzz -j $(JOBS) --target fuzzers
+	@tests/fuzz/run.sh $(BUILD)/fuzz/bin $(SECONDS_EACH)
+
+install: all ## install under /usr/local, the conf under /etc/sluice (DESTDIR is honoured)
+	@cmake --install $(BUILD)
+
+clean: ## remove what was built
+	@rm -rf $(BUILD)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,270 @@
+// Scripts over blocking sockets with a deadline on every call.
+#include "tests/alloc/scripts.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+
+#include "protocol/frame_codec.h"
+#include "protocol/handshake.h"
+
+namespace sluice::alloc {
+
+namespace {
+
+constexpr int deadline_ms = 5'000;
+const std::string key = "dGhlIHNhbXBsZSBub25jZQ==";
+
+// A blocking descriptor that is closed at the end; -1 where there is none.
+class Socket {
+ public:
+  explicit Socket(int fd) : fd_(fd) {
+    const timeval deadline{deadline_ms / 1000, 0};
+    if (fd_ < 0) return;
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
+    ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &deadline, sizeof deadline);
+  }
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+  ~Socket() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+
+  bool open() const { return fd_ >= 0; }
+  bool hung() const { return hung_; }
+  void finish() { ::shutdown(fd_, SHUT_WR); }
+
+  bool send(const std::string& bytes) {
+    size_t done = 0;
+    while (done < bytes.size()) {
+      const ssize_t sent = ::send(fd_, bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL);
+      if (sent <= 0) return note_hang();
+      done += static_cast<size_t>(sent);
+    }
+    return true;
+  }
+  // Reads until `text` holds `until`, or that many bytes where `until` is empty.
+  bool read(std::string& text, const std::string& until, size_t bytes) {
+    char buffer[65536];
+    while (until.empty() ? text.size() < bytes : text.find(until) == std::string::npos) {
+      const ssize_t got = ::recv(fd_, buffer, sizeof buffer, 0);
+      if (got <= 0) return got < 0 ? note_hang() : false;
+      text.append(buffer, static_cast<size_t>(got));
+    }
+    return true;
+  }
+  bool read_head(std::string& text) { return read(text, "\r\n\r\n", 0); }
+  bool read_bytes(size_t bytes) {
+    std::string text;
+    return read(text, "", bytes);
+  }
+  void read_to_end() { read_bytes(SIZE_MAX); }
+
+ private:
+  bool note_hang() {
+    hung_ = errno == EAGAIN || errno == EWOULDBLOCK;
+    return false;
+  }
+
+  int fd_;
+  bool hung_ = false;
+};
+
+int dial(uint16_t port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
+  ::close(fd);
+  return -1;
+}
+
+// The proxy's connection, or -1 where the client's end says first that none will come.
+int accept_unless_refused(const Stage& stage, int client) {
+  pollfd both[2] = {{stage.upstream, POLLIN, 0}, {client, POLLIN, 0}};
+  if (::poll(both, 2, deadline_ms) <= 0 || (both[0].revents & POLLIN) == 0) return -1;
+  return ::accept4(stage.upstream, nullptr, nullptr, SOCK_CLOEXEC);
+}
+
+std::string request(const std::string& target, const std::string& host = "a.example") {
+  return "GET " + target + " HTTP/1.1\r\nHost: " + host +
+         "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: chat\r\nX-One: 1\r\n"
+         "Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Key: " +
+         key + "\r\n\r\n";
+}
+
+std::string answer() {
+  return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+         "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Accept: " +
+         accept_for_key(key) + "\r\n\r\n";
+}
+
+std::string control(Opcode opcode, const std::string& payload, bool masked) {
+  const uint8_t mask[4] = {1, 2, 3, 4};
+  uint8_t out[max_control_frame_bytes];
+  const std::span data(reinterpret_cast<const uint8_t*>(payload.data()), payload.size());
+  const size_t bytes = encode_control_frame(opcode, data, masked ? mask : nullptr, out);
+  return std::string(reinterpret_cast<const char*>(out), bytes);
+}
+
+std::string binary(size_t payload_bytes, bool masked) {
+  const char mask_bit = masked ? '\x80' : '\0';
+  std::string frame = "\x82";
+  const int length_bits = payload_bytes < 126 ? 0 : payload_bytes < 65'536 ? 16 : 64;
+  const int code = length_bits == 0    ? static_cast<int>(payload_bytes)
+                   : length_bits == 16 ? 126
+                                       : 127;
+  frame += static_cast<char>(code | mask_bit);
+  for (int shift = length_bits - 8; shift >= 0; shift -= 8) {
+    frame += static_cast<char>(uint64_t{payload_bytes} >> shift);
+  }
+  if (masked) frame += std::string(4, '\0');
+  return frame + std::string(payload_bytes, 'x');
+}
+
+const std::string normal_close("\x03\xe8", 2);
+
+std::string outcome(const char* what, bool healthy, std::initializer_list<const Socket*> sockets) {
+  for (const Socket* socket : sockets) {
+    if (socket->hung()) return std::string(what) + ": a peer waits for ever";
+  }
+  return healthy ? std::string(what) + ": failed without a failed allocation" : "";
+}
+
+// Both ends of a session that relays; `server` is closed where the handshake did not come so far.
+bool open_session(const Stage& stage, Socket& client, std::unique_ptr<Socket>& server, int fd) {
+  std::string head;
+  if (!client.send(request("/"))) return false;
+  server = std::make_unique<Socket>(accept_unless_refused(stage, fd));
+  if (!server->open() || !server->read_head(head) || !server->send(answer())) return false;
+  std::string answered;
+  return client.read_head(answered) && answered.find(" 101 ") != std::string::npos;
+}
+
+using Talk = bool (*)(Socket& client, Socket& server);
+
+std::string play_session(const Stage& stage, bool healthy, Talk talk) {
+  const int fd = dial(stage.proxy_port);
+  Socket client(fd);
+  std::unique_ptr<Socket> server;
+  if (!client.open()) return "the proxy does not accept";
+  const bool good = open_session(stage, client, server, fd) && talk(client, *server);
+  // Whatever happened, both peers see the end, once they end their halves themselves.
+  client.finish();
+  if (server && server->open()) {
+    server->finish();
+    server->read_to_end();
+  }
+  client.read_to_end();
+  if (good) return "";
+  static const Socket none(-1);
+  return outcome("session", healthy, {&client, server ? server.get() : &none});
+}
+
+// Messages small and large, a control frame in pieces, an orderly Close.
+bool talk_in_order(Socket& client, Socket& server) {
+  const std::string ping = control(Opcode::ping, "are you there", true);
+  const std::string small = binary(100, true);
+  const std::string large = binary(600'000, false);
+  if (!client.send(small) || !server.read_bytes(small.size())) return false;
+  if (!server.send(large) || !client.read_bytes(large.size())) return false;
+  if (!client.send(ping.substr(0, 3))) return false;
+  ::usleep(2'000);
+  if (!client.send(ping.substr(3)) || !server.read_bytes(ping.size())) return false;
+  if (!client.send(control(Opcode::close, normal_close, true))) return false;
+  if (!server.read_bytes(8) || !server.send(control(Opcode::close, normal_close, false))) {
+    return false;
+  }
+  return client.read_bytes(4);
+}
+
+// A bad frame: our Close goes both ways.
+bool talk_badly(Socket& client, Socket& server) {
+  if (!client.send("\xff\xff\xff\xff") || !client.read_bytes(4)) return false;
+  return server.read_bytes(8);
+}
+
+// One peer leaves without a Close, and one does not read what waits for it.
+bool talk_and_leave(Socket& client, Socket& server) {
+  if (!server.send(binary(200'000, false))) return false;
+  ::usleep(5'000);
+  if (!server.send(binary(10, false))) return false;
+  server.finish();
+  return client.read_bytes(200'000);
+}
+
+std::string play_in_order(const Stage& stage, bool healthy) {
+  return play_session(stage, healthy, talk_in_order);
+}
+std::string play_badly(const Stage& stage, bool healthy) {
+  return play_session(stage, healthy, talk_badly);
+}
+std::string play_leaving(const Stage& stage, bool healthy) {
+  return play_session(stage, healthy, talk_and_leave);
+}
+
+std::string play_request(const Stage& stage, bool healthy, const std::string& bytes,
+                         const char* status) {
+  Socket client(dial(stage.proxy_port));
+  std::string answered;
+  const bool good = client.open() && client.send(bytes) && client.read_head(answered) &&
+                    answered.find(status) != std::string::npos;
+  client.finish();
+  client.read_to_end();
+  return good ? "" : outcome(status, healthy, {&client});
+}
+
+std::string play_no_route(const Stage& stage, bool healthy) {
+  return play_request(stage, healthy, request("/", "elsewhere.example"), " 404 ");
+}
+std::string play_nonsense(const Stage& stage, bool healthy) {
+  return play_request(stage, healthy, "(nonsense)\r\n\r\n", " 400 ");
+}
+std::string play_dead_peers(const Stage& stage, bool healthy) {
+  return play_request(stage, healthy, request("/dead"), " 502 ");
+}
+
+std::string play_refusal(const Stage& stage, bool healthy) {
+  const int fd = dial(stage.proxy_port);
+  Socket client(fd);
+  if (!client.open()) return "the proxy does not accept";
+  client.send(request("/"));
+  Socket server(accept_unless_refused(stage, fd));
+  std::string head;
+  std::string answered;
+  const bool good =
+      server.open() && server.read_head(head) &&
+      server.send(
+          "HTTP/1.1 401 No\r\nX-Why: b\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n") &&
+      server.send("0\r\n\r\n") && client.read(answered, "0\r\n\r\n", 0);
+  client.finish();
+  client.read_to_end();
+  return good ? "" : outcome("refusal", healthy, {&client, &server});
+}
+
+constexpr Script all[] = {
+    {"a session in order", play_in_order},
+    {"a bad frame", play_badly},
+    {"a peer that leaves", play_leaving},
+    {"no route", play_no_route},
+    {"nonsense", play_nonsense},
+    {"dead peers", play_dead_peers},
+    {"an upstream's refusal", play_refusal},
+};
+
+}  // namespace
+
+std::span<const Script> scripts() {
+  return all;
+}
+
+}  // namespace sluice::alloc

@@ -1,0 +1,25 @@
+// Scripts: what client and upstream do around one session while one of the proxy's allocations
+// fails. Each plays both peers over blocking sockets and only demands that nothing hangs.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace sluice::alloc {
+
+// Where the proxy listens, and where the script's own upstream does.
+struct Stage {
+  uint16_t proxy_port = 0;
+  int upstream = -1;  // a listening descriptor
+};
+
+struct Script {
+  const char* name;
+  // Plays it; returns "" or what went wrong. `healthy`: no allocation fails, everything must work.
+  std::string (*play)(const Stage& stage, bool healthy);
+};
+
+std::span<const Script> scripts();
+
+}  // namespace sluice::alloc

@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""Runs `sluice -t` on every broken conf beside this file and compares what an operator reads with
+the .expected file; also checks that the confs that come with sluice are good.
+
+    tests/conf/check_broken.py BIN_FOLDER
+
+In an .expected file FILE stands for the conf's name, but not behind "(" or "|": there it is a
+directive's argument. Confs are read from inside their folder, so that messages hold no other path.
+"""
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+BROKEN = HERE / "broken"
+CONF = HERE.parent.parent / "conf"
+
+# Nothing else is set: what is unset on one machine must not be set on another.
+SECRET = "hunter2"
+ENVIRONMENT = {"SLUICE_SECRET": SECRET, "CHAT_TOKEN": SECRET}
+SANITIZER_OPTIONS = {"ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"}
+LEAST_BROKEN = 40
+
+
+def check_conf(sluice, conf, folder):
+    """Returns exit status and stderr; stdout must stay empty."""
+    run = subprocess.run(
+        [sluice, "-t", "-c", conf],
+        cwd=folder,
+        env={**ENVIRONMENT, **SANITIZER_OPTIONS},
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    shown = run.stderr.decode("utf-8", "backslashreplace")
+    if run.stdout:
+        shown += "(on stdout) " + run.stdout.decode("utf-8", "backslashreplace")
+    return run.returncode, shown
+
+
+def difference(wanted_status, wanted, status, shown):
+    """What is wrong, or an empty string."""
+    problems = []
+    if status != wanted_status:
+        problems.append(f"exit status {status}, not {wanted_status}")
+    if SECRET in shown:
+        problems.append("a secret is told")
+    if shown != wanted:
+        problems.append(f"--- wanted\n{wanted}--- got\n{shown}---")
+    return "\n".join(problems)
+
+
+def broken_cases(sluice):
+    confs = sorted(BROKEN.glob("*.conf"))
+    for conf in confs:
+        expected = conf.with_suffix(".expected")
+        if not expected.exists():
+            yield conf.name, "its .expected file is missing"
+            continue
+        wanted = re.sub(r"(?<![(|])FILE", conf.name, expected.read_text("utf-8"))
+        status, shown = check_conf(sluice, conf.name, BROKEN)
+        yield conf.name, difference(1, wanted, status, shown)
+    for expected in BROKEN.glob("*.expected"):
+        if not expected.with_suffix(".conf").exists():
+            yield expected.name, "its conf is missing"
+    few = "" if len(confs) >= LEAST_BROKEN else f"only {len(confs)} of at least {LEAST_BROKEN}"
+    yield "broken confs are there", few
+
+
+def good_cases(sluice):
+    examples = sorted((CONF / "examples").glob("*.conf"))
+    if not examples:
+        yield "conf/examples", "no example is there"
+    for conf in [CONF / "sluice.conf", CONF / "reference.conf", *examples]:
+        status, shown = check_conf(sluice, conf.name, conf.parent)
+        wanted = f"sluice: {conf.name}: the conf is good\n"
+        yield str(conf.relative_to(CONF.parent)), difference(0, wanted, status, shown)
+
+
+def file_cases(sluice):
+    """What cannot be kept in the repository as a pair of files."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder)
+        cases = {"missing.conf": "No such file or directory", "folder.conf": "Is a directory"}
+        (path / "folder.conf").mkdir()
+        for name, why in cases.items():
+            status, shown = check_conf(sluice, name, folder)
+            wanted = f"sluice: {name}: cannot be read: {why}\n"
+            yield name, difference(1, wanted, status, shown)
+        # A start with a broken conf ends as -t does.
+        (path / "broken.conf").write_text("wrokers 2\n")
+        run = subprocess.run(
+            [sluice, "-c", "broken.conf"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        wanted = (
+            'sluice: broken.conf:1: unknown directive "wrokers", did you mean "workers"?\n'
+            "sluice: broken.conf: the conf has no listen\n"
+            "sluice: broken.conf: the conf has no route\n"
+        )
+        yield "a start", difference(1, wanted, run.returncode, run.stderr)
+
+
+def main():
+    if len(sys.argv) != 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    sluice = str(pathlib.Path(sys.argv[1]).resolve() / "sluice")
+    passed = failed = 0
+    for cases in (broken_cases, good_cases, file_cases):
+        for name, problem in cases(sluice):
+            if problem:
+                failed += 1
+                print(f"FAILED {name}: {problem}")
+            else:
+                passed += 1
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,290 @@
+// BenchConnection: received bytes are compared where they lie in the thread's buffer, sent ones are
+// made for it; an open connection owns nothing but its place in both streams.
+#include "tests/load/bench_connection.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "net/connector.h"
+#include "net/sys.h"
+
+namespace sluice::load {
+
+namespace {
+
+constexpr int rounds_a_pump = 4;             // then others get their turn
+constexpr size_t most_control_bytes = 4096;  // of pongs that wait; further pings get none
+
+using Mode = BenchOptions::Mode;
+
+}  // namespace
+
+BenchConnection::BenchConnection(int fd, uint32_t number, uint64_t quota, uint64_t started_ns)
+    : link_(fd), quota_(quota), started_ns_(started_ns), number_(number) {}
+
+bool BenchConnection::pump(BenchShared& shared) {
+  for (int round = 0; round < rounds_a_pump; ++round) {
+    if (stage_ == Stage::connecting && link_.writable()) connect_done();
+    if (stage_ == Stage::connecting || stage_ == Stage::ended) return false;
+    if (stage_ == Stage::opening) send_request(shared);
+    if (link_.readable() && stage_ != Stage::ended) receive(shared);
+    if (stage_ != Stage::ended && can_send(shared)) transmit(shared);
+    if (stage_ == Stage::ended) return false;
+    if (!link_.readable() && !can_send(shared)) return false;
+  }
+  return true;
+}
+
+void BenchConnection::begin(BenchShared& shared, uint64_t now_ns, const Schedule& schedule) {
+  schedule_ = schedule;
+  sending_ = shared.run.options.mode == Mode::echo;
+  if (sending_ && schedule.interval_ns == 0) {
+    allowed_ns_.assign(shared.run.options.pipeline, now_ns);
+  }
+}
+
+void BenchConnection::finish() {
+  if (stage_ != Stage::open) return;
+  stage_ = Stage::closing;
+  static constexpr uint8_t normal[2] = {1000 >> 8, 1000 & 0xff};
+  put_control(Opcode::close, normal);
+}
+
+bool BenchConnection::expire(BenchShared& shared) {
+  if (std::exchange(heard_, false) && stage_ > Stage::open) return false;
+  if (stage_ < Stage::open) {
+    fail(shared, ErrorKind::timeout, "no answer to the handshake in time");
+  } else if (stage_ == Stage::finishing) {
+    stage_ = Stage::ended;  // both Closes were sent; that it leaves the FIN to us is no error
+  } else {
+    fail(shared, ErrorKind::no_close, "the Close was not answered in time");
+  }
+  return true;
+}
+
+void BenchConnection::connect_done() {
+  connect_error_ = connect_outcome(link_.fd());
+  stage_ = connect_error_ == 0 ? Stage::opening : Stage::ended;
+}
+
+void BenchConnection::send_request(BenchShared& shared) {
+  if (opening_ == nullptr) opening_ = std::make_unique<Opening>(shared.run.options);
+  const std::string& request = opening_->request;
+  while (opening_->sent < request.size() && link_.writable()) {
+    const Io io = link_.send(reinterpret_cast<const uint8_t*>(request.data()) + opening_->sent,
+                             request.size() - opening_->sent);
+    opening_->sent += io.bytes;
+  }
+}
+
+void BenchConnection::receive(BenchShared& shared) {
+  std::vector<uint8_t>& in = shared.in;
+  const size_t kept = leftover_.size();
+  std::copy(leftover_.begin(), leftover_.end(), in.begin());
+  const Io io = link_.recv(in.data() + kept, in.size() - kept);
+  if (io.state == Io::State::blocked) return;
+  if (io.state != Io::State::open) return on_end(shared, io);
+  if (stage_ == Stage::finishing) return;  // nothing counts behind a Close
+  heard_ = true;
+  received_ns_ = sys::monotonic_ns();
+  leftover_.clear();
+  std::span<const uint8_t> bytes(in.data(), kept + io.bytes);
+  if (stage_ == Stage::opening) bytes = bytes.subspan(take_answer(shared, bytes));
+  if (stage_ == Stage::open || stage_ == Stage::closing) take_frames(shared, bytes);
+}
+
+// Returns how many bytes belonged to the handshake.
+size_t BenchConnection::take_answer(BenchShared& shared, std::span<const uint8_t> bytes) {
+  const Http1Parser::Fed fed =
+      opening_->parser.feed_head({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  if (fed.outcome == Http1Parser::Outcome::more) return bytes.size();
+  const std::string fault = fed.outcome == Http1Parser::Outcome::failed
+                                ? opening_->parser.reason()
+                                : opening_->find_fault(shared.run.options);
+  opening_.reset();
+  if (!fault.empty()) {
+    fail(shared, ErrorKind::handshake, fault);
+    return bytes.size();
+  }
+  stage_ = Stage::open;
+  shared.tally.opening.add(received_ns_ - std::min(started_ns_, received_ns_));
+  return fed.consumed;
+}
+
+void BenchConnection::take_frames(BenchShared& shared, std::span<const uint8_t> bytes) {
+  while (stage_ == Stage::open || stage_ == Stage::closing) {
+    const FrameStep step = walker_.next(bytes);
+    bytes = bytes.subspan(step.consumed);
+    switch (step.kind) {
+      case FrameStep::Kind::more:
+        leftover_.assign(bytes.begin(), bytes.end());
+        return;
+      case FrameStep::Kind::header:
+      case FrameStep::Kind::payload:
+        take_data(shared, step);
+        break;
+      case FrameStep::Kind::control:
+        take_control(shared, step);
+        break;
+      case FrameStep::Kind::bad:
+        return fail(shared, ErrorKind::protocol, walker_.reason());
+    }
+  }
+}
+
+void BenchConnection::take_data(BenchShared& shared, const FrameStep& step) {
+  const bool echo = shared.run.options.mode == Mode::echo;
+  if (step.kind == FrameStep::Kind::header) {
+    if (step.opcode != Opcode::continuation) {
+      reply_offset_ = 0;
+      mismatched_ = echo && step.opcode != Opcode::binary;
+      if (echo && replies_ >= begun(shared)) {
+        return fail(shared, ErrorKind::protocol, "a message that answers nothing");
+      }
+    }
+  } else {
+    if (echo) compare(shared, step.bytes);
+    reply_offset_ += step.bytes.size();
+    if (shared.counting && replies_ < quota_) shared.tally.payload_bytes.add(step.bytes.size());
+  }
+  if (walker_.at_message_end()) end_message(shared);
+}
+
+void BenchConnection::compare(BenchShared& shared, std::span<const uint8_t> bytes) {
+  const uint64_t whole = shared.run.options.payload_bytes;
+  const Message expected(shared.run.pattern, number_, replies_, whole);
+  uint64_t offset = reply_offset_;
+  while (!bytes.empty() && !mismatched_) {
+    if (offset >= whole) {
+      mismatched_ = true;
+      return;
+    }
+    const std::span<const uint8_t> piece = expected.piece(offset);
+    const size_t size = std::min(piece.size(), bytes.size());
+    mismatched_ = std::memcmp(piece.data(), bytes.data(), size) != 0;
+    bytes = bytes.subspan(size);
+    offset += size;
+  }
+}
+
+void BenchConnection::end_message(BenchShared& shared) {
+  const BenchOptions& options = shared.run.options;
+  const uint64_t number = replies_++;
+  const bool counted = shared.counting && number < quota_;
+  if (options.mode == Mode::echo) {
+    if (mismatched_ || reply_offset_ != options.payload_bytes) {
+      shared.tally.error(ErrorKind::mismatch, "message " + std::to_string(number) +
+                                                  " of connection " + std::to_string(number_) +
+                                                  " came back changed");
+    }
+    uint64_t since_ns = schedule_.at(number);
+    if (schedule_.interval_ns == 0) {
+      uint64_t& slot = allowed_ns_[number % options.pipeline];
+      since_ns = std::exchange(slot, received_ns_);  // the slot is the next message's now
+    }
+    if (counted) shared.tally.latency.add(received_ns_ - std::min(since_ns, received_ns_));
+  }
+  if (counted) {
+    shared.tally.messages.add(1);
+    shared.tally.last_message_ns = received_ns_;
+  }
+  if (replies_ == quota_) finish();
+}
+
+void BenchConnection::take_control(BenchShared& shared, const FrameStep& step) {
+  if (step.opcode == Opcode::close) return take_close(shared, step.bytes);
+  const bool answer = step.opcode == Opcode::ping && stage_ == Stage::open;
+  if (answer && control_.size() < most_control_bytes) put_control(Opcode::pong, step.bytes);
+}
+
+void BenchConnection::take_close(BenchShared& shared, std::span<const uint8_t> payload) {
+  if (stage_ == Stage::open) {
+    const int code = payload.size() >= 2 ? payload[0] << 8 | payload[1] : 1005;
+    put_control(Opcode::close, payload);
+    if (can_send(shared)) transmit(shared);
+    if (stage_ == Stage::ended) return;
+    return fail(shared, ErrorKind::closed, "the server closed with " + std::to_string(code));
+  }
+  const bool echo = shared.run.options.mode == Mode::echo;
+  if (echo && replies_ < begun(shared)) {
+    shared.tally.error(ErrorKind::unanswered,
+                       std::to_string(begun(shared) - replies_) + " messages were not answered");
+  }
+  stage_ = Stage::finishing;
+}
+
+void BenchConnection::put_control(Opcode opcode, std::span<const uint8_t> payload) {
+  uint8_t key[4];
+  sys::random_bytes(key, sizeof key);
+  uint8_t frame[max_control_frame_bytes];
+  const size_t bytes = encode_control_frame(opcode, payload, key, frame);
+  control_.insert(control_.end(), frame, frame + bytes);
+}
+
+// One send: control frames where they may stand, else messages.
+void BenchConnection::transmit(BenchShared& shared) {
+  const bool control = control_next(shared);
+  std::span<const uint8_t> bytes(control_);
+  if (control) {
+    bytes = bytes.subspan(control_sent_);
+  } else {
+    shared.out.clear();
+    shared.writer.write(number_, position_, stream_end(shared), shared.out);
+    bytes = shared.out.behind(0);
+  }
+  const Io io = link_.send(bytes.data(), bytes.size());  // where it fails, receive() tells why
+  if (!control) {
+    position_ += io.bytes;
+    return;
+  }
+  control_sent_ += io.bytes;
+  if (control_sent_ < control_.size()) return;
+  control_.clear();
+  control_sent_ = 0;
+}
+
+void BenchConnection::on_end(BenchShared& shared, const Io& io) {
+  const std::string why = io.state == Io::State::failed ? std::strerror(io.error) : "FIN";
+  if (stage_ == Stage::finishing) {
+    stage_ = Stage::ended;
+  } else if (stage_ == Stage::opening) {
+    fail(shared, ErrorKind::handshake, "the connection ended before the answer: " + why);
+  } else {
+    fail(shared, ErrorKind::lost, "the connection ended without a Close: " + why);
+  }
+}
+
+void BenchConnection::fail(BenchShared& shared, ErrorKind kind, const std::string& text) {
+  shared.tally.error(kind, text);
+  stage_ = Stage::ended;
+}
+
+// Between two messages, or with a control frame sent in part.
+bool BenchConnection::control_next(const BenchShared& shared) const {
+  if (control_.empty()) return false;
+  return control_sent_ > 0 || position_ % shared.writer.frame_bytes() == 0;
+}
+
+// Messages of which at least a byte was sent.
+uint64_t BenchConnection::begun(const BenchShared& shared) const {
+  const uint64_t frame_bytes = shared.writer.frame_bytes();
+  return (position_ + frame_bytes - 1) / frame_bytes;
+}
+
+// How far the stream may be sent: always a frame boundary.
+uint64_t BenchConnection::stream_end(const BenchShared& shared) const {
+  const uint64_t frame_bytes = shared.writer.frame_bytes();
+  if (!control_.empty() || stage_ != Stage::open) return begun(shared) * frame_bytes;
+  if (!sending_) return 0;
+  uint64_t messages = std::min(quota_, replies_ + shared.run.options.pipeline);
+  if (schedule_.interval_ns > 0) messages = std::min(messages, due_);
+  return messages * frame_bytes;
+}
+
+bool BenchConnection::can_send(const BenchShared& shared) const {
+  if (!link_.writable() || stage_ < Stage::open) return false;
+  return control_next(shared) || position_ < stream_end(shared);
+}
+
+}  // namespace sluice::load

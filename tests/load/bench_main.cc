@@ -1,0 +1,63 @@
+// sluice-bench: a load generator for WebSocket servers and proxies that compares every echo.
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "net/sys.h"
+#include "net/sys_process.h"
+#include "tests/load/bench_options.h"
+#include "tests/load/bench_report.h"
+#include "tests/load/bench_worker.h"
+
+namespace {
+
+using namespace sluice;
+using namespace sluice::load;
+
+constexpr uint64_t second_ns = 1'000'000'000;
+constexpr int look_ms = 20;  // how long the end of the threads may go unnoticed
+
+// Prints a line a second until the threads are through; a signal ends them early.
+void watch_over(Run& run, const std::vector<std::unique_ptr<BenchWorker>>& workers, int signals) {
+  const uint64_t begin_ns = sys::monotonic_ns();
+  Progress before;
+  before.at_ns = begin_ns;
+  while (run.threads_running > 0) {
+    sys::wait_readable(signals, look_ms);
+    if (sys::next_signal(signals) != 0) run.stop = true;
+    if (run.options.quiet || sys::monotonic_ns() < before.at_ns + second_ns) continue;
+    const std::string line = report_progress(workers, begin_ns, before);
+    std::fputs(line.c_str(), stderr);
+  }
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  BenchOptions options;
+  if (const int status = read_bench_options(count, arguments, options); status >= 0) return status;
+  sys::raise_descriptor_limit();
+  const int signals = sys::signal_pipe({SIGTERM, SIGINT});
+
+  Run run(options);
+  std::vector<std::unique_ptr<BenchWorker>> workers;
+  for (uint32_t i = 0; i < options.threads; ++i) {
+    workers.push_back(std::make_unique<BenchWorker>(run, i));
+    if (const Status opened = workers.back()->open(); !opened.ok()) {
+      std::fprintf(stderr, "sluice-bench: %s\n", opened.fault().text().c_str());
+      return 1;
+    }
+  }
+  std::vector<std::thread> threads;
+  for (const auto& worker : workers) threads.emplace_back([&worker] { worker->run(); });
+  watch_over(run, workers, signals);
+  for (std::thread& thread : threads) thread.join();
+
+  const Summary summary(options, workers);
+  const std::string report = options.json ? report_json(summary) : report_text(summary);
+  std::fputs(report.c_str(), stdout);
+  return summary.good() ? 0 : 1;
+}

@@ -1,0 +1,25 @@
+// The client's half of the opening handshake (RFC 6455 4.1).
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "protocol/http1.h"
+#include "tests/load/bench_options.h"
+
+namespace sluice::load {
+
+// Lives from the connect to the 101.
+struct Opening {
+  explicit Opening(const BenchOptions& options);
+
+  // Why the answer must not be trusted, or "" where all is well.
+  std::string find_fault(const BenchOptions& options) const;
+
+  std::string key;  // random, base64
+  std::string request;
+  size_t sent = 0;  // of the request
+  Http1Parser parser;
+};
+
+}  // namespace sluice::load

@@ -1,0 +1,179 @@
+// sluice-bench's option table and what must hold between options.
+#include "tests/load/bench_options.h"
+
+#include <algorithm>
+
+#include "protocol/handshake.h"
+#include "tests/load/common_options.h"
+
+namespace sluice::load {
+
+namespace {
+
+constexpr const char* program = "sluice-bench";
+constexpr uint64_t most_payload = uint64_t{1} << 30;
+constexpr uint64_t most_messages = 1'000'000'000'000;
+constexpr uint32_t most_connections = 1u << 24;  // the pattern's stamp has 24 bits for them
+constexpr uint32_t most_pipeline = 1u << 16;
+
+// Which options stood there, for what must not stand together.
+struct Given {
+  bool idle = false;
+  bool receive = false;
+  bool connect_rate = false;
+  bool duration = false;
+  bool messages = false;
+  bool rate = false;
+};
+
+bool read_sources(std::string_view text, std::vector<Address>& sources) {
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(','), text.size());
+    Result<Address> source = Address::from_ip(text.substr(0, end), 0);
+    if (!source.ok()) return false;
+    sources.push_back(source.value());
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return !sources.empty();
+}
+
+bool read_header_field(std::string_view text, std::vector<std::string>& headers) {
+  const size_t colon = text.find(':');
+  if (colon == std::string_view::npos) return false;
+  const std::string_view name = text.substr(0, colon);
+  std::string_view value = text.substr(colon + 1);
+  while (value.starts_with(' ')) value.remove_prefix(1);
+  if (!header_name_valid(name) || !header_value_valid(value)) return false;
+  headers.push_back(std::string(name) + ": " + std::string(value));
+  return true;
+}
+
+int read_url(const std::string& url, BenchOptions& options) {
+  Result<ServerUri> uri = parse_server_uri(url);
+  if (!uri.ok()) return refuse(program, "bad URL \"" + url + "\": " + uri.fault().text());
+  if (uri.value().secure)
+    return refuse(program, "bad URL \"" + url + "\": wss:// is not supported");
+  options.url = url;
+  options.server = uri.value();
+  if (!options.server.unix_path.empty()) {
+    Result<Address> address = Address::from_unix_path(options.server.unix_path);
+    if (!address.ok()) return refuse(program, "bad URL: " + address.fault().text());
+    options.addresses = {address.value()};
+    return -1;
+  }
+  Result<std::vector<Address>> addresses =
+      resolve_blocking(options.server.host, options.server.port);
+  if (!addresses.ok()) {
+    return refuse(program, options.server.host + ": " + addresses.fault().text());
+  }
+  options.addresses = addresses.value();
+  return -1;
+}
+
+int settle(const Given& given, BenchOptions& options) {
+  if (given.idle + given.receive + given.connect_rate > 1) {
+    return refuse(program, "--idle, --receive and --connect-rate exclude each other");
+  }
+  if (given.duration && given.messages) {
+    return refuse(program, "--duration and --messages exclude each other");
+  }
+  if (given.messages && (given.idle || given.connect_rate)) {
+    return refuse(program, "--messages needs messages: not with --idle or --connect-rate");
+  }
+  if (given.rate && (given.idle || given.receive || given.connect_rate)) {
+    return refuse(program, "--rate is for sending: not with --idle, --receive or --connect-rate");
+  }
+  if (!options.sources.empty() && !options.server.unix_path.empty()) {
+    return refuse(program, "--source is for TCP, the URL names a unix socket");
+  }
+  for (const Address& source : options.sources) {
+    if (source.family() != options.addresses.front().family()) {
+      return refuse(program, "--source " + source.host_text() + " cannot reach " +
+                                 options.addresses.front().text());
+    }
+  }
+  using Mode = BenchOptions::Mode;
+  if (given.idle) options.mode = Mode::idle;
+  if (given.receive) options.mode = Mode::receive;
+  if (given.connect_rate) options.mode = Mode::connect;
+  if (given.messages) options.duration_ms = 0;
+  options.threads = std::min(options.threads, options.connections);
+  return -1;
+}
+
+std::vector<Option> option_table(BenchOptions& options, Given& given) {
+  using Text = std::string_view;
+  return {
+      {"--connections", "N", "connections at a time, default 50",
+       [&](Text t) { return read_number(t, 1u, most_connections, options.connections); }},
+      {"--pipeline", "N", "messages on their way per connection, default 1",
+       [&](Text t) { return read_number(t, 1u, most_pipeline, options.pipeline); }},
+      {"--payload", "BYTES", "of each message, default 125; k, m and g are understood, at most 1g",
+       [&](Text t) { return read_size(t, most_payload, options.payload_bytes); }},
+      {"--duration", "TIME", "how long, default 5s (500ms, 5s, 1m, 1h)",
+       [&](Text t) { return given.duration = read_duration(t, options.duration_ms); }},
+      {"--messages", "N", "ends after so many in total, instead of --duration",
+       [&](Text t) {
+         return given.messages = read_number(t, uint64_t{1}, most_messages, options.messages);
+       }},
+      {"--rate", "N", "messages a second in total; latency counts from the intended time",
+       [&](Text t) {
+         return given.rate = read_number(t, uint64_t{1}, uint64_t{100'000'000}, options.rate);
+       }},
+      {"--idle", nullptr, "only holds the connections and counts losses",
+       [&](Text) { return given.idle = true; }},
+      {"--connect-rate", "N", "opens and closes N times a second, 0: as fast as possible",
+       [&](Text t) {
+         given.connect_rate = true;
+         return read_number(t, uint64_t{0}, uint64_t{10'000'000}, options.connect_rate);
+       }},
+      {"--receive", nullptr, "only receives (from sluice-echo --mode flood)",
+       [&](Text) { return given.receive = true; }},
+      {"--threads", "N", "1 to 256, default 1",
+       [&](Text t) { return read_number(t, 1u, 256u, options.threads); }},
+      {"--source", "ADDRESSES", "local addresses to connect from in turn, with commas between",
+       [&](Text t) { return read_sources(t, options.sources); }},
+      {"--header", "\"Name: value\"", "a field of the request; may be repeated",
+       [&](Text t) { return read_header_field(t, options.headers); }},
+      {"--subprotocol", "NAME", "is offered, and must be agreed on",
+       [&](Text t) {
+         options.subprotocol = t;
+         return header_name_valid(t);  // a token, as a field name is
+       }},
+      {"--json", nullptr, "prints the result as one JSON object",
+       [&](Text) { return options.json = true; }},
+      {"--quiet", nullptr, "no progress on stderr", [&](Text) { return options.quiet = true; }},
+  };
+}
+
+}  // namespace
+
+int read_bench_options(int count, char** arguments, BenchOptions& options) {
+  Given given;
+  const std::vector<Option> table = option_table(options, given);
+  std::vector<std::string> words;
+  const CommandLine line{program, "ws://HOST:PORT/PATH | ws://unix:/SOCKET:/PATH [options]", table};
+  if (const int status = read_command_line(line, count, arguments, words); status >= 0) {
+    return status;
+  }
+  if (words.empty()) return refuse(program, "a URL is missing (--help lists the options)");
+  if (words.size() > 1) return refuse(program, "unexpected word: " + words[1]);
+  if (const int status = read_url(words.front(), options); status >= 0) return status;
+  return settle(given, options);
+}
+
+const char* mode_name(BenchOptions::Mode mode) {
+  switch (mode) {
+    case BenchOptions::Mode::echo:
+      return "echo";
+    case BenchOptions::Mode::receive:
+      return "receive";
+    case BenchOptions::Mode::idle:
+      return "idle";
+    case BenchOptions::Mode::connect:
+      return "connect";
+  }
+  return "";
+}
+
+}  // namespace sluice::load

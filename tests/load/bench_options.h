@@ -1,0 +1,45 @@
+// What sluice-bench was asked to do.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "net/address.h"
+#include "protocol/uri.h"
+
+namespace sluice::load {
+
+struct BenchOptions {
+  enum class Mode : uint8_t {
+    echo,     // sends and awaits the same back
+    receive,  // only receives
+    idle,     // holds connections
+    connect,  // opens, shakes hands, closes, and again
+  };
+
+  std::string url;
+  ServerUri server;
+  std::vector<Address> addresses;  // of the server, never none
+  Mode mode = Mode::echo;
+  uint32_t connections = 50;
+  uint32_t pipeline = 1;  // messages on their way per connection
+  uint64_t payload_bytes = 125;
+  uint64_t duration_ms = 5000;  // 0 where `messages` decides
+  uint64_t messages = 0;        // in total
+  uint64_t rate = 0;            // messages a second in total; 0: as fast as answers come
+  uint64_t connect_rate = 0;    // cycles a second in total; 0: as fast as possible
+  uint32_t threads = 1;
+  std::vector<Address> sources;
+  std::vector<std::string> headers;  // "Name: value"
+  std::string subprotocol;
+  bool json = false;
+  bool quiet = false;
+};
+
+// Returns -1 to go on, else the exit status. Resolves the URL's host, which blocks.
+int read_bench_options(int count, char** arguments, BenchOptions& options);
+
+const char* mode_name(BenchOptions::Mode mode);
+
+}  // namespace sluice::load

@@ -1,0 +1,64 @@
+// Tally: what one thread of sluice-bench counted, and Run: what its threads agree on.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "tests/load/bench_histogram.h"
+#include "tests/load/bench_options.h"
+#include "tests/load/bench_pattern.h"
+#include "tests/load/common_counter.h"
+
+namespace sluice::load {
+
+enum class ErrorKind : uint8_t {
+  connect,     // no connection
+  handshake,   // no 101, or one that must not be trusted
+  timeout,     // no answer to the handshake in time
+  protocol,    // frames that RFC 6455 forbids
+  mismatch,    // an echo that differs from what was sent
+  unanswered,  // messages without an echo when the server's Close came
+  closed,      // the server sent a Close of its own accord
+  lost,        // FIN or RST without a Close
+  no_close,    // our Close was not answered in time
+};
+inline constexpr size_t error_kinds = 9;
+const char* error_name(ErrorKind kind);
+
+// Counters may be read while the thread runs, the rest after it.
+struct alignas(64) Tally {
+  Counter opened;  // handshakes that succeeded
+  Counter open;    // connections now
+  Counter messages;
+  Counter payload_bytes;  // received
+  std::array<Counter, error_kinds> errors;
+
+  Histogram latency;  // of messages, ns
+  Histogram opening;  // from the connect, or when it was intended, to the 101, ns
+  std::string first_error;
+  uint64_t opening_ns = 0;       // how long opening all connections took
+  uint64_t counted_ns = 0;       // how long messages were counted
+  uint64_t open_at_end = 0;      // connections when the counting ended
+  uint64_t last_message_ns = 0;  // on the clock
+
+  void error(ErrorKind kind, const std::string& text);
+  uint64_t all_errors() const;
+};
+
+// Shared by all threads; outlives them.
+struct Run {
+  explicit Run(const BenchOptions& wanted);
+
+  const BenchOptions& options;
+  const Pattern pattern;
+  uint64_t key_seed = 0;  // random, so that mask keys are
+  std::atomic<uint32_t> threads_opening;
+  std::atomic<uint32_t> threads_running;
+  std::atomic<uint64_t> start_ns{0};  // when all threads had opened their connections
+  std::atomic<bool> stop{false};      // a signal came: end as if the time were over
+};
+
+}  // namespace sluice::load

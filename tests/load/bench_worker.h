@@ -1,0 +1,71 @@
+// BenchWorker: one thread of sluice-bench. It opens its share of the connections, waits for the
+// other threads, drives the load until the time is over, and ends every connection cleanly.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "net/pool.h"
+#include "net/reactor.h"
+#include "tests/load/bench_connection.h"
+
+namespace sluice::load {
+
+class BenchWorker final : public EventHandler {
+ public:
+  // Takes the connections `index`, `index` + threads, ...
+  BenchWorker(Run& run, uint32_t index);
+
+  Status open() { return reactor_.open(); }
+  void run();  // returns when all is over
+  const Tally& tally() const { return shared_.tally; }
+
+  void on_ready(Handle handle, unsigned leg, Readiness ready) override;
+  void on_timer(Handle handle, unsigned which) override;
+  void on_run(Handle handle) override;
+  void on_turn_end() override;
+
+ private:
+  void open_all();
+  void await_others();
+  void begin_all();
+  void drive();
+  void end_all();
+
+  void release_messages(uint64_t now_ns);
+  void start_cycles(uint64_t now_ns);
+  int wait_ms(uint64_t now_ns) const;
+  bool over(uint64_t now_ns) const;
+
+  void connect(uint32_t number, uint64_t started_ns);
+  bool try_connect(uint32_t number, uint64_t started_ns, int& error);
+  void on_connect_error(uint32_t number, size_t address, int error);
+  void pump(Handle handle, BenchConnection& connection);
+  void on_open(Handle handle, BenchConnection& connection);
+  void on_end(Handle handle, BenchConnection& connection, BenchConnection::Stage before);
+  void arm(Handle handle, BenchConnection& connection, uint64_t ms);
+  uint64_t quota_of(uint32_t number) const;
+
+  Run& run_;
+  const BenchOptions& options_;
+  uint32_t index_;
+  uint32_t share_;  // how many connections are ours
+  BenchShared shared_;
+  Reactor reactor_;
+  Reactor::HandlerId id_;
+  Pool<BenchConnection> connections_;
+  std::vector<Handle> handles_;    // by place among ours
+  std::vector<uint32_t> retries_;  // connections to be tried at the next address
+  size_t address_ = 0;             // of the server's, the one in use
+  uint64_t connects_ = 0;          // for the choice of the source
+  uint32_t unsettled_ = 0;         // connections that are neither open nor failed yet
+  uint64_t start_ns_ = 0;
+  uint64_t end_ns_ = UINT64_MAX;
+  double step_ns_ = 0;     // between two messages, or cycles, of this thread; 0: no fixed rate
+  double next_ns_ = 0;     // when the next one is due
+  uint64_t released_ = 0;  // messages or cycles so far
+  bool ending_ = false;
+};
+
+}  // namespace sluice::load

@@ -1,0 +1,76 @@
+// sluice-echo's option table.
+#include "tests/load/echo_options.h"
+
+#include <vector>
+
+#include "protocol/close_code.h"
+#include "tests/load/common_options.h"
+
+namespace sluice::load {
+
+namespace {
+
+constexpr const char* program = "sluice-echo";
+constexpr uint64_t most_flood_payload = 256u << 20;  // one frame of it is kept in memory
+constexpr uint32_t most_threads = 256;
+
+bool read_mode(std::string_view text, EchoOptions::Mode& mode) {
+  if (text == "echo") {
+    mode = EchoOptions::Mode::echo;
+  } else if (text == "sink") {
+    mode = EchoOptions::Mode::sink;
+  } else if (text == "flood") {
+    mode = EchoOptions::Mode::flood;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool read_close_code(std::string_view text, uint16_t& code) {
+  uint32_t number = 0;
+  if (!read_number(text, 1000u, 4999u, number)) return false;
+  code = static_cast<uint16_t>(number);
+  return close_code_allowed_on_wire(code);
+}
+
+}  // namespace
+
+int read_echo_options(int count, char** arguments, EchoOptions& options) {
+  using Text = std::string_view;
+  std::string listen;
+  const Option table[] = {
+      {"--listen", "ADDRESS:PORT", "where to listen (port 0: the kernel chooses), or unix:/path",
+       [&](Text text) { return !(listen = text).empty(); }},
+      {"--mode", "MODE", "echo (default), sink (drops messages) or flood (sends without end)",
+       [&](Text text) { return read_mode(text, options.mode); }},
+      {"--payload", "BYTES",
+       "of flood's messages, default 125; k and m are understood, at most 256m",
+       [&](Text text) { return read_size(text, most_flood_payload, options.payload_bytes); }},
+      {"--threads", "N", "1 to 256, default 1",
+       [&](Text text) { return read_number(text, 1u, most_threads, options.threads); }},
+      {"--subprotocol", "NAME", "is agreed on with clients that offer it",
+       [&](Text text) { return !(options.subprotocol = text).empty(); }},
+      {"--once-close", "CODE", "sends a Close with it after the first message of a connection",
+       [&](Text text) { return read_close_code(text, options.once_close_code); }},
+      {"--print-stats", nullptr, "prints counts when TERM or INT ends it",
+       [&](Text) { return options.print_stats = true; }},
+      {"--quiet", nullptr, "says nothing about clients' faults",
+       [&](Text) { return options.quiet = true; }},
+  };
+  std::vector<std::string> words;
+  const CommandLine line{program, "--listen ADDRESS:PORT [options]", table};
+  if (const int status = read_command_line(line, count, arguments, words); status >= 0) {
+    return status;
+  }
+  if (!words.empty()) return refuse(program, "unexpected word: " + words.front());
+  if (listen.empty()) return refuse(program, "--listen ADDRESS:PORT is missing");
+  Result<Address> address = Address::parse(listen);
+  if (!address.ok()) {
+    return refuse(program, "bad value for --listen: \"" + listen + "\": " + address.fault().text());
+  }
+  options.listen = address.value();
+  return -1;
+}
+
+}  // namespace sluice::load

@@ -1,0 +1,27 @@
+// What sluice-echo was asked to do.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "net/address.h"
+
+namespace sluice::load {
+
+struct EchoOptions {
+  enum class Mode : uint8_t { echo, sink, flood };
+
+  Address listen;
+  Mode mode = Mode::echo;
+  uint64_t payload_bytes = 125;  // of the messages of flood
+  uint32_t threads = 1;
+  uint16_t once_close_code = 0;  // 0: never; else sent after the first message of a connection
+  std::string subprotocol;       // "": none is ever agreed on
+  bool quiet = false;
+  bool print_stats = false;
+};
+
+// Returns -1 to go on, else the exit status.
+int read_echo_options(int count, char** arguments, EchoOptions& options);
+
+}  // namespace sluice::load

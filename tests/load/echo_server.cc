@@ -1,0 +1,77 @@
+// EchoServer: what connections ask for, done with the reactor.
+#include "tests/load/echo_server.h"
+
+#include "net/sys.h"
+
+namespace sluice::load {
+
+namespace {
+
+constexpr uint64_t closing_ms = 5000;  // for a client that does not answer a Close or a FIN
+
+}  // namespace
+
+EchoServer::EchoServer(const EchoOptions& options, const FloodBlock& flood)
+    : shared_{options, flood, counters_}, id_(reactor_.attach(*this)), acceptor_(reactor_, *this) {}
+
+Status EchoServer::open(int listener, bool shared) {
+  if (Status opened = reactor_.open(); !opened.ok()) return opened;
+  return acceptor_.add(listener, 0, shared);
+}
+
+void EchoServer::run() {
+  for (;;) reactor_.turn(-1);
+}
+
+void EchoServer::on_accept(int fd, const Address& client, uint32_t) {
+  if (!client.is_unix()) sys::set_no_delay(fd);
+  const Handle handle = connections_.create(fd);
+  counters_.connections.add(1);
+  if (!reactor_.watch(fd, id_, handle, 0).ok()) connections_.retire(handle);
+}
+
+void EchoServer::on_ready(Handle handle, unsigned, Readiness ready) {
+  EchoConnection* connection = connections_.get(handle);
+  if (connection == nullptr) return;
+  connection->link().note(ready);
+  pump(handle, *connection);
+}
+
+void EchoServer::on_run(Handle handle) {
+  EchoConnection* connection = connections_.get(handle);
+  if (connection == nullptr) return;
+  connection->queued = false;
+  pump(handle, *connection);
+}
+
+void EchoServer::on_timer(Handle handle, unsigned) {
+  EchoConnection* connection = connections_.get(handle);
+  if (connection == nullptr) return;
+  connection->deadline = 0;
+  retire(handle, *connection);
+}
+
+void EchoServer::on_turn_end() {
+  connections_.sweep();
+}
+
+void EchoServer::pump(Handle handle, EchoConnection& connection) {
+  if (connection.queued) return;
+  const EchoConnection::Next next = connection.pump(shared_);
+  if (next == EchoConnection::Next::gone) return retire(handle, connection);
+  if (connection.closing() && connection.deadline == 0) {
+    connection.deadline = reactor_.arm(reactor_.now_ms() + closing_ms, id_, handle, 0);
+  }
+  if (next == EchoConnection::Next::run_again) {
+    connection.queued = true;
+    reactor_.enqueue(id_, handle);
+  }
+}
+
+void EchoServer::retire(Handle handle, EchoConnection& connection) {
+  reactor_.cancel(connection.deadline);
+  reactor_.unwatch(connection.link().fd());
+  connections_.retire(handle);
+}
+
+}  // namespace sluice::load

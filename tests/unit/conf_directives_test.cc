@@ -1,0 +1,334 @@
+// Every directive once: where it may stand, what it does to the Config there, its default, and
+// whether it may be repeated. A directive without a row here fails the first test.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/conf.h"
+#include "tests/unit/conf_testing.h"
+
+using namespace sluice;
+using namespace sluice::testing;
+
+namespace {
+
+constexpr std::array<std::string_view, 4> section_names = {"top", "listen", "upstream", "route"};
+
+struct Row {
+  std::string_view name;
+  std::string sections;                // as DirectiveHelp has them
+  std::string line;                    // the directive's own, and what it needs behind it
+  std::string (*read)(const Config&);  // what the directive changes
+  std::string expected;                // of `read`, with the line
+  std::string again = {};              // another line that may stand beside it; "": none may
+};
+
+std::string number(uint64_t value) {
+  return std::to_string(value);
+}
+
+std::string host_text(const RouteConfig& route) {
+  switch (route.host_policy) {
+    case HostPolicy::by_scheme:  // toward ws:// this is the client's
+    case HostPolicy::client:
+      return "client";
+    case HostPolicy::server:
+      return "server";
+    case HostPolicy::fixed:
+      return "fixed " + route.host;
+  }
+  return "";
+}
+
+template <class List, class Text>
+std::string joined(const List& list, const Text& text) {
+  std::string all;
+  for (const auto& element : list) all += text(element) + " ";
+  return all;
+}
+
+std::string listeners(const Config& config) {
+  return joined(config.listeners, [](const ListenConfig& each) { return each.address.text(); });
+}
+
+std::string log_text(const LogTarget& log) {
+  return log.path + " " + number(static_cast<uint64_t>(log.level));
+}
+
+const RouteConfig& last_route(const Config& config) {
+  return config.routes.back();
+}
+
+std::vector<Row> global_rows() {
+  return {
+      {"workers", "top", "workers 3", [](const Config& c) { return number(c.workers); }, "3"},
+      {"user", "top", "user root", [](const Config& c) { return c.user; }, "root"},
+      {"error_log", "top", "error_log off warn",
+       [](const Config& c) { return log_text(c.error_log); }, "off 3"},
+      {"access_log", "top", "access_log stdout", [](const Config& c) { return c.access_log.path; },
+       "stdout"},
+      {"log_query", "top", "log_query on", [](const Config& c) { return number(c.log_query); },
+       "1"},
+      {"pid_file", "top", "pid_file /run/x.pid", [](const Config& c) { return c.pid_file; },
+       "/run/x.pid"},
+      {"ring_size", "top", "ring_size 64k", [](const Config& c) { return number(c.ring_bytes); },
+       "65536"},
+      {"worker_connections", "top", "worker_connections 77",
+       [](const Config& c) { return number(c.worker_connections); }, "77"},
+  };
+}
+
+// Those that open a section, and include, which stands for any text: here, for two listeners.
+std::vector<Row> opening_rows(const TestFolder& folder) {
+  const std::string one = folder.write("one.conf", "listen 127.0.0.1:8081\n");
+  const std::string two = folder.write("two.conf", "listen 127.0.0.1:8082\n");
+  return {
+      {"include", "top, listen, upstream, route", "include " + one,
+       [](const Config& c) { return number(c.listeners.size()); }, "2", "include " + two},
+      {"listen", "top", "listen 127.0.0.1:8083",
+       [](const Config& c) { return number(listeners(c).find("127.0.0.1:8083 ") < 99); }, "1"},
+      {"upstream", "top", "upstream other\n server ws://127.0.0.1:9002",
+       [](const Config& c) {
+         return number(std::any_of(c.upstreams.begin(), c.upstreams.end(),
+                                   [](const UpstreamConfig& up) { return up.name == "other"; }));
+       },
+       "1"},
+      {"route", "top", "route /other\n proxy_pass up",
+       [](const Config& c) {
+         return number(std::any_of(c.routes.begin(), c.routes.end(), [](const RouteConfig& route) {
+           return route.path == "/other";
+         }));
+       },
+       "1"},
+  };
+}
+
+std::vector<Row> peer_rows() {
+  const std::string everywhere = "top, upstream, route";
+  return {
+      {"client_header_timeout", "top, listen", "client_header_timeout 3s",
+       [](const Config& c) { return number(c.listeners[0].client_header_timeout_ms); }, "3000"},
+      {"max_header_size", "top, listen", "max_header_size 8k",
+       [](const Config& c) { return number(c.listeners[0].max_header_bytes); }, "8192"},
+      {"server", "upstream", "server ws://127.0.0.1:9003/x",
+       [](const Config& c) {
+         return joined(c.upstreams[0].peers, [](const PeerConfig& each) { return each.name; });
+       },
+       "127.0.0.1:9001 127.0.0.1:9003 ", "server ws://127.0.0.1:9004"},
+      {"connect_timeout", everywhere, "connect_timeout 1s",
+       [](const Config& c) { return number(last_route(c).connect_timeout_ms); }, "1000"},
+      {"handshake_timeout", everywhere, "handshake_timeout 2s",
+       [](const Config& c) { return number(last_route(c).handshake_timeout_ms); }, "2000"},
+      {"idle_timeout", everywhere, "idle_timeout off",
+       [](const Config& c) { return number(last_route(c).idle_timeout_ms); }, "0"},
+      {"send_timeout", everywhere, "send_timeout 250ms",
+       [](const Config& c) { return number(last_route(c).send_timeout_ms); }, "250"},
+      {"close_timeout", everywhere, "close_timeout 1h",
+       [](const Config& c) { return number(last_route(c).close_timeout_ms); }, "3600000"},
+      {"max_message_size", everywhere, "max_message_size 1m",
+       [](const Config& c) { return number(last_route(c).max_message_bytes); }, "1048576"},
+      {"validate_utf8", everywhere, "validate_utf8 on",
+       [](const Config& c) { return number(last_route(c).validate_utf8); }, "1"},
+  };
+}
+
+std::vector<Row> route_rows() {
+  return {
+      {"match_host", "route", "match_host *.Example.ORG",
+       [](const Config& c) { return last_route(c).match_host; }, "*.example.org"},
+      {"match_header", "route", "match_header X-Region us-east",
+       [](const Config& c) {
+         return joined(last_route(c).match_headers,
+                       [](const HeaderMatch& each) { return each.name + "=" + each.value; });
+       },
+       "X-Region=us-east ", "match_header X-Beta"},
+      {"proxy_pass", "route", "proxy_pass ws://127.0.0.1:9005",
+       [](const Config& c) { return c.upstreams[last_route(c).upstream].peers[0].name; },
+       "127.0.0.1:9005"},
+      {"host", "top, route", "host edge.example.org:444",
+       [](const Config& c) { return host_text(last_route(c)); }, "fixed edge.example.org:444"},
+      {"set_header", "top, route", "set_header X-Edge \"a b\"",
+       [](const Config& c) {
+         return joined(last_route(c).set_headers,
+                       [](const HeaderSetting& each) { return each.name + "=" + each.value; });
+       },
+       "X-Edge=a b ", "set_header X-Other c"},
+      {"remove_header", "top, route", "remove_header X-Debug",
+       [](const Config& c) {
+         return joined(last_route(c).remove_headers, [](const std::string& each) { return each; });
+       },
+       "X-Debug ", "remove_header X-Trace"},
+      {"subprotocols", "top, route", "subprotocols mqtt v12.stomp",
+       [](const Config& c) {
+         return joined(last_route(c).subprotocols, [](const std::string& each) { return each; });
+       },
+       "mqtt v12.stomp "},
+  };
+}
+
+std::vector<Row> all_rows(const TestFolder& folder) {
+  std::vector<Row> rows;
+  for (const std::vector<Row>& part :
+       {global_rows(), opening_rows(folder), peer_rows(), route_rows()}) {
+    rows.insert(rows.end(), part.begin(), part.end());
+  }
+  return rows;
+}
+
+// A good conf with `line` in that section; "" for none.
+std::string conf_with(const std::string& line, std::string_view section) {
+  const auto text_in = [&](std::string_view name) { return name == section ? line + "\n" : ""; };
+  std::string text = text_in("top");
+  text += "listen 127.0.0.1:8080\n" + text_in("listen");
+  text += "upstream up\n server ws://127.0.0.1:9001\n" + text_in("upstream");
+  text += "route /\n";
+  if (!line.starts_with("proxy_pass")) text += " proxy_pass up\n";
+  return text + text_in("route");
+}
+
+bool may_stand_in(const Row& row, std::string_view section) {
+  return row.sections.find(section) != std::string::npos;
+}
+
+bool opens_section(const Row& row) {
+  return row.name == "listen" || row.name == "upstream" || row.name == "route";
+}
+
+}  // namespace
+
+TEST_CASE("conf directives: each has a row in this test, and nothing else has") {
+  const TestFolder folder;
+  std::vector<std::string> documented;
+  std::vector<std::string> tested;
+  for (const DirectiveHelp& help : directive_help()) {
+    documented.push_back(std::string(help.name) + " in " + std::string(help.sections) +
+                         (help.repeatable ? ", repeatable" : ""));
+  }
+  for (const Row& row : all_rows(folder)) {
+    const bool repeatable = opens_section(row) || !row.again.empty();
+    tested.push_back(std::string(row.name) + " in " + row.sections +
+                     (repeatable ? ", repeatable" : ""));
+  }
+  std::sort(documented.begin(), documented.end());
+  std::sort(tested.begin(), tested.end());
+  CHECK(documented == tested);
+}
+
+TEST_CASE("conf directives: each has its effect wherever it may stand") {
+  const TestFolder folder;
+  for (const Row& row : all_rows(folder)) {
+    for (const std::string_view section : section_names) {
+      if (!may_stand_in(row, section)) continue;
+      CAPTURE(row.name);
+      CAPTURE(section);
+      CHECK(row.read(*good(conf_with(row.line, section))) == row.expected);
+      const bool replaces_another = row.name == "proxy_pass";  // without one there is no conf
+      if (!replaces_another) CHECK(row.read(*good(conf_with("", ""))) != row.expected);
+    }
+  }
+}
+
+TEST_CASE("conf directives: elsewhere they are refused, with the places that are allowed") {
+  const TestFolder folder;
+  for (const Row& row : all_rows(folder)) {
+    if (opens_section(row)) continue;  // these begin a section wherever they stand
+    for (const std::string_view section : section_names) {
+      if (may_stand_in(row, section)) continue;
+      CAPTURE(row.name);
+      CAPTURE(section);
+      const std::string errors = errors_in(conf_with(row.line, section));
+      const bool global = row.sections == "top";
+      const std::string refusal =
+          ": " + std::string(row.name) +
+          (global ? " must stand before the first section\n" : " may stand ");
+      CHECK(errors.find(refusal) < 4);
+      for (const std::string_view allowed : section_names) {
+        if (global || allowed == "top" || !may_stand_in(row, allowed)) continue;
+        CHECK(errors.find(std::string(allowed) + " section") < errors.find(", not "));
+      }
+    }
+  }
+}
+
+TEST_CASE("conf directives: only the repeatable ones may be given twice in a section") {
+  const TestFolder folder;
+  for (const Row& row : all_rows(folder)) {
+    if (opens_section(row)) continue;
+    for (const std::string_view section : section_names) {
+      if (!may_stand_in(row, section)) continue;
+      CAPTURE(row.name);
+      CAPTURE(section);
+      const std::string second = row.again.empty() ? row.line : row.again;
+      const std::string errors = errors_in(conf_with(row.line + "\n" + second, section));
+      if (row.again.empty()) {
+        CHECK(errors.find(": " + std::string(row.name) + " is already given on line ") < 4);
+      } else {
+        CHECK(errors == "");
+      }
+    }
+  }
+}
+
+TEST_CASE("conf directives: the documented default is what a conf without it has") {
+  const TestFolder folder;
+  const auto help = directive_help();
+  int compared = 0;
+  for (const Row& row : all_rows(folder)) {
+    const auto entry = std::find_if(
+        help.begin(), help.end(), [&](const DirectiveHelp& each) { return each.name == row.name; });
+    REQUIRE(entry != help.end());
+    // worker_connections's depends on the machine: 0 stands for it.
+    if (entry->default_value.empty() || row.name == "worker_connections") continue;
+    CAPTURE(row.name);
+    const std::string line = std::string(row.name) + " " + std::string(entry->default_value);
+    CHECK(row.read(*good(conf_with(line, "top"))) == row.read(*good(conf_with("", ""))));
+    ++compared;
+  }
+  CHECK(compared >= 16);
+  CHECK(good(conf_with("", ""))->worker_connections == 0);
+}
+
+TEST_CASE("conf directives: the defaults of DESIGN.md") {
+  const auto config = good(conf_with("", ""));
+  CHECK(config->workers == 0);
+  CHECK(config->user == "nobody");
+  CHECK(config->error_log.path == "stderr");
+  CHECK(config->error_log.level == LogLevel::info);
+  CHECK(config->access_log.path == "off");
+  CHECK_FALSE(config->log_query);
+  CHECK(config->pid_file == "");
+  CHECK(config->ring_bytes == 256 << 10);
+  CHECK(config->listeners[0].client_header_timeout_ms == 10'000);
+  CHECK(config->listeners[0].max_header_bytes == 16 << 10);
+  const RouteConfig& route = config->routes[0];
+  CHECK(route.match_host == "");
+  CHECK(route.match_headers.empty());
+  CHECK(route.connect_timeout_ms == 5'000);
+  CHECK(route.handshake_timeout_ms == 10'000);
+  CHECK(route.idle_timeout_ms == 600'000);
+  CHECK(route.send_timeout_ms == 60'000);
+  CHECK(route.close_timeout_ms == 5'000);
+  CHECK(route.max_message_bytes == 0);
+  CHECK_FALSE(route.validate_utf8);
+  CHECK(route.host_policy == HostPolicy::by_scheme);
+  CHECK(route.set_headers.empty());
+  CHECK(route.remove_headers.empty());
+  CHECK(route.subprotocols.empty());
+}
+
+TEST_CASE("conf directives: a wrong count says how many and which") {
+  CHECK(errors_in(conf_of("workers")) == "1: workers takes 1 argument (N|auto), not 0\n");
+  CHECK(errors_in(conf_of("workers 1 2")) == "1: workers takes 1 argument (N|auto), not 2\n");
+  CHECK(errors_in(conf_of("error_log stderr info x")) ==
+        "1: error_log takes 1 or 2 arguments (stderr|stdout|off|FILE [LEVEL]), not 3\n");
+  CHECK(errors_in(conf_of("set_header X-A")) ==
+        "1: set_header takes 2 arguments (NAME VALUE), not 1\n");
+  CHECK(errors_in(conf_of("set_header X-A b c")) ==
+        "1: set_header takes 2 arguments (NAME VALUE), not 3\n");
+  CHECK(errors_in(conf_of("subprotocols")) ==
+        "1: subprotocols takes at least 1 argument (NAME...), not 0\n");
+}

@@ -1,0 +1,128 @@
+// The files that are made from the directive table, and the confs that come with sluice: they say
+// what the program says, and they load.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string>
+#include <string_view>
+
+#include "core/conf.h"
+#include "tests/unit/conf_testing.h"
+
+using namespace sluice;
+using namespace sluice::testing;
+
+namespace {
+
+const std::string source_dir = SLUICE_SOURCE_DIR;
+
+std::string content_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  CAPTURE(path);
+  REQUIRE(file.good());
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+// The line with its comment sign taken away where that stands right before a directive's name.
+std::string uncommented(const std::string& line) {
+  const size_t sign = line.find_first_not_of(' ');
+  if (sign == std::string::npos || line[sign] != '#') return line;
+  const std::string name = line.substr(sign + 1, line.find(' ', sign) - sign - 1);
+  const auto help = directive_help();
+  const bool known = std::any_of(help.begin(), help.end(),
+                                 [&](const DirectiveHelp& row) { return row.name == name; });
+  return known ? line.substr(0, sign) + line.substr(sign + 1) : line;
+}
+
+}  // namespace
+
+TEST_CASE("conf reference: conf/reference.conf is what the directive table says") {
+  CHECK(content_of(source_dir + "/conf/reference.conf") == reference_conf());
+}
+
+TEST_CASE("conf reference: it loads without errors or warnings, as it is") {
+  const ConfOutcome outcome = load_file(source_dir + "/conf/reference.conf");
+  CHECK(errors_of(outcome) == "");
+  CHECK(outcome.warnings.empty());
+}
+
+TEST_CASE("conf reference: every line of it is legal where it stands") {
+  std::istringstream reference(reference_conf());
+  std::string everything;
+  size_t directives = 0;
+  for (std::string line; std::getline(reference, line);) {
+    const std::string plain = uncommented(line);
+    CHECK(line.size() <= 100);
+    if (!plain.empty() && plain.find_first_not_of(' ') != plain.find('#')) ++directives;
+    everything += plain + "\n";
+  }
+  CHECK(directives == directive_help().size());
+  CHECK(errors_in(everything) == "");
+}
+
+TEST_CASE("conf reference: README.md holds the table") {
+  const std::string path = source_dir + "/README.md";
+  if (!std::filesystem::exists(path)) {
+    MESSAGE("README.md is not there yet");
+    return;
+  }
+  CHECK(content_of(path).find(directive_table_markdown()) != std::string::npos);
+}
+
+TEST_CASE("conf reference: the table has a row for each directive and as many cells in each") {
+  std::istringstream table(directive_table_markdown());
+  size_t lines = 0;
+  for (std::string line; std::getline(table, line); ++lines) {
+    CAPTURE(line);
+    CHECK(line.front() == '|');
+    CHECK(line.back() == '|');
+    size_t bars = 0;
+    for (size_t i = 0; i < line.size(); ++i)
+      bars += line[i] == '|' && (i == 0 || line[i - 1] != '\\');
+    CHECK(bars == 5);
+  }
+  CHECK(lines == directive_help().size() + 2);
+}
+
+TEST_CASE("conf reference: sluice.conf and the examples load without errors or warnings") {
+  const TestVariable token("CHAT_TOKEN", "t0ken");
+  size_t examples = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(source_dir + "/conf/examples")) {
+    CAPTURE(entry.path());
+    CHECK(entry.path().extension() == ".conf");
+    const ConfOutcome outcome = load_file(entry.path().string());
+    CHECK(errors_of(outcome) == "");
+    CHECK(outcome.warnings.empty());
+    ++examples;
+  }
+  CHECK(examples >= 4);
+}
+
+TEST_CASE("conf reference: sluice.conf is what `make run` counts on") {
+  const ConfOutcome outcome = load_file(source_dir + "/conf/sluice.conf");
+  REQUIRE(errors_of(outcome) == "");
+  CHECK(outcome.warnings.empty());
+  const Config& config = *outcome.config;
+  REQUIRE(config.listeners.size() == 1);
+  CHECK(config.listeners[0].address.text() == "127.0.0.1:8080");
+  REQUIRE(config.routes.size() == 1);
+  CHECK(config.routes[0].path == "/");
+  CHECK(config.upstreams.at(0).peers.at(0).name == "127.0.0.1:9001");
+  CHECK(config.access_log.path == "stdout");
+  CHECK(config.error_log.path == "stderr");
+  CHECK(config.pid_file == "");
+}
+
+TEST_CASE("conf reference: the chat example's secret comes from the environment alone") {
+  const std::string path = source_dir + "/conf/examples/chat.conf";
+  CHECK(errors_of(load_file(path)).find("${env:CHAT_TOKEN}: the environment variable is not set") !=
+        std::string::npos);
+  const TestVariable token("CHAT_TOKEN", "t0ken");
+  const ConfOutcome outcome = load_file(path);
+  REQUIRE(errors_of(outcome) == "");
+  CHECK(outcome.config->routes.at(0).set_headers.at(0).value == "Bearer t0ken");
+}

@@ -1,0 +1,434 @@
+// What a conf's sections say together: addresses, names, inheritance, headers, and what is refused
+// or warned of once all lines are read.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/conf.h"
+#include "tests/unit/conf_testing.h"
+
+using namespace sluice;
+using namespace sluice::testing;
+
+namespace {
+
+// The one error of a conf with `line` in its route, or "" where it is good.
+std::string error_in_route(const std::string& line) {
+  return errors_in("listen 8080\nroute /\nproxy_pass ws://127.0.0.1:1\n" + line);
+}
+
+std::string headers_of(const RouteConfig& route) {
+  std::string all;
+  for (const HeaderSetting& header : route.set_headers) {
+    all += header.name + "=" + header.value + " ";
+  }
+  all += "-";
+  for (const std::string& name : route.remove_headers) all += " " + name;
+  return all;
+}
+
+// The Config of `lines` with a route's path in it: its server is given by `uri`.
+PeerConfig only_peer(const std::string& uri) {
+  const auto config = good("listen 8080\nroute /\nproxy_pass " + uri + "\n");
+  REQUIRE(config->upstreams.at(0).peers.size() == 1);
+  return config->upstreams[0].peers[0];
+}
+
+}  // namespace
+
+TEST_CASE("conf sections: addresses to listen on") {
+  struct Row {
+    std::string_view given;
+    std::string_view text;
+  };
+  const Row rows[] = {{"8080", "0.0.0.0:8080"},
+                      {":8080", "0.0.0.0:8080"},
+                      {"65535", "0.0.0.0:65535"},
+                      {"127.0.0.1:1", "127.0.0.1:1"},
+                      {"[::]:8080", "[::]:8080"},
+                      {"[0:0::1]:8080", "[::1]:8080"},
+                      {"unix:/run/x.sock", "unix:/run/x.sock"}};
+  for (const Row& row : rows) {
+    CAPTURE(row.given);
+    const auto config = good("listen " + std::string(row.given) + "\n" + std::string(route_9001));
+    REQUIRE(config->listeners.size() == 1);
+    CHECK(config->listeners[0].address.text() == row.text);
+  }
+}
+
+TEST_CASE("conf sections: addresses that nobody can listen on") {
+  struct Row {
+    std::string_view given;
+    std::string_view why;
+  };
+  const std::string_view forms = "; write PORT, IP:PORT, [IPV6]:PORT or unix:/PATH";
+  const Row rows[] = {
+      {"localhost:8080", " is not an address (not an IP address)"},
+      {"127.0.0.1", " is not an address (no port)"},
+      {"127.0.0.1:65536", " is not an address (the port is not a number up to 65535)"},
+      {"99999", " is not an address (the port is not a number up to 65535)"},
+      {"::1:8080", " is not an address (an IPv6 address must stand in brackets)"},
+      {"unix:", " is not an address (no path behind unix:)"},
+      {"0", ": the port must be 1 to 65535"},
+      {"127.0.0.1:0", ": the port must be 1 to 65535"},
+      {"unix:x.sock", ": the path of a unix socket begins with /"},
+  };
+  for (const Row& row : rows) {
+    std::string wanted = "1: listen: \"" + std::string(row.given) + '"' + std::string(row.why);
+    if (row.why.find('(') != std::string_view::npos) wanted += forms;
+    CHECK(errors_in("listen " + std::string(row.given) + "\n" + std::string(route_9001)) ==
+          wanted + "\n");
+  }
+}
+
+TEST_CASE("conf sections: two listeners do not overlap") {
+  struct Row {
+    std::string_view first;
+    std::string_view second;
+    bool overlap;
+  };
+  const Row rows[] = {
+      {"8080", "8080", true},
+      {"8080", "0.0.0.0:8080", true},
+      {"8080", "127.0.0.1:8080", true},
+      {"127.0.0.1:8080", "8080", true},
+      {"[::]:8080", "[::1]:8080", true},
+      {"[::1]:8080", "[0::1]:8080", true},
+      {"unix:/a", "unix:/a", true},
+      {"8080", "8081", false},
+      {"8080", "[::]:8080", false},  // that one is for IPv6 only
+      {"127.0.0.1:8080", "127.0.0.2:8080", false},
+      {"unix:/a", "unix:/b", false},
+  };
+  for (const Row& row : rows) {
+    const std::string first(row.first), second(row.second);
+    CAPTURE(first);
+    CAPTURE(second);
+    const std::string errors =
+        errors_in("listen " + first + "\nlisten " + second + "\n" + std::string(route_9001));
+    CHECK(errors == (row.overlap ? "2: listen \"" + second + "\" is already covered by listen \"" +
+                                       first + "\" on line 1\n"
+                                 : ""));
+  }
+}
+
+TEST_CASE("conf sections: servers by URI") {
+  struct Row {
+    const char* given;
+    const char* address;
+    const char* authority;  // what Host would be with `host server`
+    const char* path;
+  };
+  const Row rows[] = {
+      {"ws://127.0.0.1:9001", "127.0.0.1:9001", "127.0.0.1:9001", ""},
+      {"ws://127.0.0.1", "127.0.0.1:80", "127.0.0.1", ""},
+      {"WS://127.0.0.1:80/", "127.0.0.1:80", "127.0.0.1", "/"},
+      {"ws://[::1]:9001/a/b", "[::1]:9001", "[::1]:9001", "/a/b"},
+      {"ws://unix:/run/x.sock", "unix:/run/x.sock", "localhost", ""},
+      {"ws://unix:/run/x.sock:/a", "unix:/run/x.sock", "localhost", "/a"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.given);
+    const PeerConfig peer = only_peer(row.given);
+    CHECK(peer.address.text() == row.address);
+    CHECK(peer.name == row.address);
+    CHECK(peer.uri.authority == row.authority);
+    CHECK(peer.uri.path == row.path);
+    CHECK_FALSE(peer.uri.secure);
+  }
+}
+
+TEST_CASE("conf sections: what is no server's URI") {
+  struct Row {
+    std::string_view given;
+    std::string_view why;
+  };
+  const Row rows[] = {
+      {"127.0.0.1:9001", "it begins neither with ws:// nor with wss://"},
+      {"http://127.0.0.1:9001", "it begins neither with ws:// nor with wss://"},
+      {"ws://", "not a host"},
+      {"ws:///path", "not a host"},
+      {"ws://user@127.0.0.1", "userinfo before the host"},
+      {"ws://127.0.0.1:70000", "the port is not a number up to 65535"},
+      {"ws://127.0.0.1:x", "the port is not a number up to 65535"},
+      {"ws://[::1", "not a host"},
+      {"ws://127.0.0.1?x", "its path does not begin with /"},
+      {"ws://127.0.0.1/a?x", "it has a query; the client's travels on"},
+      {"ws://127.0.0.1/a/../b", "a dot segment"},
+      {"ws://127.0.0.1/%2f", "an escaped slash, backslash or NUL"},
+      {"ws://127.0.0.1/%zz", "a malformed %-escape"},
+      {"ws://127.0.0.1/#x", "a fragment"},
+      {"ws://unix:run/x.sock", "the socket's path does not begin with /"},
+      {"ws://unix:/run/x.sock:a", "its path does not begin with /"},
+  };
+  for (const Row& row : rows) {
+    CHECK(errors_in(conf_of("upstream up\nserver " + std::string(row.given))) ==
+          "2: server: \"" + std::string(row.given) + "\" is not a server's URI (" +
+              std::string(row.why) + "); write ws://HOST:PORT/PATH or ws://unix:/SOCKET:/PATH\n");
+  }
+  const std::string server = "2: server: \"";
+  CHECK(errors_in(conf_of("upstream up\nserver ws://127.0.0.1:0")) ==
+        server + "ws://127.0.0.1:0\": the port must be 1 to 65535\n");
+  CHECK(errors_in(conf_of("upstream up\nserver wss://127.0.0.1")) ==
+        server +
+            "wss://127.0.0.1\": TLS to upstreams is not there yet in this version; use "
+            "ws://\n");
+  CHECK(errors_in(conf_of("upstream up\nserver ws://a..b:1")) ==
+        server + "ws://a..b:1\": the host cannot be found (no such host)\n");
+  const std::string long_socket = "ws://unix:/" + std::string(80, 'x') + std::string(40, 'y');
+  CHECK(errors_in(conf_of("upstream up\nserver " + long_socket)).find("too long") !=
+        std::string::npos);
+}
+
+TEST_CASE(
+    "conf sections: all servers of an upstream are peers, in order, all addresses of a name") {
+  const auto config = good(
+      "listen 8080\nupstream up\n server ws://127.0.0.2:1/a\n server ws://localhost:2\n"
+      " server ws://127.0.0.1:3\nroute /\n proxy_pass up\n");
+  const auto& peers = config->upstreams.at(0).peers;
+  REQUIRE(peers.size() >= 3);
+  CHECK(peers.front().name == "127.0.0.2:1");
+  CHECK(peers.front().uri.path == "/a");
+  CHECK(peers.back().name == "127.0.0.1:3");
+  for (size_t i = 1; i + 1 < peers.size(); ++i) {
+    CHECK(peers[i].address.port() == 2);
+    CHECK(peers[i].uri.authority == "localhost:2");
+  }
+}
+
+TEST_CASE("conf sections: names of upstreams") {
+  const auto upstream = [](const std::string& name) {
+    return "upstream \"" + name + "\"\n server ws://127.0.0.1:1";
+  };
+  CHECK(errors_in(conf_of(upstream("Chat_2.eu-1"))) == "");
+  CHECK(errors_in(conf_of(upstream(std::string(64, 'x')))) == "");
+  for (const std::string& name :
+       {std::string(), std::string("a b"), std::string("a/b"), std::string("a:b"),
+        std::string("\xc3\xa4"), std::string(65, 'x')}) {
+    CHECK(errors_in(conf_of(upstream(name))) ==
+          "1: upstream: \"" + name +
+              "\" is not a name: up to 64 letters, digits, \"-\", \"_\" and \".\"\n");
+  }
+  CHECK(errors_in(conf_of(upstream("a") + "\n" + upstream("A") + "\n" + upstream("a"))) ==
+        "5: upstream \"a\" is already given on line 1\n");
+}
+
+TEST_CASE("conf sections: proxy_pass names an upstream, wherever that one stands, or a server") {
+  const auto config = good(
+      "listen 8080\nroute /late\n proxy_pass late\nroute /uri\n proxy_pass ws://127.0.0.1:1\n"
+      "upstream early\n server ws://127.0.0.1:2\nroute /same\n proxy_pass ws://127.0.0.1:1\n"
+      "upstream late\n server ws://127.0.0.1:3\nroute /other\n proxy_pass ws://127.0.0.1:1/x\n");
+  REQUIRE(config->routes.size() == 4);
+  const auto name = [&](size_t i) { return config->upstreams.at(config->routes[i].upstream).name; };
+  CHECK(name(0) == "late");
+  CHECK(name(1) == "ws://127.0.0.1:1");
+  // Routes that give the same URI share the turn of its peers.
+  CHECK(config->routes[2].upstream == config->routes[1].upstream);
+  CHECK(name(3) == "ws://127.0.0.1:1/x");
+  CHECK(config->upstreams.size() == 4);
+}
+
+TEST_CASE("conf sections: proxy_pass that leads nowhere") {
+  const auto errors = [](const std::string& target) {
+    return errors_in("listen 8080\nupstream chat\nserver ws://127.0.0.1:1\nroute /\nproxy_pass " +
+                     target);
+  };
+  const std::string neither =
+      "\" is neither an upstream's name nor a server's URI; write ws://HOST:PORT/PATH or "
+      "ws://unix:/SOCKET:/PATH\n";
+  CHECK(errors("chat") == "");
+  CHECK(errors("chta") == "5: proxy_pass: there is no upstream \"chta\", did you mean \"chat\"?\n");
+  CHECK(errors("Chat") == "5: proxy_pass: there is no upstream \"Chat\", did you mean \"chat\"?\n");
+  CHECK(errors("broker") == "5: proxy_pass: there is no upstream \"broker\"\n");
+  CHECK(errors("127.0.0.1:9001") == "5: proxy_pass: \"127.0.0.1:9001" + neither);
+  CHECK(errors("/chat") == "5: proxy_pass: \"/chat" + neither);
+  CHECK(errors("\"\"") == "5: proxy_pass: \"" + neither);
+  CHECK(errors("https://127.0.0.1").find("(it begins neither with ws:// nor with wss://)") !=
+        std::string::npos);
+}
+
+TEST_CASE("conf sections: paths of routes") {
+  const auto path = [](const std::string& given) {
+    return good("listen 8080\nroute " + given + "\nproxy_pass ws://127.0.0.1:1\n")
+        ->routes.at(0)
+        .path;
+  };
+  CHECK(path("/") == "/");
+  CHECK(path("/a/") == "/a");
+  CHECK(path("/a") == "/a");
+  CHECK(path("/A/b%20c") == "/A/b%20c");
+  const auto error = [](const std::string& given) {
+    return errors_in("listen 8080\nroute " + given + "\nproxy_pass ws://127.0.0.1:1\n");
+  };
+  CHECK(error("socket") == "2: route: \"socket\" does not begin with /\n");
+  CHECK(error("\"\"") == "2: route: \"\" does not begin with /\n");
+  CHECK(error("/a/../b") == "2: route: \"/a/../b\" is not a path: a dot segment\n");
+  CHECK(error("/%2e") == "2: route: \"/%2e\" is not a path: a dot segment\n");
+  CHECK(error("/a%2fb") ==
+        "2: route: \"/a%2fb\" is not a path: an escaped slash, backslash or NUL\n");
+  CHECK(error("/a#b") == "2: route: \"/a#b\" is not a path: a fragment\n");
+  CHECK(error("/a?b") == "2: route: \"/a?b\" is not a path: a route does not look at the query\n");
+  CHECK(error("\"/a b\"") == "2: route: \"/a b\" is not a path: a byte that no path may hold\n");
+}
+
+TEST_CASE("conf sections: one path may have several routes, in file order") {
+  const auto outcome = load_text(
+      "listen 8080\nroute /a\n match_header X-Beta\n proxy_pass ws://127.0.0.1:1\n"
+      "route /a\n proxy_pass ws://127.0.0.1:2\nroute /\n proxy_pass ws://127.0.0.1:3\n");
+  REQUIRE(errors_of(outcome) == "");
+  CHECK(outcome.warnings.empty());
+  REQUIRE(outcome.config->routes.size() == 3);
+  CHECK(outcome.config->routes[0].match_headers.size() == 1);
+  CHECK(outcome.config->routes[1].path == "/a");
+  CHECK(outcome.config->routes[2].path == "/");
+}
+
+TEST_CASE("conf sections: a route wins over its upstream, that one over the top") {
+  struct Row {
+    std::string name;
+    uint64_t (*read)(const RouteConfig&);
+    uint64_t fallback;
+  };
+  const Row rows[] = {
+      {"connect_timeout", [](const RouteConfig& r) -> uint64_t { return r.connect_timeout_ms; },
+       5'000},
+      {"handshake_timeout", [](const RouteConfig& r) -> uint64_t { return r.handshake_timeout_ms; },
+       10'000},
+      {"idle_timeout", [](const RouteConfig& r) -> uint64_t { return r.idle_timeout_ms; }, 600'000},
+      {"send_timeout", [](const RouteConfig& r) -> uint64_t { return r.send_timeout_ms; }, 60'000},
+      {"close_timeout", [](const RouteConfig& r) -> uint64_t { return r.close_timeout_ms; }, 5'000},
+      {"max_message_size", [](const RouteConfig& r) { return r.max_message_bytes; }, 0},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.name);
+    const std::string unit = row.name == "max_message_size" ? "" : "ms";
+    for (int given = 0; given < 8; ++given) {
+      const auto line = [&](int level, const char* value) {
+        return (given & level) != 0 ? row.name + " " + value + unit + "\n" : std::string();
+      };
+      const auto config =
+          good(line(1, "11") + "listen 8080\nupstream up\nserver ws://127.0.0.1:1\n" +
+               line(2, "22") + "route /\nproxy_pass up\n" + line(4, "33"));
+      const uint64_t wanted = (given & 4) != 0   ? 33
+                              : (given & 2) != 0 ? 22
+                              : (given & 1) != 0 ? 11
+                                                 : row.fallback;
+      CAPTURE(given);
+      CHECK(row.read(config->routes[0]) == wanted);
+    }
+  }
+}
+
+TEST_CASE("conf sections: a section's setting is its own, and off can be said against the top") {
+  const auto config = good(
+      "idle_timeout 1s\nmax_message_size 1k\nvalidate_utf8 on\nclient_header_timeout 1s\n"
+      "listen 8080\n client_header_timeout 2s\nlisten 8081\n"
+      "route /a\n proxy_pass ws://127.0.0.1:1\n idle_timeout off\n max_message_size off\n"
+      " validate_utf8 off\n host server\nroute /b\n proxy_pass ws://127.0.0.1:1\n");
+  CHECK(config->listeners[0].client_header_timeout_ms == 2000);
+  CHECK(config->listeners[1].client_header_timeout_ms == 1000);
+  CHECK(config->routes[0].idle_timeout_ms == 0);
+  CHECK(config->routes[0].max_message_bytes == 0);
+  CHECK_FALSE(config->routes[0].validate_utf8);
+  CHECK(config->routes[0].host_policy == HostPolicy::server);
+  CHECK(config->routes[1].idle_timeout_ms == 1000);
+  CHECK(config->routes[1].max_message_bytes == 1024);
+  CHECK(config->routes[1].validate_utf8);
+  CHECK(config->routes[1].host_policy == HostPolicy::by_scheme);
+}
+
+TEST_CASE("conf sections: a route's headers add to the top's, the same name overrides") {
+  const auto config = good(
+      "set_header X-A top\nset_header X-B top\nremove_header X-R\n"
+      "remove_header X-S\nlisten 8080\n"
+      "route /a\n proxy_pass ws://127.0.0.1:1\n set_header x-a mine\n set_header X-C mine\n"
+      " remove_header x-r\n remove_header X-T\n"
+      "route /b\n proxy_pass ws://127.0.0.1:1\n remove_header x-b\n"
+      "route /c\n proxy_pass ws://127.0.0.1:1\n");
+  CHECK(headers_of(config->routes[0]) == "X-B=top x-a=mine X-C=mine - x-r X-T X-S");
+  CHECK(headers_of(config->routes[1]) == "X-A=top - x-b X-R X-S");
+  CHECK(headers_of(config->routes[2]) == "X-A=top X-B=top - X-R X-S");
+}
+
+TEST_CASE("conf sections: headers that are sluice's own cannot be set") {
+  for (const std::string directive : {"set_header", "remove_header"}) {
+    const std::string value = directive == "set_header" ? " x" : "";
+    for (const std::string name : {"Connection", "UPGRADE", "content-length", "Transfer-Encoding",
+                                   "Sec-WebSocket-Key", "sec-websocket-anything"}) {
+      CHECK(error_in_route(directive + " " + name + value) ==
+            "4: " + directive + ": \"" + name +
+                "\" belongs to the handshake and cannot be changed\n");
+    }
+    CHECK(error_in_route(directive + " host" + value) ==
+          "4: " + directive + ": Host is chosen with the directive \"host\"\n");
+    for (const std::string name : {"", "X A", "X:", "X\xc3\xa4", "(X)"}) {
+      CHECK(error_in_route(directive + " \"" + name + "\"" + value) ==
+            "4: " + directive + ": \"" + name +
+                "\" is not a header's name; it has no blanks and no colon\n");
+    }
+    CHECK(error_in_route(directive + " X-A" + value + "\n" + directive + " x-a" + value) ==
+          "5: " + directive + ": \"x-a\" is already given in this section\n");
+  }
+  const TestVariable bell("SLUICE_TEST_BELL", "a\x07");
+  CHECK(error_in_route("set_header X-A ${env:SLUICE_TEST_BELL}") ==
+        "4: set_header: the value \"${env:SLUICE_TEST_BELL}\" holds a control byte\n");
+  CHECK(error_in_route("set_header X-A \"\"") == "");
+}
+
+TEST_CASE("conf sections: conditions of a route") {
+  const auto host = [](const std::string& given) {
+    return good("listen 8080\nroute /\nproxy_pass ws://127.0.0.1:1\nmatch_host " + given)
+        ->routes[0]
+        .match_host;
+  };
+  CHECK(host("Example.ORG") == "example.org");
+  CHECK(host("example.org.") == "example.org");
+  CHECK(host("*.Example.org") == "*.example.org");
+  CHECK(host("[::1]") == "[::1]");
+  CHECK(error_in_route("match_host example.org:80") ==
+        "4: match_host: \"example.org:80\": leave the port out, every port matches\n");
+  for (const std::string given : {"", "*", "*.", "a.*.org", "*example.org", "a b", "http://x"}) {
+    CHECK(error_in_route("match_host \"" + given + "\"") ==
+          "4: match_host: \"" + given + "\" is not a host's name; write it whole or as *.DOMAIN\n");
+  }
+  CHECK(error_in_route("match_header X-A") == "");
+  CHECK(error_in_route("match_header \"X A\"") ==
+        "4: match_header: \"X A\" is not a header's name; it has no blanks and no colon\n");
+  CHECK(error_in_route("match_header X-A \"\"") ==
+        "4: match_header: the value is empty; leave it out where the header need only be there\n");
+}
+
+TEST_CASE("conf sections: host and subprotocols") {
+  CHECK(good(conf_of("", "", "host client"))->routes[0].host_policy == HostPolicy::client);
+  CHECK(good(conf_of("", "", "host [::1]:80"))->routes[0].host == "[::1]:80");
+  for (const std::string given : {"", "a b", "a/b", "user@x", "x:99999"}) {
+    CHECK(error_in_route("host \"" + given + "\"") ==
+          "4: host: \"" + given + "\" is neither client nor server nor a host's name\n");
+  }
+  const auto config = good("subprotocols a b\n" + conf_of("", "", "subprotocols c"));
+  CHECK(config->routes[0].subprotocols == std::vector<std::string>{"c"});
+  CHECK(error_in_route("subprotocols a \"b c\"") ==
+        "4: subprotocols: \"b c\" is not a subprotocol's name; several are separated by blanks\n");
+  CHECK(error_in_route("subprotocols a,b") ==
+        "4: subprotocols: \"a,b\" is not a subprotocol's name; several are separated by blanks\n");
+  CHECK(error_in_route("subprotocols a b a") == "4: subprotocols: \"a\" is named twice\n");
+}
+
+TEST_CASE("conf sections: what is legal but hardly meant is warned of") {
+  const TestFolder folder;
+  const std::string file = folder.write(
+      "w.conf",
+      "listen 8080\nupstream idle\n server ws://127.0.0.1:1\n"
+      "route /a\n proxy_pass ws://127.0.0.1:1\nroute /a/b\n proxy_pass ws://127.0.0.1:2\n"
+      "route /c\n match_host x.org\n proxy_pass ws://127.0.0.1:1\n"
+      "route /c\n proxy_pass ws://127.0.0.1:1\n");
+  const auto outcome = load_file(file);
+  REQUIRE(errors_of(outcome) == "");
+  CHECK(outcome.warnings ==
+        std::vector<std::string>{
+            file + ":6: route \"/a/b\" is never reached: route \"/a\" on line 4 takes all of it",
+            file + ":2: upstream \"idle\" is used by no route"});
+}

@@ -1,0 +1,263 @@
+// sys for processes: signals as bytes, children and how they end, files, limits and privileges.
+#include "net/sys_process.h"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "net/sys.h"
+#include "tests/unit/net_testing.h"
+
+namespace sluice {
+namespace {
+
+using testing::Descriptor;
+using testing::run_in_child;
+
+struct Pipe {
+  Pipe() {
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    read = Descriptor(ends[0]);
+    write = Descriptor(ends[1]);
+  }
+  Descriptor read;
+  Descriptor write;
+};
+
+std::string content_of(const std::string& path) {
+  std::ifstream file(path);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+bool exited_with(int status, int code) {
+  return WIFEXITED(status) && WEXITSTATUS(status) == code;
+}
+
+// --- signals ------------------------------------------------------------------------------------
+
+TEST_CASE("sys_process: signals come out of the pipe in order, then nothing") {
+  const int status = run_in_child([] {
+    const int pipe = sys::signal_pipe({SIGUSR1, SIGUSR2, SIGHUP});
+    if (sys::next_signal(pipe) != 0) return 1;
+    for (const int signal : {SIGUSR2, SIGHUP, SIGUSR1}) {
+      if (sys::kill(sys::process_id(), signal) != 0) return 2;
+    }
+    for (const int signal : {SIGUSR2, SIGHUP, SIGUSR1}) {
+      sys::wait_readable(pipe, testing::patience_ms);
+      if (sys::next_signal(pipe) != signal) return 3;
+    }
+    return sys::next_signal(pipe) == 0 ? 0 : 4;
+  });
+  CHECK(exited_with(status, 0));
+}
+
+TEST_CASE("sys_process: more signals than the pipe holds block nobody") {
+  const int status = run_in_child([] {
+    const int pipe = sys::signal_pipe({SIGUSR1});
+    for (int i = 0; i < 100'000; ++i) ::raise(SIGUSR1);
+    int told = 0;
+    while (sys::next_signal(pipe) == SIGUSR1) ++told;
+    return told > 0 && told < 100'000 ? 0 : 1;
+  });
+  CHECK(exited_with(status, 0));
+}
+
+TEST_CASE("sys_process: with a signal pipe, SIGPIPE does not kill") {
+  const int status = run_in_child([] {
+    sys::signal_pipe({});
+    int ends[2];
+    if (::pipe(ends) != 0) return 1;
+    ::close(ends[0]);
+    return sys::write(ends[1], "x", 1) == -EPIPE ? 0 : 2;
+  });
+  CHECK(exited_with(status, 0));
+}
+
+TEST_CASE("sys_process: a child that asks again has a pipe of its own") {
+  const int status = run_in_child([] {
+    const int ours = sys::signal_pipe({SIGUSR1});
+    const pid_t child = sys::fork();
+    if (child == 0) {
+      const int own = sys::signal_pipe({SIGUSR1});
+      sys::kill(sys::process_id(), SIGUSR1);
+      sys::wait_readable(own, testing::patience_ms);
+      sys::exit_now(sys::next_signal(own) == SIGUSR1 ? 0 : 1);
+    }
+    int child_status = -1;
+    if (::waitpid(child, &child_status, 0) != child || child_status != 0) return 1;
+    return sys::next_signal(ours) == 0 ? 0 : 2;
+  });
+  CHECK(exited_with(status, 0));
+}
+
+// --- processes ----------------------------------------------------------------------------------
+
+TEST_CASE("sys_process: a child that ended is reaped once, with its status") {
+  const Pipe gate;
+  int status = -1;
+  CHECK(sys::reap(status) == 0);  // no child at all
+  const pid_t child = sys::fork();
+  if (child == 0) {
+    char byte = 0;
+    sys::read(gate.read.get(), &byte, 1);
+    sys::exit_now(7);
+  }
+  REQUIRE(child > 0);
+  CHECK(sys::reap(status) == 0);  // it lives
+  REQUIRE(sys::write(gate.write.get(), "x", 1) == 1);
+  const uint64_t end_ns = sys::monotonic_ns() + uint64_t{testing::patience_ms} * 1'000'000;
+  pid_t reaped = 0;
+  while (reaped == 0 && sys::monotonic_ns() < end_ns) {
+    reaped = sys::reap(status);
+    sys::wait_readable(-1, 1);
+  }
+  CHECK(reaped == child);
+  CHECK(sys::describe_exit(status) == "exited with status 7");
+  CHECK(sys::reap(status) == 0);
+}
+
+TEST_CASE("sys_process: how a child ended, in words") {
+  CHECK(sys::describe_exit(run_in_child([] { return 0; })) == "exited with status 0");
+  const int killed = run_in_child([] {
+    sys::kill(sys::process_id(), SIGKILL);
+    return 0;
+  });
+  CHECK(sys::describe_exit(killed) == "was killed by signal 9");
+}
+
+TEST_CASE("sys_process: kill tells why it could not") {
+  CHECK(sys::kill(sys::process_id(), 0) == 0);
+  CHECK(sys::kill(sys::process_id(), 12345) == -EINVAL);
+}
+
+TEST_CASE("sys_process: the soft limit of descriptors rises to the hard one") {
+  const int status = run_in_child([] {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1;
+    const rlimit low{64, limit.rlim_max};
+    if (::setrlimit(RLIMIT_NOFILE, &low) != 0) return 2;
+    if (sys::raise_descriptor_limit() != limit.rlim_max) return 3;
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 4;
+    return limit.rlim_cur == limit.rlim_max ? 0 : 5;
+  });
+  CHECK(exited_with(status, 0));
+}
+
+TEST_CASE("sys_process: users that there are and are not") {
+  CHECK(sys::processor_count() >= 1);
+  CHECK(sys::user_exists("root").ok());
+  const Status nobody_such = sys::user_exists("no-such-user-of-sluice");
+  REQUIRE_FALSE(nobody_such.ok());
+  CHECK(std::string(nobody_such.fault().what) == "no such user");
+  CHECK_FALSE(sys::drop_privileges("no-such-user-of-sluice").ok());
+  CHECK(sys::is_root() == (::geteuid() == 0));
+}
+
+TEST_CASE("sys_process: privileges are dropped with user and all groups, for good") {
+  const passwd* entry = ::getpwnam("nobody");
+  if (!sys::is_root() || entry == nullptr) {
+    MESSAGE("only root can drop privileges, and nobody must be there");
+    return;
+  }
+  const uid_t user = entry->pw_uid;
+  const gid_t group = entry->pw_gid;
+  const int status = run_in_child([user, group] {
+    const gid_t extra[] = {0, 1, 2};
+    if (::setgroups(3, extra) != 0) return 1;
+    if (!sys::drop_privileges("nobody").ok()) return 2;
+    if (::getuid() != user || ::geteuid() != user) return 3;
+    if (::getgid() != group || ::getegid() != group) return 4;
+    gid_t groups[64];
+    const int count = ::getgroups(64, groups);
+    for (int i = 0; i < count; ++i) {
+      if (groups[i] != group) return 5;
+    }
+    if (sys::is_root() || ::setuid(0) == 0 || ::setgid(0) == 0) return 6;
+    return sys::drop_privileges("nobody").ok() ? 7 : 0;  // no longer allowed to
+  });
+  CHECK(sys::describe_exit(status) == "exited with status 0");
+}
+
+// --- files --------------------------------------------------------------------------------------
+
+TEST_CASE("sys_process: a log is appended to, by whoever has it open") {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder.file("log");
+  const Descriptor one(sys::open_for_append(path.c_str()));
+  const Descriptor two(sys::open_for_append(path.c_str()));
+  CHECK(sys::write(one.get(), "a", 1) == 1);
+  CHECK(sys::write(two.get(), "b", 1) == 1);
+  CHECK(sys::write(one.get(), "c", 1) == 1);
+  CHECK(content_of(path) == "abc");
+  CHECK((::fcntl(one.get(), F_GETFD) & FD_CLOEXEC) != 0);
+  CHECK(sys::open_for_append("/nowhere/log") == -ENOENT);
+}
+
+TEST_CASE("sys_process: a whole file replaces what was there") {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder.file("pid");
+  CHECK(sys::write_whole_file(path.c_str(), "longer content") == 0);
+  CHECK(sys::write_whole_file(path.c_str(), "short") == 0);
+  CHECK(content_of(path) == "short");
+  CHECK(sys::remove_file(path.c_str()) == 0);
+  CHECK(sys::remove_file(path.c_str()) == -ENOENT);
+  CHECK(sys::write_whole_file("/nowhere/pid", "x") == -ENOENT);
+}
+
+TEST_CASE("sys_process: a full pipe is not writable, a drained one is") {
+  const Pipe pipe;
+  REQUIRE(::fcntl(pipe.write.get(), F_SETFL, O_NONBLOCK) == 0);
+  CHECK(sys::writable_now(pipe.write.get()));
+  const std::string block(sys::pipe_atomic_bytes, 'p');
+  size_t written = 0;
+  while (sys::write(pipe.write.get(), block.data(), block.size()) > 0) written += block.size();
+  CHECK(written > 0);
+  CHECK(sys::write(pipe.write.get(), block.data(), block.size()) == -EAGAIN);
+  CHECK_FALSE(sys::writable_now(pipe.write.get()));
+  std::string drained(written, '.');
+  CHECK(sys::read(pipe.read.get(), drained.data(), written) == static_cast<ssize_t>(written));
+  CHECK(sys::writable_now(pipe.write.get()));
+}
+
+TEST_CASE("sys_process: a pipe as standard stream is non-blocking for us alone") {
+  const Pipe pipe;
+  const sys::LogDescriptor opened = sys::open_standard_stream(pipe.write.get());
+  const Descriptor log(opened.fd);
+  CHECK_FALSE(opened.may_block);
+  CHECK((::fcntl(log.get(), F_GETFL) & O_NONBLOCK) != 0);
+  CHECK((::fcntl(pipe.write.get(), F_GETFL) & O_NONBLOCK) == 0);
+  CHECK(sys::write(log.get(), "line", 4) == 4);
+  char buffer[10];
+  CHECK(sys::read(pipe.read.get(), buffer, sizeof buffer) == 4);
+}
+
+TEST_CASE("sys_process: a file as standard stream keeps its offset, a socket may block") {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder.file("out");
+  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  REQUIRE(sys::write(file.get(), "one ", 4) == 4);
+  const sys::LogDescriptor opened = sys::open_standard_stream(file.get());
+  const Descriptor log(opened.fd);
+  CHECK_FALSE(opened.may_block);
+  CHECK(sys::write(log.get(), "two", 3) == 3);
+  CHECK(content_of(path) == "one two");
+
+  const testing::Pair pair = testing::unix_pair();
+  const sys::LogDescriptor shared = sys::open_standard_stream(pair.near.get());
+  const Descriptor holder(shared.fd);
+  CHECK(shared.may_block);
+  CHECK(sys::open_standard_stream(-1).fd == -1);
+}
+
+}  // namespace
+}  // namespace sluice
