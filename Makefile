@@ -5,7 +5,7 @@ CONFIGURE = cmake -G Ninja -S .
 SECONDS_EACH ?= 60
 
 .DEFAULT_GOAL := all
-.PHONY: all deps test-deps clang-deps run test bench asan clang fuzz install clean help
+.PHONY: all deps test-deps clang-deps run test bench asan clang coverage soak fuzz install clean help
 
 all: deps ## build sluice, sluice-echo and sluice-bench into build/bin
 	@$(CONFIGURE) -B $(BUILD) >/dev/null
@@ -41,6 +41,17 @@ asan: test-deps ## build with ASan and UBSan and run every test
 clang: clang-deps ## build with clang, where warnings are errors, too
 	@CC=clang CXX=clang++ $(CONFIGURE) -B $(BUILD)/clang >/dev/null
 	@cmake --build $(BUILD)/clang -j $(JOBS)
+
+coverage: test-deps clang-deps ## run the tests under clang's coverage, print it per folder with what is missed
+	@CC=clang CXX=clang++ $(CONFIGURE) -C .cmake/coverage.cmake -B $(BUILD)/coverage >/dev/null
+	@cmake --build $(BUILD)/coverage -j $(JOBS)
+	@rm -rf $(BUILD)/coverage/profiles
+	@LLVM_PROFILE_FILE=$(abspath $(BUILD))/coverage/profiles/%p%c.profraw \
+	  ctest --test-dir $(BUILD)/coverage --timeout 600 -j $(JOBS)
+	@tests/coverage/report.py $(BUILD)/coverage .
+
+soak: all ## open, use and abort sessions for SECONDS_EACH seconds, print what is left behind
+	@tests/integration/soak.py $(BUILD)/bin $(SECONDS_EACH)
 
 fuzz: clang-deps ## run each fuzz target for SECONDS_EACH seconds (clang)
 	@CC=clang CXX=clang++ $(CONFIGURE) -C .cmake/fuzz.cmake -B $(BUILD)/fuzz >/dev/null

@@ -288,7 +288,7 @@ def upstream_that_cannot_be_reached():
         begin = time.monotonic()
         assert refusal(sluice, request())[0].status == 502
         assert time.monotonic() - begin < 2
-        assert "Connection refused" in sluice.errors()
+        wait_until(lambda: "Connection refused" in sluice.errors(), "the reason is logged")
 
 
 @suite.check

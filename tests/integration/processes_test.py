@@ -191,10 +191,12 @@ def root_becomes_nobody():
         return
     with Upstream() as upstream, simple(upstream) as sluice:
         nobody = pwd.getpwnam("nobody")
-        with open(f"/proc/{sluice.workers()[0]}/status", encoding="ascii") as file:
-            status = file.read()
-        assert f"\nUid:\t{nobody.pw_uid}\t{nobody.pw_uid}\t{nobody.pw_uid}\t" in status
-        assert f"\nGid:\t{nobody.pw_gid}\t{nobody.pw_gid}\t{nobody.pw_gid}\t" in status
+        def status():
+            with open(f"/proc/{sluice.workers()[0]}/status", encoding="ascii") as file:
+                return file.read()
+        for kind, number in (("Uid", nobody.pw_uid), ("Gid", nobody.pw_gid)):
+            wait_until(lambda kind=kind, number=number: f"\n{kind}:" + f"\t{number}" * 4 in status(),
+                       f"{kind} of nobody", 5)
 
 
 @suite.check

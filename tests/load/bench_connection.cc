@@ -38,7 +38,7 @@ bool BenchConnection::pump(BenchShared& shared) {
 
 void BenchConnection::begin(BenchShared& shared, uint64_t now_ns, const Schedule& schedule) {
   schedule_ = schedule;
-  sending_ = shared.run.options.mode == Mode::echo;
+  sending_ = shared.run.options.echoes();
   if (sending_ && schedule.interval_ns == 0) {
     allowed_ns_.assign(shared.run.options.pipeline, now_ns);
   }
@@ -134,7 +134,7 @@ void BenchConnection::take_frames(BenchShared& shared, std::span<const uint8_t> 
 }
 
 void BenchConnection::take_data(BenchShared& shared, const FrameStep& step) {
-  const bool echo = shared.run.options.mode == Mode::echo;
+  const bool echo = shared.run.options.echoes();
   if (step.kind == FrameStep::Kind::header) {
     if (step.opcode != Opcode::continuation) {
       reply_offset_ = 0;
@@ -172,7 +172,7 @@ void BenchConnection::end_message(BenchShared& shared) {
   const BenchOptions& options = shared.run.options;
   const uint64_t number = replies_++;
   const bool counted = shared.counting && number < quota_;
-  if (options.mode == Mode::echo) {
+  if (options.echoes()) {
     if (mismatched_ || reply_offset_ != options.payload_bytes) {
       shared.tally.error(ErrorKind::mismatch, "message " + std::to_string(number) +
                                                   " of connection " + std::to_string(number_) +
@@ -189,7 +189,7 @@ void BenchConnection::end_message(BenchShared& shared) {
     shared.tally.messages.add(1);
     shared.tally.last_message_ns = received_ns_;
   }
-  if (replies_ == quota_) finish();
+  if (replies_ == quota_ && options.mode != Mode::idle) finish();
 }
 
 void BenchConnection::take_control(BenchShared& shared, const FrameStep& step) {
@@ -206,7 +206,7 @@ void BenchConnection::take_close(BenchShared& shared, std::span<const uint8_t> p
     if (stage_ == Stage::ended) return;
     return fail(shared, ErrorKind::closed, "the server closed with " + std::to_string(code));
   }
-  const bool echo = shared.run.options.mode == Mode::echo;
+  const bool echo = shared.run.options.echoes();
   if (echo && replies_ < begun(shared)) {
     shared.tally.error(ErrorKind::unanswered,
                        std::to_string(begun(shared) - replies_) + " messages were not answered");

@@ -13,6 +13,7 @@ namespace {
 constexpr const char* program = "sluice-bench";
 constexpr uint64_t most_payload = uint64_t{1} << 30;
 constexpr uint64_t most_messages = 1'000'000'000'000;
+constexpr uint64_t most_idle_messages = 1'000'000;
 constexpr uint32_t most_connections = 1u << 24;  // the pattern's stamp has 24 bits for them
 constexpr uint32_t most_pipeline = 1u << 16;
 
@@ -24,6 +25,8 @@ struct Given {
   bool duration = false;
   bool messages = false;
   bool rate = false;
+  bool idle_messages = false;
+  bool warm_up = false;
 };
 
 bool read_sources(std::string_view text, std::vector<Address>& sources) {
@@ -83,6 +86,14 @@ int settle(const Given& given, BenchOptions& options) {
   if (given.rate && (given.idle || given.receive || given.connect_rate)) {
     return refuse(program, "--rate is for sending: not with --idle, --receive or --connect-rate");
   }
+  if (given.idle_messages && !given.idle) {
+    return refuse(program, "--idle-messages is for --idle");
+  }
+  if (given.warm_up && (given.messages || given.idle || given.connect_rate)) {
+    return refuse(program,
+                  "--warm-up is for messages of a --duration: not with --messages, --idle or "
+                  "--connect-rate");
+  }
   if (!options.sources.empty() && !options.server.unix_path.empty()) {
     return refuse(program, "--source is for TCP, the URL names a unix socket");
   }
@@ -116,12 +127,19 @@ std::vector<Option> option_table(BenchOptions& options, Given& given) {
        [&](Text t) {
          return given.messages = read_number(t, uint64_t{1}, most_messages, options.messages);
        }},
+      {"--warm-up", "TIME", "messages flow so long before the duration begins and they are counted",
+       [&](Text t) { return given.warm_up = read_duration(t, options.warm_up_ms); }},
       {"--rate", "N", "messages a second in total; latency counts from the intended time",
        [&](Text t) {
          return given.rate = read_number(t, uint64_t{1}, uint64_t{100'000'000}, options.rate);
        }},
       {"--idle", nullptr, "only holds the connections and counts losses",
        [&](Text) { return given.idle = true; }},
+      {"--idle-messages", "N", "with --idle: each connection echoes so many first, all at once",
+       [&](Text t) {
+         given.idle_messages = true;
+         return read_number(t, uint64_t{1}, most_idle_messages, options.idle_messages);
+       }},
       {"--connect-rate", "N", "opens and closes N times a second, 0: as fast as possible",
        [&](Text t) {
          given.connect_rate = true;
@@ -142,6 +160,8 @@ std::vector<Option> option_table(BenchOptions& options, Given& given) {
        }},
       {"--json", nullptr, "prints the result as one JSON object",
        [&](Text) { return options.json = true; }},
+      {"--marks", nullptr, "\"begin\" and \"end\" on stderr where the counting begins and ends",
+       [&](Text) { return options.marks = true; }},
       {"--quiet", nullptr, "no progress on stderr", [&](Text) { return options.quiet = true; }},
   };
 }

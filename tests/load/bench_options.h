@@ -27,14 +27,20 @@ struct BenchOptions {
   uint64_t payload_bytes = 125;
   uint64_t duration_ms = 5000;  // 0 where `messages` decides
   uint64_t messages = 0;        // in total
+  uint64_t warm_up_ms = 0;      // messages flow so long before they are counted
   uint64_t rate = 0;            // messages a second in total; 0: as fast as answers come
   uint64_t connect_rate = 0;    // cycles a second in total; 0: as fast as possible
+  uint64_t idle_messages = 0;   // with mode idle: echoes of each connection before it rests
   uint32_t threads = 1;
   std::vector<Address> sources;
   std::vector<std::string> headers;  // "Name: value"
   std::string subprotocol;
   bool json = false;
   bool quiet = false;
+  bool marks = false;  // lines on stderr where the counting begins and ends
+
+  // Whether messages are sent and compared with what comes back.
+  bool echoes() const { return mode == Mode::echo || idle_messages > 0; }
 };
 
 // Returns -1 to go on, else the exit status. Resolves the URL's host, which blocks.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <thread>
 
@@ -48,7 +49,9 @@ BenchWorker::BenchWorker(Run& run, uint32_t index)
       share_((options_.connections - index + options_.threads - 1) / options_.threads),
       shared_(run),
       id_(reactor_.attach(*this)),
-      handles_(share_) {}
+      handles_(share_) {
+  shared_.counting = options_.warm_up_ms == 0;
+}
 
 void BenchWorker::run() {
   if (options_.mode != Mode::connect) open_all();
@@ -83,7 +86,8 @@ void BenchWorker::await_others() {
   if (run_.threads_opening.fetch_sub(1) == 1) run_.start_ns = sys::monotonic_ns();
   while (run_.start_ns == 0) reactor_.turn(1);
   start_ns_ = run_.start_ns;
-  if (options_.duration_ms > 0) end_ns_ = start_ns_ + options_.duration_ms * 1'000'000;
+  counted_from_ns_ = start_ns_ + options_.warm_up_ms * 1'000'000;
+  if (options_.duration_ms > 0) end_ns_ = counted_from_ns_ + options_.duration_ms * 1'000'000;
 }
 
 void BenchWorker::begin_all() {
@@ -110,6 +114,7 @@ void BenchWorker::begin_all() {
 void BenchWorker::drive() {
   uint64_t now_ns = sys::monotonic_ns();
   while (!over(now_ns)) {
+    if (!counted_ && now_ns >= counted_from_ns_) begin_counting(now_ns);
     if (options_.mode == Mode::connect) {
       start_cycles(now_ns);
     } else if (step_ns_ > 0) {
@@ -122,11 +127,25 @@ void BenchWorker::drive() {
     if (wait == 0) std::this_thread::yield();
     now_ns = sys::monotonic_ns();
   }
+  mark("end");
   Tally& tally = shared_.tally;
   tally.open_at_end = tally.open.value();
   const bool counted_out = options_.messages > 0 && tally.last_message_ns > 0 && !run_.stop;
   const uint64_t counted_to_ns = counted_out ? tally.last_message_ns : std::min(now_ns, end_ns_);
-  tally.counted_ns = counted_to_ns - std::min(start_ns_, counted_to_ns);
+  tally.counted_ns = counted_to_ns - std::min(counted_from_ns_, counted_to_ns);
+}
+
+void BenchWorker::begin_counting(uint64_t now_ns) {
+  counted_ = true;
+  mark("begin");
+  if (options_.warm_up_ms == 0) return;
+  shared_.counting = true;
+  counted_from_ns_ = now_ns;
+}
+
+// The first thread's clock stands for all.
+void BenchWorker::mark(const char* line) const {
+  if (options_.marks && index_ == 0) std::fprintf(stderr, "%s\n", line);
 }
 
 void BenchWorker::end_all() {
@@ -236,6 +255,7 @@ void BenchWorker::on_connect_error(uint32_t number, size_t address, int error) {
 }
 
 uint64_t BenchWorker::quota_of(uint32_t number) const {
+  if (options_.idle_messages > 0) return options_.idle_messages;
   if (options_.messages == 0) return BenchConnection::unlimited;
   const uint64_t rest = options_.messages % options_.connections;
   return options_.messages / options_.connections + (number < rest ? 1 : 0);

@@ -31,6 +31,8 @@ class BenchWorker final : public EventHandler {
   void await_others();
   void begin_all();
   void drive();
+  void begin_counting(uint64_t now_ns);
+  void mark(const char* line) const;
   void end_all();
 
   void release_messages(uint64_t now_ns);
@@ -61,10 +63,12 @@ class BenchWorker final : public EventHandler {
   uint64_t connects_ = 0;          // for the choice of the source
   uint32_t unsettled_ = 0;         // connections that are neither open nor failed yet
   uint64_t start_ns_ = 0;
+  uint64_t counted_from_ns_ = UINT64_MAX;  // start_ns_ and the warm-up
   uint64_t end_ns_ = UINT64_MAX;
   double step_ns_ = 0;     // between two messages, or cycles, of this thread; 0: no fixed rate
   double next_ns_ = 0;     // when the next one is due
   uint64_t released_ = 0;  // messages or cycles so far
+  bool counted_ = false;   // the counting has begun
   bool ending_ = false;
 };
 
