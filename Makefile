@@ -3,9 +3,10 @@ BUILD ?= build
 JOBS ?= $(shell nproc)
 CONFIGURE = cmake -G Ninja -S .
 SECONDS_EACH ?= 60
+BENCH ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all deps test-deps clang-deps run test bench asan clang coverage soak fuzz install clean help
+.PHONY: all deps test-deps clang-deps run test bench many fair asan clang coverage soak fuzz install clean help
 
 all: deps ## build sluice, sluice-echo and sluice-bench into build/bin
 	@$(CONFIGURE) -B $(BUILD) >/dev/null
@@ -30,8 +31,14 @@ test: test-deps ## build and run every test
 	@cmake --build $(BUILD) -j $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure --timeout 600 -j $(JOBS)
 
-bench: all ## print messages a second through sluice beside no proxy at all
-	@tests/load/bench.py $(BUILD)/bin
+bench: all ## measure sluice beside a bare relay, nginx and haproxy; table, JSON and a page of plots
+	@tests/load/bench.py $(BUILD)/bin $(BENCH)
+
+many: all ## hold as many idle sessions as the machine permits
+	@tests/load/many.py $(BUILD)/bin
+
+fair: all ## latency of 100 quiet sessions beside one that pushes
+	@tests/load/fair.py $(BUILD)/bin
 
 asan: test-deps ## build with ASan and UBSan and run every test
 	@$(CONFIGURE) -C .cmake/asan.cmake -B $(BUILD)/asan >/dev/null

@@ -18,6 +18,14 @@ bool is_digit(char byte) {
   return byte >= '0' && byte <= '9';
 }
 
+// Blanks, visible bytes and obs-text: what a reason phrase may hold (RFC 9112 4).
+bool printable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char byte) {
+    const auto number = static_cast<unsigned char>(byte);
+    return number == '\t' || (number >= 0x20 && number != 0x7f);
+  });
+}
+
 char folded(char byte) {
   return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte + 32) : byte;
 }
@@ -101,10 +109,6 @@ struct Http1Callbacks {
     Http1Parser& p = self(parser);
     if (p.head_complete_) return 0;  // a trailer, which nobody asked for
     if (!p.in_field_name_) {
-      if (p.pieces_.size() / 2 >= p.limits_.fields) {
-        p.fail(431, "too many fields");
-        return HPE_USER;
-      }
       p.in_field_name_ = true;
       p.pieces_.resize(p.pieces_.size() + 2);
     }
@@ -112,8 +116,12 @@ struct Http1Callbacks {
   }
 
   static int on_field_complete(llhttp_t* parser) {
-    self(parser).in_field_name_ = false;
-    return 0;
+    Http1Parser& p = self(parser);
+    p.in_field_name_ = false;
+    // Not before the name is whole: a malformed one is malformed however its bytes are split.
+    if (p.head_complete_ || p.pieces_.size() / 2 <= p.limits_.fields) return 0;
+    p.fail(431, "too many fields");
+    return HPE_USER;
   }
 
   static int on_value(llhttp_t* parser, const char* at, size_t length) {
@@ -215,8 +223,6 @@ void Http1Parser::next_head() {
   parser_.data = this;
   head_ = Head();
   text_.clear();
-  // Views and llhttp's spans point into it, so it must not move while a head is being read.
-  text_.reserve(limits_.head_bytes);
   pieces_.clear();
   for (Piece& piece : start_pieces_) piece = Piece();
   status_ = 0;
@@ -231,12 +237,13 @@ Http1Parser::Fed Http1Parser::feed_head(std::string_view bytes) {
   const llhttp_errno_t error =
       llhttp_execute(&parser_, text_.data() + before, text_.size() - before);
   if (head_complete_) {
-    text_.resize(static_cast<size_t>(llhttp_get_error_pos(&parser_) - text_.data()));
+    text_.resize(stopped_at());
     finish_head();
     return {status_ == 0 ? Outcome::complete : Outcome::failed, text_.size() - before};
   }
+  // A line that is too long outranks what is wrong behind it: in small pieces, that had not come.
+  check_line_length(error == HPE_OK ? text_.size() : stopped_at());
   if (error != HPE_OK) fail_as_llhttp(error);
-  if (status_ == 0) check_start_line();
   if (status_ == 0 && text_.size() == limits_.head_bytes) {
     const bool in_first_line = role_ == Role::request && start_pieces_[version_piece].end == 0;
     fail(in_first_line ? 414 : 431, in_first_line ? "request line too long" : "head too large");
@@ -248,9 +255,10 @@ void Http1Parser::fail_as_llhttp(llhttp_errno_t error) {
   if (status_ != 0) return;  // a callback of ours said why
   Answer answer = answer_to(error);
   if (error == HPE_INVALID_METHOD) {
-    // A method that nobody knows differs from bytes that are none.
-    const size_t end = std::min(text_.find(' '), text_.size());
-    if (!is_token(std::string_view(text_).substr(0, end))) answer = {400, "malformed method"};
+    // A method that nobody knows differs from bytes that are none. What stands behind the byte that
+    // llhttp stopped at may not have come yet, so it must not matter.
+    const std::string_view seen = std::string_view(text_).substr(0, stopped_at() + 1);
+    if (!is_token(seen)) answer = {400, "malformed method"};
   }
   if (error == HPE_INVALID_VERSION) {
     // "HTTP/3.0" is another version, "HTTP/x" is none, and "HTTP/1.1 " is a malformed line.
@@ -263,29 +271,48 @@ void Http1Parser::fail_as_llhttp(llhttp_errno_t error) {
   fail(answer.status, answer.reason);
 }
 
-// What llhttp does not mind: long lines, several blanks, lines before the first, HTTP/0.9 and 2.0.
-void Http1Parser::check_start_line() {
+size_t Http1Parser::stopped_at() const {
+  return static_cast<size_t>(llhttp_get_error_pos(&parser_) - text_.data());
+}
+
+// `reached` is how far llhttp got.
+void Http1Parser::check_line_length(size_t reached) {
   const Piece& version = start_pieces_[version_piece];
-  const size_t line_bytes =
-      version.end != 0 ? version.end : std::min(text_.find('\n'), text_.size());
+  const size_t line_bytes = version.end != 0 ? version.end : std::min(text_.find('\n'), reached);
   if (role_ == Role::request && line_bytes > limits_.request_line_bytes) {
-    return fail(414, "request line too long");
+    fail(414, "request line too long");
   }
-  if (!head_complete_) return;
+}
+
+// What llhttp does not mind: several blanks, lines before the first, HTTP/0.9 and 2.0, and in an
+// answer's first line control bytes and CR CR as its end.
+void Http1Parser::check_start_line() {
   if (parser_.http_major != 1) return fail(505, "HTTP version other than 1.x");
-  if (role_ == Role::response) return;
-  const Piece& method = start_pieces_[method_piece];
-  const Piece& target = start_pieces_[target_piece];
   const std::string_view text = text_;
-  // RFC 9112 2.2: an empty line before the request line may be ignored.
-  const std::string_view before = text.substr(0, method.begin);
-  const bool clean = (before.empty() || before == "\r\n") && target.begin == method.end + 1 &&
-                     version.begin == target.end + 6 && text.substr(target.end, 6) == " HTTP/";
-  if (!clean) fail(400, "malformed request line");
+  const Piece& version = start_pieces_[version_piece];
+  const bool request = role_ == Role::request;
+  const Piece& method = start_pieces_[method_piece];
+  // RFC 9112 2.2: an empty line before the first may be ignored.
+  const size_t begin = request ? method.begin : version.begin - 5;
+  if (begin != 0 && text.substr(0, begin) != "\r\n")
+    return fail(400, "bytes before the first line");
+  if (request) {
+    const Piece& target = start_pieces_[target_piece];
+    const bool clean = target.begin == method.end + 1 && version.begin == target.end + 6 &&
+                       text.substr(target.end, 6) == " HTTP/";
+    if (!clean) fail(400, "malformed request line");
+  } else {
+    const size_t end = std::min(text.find('\r', version.end), text.size());
+    const bool clean = text.substr(end, 2) == "\r\n";
+    if (!clean || !printable(text.substr(version.end, end - version.end))) {
+      fail(400, "malformed status line");
+    }
+  }
 }
 
 void Http1Parser::finish_head() {
-  check_start_line();
+  check_line_length(text_.size());
+  if (status_ == 0) check_start_line();
   if (status_ != 0) return;
   const auto view = [this](const Piece& piece) {
     return std::string_view(text_).substr(piece.begin, piece.end - piece.begin);

@@ -97,6 +97,8 @@ class Http1Parser {
 
   void fail(int status, const char* reason);
   void fail_as_llhttp(llhttp_errno_t error);
+  size_t stopped_at() const;  // in text_, after llhttp paused or failed
+  void check_line_length(size_t reached);
   void check_start_line();
   void finish_head();
   void find_framing();
@@ -105,7 +107,7 @@ class Http1Parser {
   Role role_;
   Limits limits_;
   Head head_;
-  std::string text_;  // the head's bytes as they came; never moves while it grows
+  std::string text_;  // the head's bytes as they came
   struct Piece {      // offsets into text_
     uint32_t begin = 0;
     uint32_t end = 0;

@@ -101,6 +101,7 @@ TEST_CASE("malformed heads are 400 at once") {
            std::string("\r\n\r\nGET / HTTP/1.1\r\n\r\n"),  // more than one line before
            std::string("\nGET / HTTP/1.1\r\n\r\n"),
            std::string("GE(T / HTTP/1.1\r\n\r\n"),
+           std::string("GE\tT / HTTP/1.1\r\n\r\n"),
            std::string("GET / HTTP/x\r\n\r\n"),
            std::string("GET / FTP/1.1\r\n\r\n"),
            std::string("\x16\x03\x01\x02\x00\x01\x00", 7),  // a TLS ClientHello
@@ -120,6 +121,17 @@ TEST_CASE("methods and versions that we do not speak") {
   CHECK(status_of("GET / HTTP/3.0\r\n\r\n") == 505);
   CHECK(status_of("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") == 505);
   CHECK(status_of("GET / HTTP/1.0\r\n\r\n") == 0);  // the handshake refuses it
+}
+
+TEST_CASE("what comes first in a bad head decides, not what arrived with it") {
+  CHECK(status_of("GET2/chat HTTP/1.1\r\n\r\n") == 501);  // found by fuzzing
+  const Http1Parser::Limits limits{.request_line_bytes = 20, .head_bytes = 100, .fields = 2};
+  const std::string long_line = "GET /" + std::string(20, 'a') + " HTTP/1.1\r\n";
+  CHECK(status_of(long_line + "Bad Name: 1\r\n\r\n", limits) == 414);
+  CHECK(status_of(long_line + "A: 1\r\nB: 2\r\nC: 3\r\n\r\n", limits) == 414);
+  CHECK(status_of("GET /" + std::string(20, 'a') + "\x01", limits) == 414);
+  CHECK(status_of("GET /\x01" + std::string(20, 'a'), limits) == 400);
+  CHECK(status_of("GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\nBad Name: 3\r\n\r\n", limits) == 400);
 }
 
 TEST_CASE("limits: the request line, the head, the number of fields") {
@@ -233,7 +245,11 @@ TEST_CASE("answers that break off or are malformed") {
         "HTTP/1.1 099 Odd\r\n\r\n", "HTTP/1.1 700 Odd\r\n\r\n", "HTTP/1.1 200 OK\nX: y\n\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "SSH-2.0-OpenSSH_9.2\r\n",
-        "HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
+        "HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        // Found by fuzzing: llhttp takes these.
+        "HTTP/1.1 404 No\x01\r\n\r\n", "HTTP/1.1 404 No\x7f\r\n\r\n",
+        "HTTP/1.1 404 No\r\rX: y\r\n\r\n", "HTTP/1.1 404\r\rX: y\r\n\r\n",
+        "\r\n\rHTTP/1.1 404 No\r\n\r\n", "\n\nHTTP/1.1 404 No\r\n\r\n"}) {
     CAPTURE(bytes);
     CHECK(feed_answer(bytes, 100).outcome == Outcome::failed);
   }

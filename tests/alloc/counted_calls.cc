@@ -1,0 +1,98 @@
+// The functions are replaced for the whole program and reach the kernel by syscall().
+#include "tests/alloc/counted_calls.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+
+namespace sluice::counted_calls {
+
+namespace {
+
+thread_local bool counted_thread = false;
+std::atomic<int64_t> recv_count{0}, send_count{0}, wait_count{0}, other_count{0};
+std::atomic<const char*> other{""};
+
+void count(std::atomic<int64_t>& counter, const char* name = nullptr) {
+  if (!counted_thread) return;
+  ++counter;
+  if (name != nullptr) other = name;
+}
+
+}  // namespace
+
+void count_this_thread() {
+  counted_thread = true;
+}
+
+Counts take() {
+  Counts counts{recv_count.exchange(0), send_count.exchange(0), wait_count.exchange(0),
+                other_count.exchange(0), other.load()};
+  return counts;
+}
+
+}  // namespace sluice::counted_calls
+
+using namespace sluice::counted_calls;  // NOLINT: the functions below are the C library's names
+
+extern "C" {
+
+ssize_t recv(int fd, void* buffer, size_t bytes, int flags) {
+  count(recv_count);
+  return ::syscall(SYS_recvfrom, fd, buffer, bytes, flags, nullptr, nullptr);
+}
+
+ssize_t send(int fd, const void* buffer, size_t bytes, int flags) {
+  count(send_count);
+  return ::syscall(SYS_sendto, fd, buffer, bytes, flags, nullptr, 0);
+}
+
+ssize_t recvmsg(int fd, msghdr* message, int flags) {
+  count(other_count, "recvmsg");
+  return ::syscall(SYS_recvmsg, fd, message, flags);
+}
+
+ssize_t sendmsg(int fd, const msghdr* message, int flags) {
+  count(other_count, "sendmsg");
+  return ::syscall(SYS_sendmsg, fd, message, flags);
+}
+
+ssize_t read(int fd, void* buffer, size_t bytes) {
+  count(other_count, "read");
+  return ::syscall(SYS_read, fd, buffer, bytes);
+}
+
+ssize_t write(int fd, const void* buffer, size_t bytes) {
+  count(other_count, "write");
+  return ::syscall(SYS_write, fd, buffer, bytes);
+}
+
+int epoll_wait(int fd, epoll_event* events, int most, int timeout_ms) {
+  count(wait_count);
+  return static_cast<int>(::syscall(SYS_epoll_pwait, fd, events, most, timeout_ms, nullptr, 0));
+}
+
+int epoll_ctl(int fd, int operation, int target, epoll_event* event) noexcept {
+  count(other_count, "epoll_ctl");
+  return static_cast<int>(::syscall(SYS_epoll_ctl, fd, operation, target, event));
+}
+
+int setsockopt(int fd, int level, int name, const void* value, socklen_t length) noexcept {
+  count(other_count, "setsockopt");
+  return static_cast<int>(::syscall(SYS_setsockopt, fd, level, name, value, length));
+}
+
+int getsockopt(int fd, int level, int name, void* value, socklen_t* length) noexcept {
+  count(other_count, "getsockopt");
+  return static_cast<int>(::syscall(SYS_getsockopt, fd, level, name, value, length));
+}
+
+int munmap(void* memory, size_t bytes) noexcept {
+  count(other_count, "munmap");
+  return static_cast<int>(::syscall(SYS_munmap, memory, bytes));
+}
+
+}  // extern "C"

@@ -1,0 +1,20 @@
+// Counts the system calls that one thread makes by way of the C library.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace sluice::counted_calls {
+
+struct Counts {
+  int64_t recv = 0;
+  int64_t send = 0;
+  int64_t wait = 0;    // epoll_wait
+  int64_t others = 0;  // everything else that the hot path could be tempted to call
+  std::string last_other;
+};
+
+void count_this_thread();
+Counts take();  // since the last call
+
+}  // namespace sluice::counted_calls

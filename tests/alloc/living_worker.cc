@@ -1,0 +1,117 @@
+// The worker's report (SIGUSR2) is read back from its log, as an operator would.
+#include "tests/alloc/living_worker.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "net/check.h"
+#include "net/listener.h"
+#include "net/sys.h"
+
+namespace sluice::alloc {
+
+namespace {
+
+PeerConfig peer_at(uint16_t port) {
+  PeerConfig peer;
+  peer.address = Address::from_ip("127.0.0.1", port).value();
+  peer.uri = parse_server_uri("ws://127.0.0.1:" + std::to_string(port)).value();
+  peer.name = peer.address.text();
+  return peer;
+}
+
+}  // namespace
+
+int open_loopback() {
+  const Result<int> fd = open_listener(Address::from_ip("127.0.0.1", 0).value(), false);
+  SLUICE_CHECK(fd.ok());
+  return fd.value();
+}
+
+uint16_t port_of(int listener) {
+  return sys::local_address(listener).port();
+}
+
+ConfigRef make_config(uint16_t upstream_port) {
+  const int dead_listener = open_loopback();
+  const PeerConfig dead_peer = peer_at(port_of(dead_listener));
+  sys::close(dead_listener);
+  auto* config = new Config;
+  config->user = "root";
+  config->listeners.emplace_back();
+  config->upstreams.push_back({"good", {peer_at(upstream_port)}});
+  config->upstreams.push_back({"dead", {dead_peer, dead_peer}});
+  RouteConfig dead;
+  dead.path = "/dead";
+  dead.upstream = 1;
+  RouteConfig good;
+  good.path = "/";
+  good.match_host = "a.example";
+  good.match_headers = {{"X-One", "1"}};
+  good.set_headers = {{"X-Two", "2"}};
+  good.close_timeout_ms = 500;
+  config->routes = {dead, good};
+  return ConfigRef(config);
+}
+
+LivingWorker::LivingWorker(ConfigRef config, const std::function<void()>& on_thread)
+    : log_path_("/tmp/sluice-alloc." + std::to_string(::getpid())) {
+  WorkerSetup setup;
+  const int listener = open_loopback();
+  port_ = port_of(listener);
+  setup.config = std::move(config);
+  setup.listeners = {listener};
+  setup.worker_connections = 100;
+  setup.logs.error.fd = sys::open_for_append(log_path_.c_str());
+  setup.logs.access.fd = sys::open_for_append("/dev/null");
+  thread_ = std::thread([this, setup, on_thread] {
+    Worker worker(setup);
+    on_thread();
+    serving_ = true;
+    if (worker.run() != 0) std::abort();
+  });
+  while (!serving_) ::usleep(100);
+}
+
+LivingWorker::~LivingWorker() {
+  ::kill(::getpid(), SIGQUIT);
+  thread_.join();
+  ::unlink(log_path_.c_str());
+}
+
+std::string LivingWorker::wait_until_empty() const {
+  std::string last;
+  for (size_t tries = 0; tries < 100; ++tries) {
+    last = report(tries);
+    if (last.starts_with(
+            "sessions 0, relaying 0, rings lent 0, blocks lent 0, bytes lent 0, timers 0")) {
+      return "";
+    }
+    ::usleep(10'000);
+  }
+  return "left behind: " + last;
+}
+
+// What the worker says of itself, or "" after a while.
+std::string LivingWorker::report(size_t earlier) const {
+  ::kill(::getpid(), SIGUSR2);
+  for (int tries = 0; tries < 5'000; ++tries) {
+    std::ifstream file(log_path_);
+    std::stringstream text;
+    text << file.rdbuf();
+    const std::string all = text.str();
+    size_t seen = 0;
+    for (size_t at = all.find("sessions "); at != std::string::npos;
+         at = all.find("sessions ", at + 1)) {
+      if (seen++ == earlier) return all.substr(at, all.find('\n', at) - at);
+    }
+    ::usleep(1'000);
+  }
+  return "";
+}
+
+}  // namespace sluice::alloc

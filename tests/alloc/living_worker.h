@@ -1,0 +1,43 @@
+// LivingWorker: the real Worker in a thread of this process, between loopback sockets of the test.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <thread>
+
+#include "core/worker.h"
+
+namespace sluice::alloc {
+
+// Listeners on ports that the kernel chose.
+int open_loopback();
+uint16_t port_of(int listener);
+
+// Routes: "/dead" to two peers that refuse, everything else of host a.example to `upstream_port`.
+ConfigRef make_config(uint16_t upstream_port);
+
+class LivingWorker {
+ public:
+  // Returns once it serves; `on_thread` runs on its thread before.
+  LivingWorker(ConfigRef config, const std::function<void()>& on_thread);
+  LivingWorker(const LivingWorker&) = delete;
+  LivingWorker& operator=(const LivingWorker&) = delete;
+  // Ends it in order (SIGQUIT): every session must have gone.
+  ~LivingWorker();
+
+  uint16_t port() const { return port_; }
+  // "" once nothing is held any more, else what is left after a while.
+  std::string wait_until_empty() const;
+
+ private:
+  std::string report(size_t earlier) const;
+
+  std::string log_path_;
+  uint16_t port_ = 0;
+  std::atomic<bool> serving_{false};
+  std::thread thread_;
+};
+
+}  // namespace sluice::alloc

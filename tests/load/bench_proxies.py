@@ -1,0 +1,204 @@
+"""The proxies that are compared: installing them, their configurations, and starting one of them
+before one upstream, with one worker, on a free loopback port."""
+import grp
+import os
+import pwd
+import resource
+import shutil
+import subprocess
+
+import bench_proc as proc
+
+NAMES = ("none", "relay-64k", "relay-256k", "nginx", "nginx-tuned", "haproxy", "sluice")
+COMPARED = ("relay-256k", "nginx-tuned", "haproxy")  # what ratios are taken against
+PACKAGES = {"nginx": "nginx-light", "haproxy": "haproxy"}
+TUNED_BUFFER = "256k"
+
+# Services are not started by installing: policy-rc.d is how Debian's packages ask.
+INSTALL = """
+set -e
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+  printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
+  chmod +x /usr/sbin/policy-rc.d
+  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get install -y -qq --no-install-recommends "$@" || {
+  apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"
+}
+"""
+
+NGINX = """daemon off;
+user {user} {group};
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx.log error;
+events {{ worker_connections {connections}; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  proxy_http_version 1.1;
+  proxy_set_header Host $host;
+  proxy_set_header Upgrade $http_upgrade;
+  proxy_set_header Connection "upgrade";
+  proxy_read_timeout 1h;
+  proxy_send_timeout 1h;
+{tuning}  server {{
+    listen 127.0.0.1:{port};
+{locations}  }}
+}}
+"""
+NGINX_TUNING = """  proxy_buffer_size {size};
+  proxy_buffers 8 {size};
+  proxy_busy_buffers_size {size};
+"""
+HAPROXY = """global
+  nbthread 1
+  maxconn {connections}
+defaults
+  mode http
+  maxconn {connections}
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+  timeout tunnel 1h
+frontend front
+  bind 127.0.0.1:{port}
+{choices}  default_backend b0
+"""
+SLUICE = """workers {workers}
+error_log {folder}/sluice.log warn
+access_log off
+listen 127.0.0.1:{port}
+"""
+
+
+def find(program):
+    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin:/sbin")
+
+
+def as_root(script, words):
+    command = ["sh", "-c", script, "sh", *words]
+    return command if os.geteuid() == 0 else ["sudo", *command]
+
+
+def install(names):
+    """Installs what is missing for these proxies; returns those that can be run."""
+    programs = sorted({name.split("-")[0] for name in names} & PACKAGES.keys())
+    missing = [PACKAGES[program] for program in programs if find(program) is None]
+    if missing:
+        proc.say("bench: installing " + " ".join(missing))
+        try:
+            done = subprocess.run(as_root(INSTALL, missing), stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                  timeout=600, check=False)
+            fault = done.stderr.strip().splitlines()[-1:] if done.returncode else []
+        except (OSError, subprocess.TimeoutExpired) as error:
+            fault = [str(error)]
+        if fault:
+            proc.say(f"bench: installing them failed: {fault[0]}")
+    lost = [program for program in programs if find(program) is None]
+    for program in lost:
+        proc.say(f"bench: {program} is not here, going on without it")
+    return [name for name in names if name.split("-")[0] not in lost]
+
+
+class Upstream:
+    """A sluice-echo on a free port."""
+
+    def __init__(self, bin_folder, *options, **how):
+        self.child = proc.start(
+            [bin_folder + "/sluice-echo", "--listen", "127.0.0.1:0", "--quiet", *options],
+            stdout=subprocess.PIPE, text=True, **how)
+        line = self.child.stdout.readline()
+        if not line.startswith("listening on "):
+            raise proc.Failure("sluice-echo did not start")
+        self.port = int(line.rsplit(":", 1)[1])
+
+    def end(self):
+        proc.end(self.child)
+
+
+class Proxy:
+    """One of NAMES before upstreams: the first serves every path, the n-th others under /n."""
+
+    def __init__(self, name, bin_folder, folder, ports, workers=1, cpus=None):
+        self.name = name
+        self.child = None
+        self.port = ports[0] if name == "none" else proc.free_port()
+        self.ports = ports
+        if name == "none":
+            return
+        os.makedirs(folder, exist_ok=True)
+        os.chmod(folder, 0o755)
+        with open(folder + "/output", "w", encoding="utf-8") as output:
+            self.child = proc.start(self.command(bin_folder, folder, workers), cpus=cpus,
+                                    stdout=output, stderr=output)
+        try:
+            proc.await_listener(self.child, self.port, name)
+        except proc.Failure as failure:
+            said = proc.read(folder + "/output").strip()
+            proc.end(self.child)
+            raise proc.Failure(f"{failure}: {said}" if said else str(failure)) from None
+
+    def pids(self):
+        """All its processes as they are now."""
+        return proc.tree(self.child.pid) if self.child is not None else []
+
+    def url(self, upstream=0):
+        if self.name == "none":
+            return f"ws://127.0.0.1:{self.ports[upstream]}/"
+        return f"ws://127.0.0.1:{self.port}/" + (f"{upstream}/" if upstream else "")
+
+    def end(self):
+        if self.child is not None:
+            proc.end(self.child)
+
+    def command(self, bin_folder, folder, workers):
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        if self.name.startswith("relay-"):
+            return [bin_folder + "/bare-relay", "--listen", f"127.0.0.1:{self.port}",
+                    "--to", f"127.0.0.1:{self.ports[0]}", "--buffer", self.name[6:]]
+        if self.name.startswith("nginx"):
+            conf = write(folder + "/nginx.conf", nginx_conf(self, folder, min(most - 100, 14000)))
+            return [find("nginx"), "-c", conf, "-p", folder, "-e", folder + "/nginx.log"]
+        if self.name == "haproxy":
+            conf = write(folder + "/haproxy.cfg", haproxy_conf(self, min(most // 2 - 100, 6000)))
+            return [find("haproxy"), "-db", "-f", conf]
+        conf = write(folder + "/sluice.conf", sluice_conf(self, folder, workers))
+        return [bin_folder + "/sluice", "-c", conf]
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+def nginx_conf(proxy, folder, connections):
+    tuning = NGINX_TUNING.format(size=TUNED_BUFFER) if proxy.name == "nginx-tuned" else ""
+    locations = "".join(
+        f"    location /{number or ''} {{ proxy_pass http://127.0.0.1:{port}; }}\n"
+        for number, port in enumerate(proxy.ports))
+    me = pwd.getpwuid(os.geteuid())
+    return NGINX.format(folder=folder, connections=connections, tuning=tuning, port=proxy.port,
+                        locations=locations, user=me.pw_name,
+                        group=grp.getgrgid(me.pw_gid).gr_name)
+
+
+def haproxy_conf(proxy, connections):
+    numbers = range(len(proxy.ports))
+    choices = "".join(f"  use_backend b{n} if {{ path_beg /{n}/ }}\n" for n in numbers if n)
+    backends = "".join(f"backend b{n}\n  server s 127.0.0.1:{proxy.ports[n]}\n" for n in numbers)
+    return HAPROXY.format(connections=connections, port=proxy.port, choices=choices) + backends
+
+
+def sluice_conf(proxy, folder, workers):
+    routes = "".join(f"route /{number}\n  proxy_pass ws://127.0.0.1:{port}\n"
+                     for number, port in enumerate(proxy.ports) if number)
+    routes += f"route /\n  proxy_pass ws://127.0.0.1:{proxy.ports[0]}\n"
+    return SLUICE.format(workers=workers, folder=folder, port=proxy.port) + routes

@@ -1,0 +1,125 @@
+"""The rounds: every workload through every proxy, one after another, in alternating order."""
+import os
+import statistics
+import time
+
+import bench_proc as proc
+import bench_proxies
+import bench_workloads as workloads
+
+IDLE_ROUNDS = 2  # memory does not wander as time does
+PROBE_SECONDS = 0.3
+RATE_SHARE = 1 / 3  # of what the slowest proxy does
+
+
+class Runner:
+    """Keeps one proxy of each name before each upstream, and collects a record for each run."""
+
+    def __init__(self, options, names, folder):
+        self.options = options
+        self.names = list(names)
+        self.folder = folder
+        self.records = []
+        self.errors = []
+        self.upstreams = {}
+        self.proxies = {}
+        self.rate = 0
+        self.rounds_done = 0
+        cores = sorted(os.sched_getaffinity(0))
+        pinned = options.pin and len(cores) > 1
+        self.proxy_cpus = {cores[0]} if pinned else None
+        self.load_cpus = set(cores[1:]) if pinned else None
+
+    def run(self, chosen, rounds, deadline=None):
+        """All rounds, or as many as begin before the deadline (of time.monotonic)."""
+        self.start_all(chosen)
+        longest = 0.0
+        for round_number in range(rounds):
+            begin = time.monotonic()
+            if deadline is not None and round_number and begin + longest > deadline:
+                proc.say(f"bench: time is over after {round_number} of {rounds} rounds")
+                break
+            for workload in chosen:
+                if workload.kind != "idle" or round_number < IDLE_ROUNDS:
+                    self.run_workload(workload, round_number)
+            self.rounds_done += 1
+            longest = max(longest, time.monotonic() - begin)
+
+    def run_workload(self, workload, round_number):
+        if workload.kind == "idle" and self.options.quick and round_number:
+            return
+        if workload.kind == "rate" and not self.rate:
+            self.choose_rate(workload)
+        names = self.names if round_number % 2 == 0 else self.names[::-1]
+        proc.say(f"round {round_number + 1}: {workload.name}")
+        for name in names:
+            record = self.try_once(workload, name, self.options.seconds)
+            if record is None:
+                continue
+            record.update(round=round_number, workload=workload.name, proxy=name)
+            self.records.append(record)
+            if record["errors"]:
+                self.fail(workload, name, f"{record['errors']} errors, first: "
+                                          f"{record['first_error']}")
+
+    def try_once(self, workload, name, seconds):
+        """A record, or None where there is none to be had."""
+        try:
+            if workload.kind == "idle":
+                return None if name == "none" else self.measure_idle(workload, name)
+            proxy = self.proxies.get((name, workload.upstream))
+            if proxy is None:
+                return None
+            return workloads.measure(self.options.bin, workload, proxy,
+                                     self.upstreams[workload.upstream], seconds,
+                                     self.rate if workload.kind == "rate" else 0, self.load_cpus)
+        except proc.Failure as failure:
+            self.fail(workload, name, str(failure))
+            return None
+
+    def measure_idle(self, workload, name):
+        """Of a fresh proxy: what load left behind in it is not a session's."""
+        proxy = self.start(name, workload, "idle")
+        try:
+            sessions = workloads.idle_sessions(self.options.quick)
+            return workloads.measure_idle(self.options.bin, workload, proxy, sessions)
+        finally:
+            proxy.end()
+
+    def fail(self, workload, name, text):
+        proc.say(f"bench: {name}, {workload.name}: {text}")
+        self.errors.append({"workload": workload.name, "proxy": name, "text": text})
+
+    def choose_rate(self, workload):
+        """Once, from what every proxy does of the same messages."""
+        speeds = []
+        for name in self.names:
+            measured = [record["per_second"] for record in self.records
+                        if record["workload"] == "echo-125" and record["proxy"] == name]
+            if not measured:
+                record = self.try_once(workload, name, PROBE_SECONDS)
+                measured = [record["per_second"]] if record else []
+            speeds += [statistics.median(measured)] if measured else []
+        slowest = min(speeds, default=300)
+        self.rate = max(100, int(slowest * RATE_SHARE) // 100 * 100)
+        proc.say(f"bench: the fixed rate is {self.rate} messages a second")
+
+    # --- processes --------------------------------------------------------------------------------
+    def start_all(self, chosen):
+        for workload in chosen:
+            if workload.upstream not in self.upstreams:
+                self.upstreams[workload.upstream] = bench_proxies.Upstream(
+                    self.options.bin, *workload.upstream, cpus=self.load_cpus)
+            for name in self.names:
+                key = name, workload.upstream
+                if key in self.proxies or workload.kind == "idle":
+                    continue
+                try:
+                    self.proxies[key] = self.start(name, workload, f"{len(self.proxies)}")
+                except proc.Failure as failure:
+                    self.proxies[key] = None
+                    self.fail(workload, name, str(failure))
+
+    def start(self, name, workload, label):
+        return bench_proxies.Proxy(name, self.options.bin, f"{self.folder}/{name}-{label}",
+                                   [self.upstreams[workload.upstream].port], cpus=self.proxy_cpus)
