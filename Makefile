@@ -32,6 +32,7 @@ test: test-deps ## build and run every test
 	@ctest --test-dir $(BUILD) --output-on-failure --timeout 600 -j $(JOBS)
 
 bench: all ## measure sluice beside a bare relay, nginx and haproxy; table, JSON and a page of plots
+	@$(BUILD)/bin/frame-bench
 	@tests/load/bench.py $(BUILD)/bin $(BENCH)
 
 many: all ## hold as many idle sessions as the machine permits

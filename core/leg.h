@@ -25,7 +25,6 @@ class Leg {
   // Takes over a descriptor that is non-blocking and not watched yet.
   void attach(int fd) {
     fd_ = fd;
-    plain_ = PlainTransport(fd);
     readable = writable = input_ended = output_ended = false;
     short_means_drained_ = true;
   }
@@ -42,14 +41,14 @@ class Leg {
 
   // recv and send that keep `readable` and `writable` true to the kernel's state.
   Io recv(std::span<const iovec> pieces) {
-    const Io io = plain_.recv(pieces);
+    const Io io = PlainTransport(fd_).recv(pieces);
     if (io.state != Io::State::open || (short_means_drained_ && io.bytes < bytes_of(pieces))) {
       readable = false;
     }
     return io;
   }
   Io send(std::span<const iovec> pieces) {
-    const Io io = plain_.send(pieces);
+    const Io io = PlainTransport(fd_).send(pieces);
     if (io.state != Io::State::open || (short_means_drained_ && io.bytes < bytes_of(pieces))) {
       writable = false;
     }
@@ -58,7 +57,7 @@ class Leg {
   void shutdown_write() {
     if (output_ended) return;
     output_ended = true;
-    plain_.shutdown_write();
+    PlainTransport(fd_).shutdown_write();
   }
 
   bool readable = false;
@@ -73,7 +72,6 @@ class Leg {
     return sum;
   }
 
-  PlainTransport plain_{-1};
   int fd_ = -1;
   bool short_means_drained_ = true;
 };

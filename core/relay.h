@@ -76,8 +76,6 @@ class Direction {
   const FrameScanner& scanner() const { return scanner_; }
   uint64_t bytes() const { return bytes_; }  // of frames, accepted from the source
 
-  bool on_stall_list = false;  // the worker's; see Session
-
  private:
   enum class Flow : uint8_t { drained, blocked, failed };
 

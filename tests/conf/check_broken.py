@@ -7,6 +7,7 @@ the .expected file; also checks that the confs that come with sluice are good.
 In an .expected file FILE stands for the conf's name, but not behind "(" or "|": there it is a
 directive's argument. Confs are read from inside their folder, so that messages hold no other path.
 """
+import os
 import pathlib
 import re
 import subprocess
@@ -20,6 +21,8 @@ CONF = HERE.parent.parent / "conf"
 # Nothing else is set: what is unset on one machine must not be set on another.
 SECRET = "hunter2"
 ENVIRONMENT = {"SLUICE_SECRET": SECRET, "CHAT_TOKEN": SECRET}
+if "LLVM_PROFILE_FILE" in os.environ:  # coverage is collected there
+    ENVIRONMENT["LLVM_PROFILE_FILE"] = os.environ["LLVM_PROFILE_FILE"]
 SANITIZER_OPTIONS = {"ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"}
 LEAST_BROKEN = 40
 
