@@ -6,7 +6,7 @@ SECONDS_EACH ?= 60
 BENCH ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all deps test-deps clang-deps run test bench many fair asan clang coverage soak fuzz install clean help
+.PHONY: all deps test-deps clang-deps run test bench many fair asan clang coverage sim soak fuzz install clean help
 
 all: deps ## build sluice, sluice-echo and sluice-bench into build/bin
 	@$(CONFIGURE) -B $(BUILD) >/dev/null
@@ -57,6 +57,9 @@ coverage: test-deps clang-deps ## run the tests under clang's coverage, print it
 	@LLVM_PROFILE_FILE=$(abspath $(BUILD))/coverage/profiles/%p%c.profraw \
 	  ctest --test-dir $(BUILD)/coverage --timeout 600 -j $(JOBS)
 	@tests/coverage/report.py $(BUILD)/coverage .
+
+sim: all ## run the simulator on fresh seeds until stopped
+	@$(BUILD)/bin/sim --forever
 
 soak: all ## open, use and abort sessions for SECONDS_EACH seconds, print what is left behind
 	@tests/integration/soak.py $(BUILD)/bin $(SECONDS_EACH)

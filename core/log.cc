@@ -138,8 +138,9 @@ void Log::tell_losses() {
     error(LogLevel::warn, "access log: " + std::to_string(lost) + " lines dropped");
     error_sink.flush();
   }
+  // Its own losses are told once it takes lines again.
+  if (!error_sink.drained()) return;
   if (const uint64_t lost = error_sink.take_dropped(); lost > 0) {
-    // Its own loss is told once it takes lines again.
     error(LogLevel::warn, "error log: " + std::to_string(lost) + " lines dropped");
   }
 }

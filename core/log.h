@@ -31,6 +31,7 @@ class LogSink {
   void lose_line() { ++dropped_; }
   void flush();
   uint64_t dropped() const { return dropped_; }
+  bool drained() const { return buffer_.empty(); }
   // Lines dropped since the last call, for a line that says so.
   uint64_t take_dropped();
 

@@ -7,10 +7,12 @@
 #include <cstdio>
 
 #include "core/conf.h"
+#include "core/conf_expand.h"
 #include "core/worker.h"
 #include "net/listener.h"
 #include "net/sys.h"
 #include "net/sys_process.h"
+#include "protocol/handshake.h"
 
 namespace sluice {
 
@@ -46,8 +48,11 @@ Master::~Master() {
 }
 
 void Master::close_listeners() {
-  for (const auto& fds : listeners_) {
-    for (const int fd : fds) sys::close(fd);
+  for (size_t i = 0; i < listeners_.size(); ++i) {
+    for (const int fd : listeners_[i]) sys::close(fd);
+    // At once, before another instance may have put its own there.
+    const Address& address = config_->listeners[i].address;
+    if (address.is_unix()) sys::remove_socket_file(address.unix_path().c_str());
   }
   listeners_.clear();
 }
@@ -55,11 +60,19 @@ void Master::close_listeners() {
 int Master::run() {
   const uint64_t limit = sys::raise_descriptor_limit();
   const uint64_t spare = limit > reserved_descriptors ? limit - reserved_descriptors : 2;
-  worker_connections_ = config_->worker_connections != 0 ? config_->worker_connections
-                                                         : static_cast<uint32_t>(spare / 2);
+  const auto most_sessions = static_cast<uint32_t>(spare / 2);
+  const uint32_t wanted = config_->worker_connections;
+  worker_connections_ = wanted != 0 ? std::min(wanted, most_sessions) : most_sessions;
   if (!open_logs(logs_)) return 1;
   log_.set_level(config_->error_log.level);
   log_.error_sink.use(logs_.error);
+  if (wanted > most_sessions) {
+    log_.error(LogLevel::warn, "worker_connections " + std::to_string(wanted) + " is more than " +
+                                   std::to_string(limit) +
+                                   " descriptors permit: " + std::to_string(most_sessions));
+  }
+  // OpenSSL reads its files at first use: here, not in a worker without privileges.
+  accept_for_key("");
   signals_ = sys::signal_pipe({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD});
   const uint32_t count = config_->workers != 0 ? config_->workers : sys::processor_count();
   workers_.resize(count);
@@ -81,11 +94,17 @@ int Master::run() {
     if (leaving_ == Leaving::fast && clock_ms() >= kill_at_ms_) signal_workers(SIGKILL);
     log_.flush();
   }
-  if (!config_->pid_file.empty()) sys::remove_file(config_->pid_file.c_str());
-  for (const ListenConfig& listener : config_->listeners) {
-    if (listener.address.is_unix()) sys::remove_file(listener.address.unix_path().c_str());
-  }
+  remove_pid_file();
   return 0;
+}
+
+// Unless it is another instance's by now.
+void Master::remove_pid_file() const {
+  std::string content;
+  if (config_->pid_file.empty() || read_whole_file(config_->pid_file, 32, content) != 0) return;
+  if (content == std::to_string(sys::process_id()) + "\n") {
+    sys::remove_file(config_->pid_file.c_str());
+  }
 }
 
 bool Master::open_logs(LogHandover& logs) {
@@ -96,6 +115,7 @@ bool Master::open_logs(LogHandover& logs) {
   }
   const Result<sys::LogDescriptor> access = open_log(config_->access_log);
   if (!access.ok()) {
+    if (error.value().fd >= 0) sys::close(error.value().fd);
     complain("access_log " + config_->access_log.path + ": " + access.fault().text());
     return false;
   }
@@ -147,7 +167,9 @@ void Master::start_worker(uint32_t number) {
   pid_t pid = sys::pair(ends);
   if (pid == 0) {
     log_.flush();  // or the child would write what is buffered a second time
+    sys::block_signals();
     pid = sys::fork();
+    if (pid != 0) sys::unblock_signals();
     if (pid == 0) {
       sys::close(ends[0]);
       become_worker(number, ends[1]);
@@ -223,6 +245,7 @@ void Master::on_signal(int signal) {
     case SIGINT:
       if (leaving_ == Leaving::fast) return;
       leaving_ = Leaving::fast;
+      close_listeners();
       kill_at_ms_ = clock_ms() + fast_end_ms;
       return signal_workers(SIGTERM);
     case SIGQUIT:

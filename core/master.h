@@ -45,6 +45,7 @@ class Master {
   void signal_workers(int signal);
   void reopen_logs();
   void check_conf();
+  void remove_pid_file() const;
   bool any_worker() const;
   int next_wait_ms() const;
 

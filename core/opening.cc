@@ -3,6 +3,7 @@
 #include "core/opening.h"
 
 #include <algorithm>
+#include <new>
 
 #include "core/access_log.h"
 #include "core/router.h"
@@ -13,7 +14,7 @@ namespace sluice {
 namespace {
 
 // One recv of a head takes at most this much, so that early frames behind it fit any ring.
-constexpr size_t head_read_bytes = 4 * 1024;
+constexpr size_t head_read_bytes = most_early_bytes;
 // How long a client may take for an error answer that it does not read.
 constexpr uint32_t answer_timeout_ms = 5'000;
 
@@ -99,7 +100,6 @@ Opening::Step Opening::read_request() {
     if (io.state != Io::State::open) {
       client.input_ended = true;
       reason_ = heard_ ? "client left before its request was complete" : "";
-      if (heard_) log_refused(0);
       return Step::abandon;
     }
     heard_ = true;
@@ -176,7 +176,18 @@ std::string Opening::target_for_log() const {
   return target;
 }
 
+void Opening::log_unanswered(const char* reason) noexcept {
+  if (!heard_ || logged_) return;
+  try {
+    if (*reason_ == '\0') reason_ = reason;
+    log_refused(0);
+  } catch (const std::bad_alloc&) {
+    session_.services().log.access_sink.lose_line();
+  }
+}
+
 void Opening::log_refused(int status) {
+  logged_ = true;
   Log& log = session_.services().log;
   if (log.access_enabled()) log.access(refused_line(session_, *this, status, reason_));
 }

@@ -46,6 +46,9 @@ class Opening {
   Step on_timer();
 
   const char* reason() const { return reason_; }
+  // The access line of a handshake that ends without an answer; the client must have said
+  // something.
+  void log_unanswered(const char* reason) noexcept;
 
   // After Step::relay: bytes that came behind the request and behind the 101, and what was agreed.
   std::string_view early(Side side) const { return early_[index_of(side)]; }
@@ -100,6 +103,7 @@ class Opening {
   int interim_answers_ = 0;
   Stage stage_ = Stage::reading_request;
   bool heard_ = false;         // the client sent at least a byte
+  bool logged_ = false;        // its access line is written
   bool checked_ = false;       // request_ is filled
   bool timed_out_ = false;     // the last connect did
   bool refusal_done_ = false;  // the body's end is queued

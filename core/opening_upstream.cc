@@ -1,4 +1,5 @@
 // Opening, the upstream's half: dialling peers, the request that goes there, what comes back.
+#include <cerrno>
 #include <charconv>
 
 #include "core/opening.h"
@@ -10,7 +11,7 @@ namespace sluice {
 
 namespace {
 
-constexpr size_t answer_read_bytes = 4 * 1024;  // early frames behind the 101 fit any ring
+constexpr size_t answer_read_bytes = most_early_bytes;  // early frames behind the 101 fit any ring
 constexpr size_t refusal_read_bytes = 16 * 1024;
 constexpr int refusal_rounds = 16;  // then others get their turn
 
@@ -40,6 +41,9 @@ Opening::Step Opening::connect_next() {
     Result<int> fd = start_connect(peer->address);
     if (!fd.ok()) {
       log_upstream(LogLevel::warn, fd.fault().text());
+      if (fd.fault().error == EMFILE || fd.fault().error == ENFILE) {
+        return refuse(503, "out of descriptors");
+      }
       continue;
     }
     if (!session_.open_leg(Side::upstream, fd.value())) continue;
@@ -129,6 +133,7 @@ Opening::Step Opening::take_answer_head(std::string_view behind) {
 }
 
 Opening::Step Opening::accept_upgrade(std::string_view behind) {
+  if (out_sent_ < out_.size()) return refuse_upstream("101 before the request was whole");
   const Head& head = answer_parser_->head();
   const char* wrong =
       check_upgrade_answer(head, request_.key, protocols_, request_.deflate_offers, agreed_);
@@ -174,7 +179,8 @@ Opening::Step Opening::relay_refusal() {
     if (io.state == Io::State::blocked) return Step::wait;
     if (io.state != Io::State::open) {
       leg.input_ended = true;
-      if (!answer_parser_->finish_body()) return Step::linger;
+      // Only an orderly end may end a body that has no other.
+      if (io.state == Io::State::failed || !answer_parser_->finish_body()) return Step::linger;
       end_refusal_body();
       continue;
     }

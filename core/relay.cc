@@ -12,9 +12,6 @@ namespace sluice {
 
 namespace {
 
-// Kept free behind what is received, so that a Close of ours (8 bytes at most) always fits.
-constexpr size_t close_reserve_bytes = 16;
-
 // What is read to be dropped goes here; nobody looks at it.
 uint8_t dropped_bytes[64 * 1024];
 
@@ -42,7 +39,8 @@ PumpEnd Direction::pump(const PumpPath& path) {
 }
 
 PumpEnd Direction::begin_with(const PumpPath& path, std::span<const uint8_t> early) {
-  if (early.empty()) return PumpEnd::waiting;
+  // What came early from the other side may have ended this direction with a Close already.
+  if (early.empty() || mode_ != Mode::flowing) return PumpEnd::waiting;
   ring_.borrow(path.buffers, BufferClass::full);
   ring_.append_unjudged(early);
   return scan(path);
@@ -70,6 +68,7 @@ void Direction::give_up(BufferPool& buffers) {
 }
 
 void Direction::shrink(BufferPool& buffers) {
+  slow_ = true;
   if (!ring_.held()) return;
   const size_t kept = ring_.queued() + ring_.unjudged() + close_reserve_bytes;
   const BufferClass wanted = std::max(buffers.class_for(kept), BufferClass::tiny);
@@ -176,14 +175,15 @@ FrameScanner::Scan Direction::scan_piece(const PumpPath& path, std::span<const u
 
 void Direction::make_room(const PumpPath& path) {
   if (!ring_.held()) {
-    ring_.borrow(path.buffers, BufferClass::full);
+    ring_.borrow(path.buffers, slow_ ? BufferClass::small : BufferClass::full);
   } else if (ring_.capacity() < BufferPool::tiny_bytes) {
-    ring_.move_to(path.buffers, BufferClass::full);
+    ring_.move_to(path.buffers, slow_ ? BufferClass::small : BufferClass::full);
   }
 }
 
 // Gives the ring back once it is empty; an incomplete header or control frame waits in a block.
 void Direction::settle(const PumpPath& path) {
+  if (ring_.queued() == 0 && !path.source.readable) slow_ = false;  // the target keeps up
   if (!ring_.held() || ring_.queued() > 0) return;
   if (ring_.unjudged() == 0) {
     ring_.release(path.buffers);

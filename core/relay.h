@@ -10,6 +10,12 @@
 
 namespace sluice {
 
+// Kept free behind what is received, so that a Close of ours (8 bytes at most) always fits.
+inline constexpr size_t close_reserve_bytes = 16;
+// What may come early, behind a handshake: it fits the smallest ring that a full one may turn out
+// to be when the budgets are spent.
+inline constexpr size_t most_early_bytes = BufferPool::tiny_bytes - close_reserve_bytes;
+
 // Why pump() came back.
 enum class PumpEnd : uint8_t {
   waiting,        // for an edge of either leg
@@ -42,8 +48,8 @@ class Direction {
     draining,   // a Close is queued or sent: the source is read and dropped
   };
 
-  // Rounds of one pump: with full rings 1 MiB, after which others get their turn.
-  static constexpr int rounds_a_pump = 4;
+  // Rounds of one pump: one full ring, after which others get their turn.
+  static constexpr int rounds_a_pump = 1;
 
   // Moves what can be moved without waiting. Every outcome but `waiting` and `more` is told once.
   PumpEnd pump(const PumpPath& path);
@@ -62,7 +68,8 @@ class Direction {
   void give_up(BufferPool& buffers);
   void release(BufferPool& buffers) { ring_.release(buffers); }
 
-  // Moves a stalled remainder into the smallest buffer that holds it.
+  // For a target that has been stalled for long: moves the remainder into the smallest buffer that
+  // holds it, and receives into small rings until it keeps up again.
   void shrink(BufferPool& buffers);
 
   Mode mode() const { return mode_; }
@@ -93,7 +100,8 @@ class Direction {
   uint64_t bytes_ = 0;
   uint32_t stalled_since_ms_ = 0;
   Mode mode_ = Mode::flowing;
-  bool stalled_ = false;
+  bool stalled_ : 1 = false;
+  bool slow_ : 1 = false;  // was stalled for long: small rings, until the source runs dry first
   CloseCode close_code_ = CloseCode::normal;  // of the Close that `finishing` leads to
 };
 

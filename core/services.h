@@ -25,7 +25,7 @@ struct Services {
   ConfigRef config;                  // for sessions that begin now
   uint32_t worker = 0;               // its number, for session ids
 
-  // Directions whose target takes nothing (Session::watch_stall); looked through by the worker.
+  // Sessions with a target that takes nothing; the worker looks through them (check_stalls).
   std::vector<Handle> stalled;
   uint64_t next_session = 1;
   uint64_t relaying = 0;  // sessions in that state now

@@ -7,6 +7,7 @@
 #include "core/access_log.h"
 #include "core/opening.h"
 #include "net/check.h"
+#include "net/connector.h"
 #include "net/sys.h"
 
 namespace sluice {
@@ -33,7 +34,7 @@ Session::~Session() {
 
 void Session::start(Handle self, int fd, bool overloaded) {
   self_ = self;
-  sys::set_no_delay(fd);
+  prepare_tcp_leg(fd);
   if (!open_leg(Side::client, fd)) return close("client could not be watched", true);
   opening_ = std::make_unique<Opening>(*this);
   if (overloaded) {
@@ -120,6 +121,7 @@ void Session::leave(CloseCode code) {
 void Session::close(const char* reason, bool abort) {
   if (state_ == State::closed) return;
   const bool relayed = state_ == State::relaying || state_ == State::closing;
+  if (opening_ != nullptr) opening_->log_unanswered(reason);
   state_ = State::closed;
   services_.reactor.cancel(timer_);
   timer_ = 0;
@@ -137,10 +139,6 @@ void Session::close(const char* reason, bool abort) {
   close_leg(Side::upstream, abort);
   for (Direction& direction : directions_) direction.release(services_.buffers);
   services_.sessions.retire(self_);
-}
-
-bool Session::idle() const {
-  return !directions_[0].holds_ring() && !directions_[1].holds_ring();
 }
 
 bool Session::open_leg(Side side, int fd) {
@@ -205,7 +203,12 @@ void Session::begin_relaying() {
   last_activity_ms_ = static_cast<uint32_t>(now_ms());
   services_.reactor.cancel(timer_);
   timer_ = 0;
-  if (route_->idle_timeout_ms > 0) arm_timer(route_->idle_timeout_ms);
+  if (route_->idle_timeout_ms > 0) {
+    arm_timer(route_->idle_timeout_ms);
+  } else {
+    // Nothing else would ever find out that a peer vanished without a word.
+    for (const Leg& each : legs_) sys::set_keep_alive(each.fd());
+  }
   for (const Side side : {Side::client, Side::upstream}) {
     const std::string_view early = opening->early(side);
     const FrameRules rules = rules_for(side);
@@ -320,6 +323,7 @@ void Session::check_stall(Side source) {
     close_leg(slow, true);
     on_left(slow, true);
     if (state_ == State::closing) settle_closing();
+    if (state_ != State::closed) enqueue();  // no edge would send the other peer's Close
   } else if (stalled_ms >= shrink_after_ms) {
     direction.shrink(services_.buffers);
   }

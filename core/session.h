@@ -44,13 +44,13 @@ class Session {
   // The worker's regular look at a session on the stall list: smaller rings after a second, abort
   // of the slow reader after send_timeout. Returns whether it stays on the list.
   bool check_stalls();
+  // The worker's last moment: legs that got everything end in order, others are aborted.
+  void end_now(const char* reason);
   // The one fault path: unwatches and closes both descriptors, gives back what was borrowed, logs
   // once, retires the handle. `abort` sends RST instead of FIN. `reason` is static text.
   void close(const char* reason, bool abort = false);
 
   State state() const { return state_; }
-  // True where both directions are without a ring, as they must be while nothing happens.
-  bool idle() const;
 
   // --- for Opening -------------------------------------------------------------------------------
   Services& services() { return services_; }
@@ -96,6 +96,7 @@ class Session {
   void record_end(ClosedBy who, uint16_t code, const char* reason);
   bool send_close(Side target, CloseCode code, bool source_goes_on);
   uint64_t moved_bytes() const;
+  bool has_unfinished() const;
   void on_fault(Side source);
   void on_peer_close(Side source);
   void on_left(Side source, bool failed);

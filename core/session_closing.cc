@@ -43,6 +43,16 @@ uint64_t Session::moved_bytes() const {
   return sum;
 }
 
+// True while a message is on its way, or what was received waits to be sent.
+bool Session::has_unfinished() const {
+  for (const Direction& direction : directions_) {
+    const bool inside =
+        direction.mode() != Direction::Mode::draining && !direction.scanner().at_boundary();
+    if (inside || !direction.delivered()) return true;
+  }
+  return false;
+}
+
 void Session::on_fault(Side source) {
   const FrameScanner& scanner = directions_[index_of(source)].scanner();
   const CloseCode code = scanner.code();
@@ -76,6 +86,8 @@ void Session::on_left(Side source, bool failed) {
   }
   if (failed) close_leg(source, false);
   begin_closing();
+  // What waited for room on the lost leg has had its edge: it is read and dropped from here on.
+  if (failed) pump(other(source));
 }
 
 // Nothing can be sent to the target; what it sent before is still read, and that read tells the
@@ -85,8 +97,8 @@ void Session::on_unwritable(Side target) {
   lost.output_ended = true;
   lost.readable = true;
   pump(target);
-  const bool read_all = directions_[index_of(target)].delivered();
-  if (state_ != State::closed && lost.open() && !lost.input_ended && read_all) {
+  const bool all_heard = !lost.readable && directions_[index_of(target)].delivered();
+  if (state_ != State::closed && lost.open() && !lost.input_ended && all_heard) {
     lost.input_ended = true;
     on_left(target, true);
   }
@@ -135,20 +147,26 @@ void Session::on_idle_timer() {
 // The wait is over. A peer whose answer to a Close is behind a long message has it extended while
 // that message moves. Whoever did not get everything is aborted, never ended as if it had.
 void Session::on_close_timer() {
-  if (patient_) {
+  if (patient_ && has_unfinished()) {
     const uint64_t moved = moved_bytes();
     if (moved != moved_before_) {
       moved_before_ = moved;
       return arm_timer(route_->close_timeout_ms);
     }
   }
-  for (const Side side : {Side::client, Side::upstream}) {
-    const Direction& to = toward(side);
-    const bool whole =
-        to.delivered() && (to.mode() == Direction::Mode::draining || to.scanner().at_boundary());
-    close_leg(side, !whole);
+  end_now("close_timeout");
+}
+
+void Session::end_now(const char* reason) {
+  if (state_ == State::closing) {
+    for (const Side side : {Side::client, Side::upstream}) {
+      const Direction& to = toward(side);
+      const bool whole =
+          to.delivered() && (to.mode() == Direction::Mode::draining || to.scanner().at_boundary());
+      close_leg(side, !whole);
+    }
   }
-  close("close_timeout");
+  close(reason, state_ == State::relaying);
 }
 
 }  // namespace sluice

@@ -7,6 +7,7 @@
 
 #include "net/sys.h"
 #include "protocol/frame_codec.h"
+#include "protocol/handshake.h"
 
 namespace sluice {
 
@@ -16,7 +17,8 @@ namespace {
 // a second).
 constexpr uint64_t leave_ms = 700;
 constexpr uint64_t stall_look_ms = 250;
-// Refusals beyond worker_connections that may be told so at once (503); more are just closed.
+// Refusals beyond worker_connections that are answered with patience, until the client has read
+// them; more get the same 503 as far as it goes at once.
 constexpr size_t overload_answers = 32;
 // Room on the list of stalled sessions from the start, so that relaying does not allocate.
 constexpr size_t expected_stalls = 1024;
@@ -147,7 +149,7 @@ int Worker::run() {
     return 1;
   }
   reactor_.run();
-  sessions_.for_each([](Handle, Session& session) { session.close("shutting down", true); });
+  sessions_.for_each([](Handle, Session& session) { session.end_now("shutting down"); });
   sessions_.sweep();
   log_.flush();
   return 0;
@@ -155,10 +157,7 @@ int Worker::run() {
 
 void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
   const size_t live = sessions_.live();
-  if (live >= worker_connections_ + overload_answers) {
-    sys::close(fd);
-    return;
-  }
+  if (live >= worker_connections_ + overload_answers) return turn_away(fd);
   Handle handle;
   try {
     handle = sessions_.create(services_, client, listener);
@@ -168,6 +167,13 @@ void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
   }
   const bool overloaded = live >= worker_connections_;
   with_session(handle, [&](Session& session) { session.start(handle, fd, overloaded); });
+}
+
+void Worker::turn_away(int fd) {
+  static const std::string answer = build_error_answer(503);
+  sys::send(fd, answer.data(), answer.size());
+  sys::shutdown_write(fd);
+  sys::close(fd);
 }
 
 void Worker::on_ready(Handle handle, unsigned leg, Readiness ready) {

@@ -53,6 +53,7 @@ class Worker final : public EventHandler, public AcceptSink {
   static void attempt(Call call);
 
   Status open(const WorkerSetup& setup);
+  static void turn_away(int fd);
   void take_logs(const LogHandover& logs);
   void on_signal(int signal);
   void leave_fast();

@@ -7,10 +7,21 @@
 
 namespace sluice {
 
+namespace {
+
+constexpr int unsent_low_water_bytes = 256 * 1024;  // a full ring's worth
+
+}  // namespace
+
+void prepare_tcp_leg(int fd) {
+  sys::set_no_delay(fd);
+  sys::set_unsent_low_water(fd, unsent_low_water_bytes);
+}
+
 Result<int> start_connect(const Address& address) {
   const int fd = sys::stream_socket(address.family());
   if (fd < 0) return Fault{"socket", -fd};
-  if (!address.is_unix()) sys::set_no_delay(fd);
+  if (!address.is_unix()) prepare_tcp_leg(fd);
   const int answer = sys::connect(fd, address);
   // EAGAIN is a unix listener's full backlog: nothing would ever report it as writable.
   if (answer == 0 || answer == -EINPROGRESS) return fd;

@@ -7,7 +7,12 @@
 
 namespace sluice {
 
-// A descriptor of the caller's, with TCP_NODELAY, on its way to `address`, or why there is none:
+// What every TCP leg is set to: no delay, and few bytes waiting unsent in the kernel. Without the
+// latter a buffer of megabytes hides for a minute that a slow reader does read, and one cut off in
+// time costs its peer all of that.
+void prepare_tcp_leg(int fd);
+
+// A descriptor of the caller's, prepared, on its way to `address`, or why there is none:
 // some refusals (unix sockets, no route) come at once.
 Result<int> start_connect(const Address& address);
 

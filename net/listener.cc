@@ -47,7 +47,8 @@ int bind_prepared(int fd, const Address& address, bool reuse_port) {
     if (unix_connect_error(address) == ECONNREFUSED) {
       sys::remove_socket_file(address.unix_path().c_str());
     }
-    return sys::bind(fd, address);
+    const int bound = sys::bind(fd, address);
+    return bound < 0 ? bound : sys::open_socket_file(address.unix_path().c_str());
   }
   sys::set_reuse_address(fd);
   if (reuse_port) sys::set_reuse_port(fd);

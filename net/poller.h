@@ -31,7 +31,9 @@ struct PollEvent {
 // Owns the kernel's queue, not the descriptors in it. One thread.
 class Poller {
  public:
-  static constexpr size_t max_events = 512;  // in one wait; more are reported by the next
+  // In one wait; more are reported by the next. With a ring's worth of bytes for each, this bounds
+  // how long a turn takes, and every 64th message for a wait costs little.
+  static constexpr size_t max_events = 64;
 
   Poller() = default;
   Poller(const Poller&) = delete;

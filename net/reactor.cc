@@ -66,9 +66,10 @@ void Reactor::update_clock() {
 }
 
 void Reactor::turn(int most_ms) {
-  int wait_ms = run_queue_.empty() ? timers_.wait_ms(now_ms_) : 0;
+  int wait_ms = run_queue_length() == 0 ? timers_.wait_ms(now_ms_) : 0;
   if (most_ms >= 0 && (wait_ms < 0 || wait_ms > most_ms)) wait_ms = most_ms;
-  running_.swap(run_queue_);  // what is put off from here on runs in the next turn
+  // What is put off from here on runs in a later turn.
+  const size_t runs_end = std::min(run_queue_.size(), run_head_ + runs_a_turn);
   const size_t count = poller_.wait(events_, wait_ms);
   update_clock();
   for (size_t i = 0; i < count; ++i) dispatch(events_[i]);
@@ -77,13 +78,21 @@ void Reactor::turn(int most_ms) {
   while (timers_.expire_next(now_ms_, cookie)) {
     handlers_[handler_of(cookie)]->on_timer(handle_of(cookie), leg_of(cookie));
   }
-
-  for (const uint64_t run : running_) {
-    handlers_[handler_of(run)]->on_run(handle_of(run));
-  }
-  running_.clear();
-
+  run_some(runs_end);
   for (uint32_t i = 0; i < handler_count_; ++i) handlers_[i]->on_turn_end();
+}
+
+// The queue is a vector that is emptied from its front; what was taken is erased once it is the
+// larger part.
+void Reactor::run_some(size_t end) {
+  while (run_head_ < end) {
+    const uint64_t cookie = run_queue_[run_head_++];
+    handlers_[handler_of(cookie)]->on_run(handle_of(cookie));
+  }
+  if (run_head_ * 2 >= run_queue_.size()) {
+    run_queue_.erase(run_queue_.begin(), run_queue_.begin() + static_cast<ptrdiff_t>(run_head_));
+    run_head_ = 0;
+  }
 }
 
 void Reactor::run() {

@@ -33,6 +33,8 @@ class Reactor {
   // A handler's number in cookies.
   using HandlerId = uint32_t;
 
+  static constexpr size_t runs_a_turn = 64;  // as many as events, see Poller::max_events
+
   Reactor();
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
@@ -51,8 +53,9 @@ class Reactor {
   TimerId arm(uint64_t deadline_ms, HandlerId handler, Handle handle, unsigned which);
   void cancel(TimerId id) { timers_.cancel(id); }
 
-  // Puts a run off to the next turn, after its events, so that one busy peer starves nobody. Each
-  // entry is one run; whoever must not run twice keeps a flag.
+  // Puts a run off to a later turn, after its events, so that one busy peer starves nobody: the
+  // next one, where no more than runs_a_turn wait. Each entry is one run; whoever must not run
+  // twice keeps a flag.
   void enqueue(HandlerId handler, Handle handle);
 
   // This turn's clock, read once a turn.
@@ -66,10 +69,11 @@ class Reactor {
   void stop() { stopped_ = true; }
 
   size_t armed_timers() const { return timers_.armed(); }
-  size_t run_queue_length() const { return run_queue_.size(); }
+  size_t run_queue_length() const { return run_queue_.size() - run_head_; }
 
  private:
   void dispatch(const PollEvent& event);
+  void run_some(size_t end);
 
   Poller poller_;
   uint64_t now_ms_;
@@ -77,8 +81,8 @@ class Reactor {
   std::array<EventHandler*, 64> handlers_{};
   uint32_t handler_count_ = 0;
   std::array<PollEvent, Poller::max_events> events_;
-  std::vector<uint64_t> run_queue_;
-  std::vector<uint64_t> running_;
+  std::vector<uint64_t> run_queue_;  // from run_head_ on
+  size_t run_head_ = 0;
   bool stopped_ = false;
 };
 

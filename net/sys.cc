@@ -93,6 +93,10 @@ int shutdown_write(int fd) {
   return retry([&] { return ::shutdown(fd, SHUT_WR); });
 }
 
+int open_socket_file(const char* path) {
+  return ::chmod(path, 0666) == 0 ? 0 : -errno;
+}
+
 // connect() to a plain file is refused like one to a dead listener's socket, so look before.
 int remove_socket_file(const char* path) {
   struct stat what {};
@@ -115,6 +119,12 @@ int take_socket_error(int fd) {
 
 int set_no_delay(int fd) {
   return set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+int set_unsent_low_water(int fd, int bytes) {
+  return set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, bytes);
+}
+int set_keep_alive(int fd) {
+  return set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 int set_reuse_address(int fd) {
   return set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);

@@ -18,7 +18,7 @@
 namespace sluice::sys {
 
 // --- data path
-// ------------------------------------------------------------------------------------
+
 ssize_t recv(int fd, void* buffer, size_t bytes);
 ssize_t send(int fd, const void* buffer, size_t bytes);  // MSG_NOSIGNAL
 // For rings that wrap; at most two pieces.
@@ -26,7 +26,7 @@ ssize_t recv_pieces(int fd, std::span<const iovec> pieces);
 ssize_t send_pieces(int fd, std::span<const iovec> pieces);
 
 // --- sockets: every descriptor is non-blocking and close-on-exec
-// -----------------------------------
+
 int stream_socket(int family);
 // The accepted descriptor, or -errno; fills `peer`.
 int accept(int listener, Address& peer);
@@ -34,12 +34,18 @@ int bind(int fd, const Address& address);
 int listen(int fd, int backlog);
 int connect(int fd, const Address& address);  // -EINPROGRESS is the ordinary answer
 int shutdown_write(int fd);
+// Lets every user connect, whatever the umask says.
+int open_socket_file(const char* path);
 // -ENOTSOCK for a file of another kind, which stays.
 int remove_socket_file(const char* path);
 int close(int fd);
 // The pending error of a socket (SO_ERROR) as a positive errno, 0 where there is none.
 int take_socket_error(int fd);
 int set_no_delay(int fd);
+// The socket reports room once less than that much waits unsent in it (TCP, where the system knows
+// it).
+int set_unsent_low_water(int fd, int bytes);
+int set_keep_alive(int fd);
 int set_reuse_address(int fd);
 int set_reuse_port(int fd);
 int set_v6_only(int fd);
@@ -51,20 +57,20 @@ int pair(int fds[2]);  // a connected pair of unix stream sockets
 int unread_bytes(int fd);
 
 // --- descriptors over a unix socket (master and workers)
-// ------------------------------------------ Sends `bytes` with `fds` attached; -errno, or the
-// bytes sent.
+
+// Sends `bytes` with `fds` attached; -errno, or the bytes sent.
 ssize_t send_with_descriptors(int fd, std::span<const uint8_t> bytes, std::span<const int> fds);
 // Fills at most `fd_limit` descriptors, close-on-exec; sets `fd_count`.
 ssize_t recv_with_descriptors(int fd, std::span<uint8_t> bytes, int* fds, size_t fd_limit,
                               size_t& fd_count);
 
 // --- memory: zeroed pages, or null; given back to the system at once
-// ---------------------------------
+
 void* map_memory(size_t bytes);
 void unmap_memory(void* memory, size_t bytes);
 
 // --- clock and randomness
-// -------------------------------------------------------------------------
+
 uint64_t monotonic_ns();   // never jumps
 uint64_t wall_clock_ms();  // since 1970, for logs only
 void random_bytes(void* buffer, size_t bytes);

@@ -167,7 +167,20 @@ int signal_pipe(std::initializer_list<int> signals) {
   ::sigfillset(&action.sa_mask);
   for (const int signal : signals) SLUICE_CHECK(::sigaction(signal, &action, nullptr) == 0);
   ::signal(SIGPIPE, SIG_IGN);
+  unblock_signals();
   return signal_read_end;
+}
+
+void block_signals() {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+}
+
+void unblock_signals() {
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
 int next_signal(int pipe) {

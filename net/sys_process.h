@@ -14,8 +14,8 @@
 namespace sluice::sys {
 
 // --- files
-// ---------------------------------------------------------------------------------------- Writes
-// of up to this much to a pipe are taken whole or not at all (PIPE_BUF).
+
+// Writes of up to this much to a pipe are taken whole or not at all (PIPE_BUF).
 inline constexpr size_t pipe_atomic_bytes = 4096;
 
 int open_for_append(const char* path);
@@ -35,7 +35,7 @@ struct LogDescriptor {
 LogDescriptor open_standard_stream(int fd);
 
 // --- processes
-// ------------------------------------------------------------------------------------
+
 pid_t fork();
 pid_t process_id();
 int kill(pid_t pid, int signal);
@@ -52,10 +52,15 @@ Status drop_privileges(const std::string& user);
 Status user_exists(const std::string& user);
 
 // --- signals: delivered as bytes of a pipe
-// ---------------------------------------------------------- From then on these signals are written
-// to a pipe, whose non-blocking reading end is returned. A forked child calls it again to have a
-// pipe of its own. SIGPIPE is ignored.
+
+// From then on, and no longer blocked, these signals are written to a pipe, whose non-blocking
+// reading end is returned. A forked child calls it again to have a pipe of its own. SIGPIPE is
+// ignored.
 int signal_pipe(std::initializer_list<int> signals);
+// Around fork(): a signal that comes to a child before it has its own pipe would be written to its
+// parent's. The child lets them in by signal_pipe().
+void block_signals();
+void unblock_signals();
 // The next signal that came, or 0.
 int next_signal(int pipe);
 // Waits until the descriptor is readable or the time is over.

@@ -50,7 +50,10 @@ class EndToEnd {
  public:
   explicit EndToEnd(const Head& head) : nominated_(list_elements(head, "Connection")) {}
 
+  // Names with an underscore are dropped, as nginx does: some servers read X_A as X-A, which would
+  // let a client set what a route sets or removes.
   bool keeps(std::string_view name) const {
+    if (name.find('_') != std::string_view::npos) return false;
     return !is_hop_by_hop(name) && !named_in(nominated_, name) && !header_is_reserved(name);
   }
 

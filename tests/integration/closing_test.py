@@ -1,10 +1,12 @@
 """How sessions end: DESIGN.md section 7, leaving a leg, and the timeouts. Codes, boundaries, what is
 still delivered, and who sees an abort."""
+import fcntl
 import struct
+import termios
 import threading
 import time
 
-from harness import Sluice, Suite
+from harness import Sluice, Suite, wait_until
 from wire import (BINARY, CLOSE, TEXT, Reset, Upstream, close_payload, frame, header, pair)
 
 suite = Suite()
@@ -204,6 +206,65 @@ def death_behind_a_slow_reader():
         except Reset:
             assert sent % len(flood) != 0, "an abort although the last frame was whole"
         assert 0 < frames <= sent // len(flood)
+
+
+def wait_until_acknowledged(sock):
+    """What was sent has arrived at the other end's kernel, so that a reset does not take it back."""
+    def left():
+        return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4))[0]
+    wait_until(lambda: left() == 0, "everything acknowledged")
+
+
+@suite.check
+def whole_messages_arrive_before_a_reset_is_told():
+    """More than a turn's worth waits when the upstream resets, and the client's message fails there."""
+    with started() as (sluice, upstream):
+        for _ in range(5):
+            client, server = pair(sluice, upstream)
+            flood = frame(BINARY, b"m" * 99_990) * 20
+
+            def send_and_reset(server=server, flood=flood):
+                server.send(flood)
+                wait_until_acknowledged(server.sock)
+                server.reset()
+            threading.Thread(target=send_and_reset, daemon=True).start()
+            client.send_frame(TEXT, "nobody reads this")
+            for _ in range(20):
+                client.expect(BINARY, b"m" * 99_990)
+            client.expect_close(1011)
+            client.close()
+
+
+@suite.check
+def steady_slow_reader_gets_everything():
+    """Whoever reads all the time is not cut off, although the kernel's buffers hide it for long."""
+    with started("@close_timeout 1s\n@send_timeout 2s") as (sluice, upstream):
+        client, server = pair(sluice, upstream)
+        size = 3_000_000
+        threading.Thread(target=lambda: (server.send(frame(BINARY, b"m" * size)),
+                                         server.send_frame(CLOSE, close_payload(1000))),
+                         daemon=True).start()
+        got = 0
+        while got < size + 10:
+            got += len(client.take(min(30_000, size + 10 - got)))
+            time.sleep(0.06)
+        client.expect_close(1000)
+
+
+@suite.check
+def dripping_after_a_close_has_an_end():
+    with started("@close_timeout 400ms") as (sluice, upstream):
+        client, server = pair(sluice, upstream)
+        client.send_frame(CLOSE, close_payload(1000))
+        server.expect_close(1000)
+        begin = time.monotonic()
+        try:
+            while time.monotonic() - begin < 10:
+                server.send_frame(TEXT, "x")
+                time.sleep(0.1)
+        except OSError:
+            pass
+        assert time.monotonic() - begin < 5, "close_timeout never came"
 
 
 @suite.check

@@ -31,8 +31,9 @@ def end_to_end_fields_travel_and_others_do_not():
         ("Connection", "X-Hop, keep-alive"), ("X-Hop", "1"), ("Keep-Alive", "5"), ("TE", "trailers"),
         ("Proxy-Authorization", "no"), ("Cookie", "a=b"), ("X-Twice", "one"), ("X-Twice", "two"),
         ("Origin", "http://page.example"), ("X-Forwarded-For", "6.6.6.6"),
-        ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "evil"), ("Content-Length", "0")])
+        ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "evil"), ("X_Forwarded_For", "6.6.6.6"), ("Content-Length", "0")])
     assert head.line == "GET / HTTP/1.1"
+    assert not head.all("X_Forwarded_For"), "some servers read it as X-Forwarded-For"
     for name in ("X-Hop", "Keep-Alive", "TE", "Proxy-Authorization", "Content-Length"):
         assert not head.all(name), name
     assert head.get("Cookie") == "a=b" and head.all("X-Twice") == ["one", "two"]

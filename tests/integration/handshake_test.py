@@ -283,6 +283,31 @@ def refusals_that_break_off_stay_incomplete():
 
 
 @suite.check
+def refusal_that_is_reset_stays_incomplete():
+    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
+        def handle(wire):
+            wire.head()
+            wire.send(b"HTTP/1.1 403 No\r\n\r\nhalf of it")
+            time.sleep(0.1)
+            wire.reset()
+        upstream.serve(handle)
+        _, body = refusal(sluice, request())
+        assert b"half of it" in body and not body.endswith(b"0\r\n\r\n"), body
+
+
+@suite.check
+def abandoned_handshake_has_an_access_line():
+    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
+        client = dial(sluice.port)
+        client.send(request("/left"))
+        server = upstream.accept()
+        server.head()
+        client.reset()
+        line = sluice.access_line("refused", target="/left")
+        assert line["status"] == "0" and "client left" in line["reason"], line
+
+
+@suite.check
 def upstream_that_cannot_be_reached():
     with Sluice(f"route /\n  proxy_pass ws://127.0.0.1:{free_port()}") as sluice:
         begin = time.monotonic()

@@ -219,6 +219,64 @@ def workers_survive_their_master():
 
 
 @suite.check
+def quit_right_after_the_start():
+    """A signal that comes while workers are being born reaches them all."""
+    for i in range(8):
+        with Upstream() as upstream:
+            sluice = simple(upstream, workers=16, wait=False)
+            try:
+                time.sleep(0.005 + 0.005 * i)
+                sluice.signal(signal.SIGQUIT)
+                status = sluice.wait(10)
+                assert status in (0, -signal.SIGQUIT), status  # before main() the signal just ends it
+            finally:
+                sluice.remove()
+
+
+@suite.check
+def crowd_beyond_worker_connections():
+    with Upstream() as upstream, simple(upstream, "@worker_connections 2") as sluice:
+        held = [pair(sluice, upstream) for _ in range(2)]
+        crowd = [dial(sluice.port) for _ in range(60)]
+        for client in crowd:
+            client.send(request())
+        statuses = []
+        for client in crowd:
+            try:
+                statuses.append(client.head().status)
+            except (Reset, EOFError):
+                statuses.append(0)
+        assert statuses.count(503) >= 33, statuses
+        assert set(statuses) <= {503, 0}, statuses
+        held[0][0].send_frame(TEXT, "still here")
+        held[0][1].expect(TEXT, "still here")
+
+
+@suite.check
+def files_of_a_newer_instance_are_left_alone():
+    with Upstream() as upstream:
+        keeper = Sluice("route /\n  proxy_pass ws://127.0.0.1:1", wait=False)
+        keeper.process.kill()
+        keeper.process.wait()
+        path, pid_file = keeper.folder + "/in.sock", keeper.folder + "/sluice.pid"
+        conf = f"@pid_file {pid_file}\nlisten unix:{path}\nroute /\n  proxy_pass {upstream.uri}"
+        with Sluice(conf) as old:
+            client, server = pair(old, upstream)
+            old.signal(signal.SIGQUIT)
+            wait_until(lambda: not os.path.exists(path), "the old socket is gone")
+            with Sluice(conf) as new:
+                client.send_frame(CLOSE, close_payload(1000))
+                server.expect_close(1000)
+                server.close()
+                client.close()
+                assert old.wait(10) == 0
+                assert os.path.exists(path), "the new socket was removed"
+                with open(pid_file, encoding="ascii") as file:
+                    assert int(file.read()) == new.process.pid
+        keeper.remove()
+
+
+@suite.check
 def beyond_worker_connections_503():
     with Upstream() as upstream, simple(upstream, "@worker_connections 3") as sluice:
         held = [pair(sluice, upstream) for _ in range(3)]
@@ -259,6 +317,8 @@ def descriptor_limit_is_raised_and_bounds_the_sessions():
     with Upstream() as upstream, simple(upstream, prefix=limits) as sluice:
         soft, hard = resource.prlimit(sluice.process.pid, resource.RLIMIT_NOFILE)
         assert soft == hard, (soft, hard)
+        with simple(upstream, "@worker_connections 5000", prefix=limits) as greedy:
+            assert "worker_connections 5000 is more than 90 descriptors permit: 13" in greedy.errors()
         most = (hard - 64) // 2
         held = [pair(sluice, upstream) for _ in range(most)]
         assert refusal(sluice, request())[0].status == 503

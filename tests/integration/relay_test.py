@@ -173,14 +173,14 @@ def compressed_messages_survive():
         assert client.frame() == (0x80, b"\xcd\xc9\xc9\x07\x00")
 
 
-def push_until_blocked(sock, data, sent=0):
+def push_until_blocked(sock, data, sent=0, seconds=1.0):
     """Sends `data` again and again from where it stopped; bytes that went before nothing moved."""
     sock.setblocking(False)
     while True:
         try:
             sent += sock.send(data[sent % len(data):])
         except BlockingIOError:
-            if not select.select([], [sock], [], 1.0)[1]:
+            if not select.select([], [sock], [], seconds)[1]:
                 sock.settimeout(PATIENCE)
                 return sent
 
@@ -243,9 +243,11 @@ def stalled_remainder_moves_to_a_small_ring():
 @suite.check
 def send_timeout_aborts_the_slow_reader():
     with Upstream() as upstream, Sluice(
-            f"@send_timeout 1s\nroute /\n  proxy_pass {upstream.uri}") as sluice:
+            f"@send_timeout 2s\nroute /\n  proxy_pass {upstream.uri}") as sluice:
         client, server = pair(sluice, upstream, receive_buffer=16 * 1024)
-        push_until_blocked(server.sock, frame(BINARY, b"f" * 65536))
+        push_until_blocked(server.sock, frame(BINARY, b"f" * 65536), seconds=0.5)
+        server.expect_close(1001)
+        server.close()
         line = sluice.access_line("close", reason="send_timeout")
         assert line["closed_by"] == "client", line
         wait_until(lambda: sluice.report()["rings_lent"] == 0, "rings given back")
@@ -325,7 +327,7 @@ def unix_sockets_both_ways():
     with Upstream(unix_path=folder + "/up.sock") as upstream:
         conf = f"listen unix:{folder}/in.sock\nroute /\n  proxy_pass ws://unix:{folder}/up.sock:/deep"
         with Sluice(conf, workers=2) as sluice:
-            os.chmod(folder + "/in.sock", 0o777)
+            assert os.stat(folder + "/in.sock").st_mode & 0o777 == 0o666
             sock = socket.socket(socket.AF_UNIX)
             sock.connect(folder + "/in.sock")
             client = Wire(sock, masked=True)
