@@ -50,16 +50,19 @@ class EndToEnd {
  public:
   explicit EndToEnd(const Head& head) : nominated_(list_elements(head, "Connection")) {}
 
-  // Names with an underscore are dropped, as nginx does: some servers read X_A as X-A, which would
-  // let a client set what a route sets or removes.
   bool keeps(std::string_view name) const {
-    if (name.find('_') != std::string_view::npos) return false;
     return !is_hop_by_hop(name) && !named_in(nominated_, name) && !header_is_reserved(name);
   }
 
  private:
   std::vector<std::string_view> nominated_;
 };
+
+// Such names are dropped from requests, as nginx does: some servers read X_A as X-A, which would
+// let a client set what a route sets or removes.
+bool has_underscore(std::string_view name) {
+  return name.find('_') != std::string_view::npos;
+}
 
 // The parameters of one permessage-deflate offer or answer.
 struct DeflateParameters {
@@ -183,8 +186,9 @@ std::string build_upstream_request(const Head& head, const UpgradeRequest& reque
     return named_in(upstream.remove_headers, name) || is_set(name);
   };
   for (const HeaderField& field : head.fields) {
-    const bool kept = end_to_end.keeps(field.name) && !equals_ignoring_case(field.name, "Host") &&
-                      !is_ours(field.name) && !dropped(field.name);
+    const bool kept = end_to_end.keeps(field.name) && !has_underscore(field.name) &&
+                      !equals_ignoring_case(field.name, "Host") && !is_ours(field.name) &&
+                      !dropped(field.name);
     if (kept) append_field(out, field.name, field.value);
   }
   for (const auto& field : ours) {

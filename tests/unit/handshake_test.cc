@@ -141,7 +141,8 @@ TEST_CASE("what travels upstream and what does not") {
       good_line, replaced(good_fields, "keep-alive", "keep-alive, X-Hop") +
                      "X-Hop: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nProxy-Authorization: secret\r\n"
                      "Cookie: a=b\r\nX-Keep: one\r\nX-Keep: two\r\nX-Gone: 1\r\nX-Set: old\r\n"
-                     "X-Forwarded-For: 6.6.6.6\r\nx-forwarded-proto: https\r\nContent-Length: 0\r\n"
+                     "X-Forwarded-For: 6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\nx-forwarded-proto: "
+                     "https\r\nContent-Length: 0\r\n"
                      "Sec-WebSocket-Extensions: x-other; a=1, permessage-deflate\r\n"
                      "Sec-WebSocket-Protocol: mqtt, chat\r\nSec-WebSocket-Accept: odd\r\n"));
   REQUIRE(r.status() == 0);

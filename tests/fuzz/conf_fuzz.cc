@@ -1,0 +1,141 @@
+// load_conf over arbitrary text: a Config that keeps its promises, or errors that name file and
+// line, the same every time, and no secret in any of them. Up to three files in one input,
+// separated by a line "%%": conf/main.conf, conf/more.conf (for include) and conf/secret.
+#include <stdlib.h>  // setenv
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "core/conf.h"
+#include "net/check.h"
+#include "protocol/handshake.h"
+#include "tests/fuzz/conf_files.h"
+#include "tests/fuzz/input.h"
+
+namespace sluice::fuzz {
+
+namespace {
+
+constexpr std::string_view secret = "Zq7secretZq7";
+constexpr const char* main_file = "/conf/main.conf";
+
+// Confs with thousands of long lines teach nothing new.
+constexpr size_t most_bytes = 16 * 1024;
+
+using Files = std::map<std::string, std::string>;
+
+Files split(std::string_view text) {
+  Files files;
+  for (const char* name : {main_file, "/conf/more.conf", "/conf/secret"}) {
+    const size_t end = std::min(text.find("\n%%\n"), text.size());
+    files[name] = text.substr(0, end);
+    text.remove_prefix(std::min(end + 4, text.size()));
+  }
+  return files;
+}
+
+std::string errors_text(const ConfOutcome& outcome) {
+  std::string text;
+  for (const ConfError& error : outcome.errors) text += error.text() + "\n";
+  return text;
+}
+
+void check_route(const RouteConfig& route, const Config& config) {
+  SLUICE_CHECK(route.path.starts_with('/') && (route.path == "/" || !route.path.ends_with('/')));
+  SLUICE_CHECK(route.upstream < config.upstreams.size());
+  for (const HeaderSetting& header : route.set_headers) {
+    SLUICE_CHECK(header_name_valid(header.name) && header_value_valid(header.value));
+    SLUICE_CHECK(!header_is_reserved(header.name));
+  }
+  for (const std::string& name : route.remove_headers) SLUICE_CHECK(header_name_valid(name));
+  for (const std::string& name : route.subprotocols) SLUICE_CHECK(header_name_valid(name));
+  if (route.host_policy == HostPolicy::fixed) SLUICE_CHECK(parse_authority(route.host).ok());
+  for (const uint32_t time_ms : {route.connect_timeout_ms, route.handshake_timeout_ms,
+                                 route.send_timeout_ms, route.close_timeout_ms}) {
+    SLUICE_CHECK(time_ms > 0 && time_ms <= uint32_t{INT32_MAX});
+  }
+  SLUICE_CHECK(route.idle_timeout_ms <= uint32_t{INT32_MAX});
+}
+
+void check_config(const Config& config) {
+  SLUICE_CHECK(!config.listeners.empty() && !config.routes.empty());
+  SLUICE_CHECK(config.ring_bytes >= 16 * 1024 &&
+               (config.ring_bytes & (config.ring_bytes - 1)) == 0);
+  for (const ListenConfig& listener : config.listeners) {
+    SLUICE_CHECK(listener.address.raw_length() > 0 && listener.client_header_timeout_ms > 0);
+    SLUICE_CHECK(listener.max_header_bytes > 0);
+  }
+  for (const UpstreamConfig& upstream : config.upstreams) {
+    SLUICE_CHECK(!upstream.peers.empty());
+    for (const PeerConfig& peer : upstream.peers) {
+      SLUICE_CHECK(peer.address.raw_length() > 0);
+      SLUICE_CHECK(parse_authority(peer.uri.authority).ok());
+    }
+  }
+  for (const RouteConfig& route : config.routes) check_route(route, config);
+}
+
+void check_outcome(const ConfOutcome& outcome, const Files& files) {
+  SLUICE_CHECK((outcome.config == nullptr) == !outcome.errors.empty());
+  for (const ConfError& error : outcome.errors) {
+    const auto file = files.find(error.file);
+    SLUICE_CHECK(file != files.end() && !error.what.empty());
+    const auto lines = std::count(file->second.begin(), file->second.end(), '\n') + 1;
+    // Line 0 is the file as a whole: something that should stand in it and does not.
+    SLUICE_CHECK(error.line >= 0 && error.line <= lines);
+    SLUICE_CHECK(error.text().find('\n') == std::string::npos);
+  }
+  for (const std::string& warning : outcome.warnings) SLUICE_CHECK(!warning.empty());
+}
+
+bool holds(const Files& files, std::string_view text) {
+  return std::any_of(files.begin(), files.end(), [text](const auto& file) {
+    return file.second.find(text) != std::string::npos;
+  });
+}
+
+ConfOutcome load(const Files& files) {
+  const ConfFiles only_these(files);
+  return load_conf(main_file, ConfOptions());
+}
+
+void run(std::string_view text) {
+  const Files files = split(text.substr(0, most_bytes));
+  const ConfOutcome first = load(files);
+  const ConfOutcome second = load(files);
+  check_outcome(first, files);
+  if (first.config != nullptr) check_config(*first.config);
+  SLUICE_CHECK(errors_text(first) == errors_text(second) && first.warnings == second.warnings);
+  if (!holds(files, secret)) {
+    SLUICE_CHECK(errors_text(first).find(secret) == std::string::npos);
+    for (const std::string& warning : first.warnings) {
+      SLUICE_CHECK(warning.find(secret) == std::string::npos);
+    }
+  }
+  if (holds(files, "\r")) return;
+  Files with_carriage_returns = files;
+  for (auto& [name, content] : with_carriage_returns) {
+    for (size_t at = content.find('\n'); at != std::string::npos; at = content.find('\n', at + 2)) {
+      content.insert(at, 1, '\r');
+    }
+  }
+  SLUICE_CHECK(errors_text(load(with_carriage_returns)) == errors_text(first));
+}
+
+}  // namespace
+
+}  // namespace sluice::fuzz
+
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  ::clearenv();
+  ::setenv("SECRET", sluice::fuzz::secret.data(), 1);
+  ::setenv("PORT", "8080", 1);
+  return 0;
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  sluice::fuzz::run({reinterpret_cast<const char*>(data), size});
+  return 0;
+}

@@ -1,0 +1,95 @@
+// FrameJudge: the simulator's own reading of RFC 6455 section 5, written for plainness and apart
+// from protocol/frames, so that the two can be held against each other.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sluice::sim {
+
+struct JudgeRules {
+  bool masked = false;
+  bool deflate = false;
+  bool utf8 = false;
+  uint64_t max_message_bytes = 0;
+  bool floods = true;  // control frames a second are counted
+};
+
+// UTF-8 (RFC 3629), one byte at a time.
+class Utf8Judge {
+ public:
+  bool take(uint8_t byte);  // false: no valid text goes on like this
+  bool complete() const { return more_ == 0; }
+  void reset() { more_ = 0; }
+
+ private:
+  int more_ = 0;
+  uint8_t least_ = 0x80;
+  uint8_t most_ = 0xbf;
+};
+
+// Judges a stream that its owner keeps and lets grow.
+class FrameJudge {
+ public:
+  enum class Verdict : uint8_t { good, closed, bad };
+
+  struct Frame {
+    uint64_t begin = 0;
+    uint64_t header_bytes = 0;
+    uint64_t payload_bytes = 0;
+    uint8_t first = 0;
+    uint8_t opcode() const { return first & 15; }
+    uint64_t end() const { return begin + header_bytes + payload_bytes; }
+  };
+
+  JudgeRules rules;
+
+  // `stream` is everything from its beginning; looks at what is new. `now_ms` is the reactor's
+  // clock.
+  void look(std::string_view stream, uint64_t now_ms);
+
+  Verdict verdict() const { return verdict_; }
+  uint16_t code() const { return code_; }  // after `bad`
+  const char* reason() const { return reason_; }
+  uint16_t close_code() const { return close_code_; }  // after `closed`
+  uint64_t accepted() const { return at_; }            // bytes that may travel on
+  bool in_frame() const { return left_ > 0; }
+  uint64_t frame_begin() const { return in_frame() ? frames_.back().begin : at_; }
+  // Accepted frames; of a data frame that goes on only the header counts.
+  const std::vector<Frame>& frames() const { return frames_; }
+  // The last frame boundary at or before `offset`.
+  uint64_t boundary_before(uint64_t offset) const;
+  bool in_message() const { return in_message_; }
+
+ private:
+  bool take_payload(std::string_view stream);
+  bool take_header(std::string_view stream, uint64_t now_ms);
+  bool judge_first(uint8_t first, uint64_t now_ms);
+  bool judge_length(uint8_t first, uint64_t length, unsigned length_bytes);
+  bool take_control(std::string_view frame, uint64_t now_ms, uint64_t header_bytes);
+  void take_close(std::string payload);
+  bool bad(uint16_t code, const char* reason);
+  uint32_t controls_in_window(uint64_t now_ms) const;
+
+  Verdict verdict_ = Verdict::good;
+  uint16_t code_ = 0;
+  uint16_t close_code_ = 0;
+  const char* reason_ = "";
+  uint64_t at_ = 0;
+  uint64_t left_ = 0;  // payload of the current frame
+  uint64_t message_bytes_ = 0;
+  uint32_t fragments_ = 0;
+  bool in_message_ = false;
+  bool text_ = false;  // the open message is text to be validated
+  uint64_t window_ms_ = 0;
+  uint32_t controls_ = 0;
+  Utf8Judge utf8_;
+  std::vector<Frame> frames_;
+};
+
+// The payload of a frame, without its mask.
+std::string payload_of(std::string_view stream, const FrameJudge::Frame& frame);
+
+}  // namespace sluice::sim

@@ -1,0 +1,136 @@
+// sim: runs seeds of the simulator. One seed is one run, replayed exactly.
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "tests/sim/run.h"
+
+namespace {
+
+using sluice::sim::Run;
+using sluice::sim::Totals;
+
+// A run takes milliseconds; one that takes this long loops without a system call.
+constexpr unsigned longest_run_s = 60;
+
+struct Options {
+  std::vector<uint64_t> seeds;
+  uint64_t first = 1;
+  uint64_t count = 0;
+  bool forever = false;
+  bool trace = false;
+};
+
+double seconds_now() {
+  using clock = std::chrono::steady_clock;
+  return std::chrono::duration<double>(clock::now().time_since_epoch()).count();
+}
+
+void run_seed(uint64_t seed, bool trace, bool describe, Totals& totals) {
+  ::alarm(longest_run_s);
+  Run run(seed, trace);
+  run.go(totals);
+  if (describe) std::printf("%s\n", run.describe().c_str());
+}
+
+void print_totals(const Totals& totals, double seconds) {
+  const auto number = [](uint64_t value) { return static_cast<unsigned long long>(value); };
+  std::printf(
+      "%llu runs in %.1f s, %.0f a second: %llu sessions, %llu relayed, %llu refused, %llu turns, "
+      "%.1f MB; ended first by a Close %llu, a wrong frame %llu, a lost peer %llu, idle_timeout "
+      "%llu, SIGTERM %llu; sides judged exactly %llu\n",
+      number(totals.runs), seconds, static_cast<double>(totals.runs) / seconds,
+      number(totals.sessions), number(totals.relayed), number(totals.refused), number(totals.turns),
+      static_cast<double>(totals.bytes) / 1e6, number(totals.closed), number(totals.bad),
+      number(totals.left), number(totals.idle), number(totals.leaving), number(totals.strict));
+  std::fflush(stdout);
+}
+
+// One seed a line; what follows it on the line is for people, and so are lines with '#'.
+bool read_seeds(const char* path, std::vector<uint64_t>& seeds) {
+  std::ifstream file(path);
+  if (!file) return false;
+  std::string line;
+  while (std::getline(file, line)) {
+    char* end = nullptr;
+    const uint64_t seed = std::strtoull(line.c_str(), &end, 10);
+    if (end != line.c_str()) seeds.push_back(seed);
+  }
+  return true;
+}
+
+bool take_option(const std::string& name, const char* value, Options& options) {
+  char* end = nullptr;
+  if (name == "--seed-file") return read_seeds(value, options.seeds);
+  const uint64_t number = std::strtoull(value, &end, 10);
+  if (end == value) return false;
+  if (name == "--seed") {
+    options.seeds.push_back(number);
+  } else if (name == "--count") {
+    options.count = number;
+  } else if (name == "--first") {
+    options.first = number;
+  } else if (name == "--seeds" && std::strncmp(end, "..", 2) == 0) {
+    options.first = number;
+    options.count = std::strtoull(end + 2, nullptr, 10) - number + 1;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool parse(int count, char** arguments, Options& options) {
+  for (int i = 1; i < count; ++i) {
+    const std::string name = arguments[i];
+    if (name == "--trace") {
+      options.trace = true;
+    } else if (name == "--forever") {
+      options.forever = true;
+    } else if (i + 1 >= count || !take_option(name, arguments[++i], options)) {
+      return false;
+    }
+  }
+  return !options.seeds.empty() || options.count > 0 || options.forever;
+}
+
+void run_forever(const Options& options) {
+  Totals totals;
+  const double begin = seconds_now();
+  double told = begin;
+  for (uint64_t seed = options.first;; ++seed) {
+    run_seed(seed, false, false, totals);
+    if (const double now = seconds_now(); now - told >= 1) {
+      told = now;
+      std::printf("seed %llu: ", static_cast<unsigned long long>(seed));
+      print_totals(totals, now - begin);
+    }
+  }
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  Options options;
+  if (!parse(count, arguments, options)) {
+    std::fprintf(stderr,
+                 "usage: sim --seed N | --seeds A..B | --count N [--first S] | --seed-file PATH | "
+                 "--forever [--first S]  [--trace]\n");
+    return 2;
+  }
+  if (options.forever) run_forever(options);
+  Totals totals;
+  const double begin = seconds_now();
+  for (const uint64_t seed : options.seeds) run_seed(seed, options.trace, true, totals);
+  for (uint64_t i = 0; i < options.count; ++i) {
+    run_seed(options.first + i, options.trace, false, totals);
+  }
+  if (options.count > 0) print_totals(totals, seconds_now() - begin);
+  return 0;
+}

@@ -1,0 +1,255 @@
+// Peer: a script, reactions between its frames, and a reader with a pace.
+#include "tests/sim/peer.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "tests/sim/traffic.h"
+
+namespace sluice::sim {
+
+namespace {
+
+constexpr uint64_t leave_delay_ns = 100 * us;
+
+}  // namespace
+
+Peer::Peer(Connection& connection, const PeerPlan& plan, bool masks, uint64_t random_seed)
+    : connection_(connection), plan_(plan), masks_(masks), random_(random_seed) {
+  connection_.peer = this;
+  judge_.rules.masked = !masks;
+  judge_.rules.deflate = true;  // whether it was agreed is the lane's to judge
+  judge_.rules.floods = false;
+}
+
+void Peer::give_up() {
+  if (!connection_.peer_gone()) connection_.reset();
+}
+
+// --- reading
+// --------------------------------------------------------------------------------------
+
+void Peer::on_bytes() {
+  if (plan_.reader.pace == Reader::Pace::slow) return pace_reading();
+  read_some();
+}
+
+void Peer::pace_reading() {
+  if (read_scheduled_) return;
+  read_scheduled_ = true;
+  world().after(plan_.reader.every_ns, [this] {
+    read_scheduled_ = false;
+    read_some();
+    if (connection_.unread_by_peer() > 0) pace_reading();
+  });
+}
+
+void Peer::read_some() {
+  if (frozen_ || connection_.peer_gone()) return;
+  size_t most = connection_.unread_by_peer();
+  if (plan_.reader.pace == Reader::Pace::slow) most = std::min(most, plan_.reader.bytes);
+  if (plan_.reader.pace == Reader::Pace::stuck) {
+    const uint64_t left =
+        plan_.reader.stuck_after - std::min<uint64_t>(received_.size(), plan_.reader.stuck_after);
+    most = std::min<size_t>(most, left);
+  }
+  if (most == 0) return maybe_leave();
+  received_ += connection_.read(most);
+  if (!speaking_) take_opening();
+  if (speaking_) take_frames();
+  maybe_leave();
+}
+
+void Peer::take_frames() {
+  const std::string_view stream = std::string_view(received_).substr(frames_begin_);
+  judge_.look(stream, 0);
+  if (judge_.verdict() == FrameJudge::Verdict::bad) {
+    world().fail(std::string("peer #") + std::to_string(connection_.number()) +
+                 " got an illegal frame: " + judge_.reason());
+  }
+  if (got_close_ && stream.size() > judge_.accepted()) {
+    world().fail("peer #" + std::to_string(connection_.number()) + " got bytes behind a Close");
+  }
+  const auto& frames = judge_.frames();
+  for (; frames_seen_ < frames.size(); ++frames_seen_) {
+    const FrameJudge::Frame& frame = frames[frames_seen_];
+    if (frame.opcode() == 9 && !sent_close_ && !got_close_) {
+      reactions_.push_back(frame_bytes(random_, 0x8a, payload_of(stream, frame), masks_));
+      schedule_step(0);
+    }
+  }
+  if (!got_close_ && judge_.verdict() == FrameJudge::Verdict::closed) take_close();
+}
+
+void Peer::take_close() {
+  got_close_ = true;
+  close_code_ = judge_.close_code();
+  world().note("peer #%lld: got Close %lld", connection_.number(), close_code_);
+  if (sent_close_ || !plan_.answers_close) return;
+  world().after(plan_.answer_delay_ns, [this] {
+    answer_close_ = true;
+    schedule_step(0);
+  });
+}
+
+void Peer::on_fin() {
+  got_fin_ = true;
+  maybe_leave();
+}
+
+void Peer::on_reset() {
+  got_reset_ = true;
+}
+
+// A server ends the stream once both Closes are through (RFC 6455 7.1.1); a client waits for that.
+void Peer::maybe_leave() {
+  const bool agreed = !masks_ && sent_close_ && got_close_;
+  if (!plan_.closes_stream || frozen_ || !(agreed || got_fin_)) return;
+  if (connection_.unread_by_peer() > 0 || connection_.peer_gone()) return;
+  world().after(leave_delay_ns, [this] {
+    if (connection_.unread_by_peer() == 0) connection_.close_both();
+  });
+}
+
+// --- writing
+// --------------------------------------------------------------------------------------
+
+void Peer::begin_opening() {
+  stage_ = Stage::opening;
+  next_ = 0;
+  if (plan_.opening.empty()) return;
+  schedule_step(plan_.opening[0].delay_ns);
+}
+
+void Peer::begin_speaking(size_t frames_begin) {
+  speaking_ = true;
+  frames_begin_ = frames_begin;
+  if (stage_ == Stage::waiting) {
+    stage_ = Stage::frames;
+    schedule_step(0);
+  }
+}
+
+void Peer::adopt(std::string received, size_t frames_begin) {
+  received_ = std::move(received);
+  begin_speaking(frames_begin);
+  take_frames();
+}
+
+void Peer::schedule_step(uint64_t delay_ns) {
+  if (step_scheduled_) return;
+  step_scheduled_ = true;
+  world().after(delay_ns, [this] {
+    step_scheduled_ = false;
+    step();
+  });
+}
+
+// Writes until a pause or the end.
+void Peer::step() {
+  while (!cut_done_ && !connection_.peer_gone() && !step_scheduled_) {
+    if (plan_.cut != Cut::none && written_ >= plan_.cut_at) return do_cut();
+    if (!write_next()) return;
+  }
+}
+
+// One piece, reaction or Close; false where there is nothing to write for now.
+bool Peer::write_next() {
+  if (stage_ == Stage::opening) {
+    if (next_ < plan_.opening.size()) {
+      write(plan_.opening[next_++].bytes);
+      if (next_ < plan_.opening.size() && plan_.opening[next_].delay_ns > 0) {
+        schedule_step(plan_.opening[next_].delay_ns);
+      }
+      return true;
+    }
+    next_ = 0;
+    if (plan_.ends_after_opening) {
+      stage_ = Stage::ended;
+      connection_.finish();
+      return false;
+    }
+    // Upstreams speak right behind their answer, clients (but for early frames) await it.
+    stage_ = !masks_ || speaking_ ? Stage::frames : Stage::early;
+  }
+  if (stage_ == Stage::early && speaking_) stage_ = Stage::frames;
+  if (stage_ == Stage::early && next_ >= std::min(plan_.early_pieces, plan_.pieces.size())) {
+    if (at_boundary_ || next_ >= plan_.pieces.size()) {
+      stage_ = Stage::waiting;
+      return false;
+    }
+  }
+  if (stage_ != Stage::early && stage_ != Stage::frames) return false;
+  if (at_boundary_ && !sent_close_ && !reactions_.empty()) {
+    write(reactions_.front());
+    reactions_.pop_front();
+    return true;
+  }
+  const bool script_over = next_ >= plan_.pieces.size();
+  if (at_boundary_ && (answer_close_ || (script_over && plan_.sends_close))) {
+    if (sent_close_ || stage_ == Stage::early) return false;
+    sent_close_ = true;
+    const uint16_t code = answer_close_ ? close_code_ : plan_.close_code;
+    const std::string_view reason = plan_.close_reason;
+    write(close_frame(random_, code, answer_close_ ? "" : reason, masks_));
+    maybe_leave();
+    return true;
+  }
+  if (script_over || sent_close_) return false;
+  const Piece& piece = plan_.pieces[next_++];
+  at_boundary_ = piece.ends_frame;
+  write(piece.bytes);
+  if (piece.urgent) connection_.mark_urgent();
+  if (next_ < plan_.pieces.size() && plan_.pieces[next_].delay_ns > 0) {
+    schedule_step(plan_.pieces[next_].delay_ns);
+  }
+  return true;
+}
+
+void Peer::write(std::string_view bytes) {
+  if (plan_.cut != Cut::none) {
+    bytes = bytes.substr(
+        0, static_cast<size_t>(std::min<uint64_t>(bytes.size(), plan_.cut_at - written_)));
+  }
+  written_ += bytes.size();
+  connection_.write(bytes);
+}
+
+void Peer::do_cut() {
+  cut_done_ = true;
+  world().note("peer #%lld: cut %lld at %lld", connection_.number(), static_cast<int>(plan_.cut),
+               static_cast<int64_t>(written_));
+  switch (plan_.cut) {
+    case Cut::none:
+    case Cut::silence:
+      return;
+    case Cut::fin:
+      return connection_.close_both();
+    case Cut::half_close:
+      return connection_.finish();
+    case Cut::reset:
+      return connection_.reset();
+    case Cut::freeze:
+      frozen_ = true;
+      return;
+  }
+}
+
+// --- the two roles
+// --------------------------------------------------------------------------------
+
+void ClientPeer::take_opening() {
+  const size_t end = received().find("\r\n\r\n");
+  if (end == std::string::npos) return;
+  if (status_ == 0 && received().size() > 12) {
+    std::from_chars(received().data() + 9, received().data() + 12, status_);
+  }
+  if (status_ == 101) begin_speaking(end + 4);
+}
+
+void Doorman::on_bytes() {
+  received_ += connection_.read(connection_.unread_by_peer());
+  if (received_.find("\r\n\r\n") != std::string::npos) on_head_(*this);
+}
+
+}  // namespace sluice::sim

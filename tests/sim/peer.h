@@ -1,0 +1,127 @@
+// Peer: the program at the other end of a connection. It writes what its plan says, reads at its
+// plan's pace, and answers pings and Closes at frame boundaries of its own.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+
+#include "tests/sim/connection.h"
+#include "tests/sim/frame_judge.h"
+#include "tests/sim/plan.h"
+#include "tests/sim/world.h"
+
+namespace sluice::sim {
+
+class Peer : public PeerEnd {
+ public:
+  // `masks` for clients. The plan outlives the peer.
+  Peer(Connection& connection, const PeerPlan& plan, bool masks, uint64_t random_seed);
+
+  void on_bytes() override;
+  void on_fin() override;
+  void on_reset() override;
+
+  // Nothing more will happen from its side.
+  bool done() const { return connection_.peer_gone(); }
+  void give_up();  // the run is over
+
+  Connection& connection() { return connection_; }
+  const std::string& received() const { return received_; }
+  size_t frames_begin() const { return frames_begin_; }  // in received(), once speaking
+  bool speaking() const { return speaking_; }
+  bool got_fin() const { return got_fin_; }
+  bool got_reset() const { return got_reset_; }
+
+ protected:
+  // The opening's bytes so far are in received(); calls begin_speaking() when it is whole.
+  virtual void take_opening() = 0;
+  void begin_opening();
+  void begin_speaking(size_t frames_begin);
+  void adopt(std::string received, size_t frames_begin);
+
+ private:
+  enum class Stage : uint8_t { waiting, opening, early, frames, ended };
+
+  void read_some();
+  void pace_reading();
+  void step();
+  void advance();
+  bool write_next();
+  void write(std::string_view bytes);
+  void take_frames();
+  void take_close();
+  void maybe_leave();
+  void do_cut();
+  void schedule_step(uint64_t delay_ns);
+
+  Connection& connection_;
+  const PeerPlan& plan_;
+  bool masks_;
+  Random random_;
+
+  Stage stage_ = Stage::waiting;
+  size_t next_ = 0;  // piece of the opening or of the frames
+  std::deque<std::string> reactions_;
+  bool at_boundary_ = true;
+  bool step_scheduled_ = false;
+  uint64_t written_ = 0;
+  bool cut_done_ = false;
+  bool sent_close_ = false;
+  bool answer_close_ = false;  // the script ends at the next boundary
+  bool got_close_ = false;
+  uint16_t close_code_ = 1000;
+
+  std::string received_;
+  size_t frames_begin_ = 0;
+  bool speaking_ = false;
+  bool read_scheduled_ = false;
+  bool frozen_ = false;
+  bool got_fin_ = false;
+  bool got_reset_ = false;
+  FrameJudge judge_;
+  size_t frames_seen_ = 0;
+};
+
+class ClientPeer final : public Peer {
+ public:
+  using Peer::Peer;
+  void start() { begin_opening(); }
+
+ private:
+  void take_opening() override;
+  int status_ = 0;
+};
+
+class UpstreamPeer final : public Peer {
+ public:
+  using Peer::Peer;
+  // `received` is the request and what came behind it.
+  void start(std::string received, size_t frames_begin) {
+    begin_opening();
+    adopt(std::move(received), frames_begin);
+  }
+
+ private:
+  void take_opening() override {}
+};
+
+// Waits for a request's head and hands the connection over to whoever is found by it.
+class Doorman final : public PeerEnd {
+ public:
+  Doorman(Connection& connection, std::function<void(Doorman&)> on_head)
+      : connection_(connection), on_head_(std::move(on_head)) {}
+  void on_bytes() override;
+  void on_fin() override { connection_.close_both(); }
+  void on_reset() override {}
+  Connection& connection() { return connection_; }
+  const std::string& received() const { return received_; }
+
+ private:
+  Connection& connection_;
+  std::function<void(Doorman&)> on_head_;
+  std::string received_;
+};
+
+}  // namespace sluice::sim

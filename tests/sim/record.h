@@ -1,0 +1,139 @@
+// Record: everything the kernel saw of one session, in order, and the judgement of it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "tests/sim/connection.h"
+#include "tests/sim/lane.h"
+#include "tests/sim/peer.h"
+#include "tests/sim/plan.h"
+
+namespace sluice::sim {
+
+// What of a run is common to its sessions and excuses what they suffer.
+struct Climate {
+  bool scarce = false;      // of descriptors or memory
+  bool overload = false;    // worker_connections may be reached
+  uint64_t leaving_ns = 0;  // SIGTERM was read then
+  uint32_t ring_bytes = 0;
+};
+
+// What ended a session, or helped to.
+struct Incident {
+  enum class Kind : uint8_t {
+    closed,      // `side` sent a Close
+    bad,         // `side` sent something wrong
+    ended,       // FIN of `side`
+    lost,        // error at `side`, or no progress for send_timeout
+    unwritable,  // a send to `side` failed
+    idle,
+    leaving,
+  };
+  Kind kind;
+  int side;       // 0 client, 1 upstream
+  uint16_t code;  // bad
+  uint64_t act;
+  uint64_t when_ns;
+  bool inside_frame;  // some of the frame that it cut off had been sent on
+};
+
+class Record final : public Observer {
+ public:
+  Record(const SessionPlan& plan, const Config& config, const Climate& climate);
+
+  void attach_client(ClientPeer& peer);
+  void attach_upstream(UpstreamPeer& peer);
+
+  void on_recv(Connection& connection, std::string_view bytes) override;
+  void on_input_end(Connection& connection, int error) override;
+  void on_send(Connection& connection, std::string_view bytes) override;
+  void on_send_error(Connection& connection, int error) override;
+  void on_farewell(Connection& connection, Farewell farewell) override;
+  void on_event(Connection& connection, Readiness ready) override;
+
+  // Where no peer of the route can be reached: what the client is told. Empty else.
+  std::vector<int> dial_statuses;
+
+  // --- for the watch -----------------------------------------------------------------------------
+  const SessionPlan& plan() const { return plan_; }
+  const RouteConfig& route() const { return route_; }
+  bool accepted() const {
+    return legs_[0].connection != nullptr && legs_[0].connection->handed_ns != 0;
+  }
+  bool live() const;  // the proxy holds one of its descriptors
+  bool over() const;
+  bool relaying() const { return relaying_; }
+  bool closing() const { return !incidents_.empty(); }
+  const std::vector<Incident>& incidents() const { return incidents_; }
+  Lane& lane_from(int side) { return lanes_[side]; }
+  Connection* connection(int side) const { return legs_[side].connection; }
+  ClientPeer* client() const { return client_; }
+  void on_leaving();
+  void on_wake();      // the clock has moved: does idle_timeout strike in this turn?
+  void check_turn();   // at the end of a turn: budgets, deadlines
+  void check_quiet();  // nothing is ready: is anything forgotten?
+  // --- at the end (verdict.cc)
+  // ---------------------------------------------------------------------
+  void judge();
+  // Whether it can be said exactly what that side gets.
+  bool strict_side(int side) const;
+
+ private:
+  struct Leg {
+    Connection* connection = nullptr;
+    uint64_t raw_in = 0;
+    std::string head_in;
+    std::string head_out;     // what was sent before frames
+    uint64_t frames_in = 0;   // frames begin there in what the peer wrote
+    bool frames_out = false;  // the head is out
+    Farewell farewell = Farewell::none;
+    uint64_t farewell_ns = 0;
+    uint64_t moved_ns = 0;  // bytes last moved, either way
+    uint64_t sent_ns = 0;   // bytes last went out
+    uint64_t first_sent_ns = 0;
+    bool unwritable = false;
+    bool input_ended = false;
+  };
+
+  int side_of(const Connection& connection) const {
+    return &connection == legs_[0].connection ? 0 : 1;
+  }
+  void note_incident(Incident::Kind kind, int side, uint16_t code = 0);
+  void look(int side);
+  void begin_relaying();
+  void check_budget(const Connection& connection) const;
+  void check_opening() const;
+  void check_unread(int side) const;
+  void check_stall(int side) const;
+  void check_closing() const;
+  void check_own_code(int target) const;
+
+  std::vector<int> expected_statuses() const;
+  void judge_handshake() const;
+  void judge_answer(std::string_view head, std::string_view rest) const;
+  void judge_times(int status) const;
+  void judge_request() const;
+  void judge_side(int side) const;
+  const Incident* first_for(int target) const;
+  [[noreturn]] void fail(const std::string& what) const;
+
+  const SessionPlan& plan_;
+  const Config& config_;
+  const RouteConfig& route_;
+  const Climate& climate_;
+  ClientPeer* client_ = nullptr;
+  UpstreamPeer* upstream_ = nullptr;
+  Leg legs_[2];
+  Lane lanes_[2];  // by their sources
+  std::vector<Incident> incidents_;
+  bool relaying_ = false;
+  uint64_t relaying_ns_ = 0;
+  uint64_t activity_ms_ = 0;
+  uint64_t event_turn_ = 0;
+};
+
+}  // namespace sluice::sim

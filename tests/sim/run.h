@@ -1,0 +1,107 @@
+// Run: one seed from the worker's birth to its end, with everything that is checked on the way.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/sim/kernel.h"
+#include "tests/sim/peer.h"
+#include "tests/sim/plan.h"
+#include "tests/sim/record.h"
+#include "tests/sim/scenery.h"
+#include "tests/sim/world.h"
+
+namespace sluice::sim {
+
+// What runs added up to, to see that they are not empty.
+struct Totals {
+  uint64_t runs = 0;
+  uint64_t sessions = 0;
+  uint64_t relayed = 0;
+  uint64_t turns = 0;
+  uint64_t acts = 0;
+  uint64_t bytes = 0;
+  uint64_t closed = 0;  // first incidents
+  uint64_t bad = 0;
+  uint64_t left = 0;
+  uint64_t idle = 0;
+  uint64_t leaving = 0;
+  uint64_t refused = 0;
+  uint64_t strict = 0;  // sides about which everything was known
+};
+
+class Run final : private Dialled, private Watcher {
+ public:
+  Run(uint64_t seed, bool print_trace);
+  ~Run() override;
+
+  // Fails the world, or returns.
+  void go(Totals& totals);
+  std::string describe() const;
+
+ private:
+  struct Session {
+    SessionPlan plan;
+    Link client_link;
+    std::unique_ptr<ClientPeer> client;
+    std::unique_ptr<UpstreamPeer> upstream;
+    std::unique_ptr<Record> record;
+    bool missed = false;          // nobody listened any more
+    uint64_t waits_since_ns = 0;  // connected and not accepted, with descriptors left
+  };
+  struct Report {  // what SIGUSR2 makes the worker say
+    uint64_t sessions, relaying, rings, blocks, bytes, timers;
+  };
+  struct Expected {  // of it, at the moment of the signal
+    uint64_t live = 0;
+    uint64_t rings = 0;
+    uint64_t blocks = 0;
+  };
+
+  int on_connect(Connection& connection, const Address& address) override;
+  void on_turn_end() override;
+  void on_quiet() override;
+  void on_wake() override;
+  void on_end_of_time() override;
+
+  void plan_sessions();
+  bool permits_strict(const Session& session) const;
+  void connect(Session& session);
+  void greet(Doorman& doorman);
+  void on_signal(int signal);
+  ssize_t on_error_log(std::string_view bytes);
+  ssize_t on_access_log(std::string_view bytes);
+  void take_report(std::string_view line);
+  Expected expect_report() const;
+  void check_report(const Report& report);
+  void check_accepting();
+  void work();
+  void check_left_behind();
+  void add_to(Totals& totals) const;
+  bool all_over() const;
+  void try_end();
+
+  World world_;
+  Random plans_;
+  Scenery scenery_;
+  const Config& config_;
+  Kernel kernel_;
+  std::vector<std::unique_ptr<Session>> sessions_;
+  std::vector<std::unique_ptr<Doorman>> doormen_;
+  int listener_ = -1;
+  int error_log_ = -1;
+  int access_log_ = -1;
+  size_t opens_logged_ = 0;
+  size_t closes_logged_ = 0;
+  bool report_asked_ = false;
+  Expected expected_;
+  int reports_ = 0;
+  bool final_report_ = false;
+  uint64_t over_ns_ = 0;  // when the last session was over
+  bool quit_ = false;     // at the end, when all are over
+  bool listening_ = true;
+};
+
+}  // namespace sluice::sim

@@ -1,0 +1,164 @@
+// Scenery: mostly kind, so that most sessions live, and now and then short of everything.
+#include "tests/sim/scenery.h"
+
+#include <string>
+
+#include "net/address.h"
+
+namespace sluice::sim {
+
+namespace {
+
+Dialling make_dialling(Random& random, const RouteConfig& route) {
+  Dialling dialling;
+  using Kind = Dialling::Kind;
+  dialling.kind = random.chance(80)
+                      ? Kind::accept
+                      : random.pick<Kind>({Kind::accept_at_once, Kind::refuse, Kind::refuse_at_once,
+                                           Kind::unreachable, Kind::hang, Kind::too_late});
+  dialling.delay_ns = random.below(random.chance(80) ? ms : 100 * ms);
+  if (dialling.kind == Kind::too_late) {
+    dialling.delay_ns = (route.connect_timeout_ms + random.below(50)) * ms + 5 * ms;
+  }
+  return dialling;
+}
+
+RouteConfig make_route(Random& random, size_t number) {
+  RouteConfig route;
+  route.path = "/r" + std::to_string(number);
+  route.upstream = static_cast<uint32_t>(number);
+  const auto between = [&random](uint64_t least, uint64_t most) {
+    return static_cast<uint32_t>(random.between(least, most));
+  };
+  route.connect_timeout_ms = between(150, 600);
+  route.handshake_timeout_ms = between(200, 1'500);
+  route.idle_timeout_ms = between(700, random.chance(50) ? 3'000 : 30'000);
+  route.send_timeout_ms = between(500, 3'000);
+  route.close_timeout_ms = between(300, 1'500);
+  route.validate_utf8 = random.chance(35);
+  if (random.chance(25)) route.max_message_bytes = random.between(100, 5'000);
+  return route;
+}
+
+void make_upstream(Random& random, Scenery& scenery, Config& config, const RouteConfig& route) {
+  UpstreamConfig upstream;
+  upstream.name = "u" + std::to_string(config.upstreams.size());
+  const size_t count = random.chance(70) ? 1 : random.between(2, 3);
+  for (size_t i = 0; i < count; ++i) {
+    PeerConfig peer;
+    const auto port = static_cast<uint16_t>(first_server_port + scenery.diallings.size());
+    peer.address = Address::from_ip("10.0.0.1", port).value();
+    peer.name = peer.address.text();
+    peer.uri = parse_server_uri("ws://" + peer.name).value();
+    upstream.peers.push_back(std::move(peer));
+    scenery.diallings.push_back(make_dialling(random, route));
+  }
+  config.upstreams.push_back(std::move(upstream));
+}
+
+void make_hardships(Random& random, Scenery& scenery) {
+  const uint64_t roll = random.below(100);
+  if (roll < 12) scenery.room = Room::small;
+  if (roll >= 90) scenery.room = Room::large;
+  scenery.slow_network = random.chance(10);
+  Kernel::Rules& rules = scenery.kernel;
+  rules.subset_percent = random.pick<unsigned>({0, 20, 50, 90});
+  rules.spurious_percent = random.pick<unsigned>({0, 0, 5, 20});
+  rules.interrupt_percent = random.pick<unsigned>({0, 0, 1});
+  rules.late_ns = random.pick<uint64_t>({1 * us, 100 * us, ms});
+  if (scenery.sessions > 2 && random.chance(15)) {
+    // Listener, logs, signal pipe and poller are seven with standard streams.
+    rules.descriptor_limit = static_cast<int>(7 + random.between(2, scenery.sessions + 1));
+    scenery.climate.scarce = true;
+  }
+  if (scenery.sessions > 2 && random.chance(5)) {
+    scenery.worker_connections = static_cast<uint32_t>(random.between(1, scenery.sessions));
+    scenery.climate.overload = true;
+  }
+  if (random.chance(10)) scenery.leave_ns = random.between(ms, 3 * second);
+  if (random.chance(10)) scenery.quit_ns = random.between(ms, 3 * second);
+  if (random.chance(4)) {
+    rules.watch_faults = 1;
+    scenery.climate.scarce = true;
+  }
+  if (random.chance(4)) {
+    rules.mappings_until_fault = static_cast<int>(random.between(1, 6));
+    scenery.climate.scarce = true;
+  }
+  if (random.chance(8)) rules.accept_faults = static_cast<int>(random.between(1, 2));
+  scenery.access_log = random.chance(50);
+  scenery.broken_access_log = scenery.access_log && random.chance(20);
+}
+
+}  // namespace
+
+Scenery make_scenery(Random& random) {
+  Scenery scenery;
+  auto* made = new Config();  // counted by its references
+  scenery.config = ConfigRef(made);
+  Config& config = *made;
+  config.file = "simulated";
+  config.ring_bytes = random.pick<uint32_t>({16'384, 16'384, 32'768, 65'536, 262'144});
+  config.log_query = random.chance(50);
+  ListenConfig listener;
+  listener.address = Address::from_ip("10.0.0.2", 80).value();
+  listener.client_header_timeout_ms = static_cast<uint32_t>(random.between(200, 2'000));
+  config.listeners.push_back(listener);
+  const size_t routes = random.between(1, 4);
+  for (size_t i = 0; i < routes; ++i) {
+    config.routes.push_back(make_route(random, i));
+    make_upstream(random, scenery, config, config.routes.back());
+  }
+  const uint64_t roll = random.below(100);
+  scenery.sessions = roll < 40 ? 1 : roll < 80 ? random.between(2, 5) : random.between(6, 20);
+  make_hardships(random, scenery);
+  scenery.climate.ring_bytes = config.ring_bytes;
+  return scenery;
+}
+
+Link make_link(Random& random, const Scenery& scenery) {
+  Link link;
+  link.latency_ns = random.between(10 * us, 500 * us);
+  link.jitter_ns = random.chance(50) ? 0 : random.below(300 * us);
+  link.purges_on_reset = random.chance(50);
+  if (scenery.room == Room::small) {
+    const auto size = [&random] { return random.pick<size_t>({1, 2, 7, 60, 300, 1'000}); };
+    link.proxy_receive_bytes = size();
+    link.proxy_send_bytes = size();
+    link.peer_receive_bytes = size();
+    link.segment_bytes = size();
+    return link;
+  }
+  if (scenery.room == Room::large) {
+    link.proxy_receive_bytes = link.proxy_send_bytes = link.peer_receive_bytes = 1 << 20;
+    link.segment_bytes = 1 << 20;
+    return link;
+  }
+  const auto size = [&random] {
+    return random.pick<size_t>({4'096, 20'000, 65'536, 262'144, 1'048'576});
+  };
+  link.proxy_receive_bytes = size();
+  link.proxy_send_bytes = size();
+  link.peer_receive_bytes = size();
+  link.segment_bytes = random.pick<size_t>({1'448, 16'384, 65'536, 262'144});
+  if (scenery.slow_network) {
+    link.latency_ns = random.between(ms, 40 * ms);
+    link.jitter_ns = random.below(20 * ms);
+  }
+  return link;
+}
+
+std::vector<int> dial_statuses(const Scenery& scenery, const RouteConfig& route) {
+  size_t timed_out = 0;
+  const auto& peers = scenery.config->upstreams[route.upstream].peers;
+  for (const PeerConfig& peer : peers) {
+    const Dialling& dialling = scenery.diallings[peer.address.port() - first_server_port];
+    if (dialling.reaches()) return {};
+    if (dialling.times_out()) ++timed_out;
+  }
+  if (timed_out == 0) return {502};
+  if (timed_out == peers.size()) return {504};
+  return {502, 504};
+}
+
+}  // namespace sluice::sim

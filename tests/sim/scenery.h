@@ -1,0 +1,54 @@
+// Scenery: what a run is made of besides its sessions, namely the conf, the kernel's rules,
+// networks and upstream addresses that answer, refuse or hang.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/config.h"
+#include "tests/sim/kernel.h"
+#include "tests/sim/random.h"
+#include "tests/sim/record.h"
+
+namespace sluice::sim {
+
+// What happens to whoever connects to a server address.
+struct Dialling {
+  enum class Kind : uint8_t {
+    accept,
+    accept_at_once,  // as unix sockets do
+    refuse,
+    refuse_at_once,
+    unreachable,  // EHOSTUNREACH, late
+    hang,
+    too_late,  // accepted when nobody waits any more
+  } kind = Kind::accept;
+  uint64_t delay_ns = 0;
+
+  bool reaches() const { return kind == Kind::accept || kind == Kind::accept_at_once; }
+  bool times_out() const { return kind == Kind::hang || kind == Kind::too_late; }
+};
+
+struct Scenery {
+  ConfigRef config;
+  std::vector<Dialling> diallings;  // of server n, which is 10.0.0.1:9000+n
+  Kernel::Rules kernel;
+  Climate climate;
+  uint32_t worker_connections = 1'000;
+  size_t sessions = 1;
+  Room room = Room::ordinary;
+  bool slow_network = false;
+  uint64_t leave_ns = 0;  // SIGTERM comes so long after the beginning; 0: never
+  uint64_t quit_ns = 0;   // the same for a SIGQUIT that does not wait for the sessions' end
+  bool access_log = false;
+  bool broken_access_log = false;
+};
+
+inline constexpr uint16_t first_server_port = 9'000;
+
+Scenery make_scenery(Random& random);
+Link make_link(Random& random, const Scenery& scenery);
+// What a client of that route is told where no server can be reached; empty where one can.
+std::vector<int> dial_statuses(const Scenery& scenery, const RouteConfig& route);
+
+}  // namespace sluice::sim

@@ -1,0 +1,296 @@
+// Record, the judgement at a session's end: its handshake, its Close codes, and, where both peers
+// behave but for one thing, exactly what each of them must have got.
+#include <algorithm>
+#include <charconv>
+
+#include "protocol/handshake.h"
+#include "tests/sim/record.h"
+#include "tests/sim/world.h"
+
+namespace sluice::sim {
+
+namespace {
+
+// What is told about the loss or the fault of a side.
+uint16_t code_for_loss_of(int side) {
+  return side == 0 ? 1001 : 1011;
+}
+
+std::string field_of(std::string_view head, std::string_view name) {
+  const std::string wanted = "\r\n" + std::string(name) + ": ";
+  const size_t at = head.find(wanted);
+  if (at == std::string_view::npos) return "";
+  const size_t begin = at + wanted.size();
+  return std::string(head.substr(begin, head.find("\r\n", begin) - begin));
+}
+
+struct Body {
+  std::string bytes;
+  bool whole = false;
+};
+
+Body decode_body(std::string_view head, std::string_view rest) {
+  Body body;
+  if (const std::string length = field_of(head, "Content-Length"); !length.empty()) {
+    body.bytes = rest;
+    body.whole = std::to_string(rest.size()) == length;
+    return body;
+  }
+  if (field_of(head, "Transfer-Encoding") != "chunked") {
+    body.whole = rest.empty();
+    return body;
+  }
+  while (!rest.empty()) {
+    size_t size = 0;
+    const size_t line = rest.find("\r\n");
+    if (line == std::string_view::npos) return body;
+    std::from_chars(rest.data(), rest.data() + line, size, 16);
+    rest.remove_prefix(line + 2);
+    if (size == 0) {
+      body.whole = rest == "\r\n";
+      return body;
+    }
+    body.bytes += rest.substr(0, size);
+    if (rest.size() < size + 2) return body;
+    rest.remove_prefix(size + 2);
+  }
+  return body;
+}
+
+bool contains(const std::vector<int>& list, int value) {
+  return std::find(list.begin(), list.end(), value) != list.end();
+}
+
+}  // namespace
+
+void Record::judge() {
+  if (!accepted()) return;
+  judge_handshake();
+  if (upstream_ != nullptr) judge_request();
+  if (!relaying_) return;
+  for (const int side : {0, 1}) {
+    if (lanes_[1 - side].own_close_whole()) check_own_code(side);
+    if (strict_side(side)) judge_side(side);
+  }
+}
+
+// --- the handshake
+// ----------------------------------------------------------------------------------
+
+std::vector<int> Record::expected_statuses() const {
+  std::vector<int> expected;
+  switch (plan_.asking) {
+    case Asking::wrong:
+      return plan_.asking_statuses;
+    case Asking::silence:
+      return {0};
+    case Asking::never:
+      return {408};
+    case Asking::upgrade:
+      break;
+  }
+  if (!dial_statuses.empty()) return dial_statuses;
+  switch (plan_.answer) {
+    case Answer::upgrade:
+      expected = {101};
+      break;
+    case Answer::wrong:
+      expected = {502};
+      break;
+    case Answer::refusal:
+      expected = {plan_.refusal_status};
+      break;
+    case Answer::never:
+      expected = {504};
+      if (plan_.upstream.ends_after_opening) expected.push_back(502);  // whichever comes first
+      break;
+  }
+  if (plan_.upstream.cut != Cut::none) {
+    expected.push_back(502);
+    expected.push_back(504);
+  }
+  return expected;
+}
+
+void Record::judge_handshake() const {
+  const PeerPlan& client = plan_.client;
+  // A client that leaves or does not read may get anything, and so may all while the proxy leaves.
+  if (client.cut != Cut::none || client.reader.pace != Reader::Pace::eager) return;
+  if (climate_.leaving_ns != 0 && legs_[0].farewell_ns >= climate_.leaving_ns) return;
+  std::vector<int> expected = expected_statuses();
+  if (climate_.scarce) expected.insert(expected.end(), {502, 503, 504, 0});
+  if (!plan_.strict) expected.insert(expected.end(), {0, 408, 502, 504});  // too slow a network
+  if (climate_.overload) expected.insert(expected.end(), {503, 0});
+  // What was sent; where the end was an abort, less may have arrived.
+  const std::string_view answer = legs_[0].head_out;
+  int status = 0;
+  if (answer.size() > 12) std::from_chars(answer.data() + 9, answer.data() + 12, status);
+  if (!contains(expected, status)) {
+    std::string text = "the client was told " + std::to_string(status) + ", expected";
+    for (const int one : expected) text += " " + std::to_string(one);
+    if (plan_.wrong_reason[0] != '\0') text += std::string(" (") + plan_.wrong_reason + ")";
+    fail(text);
+  }
+  if (!climate_.scarce && !climate_.overload) judge_times(status);
+  const size_t end = answer.find("\r\n\r\n");
+  if (status == 0) return;
+  if (end == std::string_view::npos) {
+    if (!plan_.strict) return;  // its deadline came before it was through
+    fail("the answer's head is not whole");
+  }
+  if (status == 101) {
+    const std::string_view head = answer.substr(0, end + 2);
+    if (field_of(head, "Sec-WebSocket-Accept") != accept_for_key(plan_.key)) fail("wrong Accept");
+    if (field_of(head, "Sec-WebSocket-Protocol") != plan_.subprotocol) fail("wrong subprotocol");
+    if (field_of(head, "X-Answer") != std::to_string(plan_.number))
+      fail("another session's answer");
+    return;
+  }
+  judge_answer(answer.substr(0, end + 2), answer.substr(end + 4));
+  if (client.solid() && plan_.strict && client_->received() != answer) {
+    fail("the client did not get its whole answer");
+  }
+}
+
+// An answer that is no upgrade: our own is whole, the upstream's is what the upstream sent.
+void Record::judge_answer(std::string_view head, std::string_view rest) const {
+  const Body body = decode_body(head, rest);
+  const bool relayed = field_of(head, "X-Why") == "sim";
+  if (!relayed) {
+    if (!body.whole) fail("an answer of the proxy's own is not whole");
+    return;
+  }
+  if (plan_.answer != Answer::refusal) fail("an answer that the upstream did not give");
+  if (!plan_.refusal_body.starts_with(body.bytes)) fail("the refusal's body was changed");
+  const bool broken = plan_.refusal_broken || plan_.upstream.cut != Cut::none;
+  if (plan_.refusal_broken && body.whole) fail("a refusal that broke off looks whole");
+  if (!broken && (!body.whole || body.bytes != plan_.refusal_body)) {
+    fail("the refusal's body is not whole: " + std::to_string(body.bytes.size()) + " of " +
+         std::to_string(plan_.refusal_body.size()) + " bytes");
+  }
+}
+
+// Deadlines are absolute, whatever drips.
+void Record::judge_times(int status) const {
+  constexpr uint64_t slack_ns = 3 * ms;
+  const uint64_t begin = legs_[0].connection->handed_ns;
+  const auto check = [this](uint64_t at, uint64_t least, uint64_t most, const char* what) {
+    if (at + slack_ns >= least && at <= most + slack_ns) return;
+    fail(std::string(what) + " at the wrong time: " + std::to_string(at / us) + " us, due " +
+         std::to_string(least / us));
+  };
+  const uint64_t header = config_.listeners[0].client_header_timeout_ms * ms;
+  if (plan_.asking == Asking::silence && status == 0) {
+    check(legs_[0].farewell_ns, begin + header, begin + header, "client_header_timeout");
+  }
+  if (status == 408) check(legs_[0].first_sent_ns, begin + header, begin + header, "408");
+  if (status == 504 && plan_.answer == Answer::never && legs_[1].connection != nullptr) {
+    const uint64_t dialled = legs_[1].connection->handed_ns + route_.handshake_timeout_ms * ms;
+    check(legs_[0].first_sent_ns, dialled, dialled + route_.connect_timeout_ms * ms, "504");
+  }
+}
+
+// What the upstream was asked: the client's key, its end-to-end fields, nothing hop-by-hop.
+void Record::judge_request() const {
+  const std::string_view head = legs_[1].head_out;
+  if (!head.starts_with("GET ")) fail("the upstream's request is no GET");
+  if (field_of(head, "Sec-WebSocket-Key") != plan_.key) fail("the client's key did not travel on");
+  if (field_of(head, "X-Forwarded-Proto") != "http") fail("no X-Forwarded-Proto");
+  const std::string connection = field_of(head, "Connection");
+  if (connection != "Upgrade") fail("Connection toward the upstream is " + connection);
+  if (legs_[0].head_in.find("X-Hop\r\n") != std::string::npos && !field_of(head, "X-Hop").empty()) {
+    fail("a field that Connection nominates travelled on");
+  }
+  if (plan_.asking == Asking::wrong) fail("something of a wrong request reached an upstream");
+}
+
+// --- relaying
+// ---------------------------------------------------------------------------------------
+
+// The first incident after which that side is sent a Close of the proxy's own.
+const Incident* Record::first_for(int target) const {
+  for (const Incident& incident : incidents_) {
+    switch (incident.kind) {
+      case Incident::Kind::closed:
+        break;
+      case Incident::Kind::idle:
+      case Incident::Kind::leaving:
+      case Incident::Kind::bad:
+        return &incident;
+      default:
+        if (incident.side != target) return &incident;
+    }
+  }
+  return nullptr;
+}
+
+void Record::check_own_code(int target) const {
+  const Lane& lane = lanes_[1 - target];
+  const Incident* cause = first_for(target);
+  if (cause == nullptr || cause->act > lane.own_close_act()) {
+    fail("Close " + std::to_string(lane.own_code()) + " for no reason");
+  }
+  uint16_t expected = 1001;
+  if (cause->kind == Incident::Kind::unwritable) return;  // its consequences come later
+  if (cause->kind != Incident::Kind::idle && cause->kind != Incident::Kind::leaving) {
+    expected = cause->side == target ? cause->code : code_for_loss_of(cause->side);
+  }
+  if (lane.own_code() != expected) {
+    fail("Close " + std::to_string(lane.own_code()) + " to side " + std::to_string(target) +
+         ", expected " + std::to_string(expected));
+  }
+}
+
+bool Record::strict_side(int side) const {
+  const PeerPlan& own = side == 0 ? plan_.client : plan_.upstream;
+  const PeerPlan& other = side == 0 ? plan_.upstream : plan_.client;
+  if (!plan_.strict || !own.solid() || !other.solid() || climate_.scarce) return false;
+  if (own.cut != Cut::none && own.cut != Cut::half_close) return false;
+  if (climate_.leaving_ns != 0 && legs_[side].farewell_ns >= climate_.leaving_ns) return false;
+  // What a hostile peer takes for frames of its own may be payload of one that never ends.
+  const Lane& lane = lanes_[1 - side];
+  const bool hangs = lane.judge.verdict() == FrameJudge::Verdict::good &&
+                     (lane.judge.in_frame() || lane.in().size() > lane.judge.accepted());
+  return !hangs || other.cut != Cut::none;
+}
+
+void Record::judge_side(int side) const {
+  const Lane& lane = lanes_[1 - side];
+  const Incident* cause = first_for(side);
+  bool aborted = false;  // rightly: a frame could not be ended
+  const Incident* closed = nullptr;
+  for (const Incident& incident : incidents_) {
+    using Kind = Incident::Kind;
+    if (incident.kind == Kind::closed && incident.side != side) closed = &incident;
+    const bool gone = incident.kind == Kind::ended || incident.kind == Kind::lost;
+    const bool broke = gone || (incident.kind == Kind::bad && incident.side != side);
+    aborted = aborted || (broke && incident.inside_frame);
+    // After a failed send the rest of its input is read: where that ends counts.
+    aborted =
+        aborted || (incident.kind == Kind::unwritable && lanes_[incident.side].cut_inside_frame());
+  }
+  const std::string name = side == 0 ? "the client" : "the upstream";
+  if (aborted) return;
+  if (closed != nullptr && (cause == nullptr || closed->act < cause->act)) {
+    if (lane.out().size() != lane.judge.accepted()) {
+      fail(name + " did not get everything up to the Close: " + std::to_string(lane.out().size()) +
+           " of " + std::to_string(lane.judge.accepted()) + " bytes");
+    }
+  } else if (cause == nullptr) {
+    fail(name + " was never told the end");
+  } else if (!lane.own_close_whole()) {
+    fail(name + " did not get a Close");
+  }
+  const Leg& leg = legs_[side];
+  if (leg.farewell == Farewell::abort || leg.farewell == Farewell::unread) {
+    fail(name + " was reset without a reason");
+  }
+  const size_t got = side == 0 ? client_->received().size() : upstream_->received().size();
+  const PeerPlan& own = side == 0 ? plan_.client : plan_.upstream;
+  if (own.cut == Cut::none && got != leg.head_out.size() + lane.out().size()) {
+    fail(name + " received " + std::to_string(got) + " bytes of " +
+         std::to_string(leg.head_out.size() + lane.out().size()) + " that were sent");
+  }
+}
+
+}  // namespace sluice::sim
