@@ -78,9 +78,12 @@ Status probe_address(const Address& address) {
     if (error == 0 || error == EAGAIN || error == EPROTOTYPE) return Fault{"bind", EADDRINUSE};
     return Done{};
   }
-  Result<int> fd = open_listener(address, false);
-  if (!fd.ok()) return fd.fault();
-  sys::close(fd.value());
+  // Bound, never listening: a client that came in between would be queued here and then reset.
+  const int fd = sys::stream_socket(address.family());
+  if (fd < 0) return Fault{"socket", -fd};
+  const int bound = bind_prepared(fd, address, false);
+  sys::close(fd);
+  if (bound < 0) return Fault{"bind", -bound};
   return Done{};
 }
 

@@ -31,7 +31,7 @@ def wait_until(condition, what, seconds=PATIENCE):
             return value
         if time.monotonic() > end:
             raise AssertionError(f"{what}: not within {seconds} s")
-        time.sleep(0.01)
+        time.sleep(0.002)
 
 
 class Sluice:

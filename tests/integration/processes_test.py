@@ -156,6 +156,32 @@ def usr1_reopens_the_logs():
 
 
 @suite.check
+def whoever_connects_at_the_start_is_served():
+    """A connection that is taken, however early, is answered: no probe of ours queues it."""
+    for _ in range(10):
+        with Upstream() as upstream:
+            sluice = simple(upstream, workers=2, wait=False)
+            port = sluice.port
+            try:
+                client = wait_until(lambda port=port: dial_or_none(port), "a listener")
+                client.send(request())
+                server = upstream.upgrade()
+                assert client.head().status == 101
+                client.close()
+                server.close()
+                sluice.stop()
+            finally:
+                sluice.remove()
+
+
+def dial_or_none(port):
+    try:
+        return dial(port)
+    except OSError:
+        return None
+
+
+@suite.check
 def address_in_use_is_said():
     with Upstream() as upstream, simple(upstream) as sluice:
         other = Sluice(f"listen 127.0.0.1:{sluice.port}\nroute /\n  proxy_pass {upstream.uri}",

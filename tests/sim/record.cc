@@ -12,9 +12,11 @@ namespace {
 
 // Per connection and turn: a direction is pumped for each leg's event, once as put off and once
 // more for what was acted on, each time one ring; a handshake's head may come in many small reads.
-constexpr uint32_t most_calls = 40;
+constexpr uint32_t most_calls = 60;
 constexpr uint64_t most_rings = 6;
 constexpr uint64_t discard_bytes = 64 * 1024;
+// A relayed refusal moves sixteen times 16 KiB, for each leg's event and once as put off.
+constexpr uint64_t refusal_bytes = 3 * 16 * 17 * 1024;
 // The worker looks at stalled sessions four times a second.
 constexpr uint64_t stall_look_ns = 250 * ms;
 constexpr uint64_t slack_ns = 4 * ms;
@@ -191,8 +193,9 @@ void Record::check_budget(const Connection& connection) const {
   // What is only dropped goes through a larger buffer; what is sent never does.
   const uint64_t relayed = most_rings * climate_.ring_bytes;
   const uint64_t dropped = std::max(relayed, most_rings * discard_bytes);
-  const uint64_t most_received = relaying_ && !closing() ? relayed : dropped;
-  const uint64_t most_sent = relaying_ ? relayed : dropped;
+  uint64_t most_received = closing() ? dropped : relayed;
+  uint64_t most_sent = relayed;
+  if (!relaying_) most_received = most_sent = std::max(dropped, refusal_bytes);
   if (connection.recvs_in_turn > most_calls || connection.sends_in_turn > most_calls ||
       connection.received_in_turn > most_received || connection.sent_in_turn > most_sent) {
     fail("over its budget in one turn: " + std::to_string(connection.recvs_in_turn) + " recv, " +

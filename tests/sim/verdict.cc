@@ -157,12 +157,13 @@ void Record::judge_answer(std::string_view head, std::string_view rest) const {
   const Body body = decode_body(head, rest);
   const bool relayed = field_of(head, "X-Why") == "sim";
   if (!relayed) {
-    if (!body.whole) fail("an answer of the proxy's own is not whole");
+    if (!body.whole && plan_.strict) fail("an answer of the proxy's own is not whole");
     return;
   }
   if (plan_.answer != Answer::refusal) fail("an answer that the upstream did not give");
   if (!plan_.refusal_body.starts_with(body.bytes)) fail("the refusal's body was changed");
-  const bool broken = plan_.refusal_broken || plan_.upstream.cut != Cut::none;
+  // Too slow a network moves nothing for as long as send_timeout.
+  const bool broken = plan_.refusal_broken || plan_.upstream.cut != Cut::none || !plan_.strict;
   if (plan_.refusal_broken && body.whole) fail("a refusal that broke off looks whole");
   if (!broken && (!body.whole || body.bytes != plan_.refusal_body)) {
     fail("the refusal's body is not whole: " + std::to_string(body.bytes.size()) + " of " +
