@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <initializer_list>
 #include <vector>
 
 #include "net/check.h"
@@ -93,7 +94,7 @@ double median_ns(size_t frames, Work work) {
 int main() {
   using namespace sluice;
   std::printf("%8s  %18s  %18s  %s\n", "payload", "scanner", "wslay", "ratio");
-  for (const size_t payload_bytes : {0, 16, 125, 1024, 16384}) {
+  for (const size_t payload_bytes : std::initializer_list<size_t>{0, 16, 125, 1024, 16384}) {
     size_t frames = 0;
     const std::vector<uint8_t> bytes = batch_of(payload_bytes, frames);
     const double scanner = median_ns(frames, [&bytes] { scan_all(bytes); });
