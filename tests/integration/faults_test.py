@@ -1,5 +1,6 @@
 """Faults against the real binary: a seeded peer that delays, splits, stalls, half-closes and resets at
 byte N, a blackholed upstream in a network namespace, and a crowd that comes back at once."""
+import bisect
 import os
 import random
 import resource
@@ -105,11 +106,9 @@ def is_close(data, masked):
 def judge(receiver, sender, what):
     """What came is a beginning of what was sent, and after an orderly end not cut inside a frame."""
     got, sent = bytes(receiver.received), sender.stream.bytes[:sender.stream.cut]
-    common = 0
-    if got[:len(sent)] == sent[:len(got)]:
-        common = min(len(got), len(sent))
-    else:
-        common = next(i for i in range(min(len(got), len(sent))) if got[i] != sent[i])
+    common = bisect.bisect_left(range(min(len(got), len(sent))), True,
+                                key=lambda n: got[:n + 1] != sent[:n + 1])
+    if common < len(got):  # a Close of ours may share its first bytes with what was sent
         common = max(b for b in sender.stream.boundaries if b <= common)
     rest = got[common:]
     masked = sender.wire.masked
