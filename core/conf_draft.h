@@ -66,8 +66,22 @@ struct Settings {
   std::optional<bool> validate_utf8;
   std::optional<std::pair<HostPolicy, std::string>> host;
   std::optional<std::vector<std::string>> subprotocols;
+  std::optional<TlsProtocols> tls_protocols;
+  std::optional<std::string> tls_ciphers;
+  std::optional<std::string> tls_client_ca;  // PEM
+  std::optional<VerifyClient> tls_verify_client;
+  std::optional<std::string> tls_ca;  // PEM
+  std::optional<bool> tls_verify;
+  std::optional<std::string> tls_server_name;
+  std::optional<Credentials> tls_client_credentials;  // the key comes with a line of its own
   std::vector<HeaderSetting> set_headers;
   std::vector<std::string> remove_headers;
+};
+
+// A tls_certificate, with the tls_key and tls_stapling_file behind it.
+struct CertificateDraft {
+  Credentials credentials;
+  Place place;
 };
 
 struct SectionDraft {
@@ -77,17 +91,18 @@ struct SectionDraft {
   std::map<const Directive*, Place> given;
   Settings settings;
 
-  Address address;                // listen
-  std::string name;               // upstream
-  std::vector<PeerConfig> peers;  // upstream; or a route's proxy_pass with a URI
-  RouteConfig route;              // route: path and conditions
-  std::optional<Word> target;     // route: proxy_pass's argument
+  Address address;                             // listen
+  std::vector<CertificateDraft> certificates;  // listen
+  std::string name;                            // upstream
+  std::vector<PeerConfig> peers;               // upstream; or a route's proxy_pass with a URI
+  RouteConfig route;                           // route: path and conditions
+  std::optional<Word> target;                  // route: proxy_pass's argument
 };
 
 struct ConfDraft {
   ConfOptions options;
-  Config config;                                      // global settings
-  std::deque<SectionDraft> sections{SectionDraft{}};  // the top first, then in reading order
+  Config config;                                                    // global settings
+  std::deque<SectionDraft> sections = std::deque<SectionDraft>(1);  // the top, then as read
   std::optional<Word> include;    // set by the include line, taken by the reader
   bool incomplete = false;        // a file is missing: what it would have said is unknown
   bool upstream_unnamed = false;  // an upstream's own line was wrong

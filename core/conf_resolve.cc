@@ -7,6 +7,7 @@
 #include <map>
 
 #include "core/conf_directives.h"
+#include "core/conf_resolve_tls.h"
 #include "core/conf_suggest.h"
 #include "core/router.h"
 #include "protocol/http1.h"
@@ -54,7 +55,7 @@ class Resolver {
 
   void run() {
     check_required();
-    for (const SectionDraft& section : draft_.sections) {
+    for (SectionDraft& section : draft_.sections) {
       if (section.label.empty()) continue;  // its opening line was wrong
       if (section.kind == Section::listen) add_listener(section);
       if (section.kind == Section::upstream) add_upstream(section);
@@ -67,7 +68,7 @@ class Resolver {
 
  private:
   void check_required();
-  void add_listener(const SectionDraft& section);
+  void add_listener(SectionDraft& section);
   void add_upstream(const SectionDraft& section);
   void add_route(const SectionDraft& section);
   const SectionDraft* find_target(const SectionDraft& section, RouteConfig& route);
@@ -104,7 +105,7 @@ void Resolver::check_required() {
   }
 }
 
-void Resolver::add_listener(const SectionDraft& section) {
+void Resolver::add_listener(SectionDraft& section) {
   for (const SectionDraft* earlier : listeners_) {
     if (!overlap(earlier->address, section.address)) continue;
     errors_.add(section.place, described(section) + " is already covered by " +
@@ -118,6 +119,7 @@ void Resolver::add_listener(const SectionDraft& section) {
   take({&section.settings, &draft_.top()}, &Settings::client_header_timeout_ms,
        listener.client_header_timeout_ms);
   take({&section.settings, &draft_.top()}, &Settings::max_header_bytes, listener.max_header_bytes);
+  listener.tls = resolve_tls_server(draft_, section, described(section), errors_, warnings_);
   draft_.config.listeners.push_back(std::move(listener));
 }
 
@@ -129,7 +131,9 @@ void Resolver::add_upstream(const SectionDraft& section) {
                                    seen_from(section.place, known->second.section->place));
     return;
   }
-  draft_.config.upstreams.push_back({section.name, section.peers});
+  draft_.config.upstreams.push_back(
+      {section.name, section.peers,
+       resolve_tls_client(draft_, section, described(section), errors_, warnings_)});
 }
 
 void Resolver::add_route(const SectionDraft& section) {
@@ -173,7 +177,11 @@ const SectionDraft* Resolver::find_target(const SectionDraft& section, RouteConf
 void Resolver::share_anonymous(const SectionDraft& section, RouteConfig& route) {
   const auto index = static_cast<uint32_t>(draft_.config.upstreams.size());
   const auto [known, fresh] = anonymous_.emplace(section.target->value, index);
-  if (fresh) draft_.config.upstreams.push_back({section.target->text, section.peers});
+  if (fresh) {
+    draft_.config.upstreams.push_back(
+        {section.target->text, section.peers,
+         resolve_tls_client(draft_, section, described(section), errors_, warnings_)});
+  }
   route.upstream = known->second;
 }
 

@@ -163,7 +163,8 @@ void set_header(const SetterCall& call) {
   for (const HeaderSetting& known : headers) {
     if (equals_ignoring_case(known.name, name.value)) refuse_second(call, name);
   }
-  headers.push_back({name.value, call.word(2).value});
+  const bool subject = call.word(2).text.find(tls_client_subject_variable) != std::string::npos;
+  headers.push_back({name.value, call.word(2).value, subject});
 }
 
 void remove_header(const SetterCall& call) {

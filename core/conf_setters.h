@@ -35,6 +35,24 @@ void subprotocols(const SetterCall& call);
 void max_message_size(const SetterCall& call);
 void max_header_size(const SetterCall& call);
 
+// --- TLS ----------------------------------------------------------------------------------------
+void tls_certificate(const SetterCall& call);
+void tls_key(const SetterCall& call);
+void tls_stapling_file(const SetterCall& call);
+void tls_client_certificate(const SetterCall& call);
+void tls_client_key(const SetterCall& call);
+void tls_verify_client(const SetterCall& call);
+void tls_server_name(const SetterCall& call);
+void tls_protocols(const SetterCall& call);
+void tls_ciphers(const SetterCall& call);
+void tls_ticket_lifetime(const SetterCall& call);
+void tls_authorities(const SetterCall& call, std::optional<std::string>& pem);
+
+template <auto Field>
+void authorities(const SetterCall& call) {
+  tls_authorities(call, call.section.settings.*Field);
+}
+
 template <auto Field>
 void timeout(const SetterCall& call) {
   call.section.settings.*Field = time_ms(call.word(1));

@@ -9,7 +9,7 @@ namespace sluice::setters {
 
 namespace {
 
-constexpr const char* server_forms = "; write ws://HOST:PORT/PATH or ws://unix:/SOCKET:/PATH";
+constexpr const char* server_forms = "; write ws[s]://HOST:PORT/PATH or ws[s]://unix:/SOCKET:/PATH";
 
 bool is_uri(const std::string& text) {
   return text.find("://") != std::string::npos;
@@ -35,10 +35,6 @@ std::vector<PeerConfig> peers_of(const Word& word) {
   if (!uri.ok()) {
     throw ConfProblem{quoted(word.text) + " is not a server's URI (" + uri.fault().text() + ")" +
                       server_forms};
-  }
-  if (uri.value().secure) {
-    throw ConfProblem{quoted(word.text) +
-                      ": TLS to upstreams is not there yet in this version; use ws://"};
   }
   if (uri.value().unix_path.empty() && uri.value().port == 0) {
     throw ConfProblem{quoted(word.text) + ": the port must be 1 to 65535"};

@@ -4,13 +4,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "net/address.h"
 #include "protocol/uri.h"
+#include "tls/context.h"
 
 namespace sluice {
 
@@ -26,6 +29,7 @@ struct ListenConfig {
   Address address;
   uint32_t client_header_timeout_ms = 10'000;
   uint32_t max_header_bytes = 16 * 1024;  // request line plus fields
+  std::unique_ptr<TlsServer> tls;         // null: plain
 };
 
 // One address that a `server` line stands for; a name with three addresses is three peers.
@@ -36,15 +40,18 @@ struct PeerConfig {
 };
 
 struct UpstreamConfig {
-  std::string name;               // for a proxy_pass with a URI: the URI
-  std::vector<PeerConfig> peers;  // never empty
+  std::string name;                  // for a proxy_pass with a URI: the URI
+  std::vector<PeerConfig> peers;     // never empty
+  std::unique_ptr<TlsClient> tls{};  // null where no peer is wss://
 };
 
 // `set_header NAME VALUE`; the value is fully expanded and may be a secret: never logged.
 struct HeaderSetting {
   std::string name;
   std::string value;
+  bool tls_client_subject = false;  // the value holds tls_client_subject_variable, to be filled in
 };
+inline constexpr std::string_view tls_client_subject_variable = "$tls_client_subject";
 
 enum class HostPolicy : uint8_t { by_scheme, client, server, fixed };
 
@@ -82,7 +89,8 @@ struct Config {
   bool log_query = false;
   std::string pid_file;  // "": none
   uint32_t ring_bytes = 256 * 1024;
-  uint32_t worker_connections = 0;  // 0: (descriptor limit - 64) / 2
+  uint32_t worker_connections = 0;                   // 0: (descriptor limit - 64) / 2
+  uint32_t tls_ticket_lifetime_ms = 12 * 3'600'000;  // 0: no tickets
   std::vector<ListenConfig> listeners;
   std::vector<UpstreamConfig> upstreams;
   std::vector<RouteConfig> routes;

@@ -1,11 +1,13 @@
-// The control channel between master and worker: the one message there is so far hands over newly
-// opened logs (SIGUSR1), because workers need no file system.
+// The control channel from master to worker: newly opened logs (SIGUSR1), because workers need no
+// file system, and the keys of session tickets, because all workers share them.
 #pragma once
 
 #include <optional>
+#include <variant>
 
 #include "net/result.h"
 #include "net/sys_process.h"
+#include "tls/tickets.h"
 
 namespace sluice {
 
@@ -15,10 +17,12 @@ struct LogHandover {
   sys::LogDescriptor access;
 };
 
-// Sends copies of the descriptors; the caller keeps its own.
-Status send_logs(int channel, const LogHandover& logs);
+using ControlMessage = std::variant<LogHandover, TicketKeys>;
+
+// Sends copies of the descriptors in it; the caller keeps its own.
+Status send_control(int channel, const ControlMessage& message);
 // The next message, whose descriptors become the caller's; nullopt where none is waiting.
 // `ended` is set once the master is gone.
-std::optional<LogHandover> receive_logs(int channel, bool& ended);
+std::optional<ControlMessage> receive_control(int channel, bool& ended);
 
 }  // namespace sluice

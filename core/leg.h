@@ -1,11 +1,14 @@
-// Leg: one of a session's two connections, namely its descriptor and what is known of its
-// readiness.
+// Leg: one of a session's two connections, namely its descriptor, what is known of its readiness,
+// and TLS where the connection is in it.
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <utility>
 
 #include "net/poller.h"
 #include "net/transport.h"
+#include "tls/transport.h"
 
 namespace sluice {
 
@@ -28,10 +31,21 @@ class Leg {
     readable = writable = input_ended = output_ended = false;
     short_means_drained_ = true;
   }
-  void detach() { fd_ = -1; }
+  // The descriptor is closed by its session, then.
+  void detach() {
+    fd_ = -1;
+    tls_.reset();
+  }
 
   bool open() const { return fd_ >= 0; }
   int fd() const { return fd_; }
+
+  // From here on everything goes through TLS, whose handshake comes first.
+  void secure(std::unique_ptr<TlsTransport> tls) { tls_ = std::move(tls); }
+  // Back to the plain descriptor, for a last word to a peer that is not in TLS.
+  void expose() { tls_.reset(); }
+  // Null on a plain leg.
+  TlsTransport* tls() { return tls_.get(); }
 
   void note(Readiness ready) {
     readable = readable || ready.readable;
@@ -41,24 +55,24 @@ class Leg {
 
   // recv and send that keep `readable` and `writable` true to the kernel's state.
   Io recv(std::span<const iovec> pieces) {
-    const Io io = PlainTransport(fd_).recv(pieces);
-    if (io.state != Io::State::open || (short_means_drained_ && io.bytes < bytes_of(pieces))) {
-      readable = false;
-    }
+    const Io io = tls_ == nullptr ? PlainTransport(fd_).recv(pieces) : tls_->recv(pieces);
+    if (drained(io)) readable = false;
     return io;
   }
   Io send(std::span<const iovec> pieces) {
-    const Io io = PlainTransport(fd_).send(pieces);
-    if (io.state != Io::State::open || (short_means_drained_ && io.bytes < bytes_of(pieces))) {
-      writable = false;
-    }
+    const Io io = tls_ == nullptr ? PlainTransport(fd_).send(pieces) : tls_->send(pieces);
+    if (drained(io)) writable = false;
     return io;
   }
+  // Transport::committed.
+  size_t committed() const { return tls_ == nullptr ? 0 : tls_->committed(); }
+  // Ends our half in order, now or, where TLS finds no room for its last word, at a later call.
   void shutdown_write() {
     if (output_ended) return;
-    output_ended = true;
-    PlainTransport(fd_).shutdown_write();
+    output_ended = tls_ == nullptr ? PlainTransport(fd_).shutdown_write() : tls_->shutdown_write();
   }
+  // Static text on why the connection failed, "" where errno was all.
+  const char* failure() const { return tls_ == nullptr ? "" : tls_->failure(); }
 
   bool readable = false;
   bool writable = false;
@@ -66,12 +80,11 @@ class Leg {
   bool output_ended = false;  // our FIN is sent, or the peer takes nothing any more
 
  private:
-  static size_t bytes_of(std::span<const iovec> pieces) {
-    size_t sum = 0;
-    for (const iovec& piece : pieces) sum += piece.iov_len;
-    return sum;
+  bool drained(const Io& io) const {
+    return io.state != Io::State::open || (short_means_drained_ && io.short_count);
   }
 
+  std::unique_ptr<TlsTransport> tls_;
   int fd_ = -1;
   bool short_means_drained_ = true;
 };

@@ -84,6 +84,7 @@ int Master::run() {
       return 1;
     }
   }
+  start_tickets();
   start_due_workers();
   log_.flush();
   while (leaving_ == Leaving::no || any_worker()) {
@@ -91,6 +92,7 @@ int Master::run() {
     while (const int signal = sys::next_signal(signals_)) on_signal(signal);
     reap_workers();
     if (leaving_ == Leaving::no) start_due_workers();
+    if (tickets_in_use() && clock_ms() >= rotate_at_ms_) rotate_tickets();
     if (leaving_ == Leaving::fast && clock_ms() >= kill_at_ms_) signal_workers(SIGKILL);
     log_.flush();
   }
@@ -284,14 +286,41 @@ void Master::reopen_logs() {
   }
   logs_ = fresh;
   log_.error_sink.use(logs_.error);
+  send_to_workers(logs_, "logs");
+  log_.error(LogLevel::info, "logs reopened");
+}
+
+void Master::send_to_workers(const ControlMessage& message, const char* what) {
   for (const WorkerProcess& worker : workers_) {
     if (worker.pid <= 0) continue;
-    if (const Status sent = send_logs(worker.control, logs_); !sent.ok()) {
-      log_.error(LogLevel::error, "logs could not be handed to worker " +
+    if (const Status sent = send_control(worker.control, message); !sent.ok()) {
+      log_.error(LogLevel::error, std::string(what) + " could not be handed to worker " +
                                       std::to_string(worker.pid) + ": " + sent.fault().text());
     }
   }
-  log_.error(LogLevel::info, "logs reopened");
+}
+
+// Workers inherit the keys when they start and are sent each later set: a ticket of one is good at
+// all others, and at one that took its place.
+void Master::start_tickets() {
+  if (!tickets_in_use()) return;
+  ticket_keys_ = make_ticket_keys();
+  use_ticket_keys(ticket_keys_);
+  rotate_at_ms_ = clock_ms() + config_->tls_ticket_lifetime_ms;
+}
+
+void Master::rotate_tickets() {
+  rotate_ticket_keys(ticket_keys_);
+  use_ticket_keys(ticket_keys_);
+  rotate_at_ms_ = clock_ms() + config_->tls_ticket_lifetime_ms;
+  send_to_workers(ticket_keys_, "ticket keys");
+  log_.error(LogLevel::debug, "ticket keys rotated");
+}
+
+bool Master::tickets_in_use() const {
+  return config_->tls_ticket_lifetime_ms > 0 &&
+         std::any_of(config_->listeners.begin(), config_->listeners.end(),
+                     [](const ListenConfig& listener) { return listener.tls != nullptr; });
 }
 
 void Master::check_conf() {
@@ -312,6 +341,7 @@ bool Master::any_worker() const {
 int Master::next_wait_ms() const {
   const uint64_t now = clock_ms();
   uint64_t until = now + 60'000;
+  if (tickets_in_use()) until = std::min(until, rotate_at_ms_);
   if (leaving_ == Leaving::fast) until = std::min(until, kill_at_ms_);
   for (const WorkerProcess& worker : workers_) {
     if (worker.pid == 0 && leaving_ == Leaving::no) until = std::min(until, worker.start_at_ms);

@@ -44,6 +44,10 @@ class Master {
   void on_signal(int signal);
   void signal_workers(int signal);
   void reopen_logs();
+  void start_tickets();
+  void rotate_tickets();
+  bool tickets_in_use() const;
+  void send_to_workers(const ControlMessage& message, const char* what);
   void check_conf();
   void remove_pid_file() const;
   bool any_worker() const;
@@ -53,6 +57,8 @@ class Master {
   std::string conf_path_;
   uint32_t worker_connections_ = 0;
   LogHandover logs_;
+  TicketKeys ticket_keys_;
+  uint64_t rotate_at_ms_ = 0;
   Log log_;
   std::vector<std::vector<int>> listeners_;  // by listener; one descriptor a worker, or one for all
   std::vector<WorkerProcess> workers_;

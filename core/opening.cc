@@ -18,6 +18,8 @@ constexpr size_t head_read_bytes = most_early_bytes;
 // How long a client may take for an error answer that it does not read.
 constexpr uint32_t answer_timeout_ms = 5'000;
 
+constexpr const char* overload_reason = "worker_connections reached";
+
 Http1Parser::Limits request_limits(const ListenConfig& listener) {
   Http1Parser::Limits limits;
   limits.head_bytes = listener.max_header_bytes;
@@ -31,14 +33,24 @@ Opening::Opening(Session& session)
     : session_(session),
       request_parser_(Http1Parser::Role::request, request_limits(session.listener())) {}
 
-Opening::Step Opening::begin() {
+Opening::Step Opening::begin(bool overloaded) {
+  overloaded_ = overloaded;
   session_.arm_timer(session_.listener().client_header_timeout_ms);
-  return Step::wait;
+  Leg& client = session_.leg(Side::client);
+  if (const TlsServer* tls = session_.listener().tls.get()) {
+    client.secure(tls->accept(client.fd()));
+    stage_ = Stage::securing_client;
+    return Step::wait;
+  }
+  if (!overloaded) return Step::wait;
+  client.writable = true;  // a new connection takes an answer at once
+  return refuse(503, overload_reason);
 }
 
 Opening::Step Opening::on_ready(Side side, Readiness ready) {
   // A client that closed only its sending half may still want its answer; one that is gone may not.
-  if (side == Side::client && (ready.failed || ready.hung_up) && stage_ != Stage::reading_request) {
+  const bool reading = stage_ == Stage::reading_request || stage_ == Stage::securing_client;
+  if (side == Side::client && (ready.failed || ready.hung_up) && !reading) {
     reason_ = "client left during the handshake";
     return Step::abandon;
   }
@@ -47,10 +59,14 @@ Opening::Step Opening::on_ready(Side side, Readiness ready) {
 
 Opening::Step Opening::on_run() {
   switch (stage_) {
+    case Stage::securing_client:
+      return secure_client();
     case Stage::reading_request:
       return read_request();
     case Stage::connecting:
       return session_.leg(Side::upstream).writable ? on_connected() : Step::wait;
+    case Stage::securing_upstream:
+      return secure_upstream();
     case Stage::awaiting_answer:
       return exchange();
     case Stage::accepting:
@@ -65,12 +81,15 @@ Opening::Step Opening::on_run() {
 
 Opening::Step Opening::on_timer() {
   switch (stage_) {
+    case Stage::securing_client:
+      return end_without_tls("client_header_timeout in the TLS handshake");
     case Stage::reading_request:
       if (!heard_) return Step::abandon;
       return refuse(408, "client_header_timeout");
     case Stage::connecting:
       timed_out_ = true;
       return on_connect_failed(Fault{"connect_timeout", 0});
+    case Stage::securing_upstream:
     case Stage::awaiting_answer:
       return refuse(504, "handshake_timeout");
     case Stage::accepting:
@@ -88,6 +107,36 @@ Opening::Step Opening::on_timer() {
   }
   reason_ = "refusal does not move";
   return Step::abandon;
+}
+
+Opening::Step Opening::secure_client() {
+  Leg& client = session_.leg(Side::client);
+  const TlsTransport::Handshake outcome = client.tls()->handshake();
+  heard_ = client.tls()->heard();
+  switch (outcome) {
+    case TlsTransport::Handshake::waiting:
+      return Step::wait;
+    case TlsTransport::Handshake::failed:
+      return end_without_tls(client.failure());
+    case TlsTransport::Handshake::plain_http:
+      client.expose();
+      return refuse(400, "plain HTTP on a TLS port",
+                    "This port speaks TLS: connect with wss:// or https://.");
+    case TlsTransport::Handshake::done:
+      break;
+  }
+  client_subject_ = client.tls()->verified_subject();
+  stage_ = Stage::reading_request;
+  return overloaded_ ? refuse(503, overload_reason) : read_request();
+}
+
+// No answer is possible. An alert may be on its way: the end must not overtake it.
+Opening::Step Opening::end_without_tls(const char* reason) {
+  reason_ = reason;
+  if (!heard_) return Step::abandon;
+  log_refused(0);
+  session_.leg(Side::client).expose();
+  return Step::linger;
 }
 
 Opening::Step Opening::read_request() {
@@ -136,10 +185,10 @@ Opening::Step Opening::choose_upstream() {
   return connect_next();
 }
 
-Opening::Step Opening::refuse(int status, const char* reason) {
+Opening::Step Opening::refuse(int status, const char* reason, std::string_view explanation) {
   reason_ = reason;
   session_.close_leg(Side::upstream, false);
-  out_ = build_error_answer(status);
+  out_ = build_error_answer(status, explanation);
   // RFC 9110 9.3.2: the same head, but never a body.
   if (request_parser_.head().method == "HEAD") out_.resize(out_.find("\r\n\r\n") + 4);
   out_sent_ = 0;

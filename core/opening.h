@@ -27,9 +27,13 @@ enum class OpeningStep : uint8_t {
   abandon,  // the client is gone or not worth an answer; reason() says why
 };
 
-//   reading_request --> connecting --> awaiting_answer --> accepting (101) --> relay
-//         \                 \               |   \--> relaying_refusal --> linger
-//          \-----------------\--------------\--> refusing --> linger
+//   [securing_client] --> reading_request --> connecting --> [securing_upstream] -->
+//   awaiting_answer
+//                                |                |                  |                |   |   |
+//                                +----------------+---- refusing ----+----------------+   |   |
+//                                                          |                              |   |
+//                                      linger <------------+------ relaying_refusal <-----+   |
+//                                       relay <------------------- accepting (101) <----------+
 class Opening {
  public:
   using Step = OpeningStep;
@@ -39,8 +43,11 @@ class Opening {
   // `session` owns this and outlives it.
   explicit Opening(Session& session);
 
-  Step begin();  // arms the deadline for the request
-  Step refuse(int status, const char* reason);
+  // Arms the deadline for the request and for the TLS handshake before it. With `overloaded` the
+  // client is only told so (503).
+  Step begin(bool overloaded);
+  // An error answer; `explanation` is for the client, `reason` (static text) for the log.
+  Step refuse(int status, const char* reason, std::string_view explanation = {});
   Step on_ready(Side side, Readiness ready);
   Step on_run();
   Step on_timer();
@@ -60,19 +67,25 @@ class Opening {
 
  private:
   enum class Stage : uint8_t {
+    securing_client,  // TLS handshake
     reading_request,
     connecting,
+    securing_upstream,  // TLS handshake
     awaiting_answer,
     accepting,         // the 101 is being sent
     refusing,          // an error answer of ours is being sent
     relaying_refusal,  // the upstream's answer is being sent
   };
 
+  Step secure_client();
+  Step end_without_tls(const char* reason);
   Step read_request();
   Step choose_upstream();
   Step connect_next();
   Step on_connected();
   Step on_connect_failed(const Fault& fault);
+  Step secure_upstream();
+  Step begin_exchange();
   Step exchange();  // sends the request, reads the answer's head
   Step take_answer_head(std::string_view behind);
   Step accept_upgrade(std::string_view behind);
@@ -98,11 +111,14 @@ class Opening {
   std::string out_;  // being sent: the request, then the answer
   size_t out_sent_ = 0;
   PeerWalk walk_;
-  const char* reason_ = "";   // static text
-  uint64_t progress_ms_ = 0;  // relaying a refusal: when bytes last moved
+  std::string client_subject_;          // of its verified certificate
+  const char* reason_ = "";             // static text
+  const char* peer_failure_ = nullptr;  // why TLS with the latest peer failed; static text
+  uint64_t progress_ms_ = 0;            // relaying a refusal: when bytes last moved
   int interim_answers_ = 0;
   Stage stage_ = Stage::reading_request;
   bool heard_ = false;         // the client sent at least a byte
+  bool overloaded_ = false;    // there is no room for this session
   bool logged_ = false;        // its access line is written
   bool checked_ = false;       // request_ is filled
   bool timed_out_ = false;     // the last connect did

@@ -1,6 +1,7 @@
 // Opening, the upstream's half: dialling peers, the request that goes there, what comes back.
 #include <cerrno>
 #include <charconv>
+#include <deque>
 
 #include "core/opening.h"
 #include "core/router.h"
@@ -30,6 +31,19 @@ std::string_view host_for(const RouteConfig& route, const PeerConfig& peer,
   return peer.uri.secure ? std::string_view(peer.uri.authority) : client_authority;
 }
 
+// The value with the subject in the variable's place; nothing at all where there is no subject.
+std::string with_subject(const std::string& value, const std::string& subject) {
+  if (subject.empty() || !header_value_valid(subject)) return "";
+  std::string filled;
+  for (size_t at = 0;;) {
+    const size_t found = value.find(tls_client_subject_variable, at);
+    filled += value.substr(at, found - at);
+    if (found == std::string::npos) return filled;
+    filled += subject;
+    at = found + tls_client_subject_variable.size();
+  }
+}
+
 }  // namespace
 
 Opening::Step Opening::connect_next() {
@@ -51,7 +65,8 @@ Opening::Step Opening::connect_next() {
     session_.arm_timer(route.connect_timeout_ms);
     return Step::wait;
   }
-  return timed_out_ ? refuse(504, "connect_timeout") : refuse(502, "no peer could be reached");
+  if (timed_out_) return refuse(504, "connect_timeout");
+  return refuse(502, peer_failure_ != nullptr ? peer_failure_ : "no peer could be reached");
 }
 
 Opening::Step Opening::on_connect_failed(const Fault& fault) {
@@ -61,13 +76,44 @@ Opening::Step Opening::on_connect_failed(const Fault& fault) {
 }
 
 Opening::Step Opening::on_connected() {
-  const int error = connect_outcome(session_.leg(Side::upstream).fd());
+  Leg& leg = session_.leg(Side::upstream);
+  const int error = connect_outcome(leg.fd());
   if (error != 0) return on_connect_failed(Fault{"connect", error});
+  session_.arm_timer(session_.route()->handshake_timeout_ms);
+  const PeerConfig& peer = *session_.peer();
+  if (!peer.uri.secure) return begin_exchange();
+  const uint32_t upstream = session_.route()->upstream;
+  const TlsClient& tls = *session_.config().upstreams[upstream].tls;
+  leg.secure(tls.connect(leg.fd(), peer.uri.host,
+                         session_.services().upstreams[upstream].tls_session(peer)));
+  stage_ = Stage::securing_upstream;
+  return secure_upstream();
+}
+
+// Nothing was said yet that a next peer could not be told as well.
+Opening::Step Opening::secure_upstream() {
+  TlsTransport& tls = *session_.leg(Side::upstream).tls();
+  switch (tls.handshake()) {
+    case TlsTransport::Handshake::done:
+      return begin_exchange();
+    case TlsTransport::Handshake::waiting:
+      return Step::wait;
+    case TlsTransport::Handshake::failed:
+    case TlsTransport::Handshake::plain_http:
+      break;
+  }
+  const char* failure = *tls.failure() != '\0' ? tls.failure() : "closed during the TLS handshake";
+  peer_failure_ = failure;
+  log_upstream(LogLevel::warn, std::string("TLS handshake: ") + failure);
+  session_.close_leg(Side::upstream, false);
+  return connect_next();
+}
+
+Opening::Step Opening::begin_exchange() {
   build_request();
   answer_parser_ =
       std::make_unique<Http1Parser>(Http1Parser::Role::response, Http1Parser::Limits());
   stage_ = Stage::awaiting_answer;
-  session_.arm_timer(session_.route()->handshake_timeout_ms);
   return exchange();
 }
 
@@ -79,14 +125,26 @@ void Opening::build_request() {
   const std::string client_ip = session_.client().host_text();
   std::vector<UpstreamRequest::Field> set;
   set.reserve(route.set_headers.size());
-  for (const HeaderSetting& header : route.set_headers) set.push_back({header.name, header.value});
-  const std::vector<std::string_view> removed(route.remove_headers.begin(),
-                                              route.remove_headers.end());
+  std::vector<std::string_view> removed(route.remove_headers.begin(), route.remove_headers.end());
+  std::deque<std::string> values;  // what the views point at
+  for (const HeaderSetting& header : route.set_headers) {
+    if (!header.tls_client_subject) {
+      set.push_back({header.name, header.value});
+      continue;
+    }
+    // Without a value the client's own field of that name must not pass for it.
+    const std::string& value = values.emplace_back(with_subject(header.value, client_subject_));
+    if (value.empty()) {
+      removed.push_back(header.name);
+    } else {
+      set.push_back({header.name, value});
+    }
+  }
   UpstreamRequest upstream;
   upstream.target = target;
   upstream.host = host_for(route, peer, request_.authority);
   upstream.forwarded_for = client_ip;
-  upstream.forwarded_proto = "http";
+  upstream.forwarded_proto = session_.listener().tls != nullptr ? "https" : "http";
   upstream.forwarded_host = request_.authority;
   upstream.protocols = protocols_;
   upstream.set_headers = set;

@@ -51,7 +51,7 @@ bool Direction::close_with(const PumpPath& path, CloseCode code, bool source_goe
   if (mode_ == Mode::flowing) close_code_ = code;
   ring_.drop_unjudged();
   const uint64_t begun = scanner_.into_frame();
-  if (ring_.queued() >= begun) {
+  if (ring_.queued() >= begun + path.target.committed()) {
     if (begun > 0) ring_.trim(begun);
     queue_close(path);
     return true;

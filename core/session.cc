@@ -37,11 +37,7 @@ void Session::start(Handle self, int fd, bool overloaded) {
   prepare_tcp_leg(fd);
   if (!open_leg(Side::client, fd)) return close("client could not be watched", true);
   opening_ = std::make_unique<Opening>(*this);
-  if (overloaded) {
-    leg(Side::client).writable = true;  // a new connection takes an answer at once
-    return follow(opening_->refuse(503, "worker_connections reached"));
-  }
-  follow(opening_->begin());
+  follow(opening_->begin(overloaded));
 }
 
 void Session::on_ready(Side side, Readiness ready) {
@@ -156,7 +152,11 @@ void Session::close_leg(Side side, bool abort) {
   Leg& gone = leg(side);
   if (!gone.open()) return;
   services_.reactor.unwatch(gone.fd());
-  if (abort) sys::set_abort_on_close(gone.fd());
+  if (abort) {
+    sys::set_abort_on_close(gone.fd());
+  } else if (gone.tls() != nullptr) {
+    gone.shutdown_write();  // its close_notify tells an end in order from one cut off
+  }
   sys::close(gone.fd());
   gone.detach();
   gone.readable = gone.writable = false;

@@ -77,8 +77,9 @@ void Session::on_peer_close(Side source) {
 // gets one in its name.
 void Session::on_left(Side source, bool failed) {
   Direction& from = directions_[index_of(source)];
-  record_end(who_is(source), static_cast<uint16_t>(CloseCode::abnormal),
-             failed ? "connection lost" : "connection ended without a close");
+  const char* reason = failed ? "connection lost" : "connection ended without a close";
+  if (failed && *leg(source).failure() != '\0') reason = leg(source).failure();
+  record_end(who_is(source), static_cast<uint16_t>(CloseCode::abnormal), reason);
   if (from.mode() != Direction::Mode::draining) {
     patient_ = false;
     // Inside a frame: neither peer may take this for an orderly end.

@@ -16,6 +16,7 @@ uint32_t peer_count(const UpstreamConfig& config) {
 Upstream::Upstream(const UpstreamConfig& config, uint32_t seed) : config_(&config) {
   SLUICE_CHECK(!config.peers.empty());
   turn_ = seed % peer_count(config);
+  tls_sessions_.resize(config.peers.size());
 }
 
 PeerWalk Upstream::begin() {
@@ -31,6 +32,10 @@ const PeerConfig* Upstream::next(PeerWalk& walk) const {
   // Widened: the sum of two 32-bit numbers would wrap at the wrong place.
   const uint64_t index = (uint64_t{walk.first} + walk.tried++) % count;
   return &config_->peers[index];
+}
+
+TlsSessionSlot& Upstream::tls_session(const PeerConfig& peer) {
+  return tls_sessions_[static_cast<size_t>(&peer - config_->peers.data())];
 }
 
 }  // namespace sluice

@@ -1,8 +1,9 @@
-// Upstream: one worker's view of an upstream group, namely which peer is tried next. Owned by the
-// worker, one per UpstreamConfig; survives as long as its Config.
+// Upstream: one worker's view of an upstream group, namely which peer is tried next and how to
+// resume TLS with it. Owned by the worker, one per UpstreamConfig; survives as long as its Config.
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "core/config.h"
 
@@ -23,10 +24,13 @@ class Upstream {
   PeerWalk begin();
   // The next peer of this walk, or null when all have been tried.
   const PeerConfig* next(PeerWalk& walk) const;
+  // The TLS session to resume with that peer of this upstream.
+  TlsSessionSlot& tls_session(const PeerConfig& peer);
 
  private:
   const UpstreamConfig* config_;
   uint32_t turn_;
+  std::vector<TlsSessionSlot> tls_sessions_;  // one a peer
 };
 
 }  // namespace sluice

@@ -18,7 +18,7 @@ namespace {
 constexpr uint64_t leave_ms = 700;
 constexpr uint64_t stall_look_ms = 250;
 // Refusals beyond worker_connections that are answered with patience, until the client has read
-// them; more get the same 503 as far as it goes at once.
+// them; more get the same 503 as far as it goes at once, or where TLS would come first nothing.
 constexpr size_t overload_answers = 32;
 // Room on the list of stalled sessions from the start, so that relaying does not allocate.
 constexpr size_t expected_stalls = 1024;
@@ -87,7 +87,10 @@ class Worker::Channels final : public EventHandler {
       return;
     }
     bool ended = false;
-    while (const auto logs = receive_logs(control_, ended)) worker_.take_logs(*logs);
+    while (const auto message = receive_control(control_, ended)) {
+      if (const auto* logs = std::get_if<LogHandover>(&*message)) worker_.take_logs(*logs);
+      if (const auto* keys = std::get_if<TicketKeys>(&*message)) use_ticket_keys(*keys);
+    }
     if (!ended) return;
     // Without its master a worker goes on serving (FAULTS.md); signals reach it all the same.
     worker_.reactor_.unwatch(control_);
@@ -157,7 +160,9 @@ int Worker::run() {
 
 void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
   const size_t live = sessions_.live();
-  if (live >= worker_connections_ + overload_answers) return turn_away(fd);
+  if (live >= worker_connections_ + overload_answers) {
+    return turn_away(fd, services_.config->listeners[listener]);
+  }
   Handle handle;
   try {
     handle = sessions_.create(services_, client, listener);
@@ -169,10 +174,12 @@ void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
   with_session(handle, [&](Session& session) { session.start(handle, fd, overloaded); });
 }
 
-void Worker::turn_away(int fd) {
+void Worker::turn_away(int fd, const ListenConfig& listener) {
   static const std::string answer = build_error_answer(503);
-  sys::send(fd, answer.data(), answer.size());
-  sys::shutdown_write(fd);
+  if (listener.tls == nullptr) {
+    sys::send(fd, answer.data(), answer.size());
+    sys::shutdown_write(fd);
+  }
   sys::close(fd);
 }
 

@@ -53,7 +53,7 @@ class Worker final : public EventHandler, public AcceptSink {
   static void attempt(Call call);
 
   Status open(const WorkerSetup& setup);
-  static void turn_away(int fd);
+  static void turn_away(int fd, const ListenConfig& listener);
   void take_logs(const LogHandover& logs);
   void on_signal(int signal);
   void leave_fast();

@@ -9,12 +9,15 @@ namespace sluice {
 
 namespace {
 
-Io io_of(ssize_t answer, Io::State at_zero) {
-  if (answer > 0) return Io{static_cast<size_t>(answer), Io::State::open, 0};
-  if (answer == 0) return Io{0, at_zero, 0};
+Io io_of(ssize_t answer, Io::State at_zero, std::span<const iovec> pieces) {
+  if (answer > 0) {
+    const auto bytes = static_cast<size_t>(answer);
+    return Io{bytes, Io::State::open, bytes < bytes_of(pieces), 0};
+  }
+  if (answer == 0) return Io{0, at_zero, false, 0};
   const int error = static_cast<int>(-answer);
-  if (error == EAGAIN || error == EWOULDBLOCK) return Io{0, Io::State::blocked, 0};
-  return Io{0, Io::State::failed, error};
+  if (error == EAGAIN || error == EWOULDBLOCK) return Io{0, Io::State::blocked, false, 0};
+  return Io{0, Io::State::failed, false, error};
 }
 
 }  // namespace
@@ -22,17 +25,18 @@ Io io_of(ssize_t answer, Io::State at_zero) {
 Io PlainTransport::recv(std::span<const iovec> pieces) {
   const ssize_t answer = pieces.size() == 1 ? sys::recv(fd_, pieces[0].iov_base, pieces[0].iov_len)
                                             : sys::recv_pieces(fd_, pieces);
-  return io_of(answer, Io::State::ended);
+  return io_of(answer, Io::State::ended, pieces);
 }
 
 Io PlainTransport::send(std::span<const iovec> pieces) {
   const ssize_t answer = pieces.size() == 1 ? sys::send(fd_, pieces[0].iov_base, pieces[0].iov_len)
                                             : sys::send_pieces(fd_, pieces);
-  return io_of(answer, Io::State::blocked);
+  return io_of(answer, Io::State::blocked, pieces);
 }
 
-void PlainTransport::shutdown_write() {
+bool PlainTransport::shutdown_write() {
   sys::shutdown_write(fd_);
+  return true;
 }
 
 }  // namespace sluice

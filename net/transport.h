@@ -1,4 +1,5 @@
-// Transport: a byte stream to one peer. PlainTransport is TCP and unix sockets; TLS is another.
+// Transport: a byte stream to one peer. PlainTransport is TCP and unix sockets; TlsTransport in
+// tls/ is the other.
 #pragma once
 
 #include <sys/uio.h>
@@ -12,18 +13,21 @@ namespace sluice {
 // What one call moved and how the stream stands after it.
 struct Io {
   enum class State : uint8_t {
-    open,     // go on; a short count may mean drained (Readiness::short_means_drained)
+    open,     // go on
     blocked,  // nothing moved: wait for the next edge
-    ended,    // recv: the peer's FIN, everything before it was received
+    ended,    // recv: the peer's orderly end, everything before it was received
     failed,   // `error` says why; nothing moves any more
   };
 
   size_t bytes = 0;
   State state = State::open;
-  int error = 0;  // errno, after `failed`
+  // With `open`: the kernel gave or took less than it was asked to, which means that it has nothing
+  // more, unless Readiness::short_means_drained says otherwise.
+  bool short_count = false;
+  int error = 0;  // errno, after `failed`; 0 where the kernel had no part in it
 };
 
-// Holds a descriptor that its leg closes; one virtual call per system call.
+// Holds a descriptor that its leg closes. Plain: one virtual call per system call.
 class Transport {
  public:
   virtual ~Transport() = default;
@@ -31,8 +35,14 @@ class Transport {
   // One or two pieces, none of them empty.
   virtual Io recv(std::span<const iovec> pieces) = 0;
   virtual Io send(std::span<const iovec> pieces) = 0;
-  // Ends our half in order: FIN. Everything sent before it is still delivered.
-  virtual void shutdown_write() = 0;
+  // How many bytes, of those that the next send() must begin with, have left in part already and
+  // can no longer be taken back.
+  virtual size_t committed() const { return 0; }
+  // Ends our half in order: what was sent before it is still delivered. False where the socket has
+  // no room for that: try again at the next edge.
+  [[nodiscard]] virtual bool shutdown_write() = 0;
+  // After `failed`: what the transport itself says of it, "" where errno is all. Static text.
+  virtual const char* failure() const { return ""; }
 };
 
 class PlainTransport final : public Transport {
@@ -41,10 +51,17 @@ class PlainTransport final : public Transport {
 
   Io recv(std::span<const iovec> pieces) override;
   Io send(std::span<const iovec> pieces) override;
-  void shutdown_write() override;
+  bool shutdown_write() override;
 
  private:
   int fd_;
 };
+
+// The sum of the pieces' lengths.
+inline size_t bytes_of(std::span<const iovec> pieces) {
+  size_t sum = 0;
+  for (const iovec& piece : pieces) sum += piece.iov_len;
+  return sum;
+}
 
 }  // namespace sluice

@@ -89,9 +89,10 @@ std::optional<Refusal> check_upgrade_request(const Head& head, UpgradeRequest& r
   return std::nullopt;
 }
 
-std::string build_error_answer(int status) {
+std::string build_error_answer(int status, std::string_view explanation) {
   const std::string line = std::to_string(status) + " " + std::string(status_text(status));
-  const std::string body = line + "\n";
+  std::string body = line + "\n";
+  if (!explanation.empty()) body.append(explanation).append("\n");
   std::string answer = "HTTP/1.1 " + line + "\r\n";
   if (status == 405) answer += "Allow: GET\r\n";
   if (status == 426) answer += "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";

@@ -77,8 +77,9 @@ std::string build_client_answer(const Head& head, std::string_view key,
                                 const UpgradeAnswer& answer);
 
 // An answer of our own, with a short text body, Connection: close and what the status demands:
-// 405 Allow, 426 Upgrade, Connection and Sec-WebSocket-Version, 503 Retry-After.
-std::string build_error_answer(int status);
+// 405 Allow, 426 Upgrade, Connection and Sec-WebSocket-Version, 503 Retry-After. `explanation` goes
+// into the body, behind the status.
+std::string build_error_answer(int status, std::string_view explanation = {});
 std::string_view status_text(int status);
 
 // The head of an upstream's refusal as the client gets it: its status, reason and end-to-end

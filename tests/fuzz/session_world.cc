@@ -62,7 +62,7 @@ ConfigRef make_config(const WorldChoices& choices) {
   upstream.name = "fuzz";
   if (choices.dead_peer_first) upstream.peers.push_back(peer_at("/tmp/sluice-fuzz.nobody"));
   upstream.peers.push_back(peer_at(socket_path()));
-  config->upstreams.push_back(upstream);
+  config->upstreams.push_back(std::move(upstream));
   RouteConfig route;
   route.path = "/";
   route.set_headers = {{"X-Set", "1"}};
@@ -70,6 +70,12 @@ ConfigRef make_config(const WorldChoices& choices) {
   if (choices.limit_messages) route.max_message_bytes = SessionWorld::most_message_bytes;
   config->routes.push_back(route);
   return ConfigRef(config);
+}
+
+std::vector<Upstream> one_upstream(const Config& config) {
+  std::vector<Upstream> upstreams;
+  upstreams.emplace_back(config.upstreams[0], 0);
+  return upstreams;
 }
 
 int lowest_free_descriptor() {
@@ -84,7 +90,7 @@ SessionWorld::SessionWorld(const WorldChoices& choices)
     : choices_(choices),
       config_(make_config(choices)),
       buffers_(config_->ring_bytes),
-      upstreams_{Upstream(config_->upstreams[0], 0)},
+      upstreams_(one_upstream(*config_)),
       services_{reactor_, reactor_.attach(*this), sessions_, buffers_, log_, upstreams_, config_, 0,
                 {}} {
   prepare_frame_codec();

@@ -103,7 +103,7 @@ Scenery make_scenery(Random& random) {
   ListenConfig listener;
   listener.address = Address::from_ip("10.0.0.2", 80).value();
   listener.client_header_timeout_ms = static_cast<uint32_t>(random.between(200, 2'000));
-  config.listeners.push_back(listener);
+  config.listeners.push_back(std::move(listener));
   const size_t routes = random.between(1, 4);
   for (size_t i = 0; i < routes; ++i) {
     config.routes.push_back(make_route(random, i));

@@ -167,7 +167,7 @@ TEST_CASE("conf sections: what is no server's URI") {
   for (const Row& row : rows) {
     CHECK(errors_in(conf_of("upstream up\nserver " + std::string(row.given))) ==
           "2: server: \"" + std::string(row.given) + "\" is not a server's URI (" +
-              std::string(row.why) + "); write ws://HOST:PORT/PATH or ws://unix:/SOCKET:/PATH\n");
+              std::string(row.why) + "); write ws[s]://HOST:PORT/PATH or ws[s]://unix:/SOCKET:/PATH\n");
   }
   const std::string server = "2: server: \"";
   CHECK(errors_in(conf_of("upstream up\nserver ws://127.0.0.1:0")) ==

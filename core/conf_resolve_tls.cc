@@ -1,0 +1,144 @@
+// Settings of the section win over those at the top; what a section says without being able to use
+// it is an error, because somebody believes to be protected by it.
+#include "core/conf_resolve_tls.h"
+
+#include <algorithm>
+
+#include "core/conf_directives.h"
+
+namespace sluice {
+
+namespace {
+
+template <class Field, class Value>
+void take(const SectionDraft& section, const ConfDraft& draft, Field field, Value& value) {
+  for (const Settings* level : {&section.settings, &draft.top()}) {
+    if (!(level->*field).has_value()) continue;
+    value = *(level->*field);
+    return;
+  }
+}
+
+// The first of the section's TLS lines; null where it has none.
+const Place* tls_line(const SectionDraft& section, std::string_view& name) {
+  const Place* first = nullptr;
+  for (const auto& [directive, place] : section.given) {
+    if (!directive->name.starts_with("tls_")) continue;
+    if (first != nullptr && first->order < place.order) continue;
+    first = &place;
+    name = directive->name;
+  }
+  return first;
+}
+
+const Place& place_of(const SectionDraft& section, std::string_view directive) {
+  const auto given = section.given.find(find_directive(directive));
+  return given == section.given.end() ? section.place : given->second;
+}
+
+std::string warning_at(const Place& place, const std::string& what) {
+  return ConfError{place.file, place.line, what}.text();
+}
+
+TlsPolicy policy_of(const ConfDraft& draft, const SectionDraft& section) {
+  TlsPolicy policy;
+  take(section, draft, &Settings::tls_protocols, policy.protocols);
+  take(section, draft, &Settings::tls_ciphers, policy.ciphers);
+  return policy;
+}
+
+// Its certificates with their keys; none, and an error, where one has no key.
+std::vector<Credentials> credentials_of(SectionDraft& section, ConfErrors& errors) {
+  std::vector<Credentials> credentials;
+  bool whole = true;
+  for (CertificateDraft& each : section.certificates) {
+    if (each.credentials.key == nullptr) {
+      // Where a key's own line is wrong, that was told.
+      if (section.given.count(find_directive("tls_key")) == 0 || section.certificates.size() > 1) {
+        errors.add(each.place, "tls_certificate: its tls_key is missing behind it");
+      }
+      whole = false;
+    }
+    credentials.push_back(std::move(each.credentials));
+  }
+  if (!whole) credentials.clear();
+  return credentials;
+}
+
+}  // namespace
+
+std::unique_ptr<TlsServer> resolve_tls_server(ConfDraft& draft, SectionDraft& section,
+                                              const std::string& described, ConfErrors& errors,
+                                              std::vector<std::string>& warnings) {
+  std::string_view name;
+  const bool certificate_given = section.given.count(find_directive("tls_certificate")) > 0;
+  if (!certificate_given) {
+    if (const Place* place = tls_line(section, name); place != nullptr) {
+      errors.add(*place,
+                 std::string(name) + " needs a tls_certificate; " + described + " has none");
+    }
+    return nullptr;
+  }
+  TlsServerSettings settings;
+  settings.credentials = credentials_of(section, errors);
+  settings.policy = policy_of(draft, section);
+  take(section, draft, &Settings::tls_client_ca, settings.client_authorities);
+  take(section, draft, &Settings::tls_verify_client, settings.verify_client);
+  settings.ticket_lifetime_s = (draft.config.tls_ticket_lifetime_ms + 999) / 1000;
+  if (settings.verify_client != VerifyClient::off && settings.client_authorities.empty()) {
+    errors.add(place_of(section, "tls_verify_client"),
+               "tls_verify_client needs a tls_client_ca to verify with");
+    return nullptr;
+  }
+  if (settings.verify_client == VerifyClient::off && section.settings.tls_client_ca) {
+    warnings.push_back(warning_at(place_of(section, "tls_client_ca"),
+                                  "tls_client_ca has no effect without tls_verify_client"));
+  }
+  if (settings.credentials.empty()) return nullptr;
+  Result<std::unique_ptr<TlsServer>> server = TlsServer::make(std::move(settings));
+  if (server.ok()) return std::move(server.value());
+  errors.add(section.place, described + ": TLS cannot be set up: " + server.fault().text());
+  return nullptr;
+}
+
+std::unique_ptr<TlsClient> resolve_tls_client(const ConfDraft& draft, const SectionDraft& section,
+                                              const std::string& described, ConfErrors& errors,
+                                              std::vector<std::string>& warnings) {
+  const bool secure = std::any_of(section.peers.begin(), section.peers.end(),
+                                  [](const PeerConfig& peer) { return peer.uri.secure; });
+  std::string_view name;
+  if (!secure) {
+    if (const Place* place = tls_line(section, name); place != nullptr && !section.peers.empty()) {
+      errors.add(*place, std::string(name) + " needs a wss:// server; " + described + " has none");
+    }
+    return nullptr;
+  }
+  TlsClientSettings settings;
+  settings.policy = policy_of(draft, section);
+  take(section, draft, &Settings::tls_verify, settings.verify);
+  take(section, draft, &Settings::tls_ca, settings.authorities);
+  take(section, draft, &Settings::tls_server_name, settings.server_name);
+  for (const SectionDraft* level : {&section, &draft.sections.front()}) {
+    const auto& credentials = level->settings.tls_client_credentials;
+    if (!credentials || settings.credentials != nullptr) continue;
+    if (credentials->key == nullptr) {
+      if (level->given.count(find_directive("tls_client_key")) == 0) {
+        errors.add(place_of(*level, "tls_client_certificate"),
+                   "tls_client_certificate: its tls_client_key is missing behind it");
+      }
+      return nullptr;
+    }
+    settings.credentials = &*credentials;
+  }
+  if (!settings.verify) {
+    const bool here = section.settings.tls_verify.has_value();
+    warnings.push_back(warning_at(here ? place_of(section, "tls_verify") : section.place,
+                                  described + " trusts any certificate (tls_verify off)"));
+  }
+  Result<std::unique_ptr<TlsClient>> client = TlsClient::make(settings);
+  if (client.ok()) return std::move(client.value());
+  errors.add(section.place, described + ": TLS cannot be set up: " + client.fault().text());
+  return nullptr;
+}
+
+}  // namespace sluice

@@ -1,0 +1,172 @@
+// Setters of everything about TLS. They read certificates and keys at once, so that what is wrong
+// with a file is told at the line that names it.
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+
+#include "core/conf_expand.h"
+#include "core/conf_setters.h"
+#include "core/conf_suggest.h"
+#include "protocol/uri.h"
+#include "tls/secret.h"
+
+namespace sluice::setters {
+
+namespace {
+
+constexpr size_t most_pem_bytes = 4 << 20;  // a whole system's authorities are 200 KiB
+constexpr size_t most_key_bytes = 64 << 10;
+
+std::string read_named_file(const SetterCall& call) {
+  const Word& word = call.word(1);
+  std::string content;
+  const int error =
+      read_whole_file(resolve_path(call.statement.folder, word.value), most_pem_bytes, content);
+  if (error != 0) throw ConfProblem{quoted(word.text) + " cannot be read: " + std::strerror(error)};
+  return content;
+}
+
+[[noreturn]] void refuse_file(const Word& word, const Fault& fault) {
+  throw ConfProblem{quoted(word.text) + ": " + fault.text()};
+}
+
+Credentials read_certificates(const SetterCall& call) {
+  Result<Credentials> parsed = parse_certificates(read_named_file(call));
+  if (!parsed.ok()) refuse_file(call.word(1), parsed.fault());
+  return std::move(parsed.value());
+}
+
+// Whoever may read a key may pass for its owner.
+void check_private(const Word& word, const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::perms allowed = fs::status(path, error).permissions();
+  const fs::perms others = fs::perms::group_read | fs::perms::others_read;
+  if (!error && (allowed & others) != fs::perms::none) {
+    throw ConfProblem{quoted(word.text) +
+                      " can be read by its group or by everybody; chmod it to 600"};
+  }
+}
+
+void read_key(const SetterCall& call, Credentials& credentials) {
+  const Word& word = call.word(1);
+  const std::string path = resolve_path(call.statement.folder, word.value);
+  check_private(word, path);
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"),
+                                                             &std::fclose);
+  if (file == nullptr)
+    throw ConfProblem{quoted(word.text) + " cannot be read: " + std::strerror(errno)};
+  std::setvbuf(file.get(), nullptr, _IONBF, 0);  // a buffer of the library's would not be wiped
+  Secret secret(most_key_bytes);
+  Secret::Block block;
+  while (const size_t bytes = std::fread(block.bytes, 1, sizeof block.bytes, file.get())) {
+    if (!secret.append({block.bytes, bytes})) {
+      throw ConfProblem{quoted(word.text) + ": a key is at most 64k"};
+    }
+  }
+  if (const Status read = parse_private_key(secret.view(), credentials); !read.ok()) {
+    refuse_file(word, read.fault());
+  }
+}
+
+// What tls_key and tls_stapling_file belong to.
+Credentials& latest_certificate(const SetterCall& call) {
+  if (call.section.certificates.empty()) {
+    throw ConfProblem{"it stands behind the tls_certificate that it belongs to"};
+  }
+  return call.section.certificates.back().credentials;
+}
+
+}  // namespace
+
+void tls_certificate(const SetterCall& call) {
+  call.section.certificates.push_back({read_certificates(call), call.statement.place});
+}
+
+void tls_key(const SetterCall& call) {
+  Credentials& credentials = latest_certificate(call);
+  if (credentials.key != nullptr) {
+    throw ConfProblem{"the tls_certificate " +
+                      seen_from(call.statement.place, call.section.certificates.back().place) +
+                      " has its key already"};
+  }
+  read_key(call, credentials);
+}
+
+void tls_stapling_file(const SetterCall& call) {
+  Credentials& credentials = latest_certificate(call);
+  const Status parsed = parse_ocsp_response(read_named_file(call), credentials);
+  if (!parsed.ok()) refuse_file(call.word(1), parsed.fault());
+}
+
+void tls_client_certificate(const SetterCall& call) {
+  call.section.settings.tls_client_credentials = read_certificates(call);
+}
+
+void tls_client_key(const SetterCall& call) {
+  auto& credentials = call.section.settings.tls_client_credentials;
+  if (!credentials) throw ConfProblem{"it stands behind its tls_client_certificate"};
+  read_key(call, *credentials);
+}
+
+void tls_authorities(const SetterCall& call, std::optional<std::string>& pem) {
+  std::string content = read_named_file(call);
+  const Result<StorePtr> parsed = parse_authorities(content);
+  if (!parsed.ok()) refuse_file(call.word(1), parsed.fault());
+  pem = std::move(content);
+}
+
+void tls_verify_client(const SetterCall& call) {
+  const Word& word = call.word(1);
+  auto& setting = call.section.settings.tls_verify_client;
+  if (word.value == "on") {
+    setting = VerifyClient::on;
+  } else if (word.value == "optional") {
+    setting = VerifyClient::optional;
+  } else if (word.value == "off") {
+    setting = VerifyClient::off;
+  } else {
+    throw ConfProblem{quoted(word.text) + " is neither on nor optional nor off"};
+  }
+}
+
+void tls_server_name(const SetterCall& call) {
+  const Word& word = call.word(1);
+  const Result<Authority> authority = parse_authority(word.value);
+  if (!authority.ok() || authority.value().host.size() != word.value.size() ||
+      word.value.find_first_of("[*") != std::string::npos) {
+    throw ConfProblem{quoted(word.text) + " is not a host's name"};
+  }
+  call.section.settings.tls_server_name = word.value;
+}
+
+void tls_protocols(const SetterCall& call) {
+  TlsProtocols protocols{false, false};
+  for (size_t i = 1; i <= call.arguments(); ++i) {
+    const Word& word = call.word(i);
+    bool& named = word.value == "TLSv1.2" ? protocols.tls12 : protocols.tls13;
+    if (word.value != "TLSv1.2" && word.value != "TLSv1.3") {
+      throw ConfProblem{quoted(word.text) + " is neither TLSv1.2 nor TLSv1.3; others are not safe"};
+    }
+    if (named) throw ConfProblem{quoted(word.text) + " is named twice"};
+    named = true;
+  }
+  call.section.settings.tls_protocols = protocols;
+}
+
+void tls_ciphers(const SetterCall& call) {
+  const Word& word = call.word(1);
+  const std::string unknown = unknown_cipher(word.value);
+  if (word.value.empty() || !unknown.empty()) {
+    const std::string& shown = word.expanded() ? word.text : unknown;
+    throw ConfProblem{"there is no cipher " + quoted(shown) +
+                      "; write OpenSSL's names, joined by \":\""};
+  }
+  call.section.settings.tls_ciphers = word.value;
+}
+
+void tls_ticket_lifetime(const SetterCall& call) {
+  call.draft.config.tls_ticket_lifetime_ms = time_ms_or_off(call.word(1));
+}
+
+}  // namespace sluice::setters

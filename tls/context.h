@@ -1,0 +1,96 @@
+// What all TLS connections of a listener, or toward an upstream, have in common: TlsServer and
+// TlsClient, each over OpenSSL contexts. Made in the master from what the conf says, used in
+// workers.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/result.h"
+#include "tls/credentials.h"
+#include "tls/transport.h"
+
+namespace sluice {
+
+struct TlsProtocols {
+  bool tls12 = true;
+  bool tls13 = true;
+};
+
+// What both roles take. `ciphers` are OpenSSL's names, TLS 1.3's (TLS_...) among them, joined by
+// ':'; "" stands for Mozilla's intermediate suites, and half a list for those of the other version.
+struct TlsPolicy {
+  TlsProtocols protocols;
+  std::string ciphers;
+};
+
+enum class VerifyClient : uint8_t { off, optional, on };
+
+struct TlsServerSettings {
+  std::vector<Credentials> credentials;  // never empty; the first is shown where no name fits
+  TlsPolicy policy;
+  std::string client_authorities;  // PEM; needed unless verify_client is off
+  VerifyClient verify_client = VerifyClient::off;
+  uint32_t ticket_lifetime_s = 0;  // 0: no tickets
+};
+
+// One listener's side of TLS. Immutable once made; accept() from one thread.
+class TlsServer {
+ public:
+  // Takes over the settings' objects. A Fault names what OpenSSL refuses.
+  static Result<std::unique_ptr<TlsServer>> make(TlsServerSettings settings);
+
+  // The transport of an accepted descriptor, which stays the caller's; the TLS handshake is yet to
+  // come. It may outlive this object. Throws std::bad_alloc.
+  std::unique_ptr<TlsTransport> accept(int fd) const;
+
+ private:
+  struct Shown {
+    std::vector<std::string> names;
+    std::string ocsp_response;
+    ContextPtr context;
+  };
+
+  TlsServer() = default;
+  SSL_CTX* context_for(std::string_view server_name) const;
+  static int on_server_name(SSL* ssl, int* alert, void* self);
+
+  std::vector<std::unique_ptr<Shown>> shown_;  // callbacks point into them
+};
+
+struct TlsClientSettings {
+  TlsPolicy policy;
+  bool verify = true;                        // chain and name (RFC 6125)
+  std::string authorities;                   // PEM; "": the system's
+  std::string server_name;                   // "": the host of the server's URI
+  const Credentials* credentials = nullptr;  // for servers that ask; not kept
+};
+
+// One upstream's side of TLS. Immutable once made; connect() from one thread.
+class TlsClient {
+ public:
+  static Result<std::unique_ptr<TlsClient>> make(const TlsClientSettings& settings);
+
+  // The transport of a connected descriptor. `host` is the server URI's: name or numeric address.
+  // `slot` keeps the peer's latest session for the next connection; it must be used with this
+  // client and this peer only, and outlive the transport. Throws std::bad_alloc.
+  std::unique_ptr<TlsTransport> connect(int fd, const std::string& host,
+                                        TlsSessionSlot& slot) const;
+
+ private:
+  TlsClient() = default;
+
+  ContextPtr context_;
+  std::string server_name_;
+  bool verify_ = true;
+};
+
+// Whether OpenSSL knows every name in a ':'-separated list of ciphers; "" or the first unknown one.
+std::string unknown_cipher(const std::string& ciphers);
+
+// The trust anchors of the system; null where it has none. Made once.
+X509_STORE* system_authorities();
+
+}  // namespace sluice

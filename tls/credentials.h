@@ -1,0 +1,38 @@
+// Credentials: a certificate with its chain, the private key that belongs to it, and what is
+// stapled to it. Parsed from PEM; files are not its matter.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/result.h"
+#include "tls/openssl_ptr.h"
+
+namespace sluice {
+
+struct Credentials {
+  CertificatePtr certificate;
+  std::vector<CertificatePtr> chain;  // intermediates, as they stand in the file
+  KeyPtr key;
+  std::string ocsp_response;  // DER; "" where none is stapled
+  // DNS names of the certificate in lower case, "*.example.org" among them (RFC 6125 6.4.3); the
+  // common name only where there is no subjectAltName.
+  std::vector<std::string> names;
+};
+
+// The first certificate in `pem` is the one that is shown, what follows is its chain.
+Result<Credentials> parse_certificates(std::string_view pem);
+// Gives `credentials` its key. Faults: no key, one that asks for a passphrase, another
+// certificate's.
+Status parse_private_key(std::string_view pem, Credentials& credentials);
+// Gives `credentials` its OCSP response, DER (RFC 6960 4.2.1), which must be a successful one.
+Status parse_ocsp_response(std::string_view der, Credentials& credentials);
+
+// All certificates of a bundle, as trust anchors. Faults where there is none.
+Result<StorePtr> parse_authorities(std::string_view pem);
+
+// The reason that OpenSSL's error queue gives, static text; empties the queue.
+const char* take_openssl_reason();
+
+}  // namespace sluice

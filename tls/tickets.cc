@@ -1,0 +1,93 @@
+// Sealing as RFC 5077 section 4 recommends it: AES in CBC mode, then HMAC over it. The keys lie in
+// one place of the process, because OpenSSL asks for them by a callback without a context of ours.
+#include "tls/tickets.h"
+
+#include <openssl/core_names.h>
+#include <openssl/rand.h>
+
+#include <cstring>
+
+#include "net/check.h"
+
+namespace sluice {
+
+namespace {
+
+TicketKeys keys_in_use;
+
+void fill(TicketKey& key) {
+  SLUICE_CHECK(RAND_bytes(key.name.data(), static_cast<int>(key.name.size())) == 1);
+  SLUICE_CHECK(RAND_priv_bytes(key.cipher_key.data(), static_cast<int>(key.cipher_key.size())) ==
+               1);
+  SLUICE_CHECK(RAND_priv_bytes(key.mac_key.data(), static_cast<int>(key.mac_key.size())) == 1);
+}
+
+// Fetched once: OpenSSL would look the name up for each ticket.
+EVP_CIPHER* sealing_cipher() {
+  static EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr);
+  return cipher;
+}
+
+bool begin_mac(EVP_MAC_CTX* mac, TicketKey& key) {
+  char digest[] = "SHA256";
+  const OSSL_PARAM parameters[] = {
+      OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.mac_key.data(), key.mac_key.size()),
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+      OSSL_PARAM_construct_end()};
+  return EVP_MAC_CTX_set_params(mac, parameters) == 1;
+}
+
+// As SSL_CTX_set_tlsext_ticket_key_evp_cb(3) wants it: 1 go on, 2 go on and renew the ticket, 0 an
+// unknown ticket, -1 a failure.
+int choose_key(SSL*, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
+               EVP_MAC_CTX* mac, int sealing) {
+  constexpr int iv_bytes = 16;
+  if (sealing != 0) {
+    TicketKey& key = keys_in_use.current;
+    std::memcpy(name, key.name.data(), key.name.size());
+    if (RAND_bytes(iv, iv_bytes) != 1) return -1;
+    const bool ready =
+        EVP_EncryptInit_ex2(cipher, sealing_cipher(), key.cipher_key.data(), iv, nullptr) == 1;
+    return ready && begin_mac(mac, key) ? 1 : -1;
+  }
+  for (TicketKey* key : {&keys_in_use.current, &keys_in_use.previous}) {
+    if (std::memcmp(name, key->name.data(), key->name.size()) != 0) continue;
+    const bool ready =
+        EVP_DecryptInit_ex2(cipher, sealing_cipher(), key->cipher_key.data(), iv, nullptr) == 1;
+    if (!ready || !begin_mac(mac, *key)) return -1;
+    return key == &keys_in_use.current ? 1 : 2;
+  }
+  return 0;
+}
+
+}  // namespace
+
+TicketKeys make_ticket_keys() {
+  TicketKeys keys;
+  fill(keys.current);
+  fill(keys.previous);
+  return keys;
+}
+
+void rotate_ticket_keys(TicketKeys& keys) {
+  keys.previous = keys.current;
+  fill(keys.current);
+}
+
+void use_ticket_keys(const TicketKeys& keys) {
+  keys_in_use = keys;
+}
+
+void enable_tickets(SSL_CTX* context, uint32_t lifetime_s) {
+  SSL_CTX_set_timeout(context, static_cast<long>(lifetime_s));
+  SSL_CTX_set_tlsext_ticket_key_evp_cb(context, choose_key);
+  // One a connection: a client that comes back needs no second one.
+  SSL_CTX_set_num_tickets(context, 1);
+}
+
+void disable_tickets(SSL_CTX* context) {
+  SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+  SSL_CTX_set_num_tickets(context, 0);
+}
+
+}  // namespace sluice

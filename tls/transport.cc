@@ -1,0 +1,394 @@
+// TlsTransport: OpenSSL between two buffers of the thread. What lies in them belongs to the call
+// that is running; whatever is left at its end is held by the connection, until the next call.
+#include "tls/transport.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "net/check.h"
+#include "net/sys.h"
+#include "tls/credentials.h"
+#include "tls/openssl_ptr.h"
+
+namespace sluice {
+
+namespace {
+
+// RFC 8446 5.1, 5.2; RFC 5246 6.2.3 is not larger for the suites that are allowed.
+constexpr size_t most_plaintext_bytes = 16 * 1024;
+constexpr size_t most_record_bytes = 5 + most_plaintext_bytes + 256;
+// What one call moves: larger means fewer system calls, smaller stays in the processor's cache.
+constexpr size_t most_received_bytes = 64 * 1024;
+constexpr size_t most_encrypted_bytes = 64 * 1024;
+constexpr size_t handshake_read_bytes = 16 * 1024;
+constexpr size_t least_read_bytes = 1024;
+
+thread_local uint8_t incoming[most_received_bytes];
+// Room for what one call encrypts, with a few records (alerts, key updates) besides.
+thread_local uint8_t outgoing[most_encrypted_bytes + 16 * 1024];
+thread_local size_t outgoing_bytes = 0;
+// Ciphertext that OpenSSL has yet to take: of `incoming` or of what the connection held.
+thread_local std::span<const uint8_t> window;
+thread_local bool window_ended = false;  // the peer's FIN is behind it
+// Plaintext around a ring's seam, so that it goes into one record.
+thread_local uint8_t gathered[most_plaintext_bytes];
+
+std::span<const uint8_t> view_of(const HeldBytes& held) {
+  return {held.first(), held.size()};
+}
+
+bool is_upper_case(uint8_t byte) {
+  return byte >= 'A' && byte <= 'Z';
+}
+
+}  // namespace
+
+// The one BIO of the thread: all its connections read from `window` and write to `outgoing`.
+struct TlsBio {
+  static int read(BIO* bio, char* buffer, size_t bytes, size_t* taken) {
+    BIO_clear_retry_flags(bio);
+    *taken = std::min(bytes, window.size());
+    if (*taken == 0) {
+      if (!window_ended) BIO_set_retry_read(bio);
+      return 0;
+    }
+    std::memcpy(buffer, window.data(), *taken);
+    window = window.subspan(*taken);
+    return 1;
+  }
+
+  static int write(BIO* bio, const char* bytes, size_t count, size_t* taken) {
+    BIO_clear_retry_flags(bio);
+    *taken = std::min(count, sizeof outgoing - outgoing_bytes);
+    if (*taken == 0) {
+      BIO_set_retry_write(bio);
+      return 0;
+    }
+    std::memcpy(outgoing + outgoing_bytes, bytes, *taken);
+    outgoing_bytes += *taken;
+    return 1;
+  }
+
+  static long control(BIO*, int command, long, void*) {
+    if (command == BIO_CTRL_EOF) return window.empty() && window_ended ? 1 : 0;
+    return command == BIO_CTRL_FLUSH ? 1 : 0;
+  }
+
+  static int create(BIO* bio) {
+    BIO_set_init(bio, 1);
+    return 1;
+  }
+
+  static BIO* shared() {
+    thread_local BIO* const bio = [] {
+      BIO_METHOD* method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sluice");
+      SLUICE_CHECK(method != nullptr);
+      BIO_meth_set_read_ex(method, read);
+      BIO_meth_set_write_ex(method, write);
+      BIO_meth_set_ctrl(method, control);
+      BIO_meth_set_create(method, create);
+      BIO* made = BIO_new(method);
+      SLUICE_CHECK(made != nullptr);
+      return made;
+    }();
+    return bio;
+  }
+};
+
+TlsSessionSlot::TlsSessionSlot(TlsSessionSlot&& other) noexcept
+    : session_(std::exchange(other.session_, nullptr)) {}
+
+TlsSessionSlot::~TlsSessionSlot() {
+  SSL_SESSION_free(session_);
+}
+
+void TlsSessionSlot::keep(SSL_SESSION* session) {
+  SSL_SESSION_free(session_);
+  session_ = session;
+}
+
+void HeldBytes::append(std::span<const uint8_t> bytes) {
+  if (bytes.empty()) return;
+  std::unique_ptr<uint8_t[]> larger(new uint8_t[size() + bytes.size()]);
+  if (!empty()) std::memcpy(larger.get(), first(), size());
+  std::memcpy(larger.get() + size(), bytes.data(), bytes.size());
+  end = static_cast<uint32_t>(size() + bytes.size());
+  begin = 0;
+  data = std::move(larger);
+}
+
+void HeldBytes::drop(size_t count) {
+  begin += static_cast<uint32_t>(count);
+  if (!empty()) return;
+  data.reset();
+  begin = end = 0;
+}
+
+TlsTransport::TlsTransport(SSL* ssl, int fd) : ssl_(ssl), fd_(fd) {
+  BIO* const bio = TlsBio::shared();
+  BIO_up_ref(bio);  // SSL_free gives back one for both directions
+  SSL_set_bio(ssl_, bio, bio);
+}
+
+// A session that OpenSSL believes cut off would not be resumed; whether it was is told elsewhere.
+TlsTransport::~TlsTransport() {
+  if (!failed_) SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+  SSL_free(ssl_);
+}
+
+TlsTransport::Handshake TlsTransport::handshake() {
+  begin_call();
+  const Handshake result = advance_handshake();
+  end_call();
+  return result;
+}
+
+TlsTransport::Handshake TlsTransport::advance_handshake() {
+  while (!failed_) {
+    const int done = SSL_do_handshake(ssl_);
+    const int wanted = SSL_get_error(ssl_, done);
+    const bool fatal = done != 1 && wanted != SSL_ERROR_WANT_READ && wanted != SSL_ERROR_WANT_WRITE;
+    if (fatal) fail_with_openssl();
+    const bool all_sent = flush();  // after a failure, the alert
+    if (failed_) break;
+    if (!all_sent) return Handshake::waiting;
+    if (done == 1) return Handshake::done;
+    if (wanted == SSL_ERROR_WANT_WRITE) continue;
+    const bool first = !heard_;
+    const Received received = receive(handshake_read_bytes);
+    if (received == Received::blocked) return Handshake::waiting;
+    if (received == Received::ended && first) fail("", 0);
+    // A TLS record begins with its type, 22 for a handshake; a method with a letter.
+    if (received == Received::bytes && first && SSL_is_server(ssl_) && is_upper_case(window[0])) {
+      return Handshake::plain_http;
+    }
+  }
+  return Handshake::failed;
+}
+
+Io TlsTransport::recv(std::span<const iovec> pieces) {
+  Io io;
+  if (failed_) return Io{0, Io::State::failed, false, error_};
+  begin_call();
+  io.state = read_records(pieces, io);
+  end_call();
+  if (outgoing_bytes > 0) flush();  // an alert, an answer to a key update
+  if (io.bytes > 0 && io.state != Io::State::open) {
+    io.short_count = io.state == Io::State::blocked;  // else the end is told by the next call
+    io.state = Io::State::open;
+  }
+  io.error = error_;
+  return io;
+}
+
+// Whole records in, until the pieces are full or the kernel has no more. What is received in one go
+// fits into the room that is left, so that nothing but a part of a record has to be held.
+Io::State TlsTransport::read_records(std::span<const iovec> pieces, Io& io) {
+  size_t room = bytes_of(pieces);
+  size_t piece = 0;
+  size_t into_piece = 0;
+  while (room > 0) {
+    if (window.empty() && SSL_pending(ssl_) == 0 && !input_ended_) {
+      if (short_count_ || (io.bytes > 0 && room < most_record_bytes)) {
+        io.short_count = short_count_;
+        return Io::State::open;
+      }
+      const Received received = receive(receive_limit(room));
+      if (received == Received::blocked) return Io::State::blocked;
+      if (received == Received::failed) return Io::State::failed;
+    }
+    auto* const at = static_cast<uint8_t*>(pieces[piece].iov_base) + into_piece;
+    const size_t free = pieces[piece].iov_len - into_piece;
+    size_t taken = 0;
+    ERR_clear_error();
+    if (SSL_read_ex(ssl_, at, free, &taken) != 1) {
+      const int wanted = SSL_get_error(ssl_, 0);
+      if (wanted == SSL_ERROR_ZERO_RETURN) return Io::State::ended;
+      if (wanted == SSL_ERROR_WANT_READ && !input_ended_) continue;
+      fail_with_openssl();
+      return Io::State::failed;
+    }
+    io.bytes += taken;
+    room -= taken;
+    into_piece += taken;
+    if (into_piece == pieces[piece].iov_len) {
+      ++piece;
+      into_piece = 0;
+    }
+  }
+  return Io::State::open;
+}
+
+size_t TlsTransport::receive_limit(size_t room) const {
+  // A record of which OpenSSL has a part already may add its whole plaintext.
+  const size_t most =
+      room >= 2 * most_record_bytes ? room - most_record_bytes : std::max(room, least_read_bytes);
+  return std::min(most, sizeof incoming);
+}
+
+TlsTransport::Received TlsTransport::receive(size_t most_bytes) {
+  const ssize_t answer = sys::recv(fd_, incoming, most_bytes);
+  if (answer > 0) {
+    heard_ = true;
+    window = {incoming, static_cast<size_t>(answer)};
+    short_count_ = window.size() < most_bytes;
+    return Received::bytes;
+  }
+  if (answer == 0) {
+    input_ended_ = window_ended = true;
+    return Received::ended;
+  }
+  if (answer == -EAGAIN || answer == -EWOULDBLOCK) return Received::blocked;
+  fail("", static_cast<int>(-answer));
+  return Received::failed;
+}
+
+Io TlsTransport::send(std::span<const iovec> pieces) {
+  Io io;
+  begin_call();
+  const size_t held = committed_;
+  if (!failed_ && flush()) {
+    io.bytes = held;
+    const size_t encrypted = encrypt(pieces, held);
+    committed_ = encrypted;
+    flush();
+    io.bytes += encrypted - committed_;
+  } else {
+    io.bytes = held - committed_;
+  }
+  end_call();
+  if (failed_) return Io{0, Io::State::failed, false, error_};
+  io.short_count = !unsent_.empty();
+  if (io.bytes == 0 && io.short_count) io.state = Io::State::blocked;
+  return io;
+}
+
+// Encrypts what lies behind the first `skipped` bytes, into `outgoing`; returns how much it was.
+size_t TlsTransport::encrypt(std::span<const iovec> pieces, size_t skipped) {
+  const size_t most = std::min(bytes_of(pieces) - skipped, most_encrypted_bytes);
+  size_t done = 0;
+  while (done < most) {
+    const size_t count = std::min(most - done, most_plaintext_bytes);
+    const uint8_t* const bytes = contiguous(pieces, skipped + done, count);
+    size_t written = 0;
+    ERR_clear_error();
+    if (SSL_write_ex(ssl_, bytes, count, &written) != 1) {
+      fail_with_openssl();
+      return done;
+    }
+    done += written;
+  }
+  return done;
+}
+
+// `count` bytes of the pieces from `begin` on: where they lie, or a copy where a seam is among
+// them.
+const uint8_t* TlsTransport::contiguous(std::span<const iovec> pieces, size_t begin, size_t count) {
+  size_t piece = 0;
+  while (begin >= pieces[piece].iov_len) begin -= pieces[piece++].iov_len;
+  const auto* const at = static_cast<const uint8_t*>(pieces[piece].iov_base) + begin;
+  const size_t before_seam = pieces[piece].iov_len - begin;
+  if (before_seam >= count) return at;
+  std::memcpy(gathered, at, before_seam);
+  std::memcpy(gathered + before_seam, pieces[piece + 1].iov_base, count - before_seam);
+  return gathered;
+}
+
+bool TlsTransport::shutdown_write() {
+  if (!failed_) {
+    begin_call();
+    const bool told = (SSL_get_shutdown(ssl_) & SSL_SENT_SHUTDOWN) != 0;
+    if (!told && SSL_is_init_finished(ssl_)) SSL_shutdown(ssl_);
+    const bool all_sent = flush();
+    end_call();
+    if (!all_sent && !failed_) return false;
+  }
+  sys::shutdown_write(fd_);
+  return true;
+}
+
+// Sends what is held, then `outgoing`; what the socket does not take is held.
+bool TlsTransport::flush() {
+  if (!unsent_.empty()) unsent_.drop(send_some(view_of(unsent_)));
+  std::span<const uint8_t> rest(outgoing, outgoing_bytes);
+  if (unsent_.empty() && !rest.empty()) rest = rest.subspan(send_some(rest));
+  unsent_.append(rest);
+  outgoing_bytes = 0;
+  committed_ = std::min(committed_, unsent_.size());
+  return unsent_.empty();
+}
+
+size_t TlsTransport::send_some(std::span<const uint8_t> bytes) {
+  const ssize_t answer = sys::send(fd_, bytes.data(), bytes.size());
+  if (answer >= 0) return static_cast<size_t>(answer);
+  if (answer == -EAGAIN || answer == -EWOULDBLOCK) return 0;
+  fail("", static_cast<int>(-answer));
+  return bytes.size();  // nothing of it will ever be sent
+}
+
+void TlsTransport::begin_call() {
+  ERR_clear_error();
+  window = view_of(unread_);
+  window_ended = input_ended_;
+  outgoing_bytes = 0;
+  short_count_ = false;
+}
+
+void TlsTransport::end_call() {
+  const bool of_held = !window.empty() && window.data() >= unread_.first() &&
+                       window.data() < unread_.data.get() + unread_.end;
+  const size_t left = window.size();
+  if (of_held) {
+    unread_.drop(unread_.size() - left);
+  } else {
+    unread_.drop(unread_.size());
+    unread_.append(window);
+  }
+  window = {};
+}
+
+// The first failure counts.
+void TlsTransport::fail(const char* failure, int error) {
+  if (failed_) return;
+  failed_ = true;
+  failure_ = failure;
+  error_ = error;
+}
+
+void TlsTransport::fail_with_openssl() {
+  const unsigned long error = ERR_peek_error();
+  const int reason = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
+  if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
+    ERR_clear_error();
+    return fail(SSL_is_init_finished(ssl_) ? "TLS ended without close_notify"
+                                           : "ended during the TLS handshake",
+                0);
+  }
+  if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+    ERR_clear_error();
+    return fail(X509_verify_cert_error_string(SSL_get_verify_result(ssl_)), 0);
+  }
+  fail(take_openssl_reason(), 0);
+}
+
+std::string TlsTransport::verified_subject() const {
+  const X509* certificate = SSL_get0_peer_certificate(ssl_);
+  if (certificate == nullptr || SSL_get_verify_result(ssl_) != X509_V_OK) return "";
+  const BioPtr text(BIO_new(BIO_s_mem()));
+  X509_NAME_print_ex(text.get(), X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
+  const char* bytes = nullptr;
+  const long count = BIO_get_mem_data(text.get(), &bytes);
+  return std::string(bytes, static_cast<size_t>(std::max(count, 0L)));
+}
+
+bool TlsTransport::resumed() const {
+  return SSL_session_reused(ssl_) == 1;
+}
+
+}  // namespace sluice

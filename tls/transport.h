@@ -1,0 +1,116 @@
+// TlsTransport: a byte stream inside TLS over a descriptor (RFC 8446, RFC 5246). OpenSSL sees
+// memory only: bytes come and go through buffers of the thread, one recv for many records and one
+// send for all that a call produced.
+#pragma once
+
+#include <openssl/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "net/transport.h"
+
+struct ssl_session_st;  // SSL_SESSION, which openssl/types.h leaves out
+
+namespace sluice {
+
+// The latest session that a server gave us, to resume with it. One for each peer and TlsClient.
+class TlsSessionSlot {
+ public:
+  TlsSessionSlot() = default;
+  TlsSessionSlot(TlsSessionSlot&& other) noexcept;
+  TlsSessionSlot(const TlsSessionSlot&) = delete;
+  TlsSessionSlot& operator=(TlsSessionSlot&&) = delete;
+  ~TlsSessionSlot();
+
+  void keep(ssl_session_st* session);  // takes over the reference
+  ssl_session_st* session() const { return session_; }
+
+ private:
+  ssl_session_st* session_ = nullptr;
+};
+
+// Ciphertext that has no place elsewhere. Holds memory only while it holds bytes.
+struct HeldBytes {
+  std::unique_ptr<uint8_t[]> data;
+  uint32_t begin = 0;
+  uint32_t end = 0;
+
+  bool empty() const { return begin == end; }
+  size_t size() const { return end - begin; }
+  const uint8_t* first() const { return data.get() + begin; }
+  void append(std::span<const uint8_t> bytes);
+  void drop(size_t count);  // from the front
+};
+
+class TlsTransport final : public Transport {
+ public:
+  enum class Handshake : uint8_t {
+    done,
+    waiting,     // for an edge
+    failed,      // failure() says why, "" where the peer left without a byte; an alert is sent
+    plain_http,  // a client that speaks HTTP without TLS; nothing was sent to it
+  };
+
+  // Takes over `ssl`, which has its role. The descriptor stays the caller's.
+  TlsTransport(SSL* ssl, int fd);
+  TlsTransport(const TlsTransport&) = delete;
+  TlsTransport& operator=(const TlsTransport&) = delete;
+  ~TlsTransport() override;
+
+  // Until it is done, nothing else but failure() may be called. It has then read what there was, or
+  // met EAGAIN.
+  Handshake handshake();
+
+  // As Transport says. An end without close_notify is `failed`, so that nobody takes what was cut
+  // off for the whole (RFC 8446 6.1).
+  Io recv(std::span<const iovec> pieces) override;
+  // Encrypts at most 64 KiB a call. What the socket does not take of it is held here; of its
+  // plaintext at least one byte stays unsent, as far as the caller is told, until all of it has
+  // gone.
+  Io send(std::span<const iovec> pieces) override;
+  size_t committed() const override { return committed_; }
+  bool shutdown_write() override;  // close_notify, then FIN
+  const char* failure() const override { return failure_; }
+
+  // The client's verified certificate's subject (RFC 2253 form), "" without one.
+  std::string verified_subject() const;
+  bool heard() const { return heard_; }  // the peer sent at least a byte
+  bool resumed() const;
+  SSL* ssl() { return ssl_; }  // for tests
+
+ private:
+  enum class Received : uint8_t { bytes, blocked, ended, failed };
+
+  // Around everything that lets OpenSSL work: what is held goes into the thread's buffers, what is
+  // left there is held again.
+  void begin_call();
+  void end_call();
+  Handshake advance_handshake();
+  Io::State read_records(std::span<const iovec> pieces, Io& io);
+  size_t receive_limit(size_t room) const;
+  Received receive(size_t most_bytes);
+  size_t encrypt(std::span<const iovec> pieces, size_t skipped);
+  static const uint8_t* contiguous(std::span<const iovec> pieces, size_t begin, size_t count);
+  bool flush();  // false where something is left
+  size_t send_some(std::span<const uint8_t> bytes);
+  void fail(const char* failure, int error);
+  void fail_with_openssl();
+
+  SSL* ssl_;
+  int fd_;
+  int error_ = 0;
+  const char* failure_ = "";
+  HeldBytes unread_;  // ciphertext, received and not yet taken by OpenSSL
+  HeldBytes unsent_;  // ciphertext that the socket did not take
+  size_t committed_ = 0;
+  bool failed_ : 1 = false;
+  bool input_ended_ : 1 = false;  // the peer's FIN was read
+  bool short_count_ : 1 = false;  // the latest recv gave less than it could
+  bool heard_ : 1 = false;        // the peer sent at least a byte
+};
+
+}  // namespace sluice
