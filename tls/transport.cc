@@ -156,6 +156,7 @@ TlsTransport::Handshake TlsTransport::advance_handshake() {
     const bool fatal = done != 1 && wanted != SSL_ERROR_WANT_READ && wanted != SSL_ERROR_WANT_WRITE;
     if (fatal) fail_with_openssl();
     const bool all_sent = flush();  // after a failure, the alert
+    if (send_error_ != 0) fail("", send_error_);
     if (failed_) break;
     if (!all_sent) return Handshake::waiting;
     if (done == 1) return Handshake::done;
@@ -253,7 +254,7 @@ Io TlsTransport::send(std::span<const iovec> pieces) {
   Io io;
   begin_call();
   const size_t held = committed_;
-  if (!failed_ && flush()) {
+  if (!output_failed() && flush() && !output_failed()) {
     io.bytes = held;
     const size_t encrypted = encrypt(pieces, held);
     committed_ = encrypted;
@@ -263,7 +264,7 @@ Io TlsTransport::send(std::span<const iovec> pieces) {
     io.bytes = held - committed_;
   }
   end_call();
-  if (failed_) return Io{0, Io::State::failed, false, error_};
+  if (output_failed()) return Io{0, Io::State::failed, false, failed_ ? error_ : send_error_};
   io.short_count = !unsent_.empty();
   if (io.bytes == 0 && io.short_count) io.state = Io::State::blocked;
   return io;
@@ -301,13 +302,13 @@ const uint8_t* TlsTransport::contiguous(std::span<const iovec> pieces, size_t be
 }
 
 bool TlsTransport::shutdown_write() {
-  if (!failed_) {
+  if (!output_failed()) {
     begin_call();
     const bool told = (SSL_get_shutdown(ssl_) & SSL_SENT_SHUTDOWN) != 0;
     if (!told && SSL_is_init_finished(ssl_)) SSL_shutdown(ssl_);
     const bool all_sent = flush();
     end_call();
-    if (!all_sent && !failed_) return false;
+    if (!all_sent) return false;
   }
   sys::shutdown_write(fd_);
   return true;
@@ -328,8 +329,8 @@ size_t TlsTransport::send_some(std::span<const uint8_t> bytes) {
   const ssize_t answer = sys::send(fd_, bytes.data(), bytes.size());
   if (answer >= 0) return static_cast<size_t>(answer);
   if (answer == -EAGAIN || answer == -EWOULDBLOCK) return 0;
-  fail("", static_cast<int>(-answer));
-  return bytes.size();  // nothing of it will ever be sent
+  send_error_ = static_cast<int>(-answer);  // what the peer sent before can still be received
+  return bytes.size();                      // nothing of it will ever be sent
 }
 
 void TlsTransport::begin_call() {

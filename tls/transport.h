@@ -97,12 +97,14 @@ class TlsTransport final : public Transport {
   static const uint8_t* contiguous(std::span<const iovec> pieces, size_t begin, size_t count);
   bool flush();  // false where something is left
   size_t send_some(std::span<const uint8_t> bytes);
+  bool output_failed() const { return failed_ || send_error_ != 0; }
   void fail(const char* failure, int error);
   void fail_with_openssl();
 
   SSL* ssl_;
   int fd_;
-  int error_ = 0;
+  int error_ = 0;       // of `failed_`
+  int send_error_ = 0;  // nothing can be sent any more
   const char* failure_ = "";
   HeldBytes unread_;  // ciphertext, received and not yet taken by OpenSSL
   HeldBytes unsent_;  // ciphertext that the socket did not take
