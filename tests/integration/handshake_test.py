@@ -33,6 +33,9 @@ CLIENT_TABLE = {
     "Host missing": (request(drop=("Host",)), 400),
     "Host twice": (with_field("Host: b"), 400),
     "Host that is none": (request(host="a b"), 400),
+    "Host without a word": (request(host=""), 400),
+    "Host with userinfo": (request(host="u@a"), 400),
+    "Host with a port that is none": (request(host="a:99999"), 400),
     "Content-Length above 0": (with_field("Content-Length: 4") + b"body", 400),
     "Transfer-Encoding": (with_field("Transfer-Encoding: chunked") + b"0\r\n\r\n", 400),
     "Content-Length doubled": (with_field("Content-Length: 0\r\nContent-Length: 0"), 400),
@@ -60,6 +63,7 @@ CLIENT_TABLE = {
     "dot segments": (request("/a/../b"), 400),
     "escaped dot segments": (request("/a/%2E%2e/b"), 400),
     "escaped slash": (request("/a%2fb"), 400),
+    "escaped backslash": (request("/a%5Cb"), 400),
     "escaped NUL": (request("/a%00"), 400),
     "long request line": (request("/" + "a" * 9000), 414),
     "large head": (with_field("X: " + "a" * 17000), 431),
@@ -168,6 +172,54 @@ def early_frames():
         server.expect(BINARY, b"b" * 100_000)
 
 
+@suite.check
+def early_bytes_are_bounded_and_none_is_lost():
+    """A client that sends megabytes before its 101 is held back by TCP and costs no ring."""
+    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
+        client = dial(sluice.port)
+        early = b"".join(frame(BINARY, bytes([i]) * 200_000, True) for i in range(40))
+        sender = threading.Thread(target=client.send, args=(request() + early,), daemon=True)
+        sender.start()
+        server = upstream.accept()
+        server.head()
+        time.sleep(0.3)
+        assert sluice.report()["bytes_lent"] <= 256 * 1024, sluice.report()
+        assert not server.buffer and not select.select([server.sock], [], [], 0)[0]
+        assert sender.is_alive(), "8 MB went into something"
+        server.send(answer_101(KEY))
+        assert client.head().status == 101
+        for i in range(40):
+            server.expect(BINARY, bytes([i]) * 200_000)
+        sender.join()
+
+
+@suite.check
+def early_frames_are_dropped_on_a_refusal():
+    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
+        client = dial(sluice.port)
+        client.send(request() + frame(BINARY, b"early" * 1000, True))
+        server = upstream.accept()
+        server.head()
+        server.send(b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno")
+        assert client.head().status == 403
+        client.send_frame(BINARY, b"late")
+        assert client.rest() == b"no"
+        client.close()
+        assert server.rest() == b"", "frames reached an upstream that had refused"
+
+
+@suite.check
+def max_header_size():
+    conf = "@max_header_size {}\nroute /\n  proxy_pass {}"
+    with Upstream() as upstream, Sluice(conf.format("1k", upstream.uri)) as sluice:
+        assert refusal(sluice, with_field("X: " + "a" * 1024))[0].status == 431
+        assert refusal(sluice, request("/" + "a" * 1024))[0].status == 414
+        pair(sluice, upstream, fields=[("X", "a" * 500)])
+    with Upstream() as upstream, Sluice(conf.format("64k", upstream.uri)) as sluice:
+        _, server = pair(sluice, upstream, fields=[("X", "a" * 60_000)])
+        assert server.request.get("X") == "a" * 60_000
+
+
 def answered(upstream, sluice, answer, end=True):
     """The client's answer to a request that the upstream answers with those bytes."""
     def handle(wire):
@@ -233,6 +285,25 @@ def interim_answers_are_skipped():
         server.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n")
         server.send(b"HTTP/1.1 102 Processing\r\n\r\n" * 6 + answer_101(KEY))
         assert client.head().status == 101
+
+
+@suite.check
+def interim_answers_do_not_extend_the_deadline():
+    with Upstream() as upstream, Sluice(
+            f"@handshake_timeout 1s\nroute /\n  proxy_pass {upstream.uri}") as sluice:
+        def hint(wire):
+            wire.head()
+            try:
+                for _ in range(8):
+                    wire.send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+                    time.sleep(0.3)
+                wire.rest()
+            except OSError:
+                pass  # it has given up, as it should
+        upstream.serve(hint)
+        begin = time.monotonic()
+        assert refusal(sluice, request())[0].status == 504
+        assert 0.9 < time.monotonic() - begin < 2.4
 
 
 @suite.check
