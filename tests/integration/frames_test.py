@@ -147,6 +147,30 @@ def bad_frame_while_the_other_side_is_inside_a_frame():
 
 
 @suite.check
+def guilty_peer_that_goes_on():
+    """After our Close it is read and dropped up to close_timeout; then its connection ends."""
+    with Upstream() as upstream, Sluice(
+            f"@close_timeout 500ms\nroute /\n  proxy_pass {upstream.uri}") as sluice:
+        for told in (1001, 1011):
+            client, server = pair(sluice, upstream)
+            guilty, innocent = (client, server) if told == 1001 else (server, client)
+            guilty.send(data(0x83, b"x")(guilty.masked))
+            guilty.expect_close(1002)
+            innocent.expect_close(told)
+            innocent.send_frame(CLOSE, close_payload(told))
+            begin = time.monotonic()
+            try:
+                while time.monotonic() - begin < 10:
+                    guilty.send_frame(BINARY, b"x" * 1000)
+                    time.sleep(0.02)
+            except OSError:
+                pass
+            assert 0.3 < time.monotonic() - begin < 5
+            assert innocent.rest() == b""
+        sluice.wait_sessions(0)
+
+
+@suite.check
 def incomplete_bad_frame_reaches_nobody():
     """Half of a control frame is not sent on before the rest was judged."""
     with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
