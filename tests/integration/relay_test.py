@@ -92,7 +92,7 @@ class Receiver(threading.Thread):
 
 @suite.check
 def digests_of_64_sessions():
-    seed = random.randrange(1 << 32)
+    seed = int(os.environ.get("SLUICE_RELAY_SEED", random.randrange(1 << 32)))
     with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
         flows = []
         for number in range(64):
@@ -106,8 +106,9 @@ def digests_of_64_sessions():
         for sender, receiver in flows:
             sender.join(120)
             receiver.join(120)
-            assert not receiver.is_alive(), f"seed {seed}: a receiver waits on"
-            assert sender.digest.digest() == receiver.digest.digest(), f"seed {seed}: bytes differ"
+            replay = f"SLUICE_RELAY_SEED={seed} replays it"
+            assert not receiver.is_alive(), f"a receiver waits on; {replay}"
+            assert sender.digest.digest() == receiver.digest.digest(), f"bytes differ; {replay}"
         for sender, _ in flows:
             sender.wire.close()
         sluice.wait_sessions(0)
@@ -185,39 +186,48 @@ def push_until_blocked(sock, data, sent=0, seconds=1.0):
                 return sent
 
 
+def check_back_pressure(sluice, slow, flooder, what):
+    flood = frame(BINARY, b"f" * 65536, flooder.masked)
+    stopped_at = push_until_blocked(flooder.sock, flood)
+    report = sluice.report()
+    assert report["rings_lent"] == 1, report
+    assert report["bytes_lent"] <= RING, report
+    time.sleep(0.5)
+    # The kernel's buffers may grow for a while; then nothing moves at all.
+    for _ in range(10):
+        more = push_until_blocked(flooder.sock, flood, stopped_at) - stopped_at
+        stopped_at += more
+        if more == 0:
+            break
+    assert more == 0, f"{what}: the flood is not stopped"
+    report = sluice.report()
+    assert report["bytes_lent"] <= RING, report
+    print(f"back-pressure: {what} stopped after {stopped_at} bytes, "
+          f"{report['bytes_lent']} bytes lent")
+    # The other direction is not held up.
+    slow.send_frame(TEXT, "still here")
+    flooder.expect(TEXT, "still here")
+    # Once the slow one reads, everything arrives.
+    got = 0
+    while got < stopped_at:
+        slow.buffer.clear()
+        slow.fill()
+        got += len(slow.buffer)
+    assert got == stopped_at
+    wait_until(lambda: sluice.report()["rings_lent"] == 0, "rings given back")
+
+
 @suite.check
 def back_pressure():
-    """A client that does not read costs one ring, and TCP stops its upstream."""
+    """Whoever does not read costs one ring, and TCP stops the other side."""
+    small = 64 * 1024
     with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
-        client, server = pair(sluice, upstream, receive_buffer=64 * 1024)
-        flood = frame(BINARY, b"f" * 65536)
-        stopped_at = push_until_blocked(server.sock, flood)
-        report = sluice.report()
-        assert report["rings_lent"] == 1, report
-        assert report["bytes_lent"] <= RING, report
-        time.sleep(0.5)
-        # The kernel's buffers may grow for a while; then nothing moves at all.
-        for _ in range(10):
-            more = push_until_blocked(server.sock, flood, stopped_at) - stopped_at
-            stopped_at += more
-            if more == 0:
-                break
-        assert more == 0, "the upstream is not stopped"
-        report = sluice.report()
-        assert report["bytes_lent"] <= RING, report
-        print(f"back-pressure: upstream stopped after {stopped_at} bytes, "
-              f"{report['bytes_lent']} bytes lent")
-        # The other direction is not held up.
-        client.send_frame(TEXT, "still here")
-        server.expect(TEXT, "still here")
-        # Once the client reads, everything arrives.
-        got = 0
-        while got < stopped_at:
-            client.buffer.clear()
-            client.fill()
-            got += len(client.buffer)
-        assert got == stopped_at
-        wait_until(lambda: sluice.report()["rings_lent"] == 0, "rings given back")
+        client, server = pair(sluice, upstream, receive_buffer=small)
+        check_back_pressure(sluice, client, server, "upstream")
+    with Upstream(receive_buffer=small) as upstream, Sluice(
+            f"route /\n  proxy_pass {upstream.uri}") as sluice:
+        client, server = pair(sluice, upstream)
+        check_back_pressure(sluice, server, client, "client")
 
 
 @suite.check
