@@ -170,7 +170,6 @@ Opening::Step Opening::choose_upstream() {
   if (const auto refusal = check_upgrade_request(head, request_)) {
     return refuse(refusal->status, refusal->reason);
   }
-  checked_ = true;
   const RouteConfig* route =
       find_route(session_.config(), request_.host, request_.target.path, head);
   if (route == nullptr) return refuse(404, "no route");
@@ -219,7 +218,6 @@ bool Opening::send_out(Side side) {
 }
 
 std::string Opening::target_for_log() const {
-  if (!checked_) return "";
   std::string target(request_.target.path);
   if (session_.config().log_query) target += request_.target.query;
   return target;

@@ -120,7 +120,6 @@ class Opening {
   bool heard_ = false;         // the client sent at least a byte
   bool overloaded_ = false;    // there is no room for this session
   bool logged_ = false;        // its access line is written
-  bool checked_ = false;       // request_ is filled
   bool timed_out_ = false;     // the last connect did
   bool refusal_done_ = false;  // the body's end is queued
 };

@@ -31,7 +31,8 @@ def end_to_end_fields_travel_and_others_do_not():
         ("Connection", "X-Hop, keep-alive"), ("X-Hop", "1"), ("Keep-Alive", "5"), ("TE", "trailers"),
         ("Proxy-Authorization", "no"), ("Cookie", "a=b"), ("X-Twice", "one"), ("X-Twice", "two"),
         ("Origin", "http://page.example"), ("X-Forwarded-For", "6.6.6.6"),
-        ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "evil"), ("X_Forwarded_For", "6.6.6.6"), ("Content-Length", "0")])
+        ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "evil"), ("X_Forwarded_For", "6.6.6.6"),
+        ("Content-Length", "0")])
     assert head.line == "GET / HTTP/1.1"
     assert not head.all("X_Forwarded_For"), "some servers read it as X-Forwarded-For"
     for name in ("X-Hop", "Keep-Alive", "TE", "Proxy-Authorization", "Content-Length"):
@@ -217,6 +218,23 @@ def access_lines_say_who_where_and_what():
                                         ) as sluice:
         pair(sluice, upstream, "/x?a=b")
         assert sluice.access_line("open")["target"] == "/x?a=b"
+
+
+@suite.check
+def refused_requests_are_told_with_their_target():
+    """Whoever reads of a 426 wants to know what was asked for; unless that was no target."""
+    with Sluice("route /\n  proxy_pass ws://127.0.0.1:1") as sluice:
+        for line, status in (("GET /plain?token=secret HTTP/1.1", "426"),
+                             ("POST /posted HTTP/1.1", "405")):
+            fields = ("Upgrade",) if status == "426" else ()
+            refusal(sluice, request(line=line, drop=fields))
+            told = sluice.access_line("refused", status=status)
+            assert told["target"] == line.split(" ")[1].split("?")[0], told
+            assert told["host"] == "test.example", told
+        refusal(sluice, request("/a#b"))
+        assert sluice.access_line("refused", status="400")["target"] == ""
+        with open(sluice.access_log, encoding="utf-8") as file:
+            assert "secret" not in file.read() + sluice.errors()
 
 
 @suite.check
