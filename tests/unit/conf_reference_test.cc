@@ -65,12 +65,22 @@ TEST_CASE("conf reference: every line of it is legal where it stands") {
 }
 
 TEST_CASE("conf reference: README.md holds the table") {
-  const std::string path = source_dir + "/README.md";
-  if (!std::filesystem::exists(path)) {
-    MESSAGE("README.md is not there yet");
-    return;
-  }
-  CHECK(content_of(path).find(directive_table_markdown()) != std::string::npos);
+  const std::string readme = content_of(source_dir + "/README.md");
+  CHECK(readme.find(directive_table_markdown()) != std::string::npos);
+}
+
+TEST_CASE("conf reference: README.md's conf to copy loads without errors or warnings") {
+  const std::string readme = content_of(source_dir + "/README.md");
+  const size_t heading = readme.find("## A conf to copy\n");
+  REQUIRE(heading != std::string::npos);
+  const size_t begin = readme.find("```\n", heading) + 4;
+  const std::string conf = readme.substr(begin, readme.find("```", begin) - begin);
+  const TestVariable token("CHAT_TOKEN", "t0ken");
+  const ConfOutcome outcome = load_text(conf);
+  CHECK(errors_of(outcome) == "");
+  CHECK(outcome.warnings.empty());
+  REQUIRE(outcome.config != nullptr);
+  CHECK(outcome.config->routes.size() == 2);
 }
 
 TEST_CASE("conf reference: the table has a row for each directive and as many cells in each") {
