@@ -1,0 +1,133 @@
+"""What the Makefile's targets do beside building and testing: `make install`, `make help`, `make
+run` (in a network namespace, for its ports are fixed), and CMake's refusal of an old llhttp."""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from harness import BIN, Suite, wait_until
+from wire import CLOSE, TEXT, close_payload, dial, request
+
+suite = Suite()
+
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.dirname(BIN)
+INSIDE = "SLUICE_INSIDE_NAMESPACE"
+
+
+def run(*command, **options):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False, timeout=120, stdin=subprocess.DEVNULL, **options)
+    return done.returncode, done.stdout
+
+
+def install(folder):
+    status, out = run("cmake", "--install", BUILD, env={**os.environ, "DESTDIR": folder})
+    assert status == 0, out
+
+
+@suite.check
+def install_honours_destdir():
+    with tempfile.TemporaryDirectory() as folder:
+        install(folder)
+        found = {os.path.relpath(os.path.join(where, name), folder)
+                 for where, _, names in os.walk(folder) for name in names}
+        conf = "etc/sluice/sluice.conf"
+        for name in (conf, "usr/local/bin/sluice", "usr/local/bin/sluice-echo",
+                     "usr/local/bin/sluice-bench", "usr/local/share/doc/sluice/reference.conf",
+                     "usr/local/share/doc/sluice/examples/chat.conf"):
+            assert name in found, found
+        assert all(name.startswith(("etc/sluice/", "usr/local/")) for name in found), found
+        status, out = run(f"{folder}/usr/local/bin/sluice", "-t", "-c", f"{folder}/{conf}")
+        assert status == 0 and "the conf is good" in out, out
+
+
+@suite.check
+def a_second_install_keeps_the_conf():
+    with tempfile.TemporaryDirectory() as folder:
+        install(folder)
+        conf = f"{folder}/etc/sluice/sluice.conf"
+        with open(conf, "w", encoding="ascii") as file:
+            file.write("# mine\n")
+        install(folder)
+        with open(conf, encoding="ascii") as file:
+            assert file.read() == "# mine\n", "an operator's conf was overwritten"
+
+
+@suite.check
+def help_lists_every_target():
+    status, out = run("make", "--no-print-directory", "-C", SOURCE, "help")
+    assert status == 0, out
+    listed = set(re.findall(r"^make ([a-z-]+) +\S", out, re.M))
+    assert {"all", "run", "test", "bench", "asan", "fuzz", "install", "deps", "help"} <= listed, out
+
+
+@suite.check
+def an_old_llhttp_is_refused():
+    """8.x accepts bare CR and obs-fold."""
+    with tempfile.TemporaryDirectory() as folder:
+        with open(f"{folder}/llhttp.h", "w", encoding="ascii") as file:
+            file.write("#define LLHTTP_VERSION_MAJOR 8\n#define LLHTTP_VERSION_MINOR 1\n")
+        status, out = run("cmake", "-S", SOURCE, "-B", f"{folder}/build",
+                          f"-DLLHTTP_INCLUDE_DIR={folder}")
+        assert status != 0 and "llhttp 8.1 found, sluice needs 9.2 or newer" in out, out
+
+
+@suite.check
+def make_run_serves_the_conf_of_the_repository():
+    if os.environ.get(INSIDE):
+        return run_inside()
+    setup = "ip link set lo up"
+    unshare = shutil.which("unshare")
+    if not unshare or not shutil.which("ip") or run(unshare, "-n", "sh", "-c", setup)[0] != 0:
+        print("skipped: make_run_serves_..., network namespaces are not permitted here")
+        return None
+    status, out = run(unshare, "-n", "sh", "-c", setup + ' && exec "$0" "$@"', sys.executable,
+                      os.path.abspath(__file__), BIN, "make_run_serves_the_conf_of_the_repository",
+                      env={**os.environ, INSIDE: "1"})
+    assert status == 0, out
+    return None
+
+
+def run_inside():
+    """What `make run` does once everything is built, ended as by Ctrl-C."""
+    served = subprocess.Popen([os.path.join(SOURCE, ".ci/serve"), BIN], cwd=SOURCE, text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        client = wait_until(lambda: dial_or_none(8080), "sluice on its port")
+        client.send(request())
+        assert client.head().status == 101
+        client.send_frame(TEXT, "through the lock")
+        client.expect(TEXT, "through the lock")
+        os.killpg(served.pid, signal.SIGINT)  # as a terminal does
+        first, payload = client.frame()  # 1011 where the echo server has heard the signal first
+        assert first == 0x80 | CLOSE and payload in (close_payload(1001), close_payload(1011)), payload
+        client.close()
+        out = served.communicate(timeout=10)[0]
+        assert served.returncode in (0, 130), (served.returncode, out)
+        tries = [line for line in out.splitlines() if "Try it: " in line]
+        assert len(tries) == 1 and "sluice-bench ws://127.0.0.1:8080/" in tries[0], out
+        assert " open id=" in out, "no access line"
+        wait_until(lambda: dial_or_none(9001) is None and dial_or_none(8080) is None,
+                   "both programs are gone")
+    finally:
+        try:
+            os.killpg(served.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        time.sleep(0.05)
+
+
+def dial_or_none(port):
+    try:
+        return dial(port)
+    except OSError:
+        return None
+
+
+suite.run()
