@@ -35,14 +35,17 @@ def wait_until(condition, what, seconds=PATIENCE):
 
 
 class Sluice:
-    """One running sluice. `conf` is everything but logs and the listener on self.port."""
+    """One running sluice. `conf` is everything but logs and the listener on self.port. With
+    `error_log` its error log is a file beside the access log."""
 
-    def __init__(self, conf, workers=1, wait=True, access=True, prefix=(), listen=True):
+    def __init__(self, conf, workers=1, wait=True, access=True, prefix=(), listen=True,
+                 error_log=False):
         self.folder = tempfile.mkdtemp(prefix="sluice-test-")
         os.chmod(self.folder, 0o755)
         self.port = free_port()
         self.access_log = os.path.join(self.folder, "access.log")
-        lines = [f"workers {workers}", "error_log stderr debug"]
+        self.error_log = os.path.join(self.folder, "error.log") if error_log else None
+        lines = [f"workers {workers}", f"error_log {self.error_log or 'stderr'} debug"]
         if access:
             lines.append(f"access_log {self.access_log}")
         conf = conf.strip("\n")
@@ -73,15 +76,20 @@ class Sluice:
         return self.process.poll() is not None
 
     def errors(self):
-        with open(self.error_path, encoding="utf-8", errors="replace") as file:
-            return file.read()
+        told = ""
+        for path in (self.error_path, self.error_log):
+            if path and os.path.exists(path):
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    told += file.read()
+        return told
 
     def access(self):
         """Access lines as dicts: `event` and the fields, quotes removed."""
         if not os.path.exists(self.access_log):
             return []
         with open(self.access_log, encoding="utf-8", errors="replace") as file:
-            return [parse_access_line(line) for line in file.read().splitlines()]
+            whole, _, _ = file.read().rpartition("\n")  # the last one may be half-written
+            return [parse_access_line(line) for line in whole.splitlines()]
 
     def access_line(self, event, **fields):
         """Waits for an access line with that event and these fields."""
@@ -105,7 +113,7 @@ class Sluice:
 
     def report(self, worker=None):
         """What a worker lends and holds, by name: sessions, relaying, rings_lent, ..."""
-        pattern = re.compile(r"notice (sessions .*)")
+        pattern = re.compile(r"notice (sessions .*)\n")  # whole, for it may be read half-written
         before = len(pattern.findall(self.errors()))
         os.kill(worker or self.workers()[0], signal.SIGUSR2)
         lines = wait_until(lambda: pattern.findall(self.errors())[before:], "report of the worker")

@@ -99,11 +99,12 @@ def quit_waits_for_the_sessions():
 
         def refused():
             try:
-                with socket.create_connection(("127.0.0.1", sluice.port), 1) as probe:
-                    probe.sendall(request())
-                    return probe.recv(1) == b""
-            except OSError:
+                socket.create_connection(("127.0.0.1", sluice.port), 1).close()
+            except ConnectionResetError:
+                pass  # queued where the listener was just closed
+            except ConnectionRefusedError:
                 return True
+            return False
         wait_until(refused, "nothing is accepted any more")
         client.send_frame(TEXT, "still here")
         server.expect(TEXT, "still here")
@@ -208,21 +209,6 @@ def addresses_are_told_at_start():
             server = upstream.upgrade()
             assert server.request.get("X-Forwarded-For") == "::1"
             sock.close()
-
-
-@suite.check
-def root_becomes_nobody():
-    if os.geteuid() != 0:
-        print("skipped: root_becomes_nobody needs root")
-        return
-    with Upstream() as upstream, simple(upstream) as sluice:
-        nobody = pwd.getpwnam("nobody")
-        def status():
-            with open(f"/proc/{sluice.workers()[0]}/status", encoding="ascii") as file:
-                return file.read()
-        for kind, number in (("Uid", nobody.pw_uid), ("Gid", nobody.pw_gid)):
-            wait_until(lambda kind=kind, number=number: f"\n{kind}:" + f"\t{number}" * 4 in status(),
-                       f"{kind} of nobody", 5)
 
 
 @suite.check

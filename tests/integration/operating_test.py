@@ -1,0 +1,184 @@
+"""What an operator relies on and no peer sees: whom workers run as, logs and their rotation,
+signals one after the other, socket options, where round robin begins."""
+import ctypes
+import grp
+import os
+import pwd
+import signal
+import socket
+import threading
+import time
+
+from harness import SANITIZED, Sluice, Suite, wait_until
+from wire import TEXT, Upstream, pair, refusal, request
+
+suite = Suite()
+
+
+def simple(upstream, top="", **options):
+    return Sluice(f"{top}\nroute /\n  proxy_pass {upstream.uri}", **options)
+
+
+@suite.check
+def root_becomes_user():
+    if os.geteuid() != 0:
+        print("skipped: root_becomes_user needs root")
+        return
+    for top, name in (("", "nobody"), ("@user daemon", "daemon")):
+        with Upstream() as upstream, simple(upstream, top) as sluice:
+            user = pwd.getpwnam(name)
+
+            def status():
+                with open(f"/proc/{sluice.workers()[0]}/status", encoding="ascii") as file:
+                    return file.read()
+            for kind, number in (("Uid", user.pw_uid), ("Gid", user.pw_gid)):
+                wait_until(lambda kind=kind, number=number:
+                           f"\n{kind}:" + f"\t{number}" * 4 in status(), f"{kind} of {name}", 5)
+            groups = status().partition("\nGroups:")[2].partition("\n")[0].split()
+            of_user = {user.pw_gid, *(g.gr_gid for g in grp.getgrall() if name in g.gr_mem)}
+            assert {int(group) for group in groups} <= of_user, groups
+
+
+@suite.check
+def usr1_reopens_the_error_log():
+    """Master and workers go on in the new file, none of them in the old one."""
+    with Upstream() as upstream, simple(upstream, workers=2, error_log=True) as sluice:
+        old = sluice.error_log + ".1"
+        os.rename(sluice.error_log, old)
+        sluice.signal(signal.SIGUSR1)
+        wait_until(lambda: "logs reopened" in sluice.errors(), "the master's line in the new file")
+        for worker in sluice.workers():
+            wait_until(lambda worker=worker: (sluice.report(worker), True)[1], "a worker's line")
+        size = os.path.getsize(old)
+        for worker in sluice.workers():
+            sluice.report(worker)
+        assert os.path.getsize(old) == size
+        # Where it cannot be opened again, the old one stays in use.
+        folder = sluice.folder + "-moved"
+        os.rename(sluice.folder, folder)
+        try:
+            sluice.signal(signal.SIGUSR1)
+            moved = os.path.join(folder, "error.log")
+            wait_until(lambda: "logs could not be reopened, the old ones stay in use"
+                       in open(moved, encoding="utf-8").read(), "the failure in the old file")
+        finally:
+            os.rename(folder, sluice.folder)
+
+
+@suite.check
+def addresses_are_told_once():
+    with Upstream() as upstream, simple(upstream, workers=3) as sluice:
+        line = f" info listening on 127.0.0.1:{sluice.port}\n"
+        assert sluice.errors().count(line) == 1, sluice.errors()
+
+
+@suite.check
+def term_after_quit_waits_no_longer():
+    with Upstream() as upstream, simple(upstream, workers=2) as sluice:
+        client, server = pair(sluice, upstream)
+        sluice.signal(signal.SIGQUIT)
+        time.sleep(0.2)
+        client.send_frame(TEXT, "still here")
+        server.expect(TEXT, "still here")
+        begin = time.monotonic()
+        sluice.signal(signal.SIGTERM)
+        client.expect_close(1001)
+        server.expect_close(1001)
+        assert sluice.wait(5) == 0
+        assert time.monotonic() - begin < (3 if SANITIZED else 1.5)
+
+
+@suite.check
+def hup_and_usr2_cost_nothing():
+    """A signal for what is not there yet, and reloads in a row, leave sessions alone."""
+    with Upstream() as upstream, simple(upstream) as sluice:
+        client, server = pair(sluice, upstream)
+        workers = sluice.workers()
+        for _ in range(5):
+            sluice.signal(signal.SIGHUP)
+            sluice.signal(signal.SIGUSR2)
+            time.sleep(0.02)
+        wait_until(lambda: "takes effect at the next start" in sluice.errors(), "HUP is told")
+        client.send_frame(TEXT, "still here")
+        server.expect(TEXT, "still here")
+        assert sluice.workers() == workers
+
+
+class ForeignSockets:
+    """Copies of another process's sockets, by their peer's port."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.libc = ctypes.CDLL(None, use_errno=True)
+
+    def by_peer(self):
+        pidfd = os.pidfd_open(self.pid)
+        found = {}
+        try:
+            for name in os.listdir(f"/proc/{self.pid}/fd"):
+                copy = self.libc.syscall(438, pidfd, int(name), 0)  # pidfd_getfd
+                if copy < 0:
+                    raise PermissionError(ctypes.get_errno(), "pidfd_getfd")
+                try:
+                    sock = socket.socket(fileno=copy)
+                except OSError:
+                    os.close(copy)
+                    continue
+                try:
+                    found[sock.getpeername()[1]] = sock
+                except (OSError, IndexError):
+                    sock.close()
+        finally:
+            os.close(pidfd)
+        return found
+
+
+@suite.check
+def both_legs_send_without_delay():
+    with Upstream() as upstream, simple(upstream) as sluice:
+        client, server = pair(sluice, upstream)
+        try:
+            sockets = ForeignSockets(sluice.workers()[0]).by_peer()
+        except (OSError, AttributeError) as error:
+            print(f"skipped: both_legs_send_without_delay, {error}")
+            return
+        for peer in (client.sock.getsockname()[1], upstream.port):
+            assert sockets[peer].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), peer
+        for sock in sockets.values():
+            sock.close()
+
+
+def refuse_all(upstream):
+    try:
+        while True:
+            wire = upstream.accept()
+            wire.head()
+            wire.send(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")
+            wire.close()
+    except OSError:
+        pass  # the listener was closed
+
+
+@suite.check
+def each_worker_begins_at_a_peer_of_its_own():
+    """Else all workers would press on the first peer after each start."""
+    upstreams = [Upstream() for _ in range(4)]
+    servers = "".join(f"  server {upstream.uri}\n" for upstream in upstreams)
+    with Sluice(f"upstream chat\n{servers}route /\n  proxy_pass chat", workers=16) as sluice:
+        for upstream in upstreams:
+            threading.Thread(target=refuse_all, args=(upstream,), daemon=True).start()
+        for _ in range(80):
+            assert refusal(sluice, request())[0].status == 403
+        wait_until(lambda: len(sluice.access()) == 80, "access lines")
+        first = {}
+        for line in sluice.access():
+            worker, number = line["id"].split("-")
+            if number == "1":
+                first[worker] = line["peer"]
+        assert len(first) >= 8, first
+        assert len(set(first.values())) > 1, first
+    for upstream in upstreams:
+        upstream.close()
+
+
+suite.run()
