@@ -1,9 +1,10 @@
 // sluice's command line.
 #include <openssl/crypto.h>
+#include <wslay/wslay.h>
 
 #include <cstdio>
-#include <cstring>
 #include <string>
+#include <string_view>
 
 #include "core/conf.h"
 #include "core/master.h"
@@ -36,29 +37,55 @@ void print_version(bool with_build) {
   std::printf("%s\n", OpenSSL_version(OPENSSL_VERSION));
   std::printf("llhttp %d.%d.%d\n", LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR,
               LLHTTP_VERSION_PATCH);
+  std::printf("wslay %s\n", WSLAY_VERSION);
+}
+
+int refuse(std::string_view word, const char* why) {
+  std::fprintf(stderr, "sluice: %.*s: %s\n%s", static_cast<int>(word.size()), word.data(), why,
+               usage);
+  return 1;
+}
+
+// One word of flags, which may stand together; -c takes the rest of its word or the next one.
+// Returns -1 to go on, else the exit status.
+int read_flags(std::string_view word, const char* next, bool& next_taken, CommandLine& line) {
+  for (size_t at = 1; at < word.size(); ++at) {
+    switch (word[at]) {
+      case 'h':
+        std::fputs(usage, stdout);
+        return 0;
+      case 'v':
+      case 'V':
+        print_version(word[at] == 'V');
+        return 0;
+      case 't':
+        line.test = true;
+        break;
+      case 'c':
+        next_taken = at + 1 == word.size();
+        if (next_taken && next == nullptr) return refuse(word, "needs a file");
+        line.conf = next_taken ? next : word.substr(at + 1);
+        return -1;
+      default:
+        return refuse(word, "no such option");
+    }
+  }
+  return -1;
 }
 
 // Returns -1 to go on, else the exit status.
 int read_command_line(int count, char** words, CommandLine& line) {
   for (int i = 1; i < count; ++i) {
-    const std::string word = words[i];
-    if (word == "-h" || word == "--help") {
-      std::fputs(usage, stdout);
-      return 0;
+    std::string_view word = words[i];
+    if (word == "--help") word = "-h";
+    if (word == "--version") word = "-v";
+    if (word.size() < 2 || word[0] != '-') {
+      return refuse(word, "unexpected word (-c FILE names a conf)");
     }
-    if (word == "-v" || word == "-V") {
-      print_version(word == "-V");
-      return 0;
-    }
-    if (word == "-t") {
-      line.test = true;
-    } else if (word == "-c" && i + 1 < count) {
-      line.conf = words[++i];
-    } else {
-      std::fprintf(stderr, "sluice: %s: %s\n%s", word.c_str(),
-                   word == "-c" ? "needs a file" : "no such option", usage);
-      return 1;
-    }
+    bool next_taken = false;
+    const int status = read_flags(word, i + 1 < count ? words[i + 1] : nullptr, next_taken, line);
+    if (status >= 0) return status;
+    if (next_taken) ++i;
   }
   return -1;
 }
@@ -77,7 +104,13 @@ int main(int count, char** words) {
   for (const sluice::ConfError& error : outcome.errors) {
     std::fprintf(stderr, "sluice: %s\n", error.text().c_str());
   }
-  if (outcome.config == nullptr) return 1;
+  if (outcome.config == nullptr) {
+    const bool missing = outcome.errors.front().what.find("cannot be read") != std::string::npos;
+    if (missing && line.conf == default_conf) {
+      std::fputs("sluice: -c FILE reads another conf\n", stderr);
+    }
+    return 1;
+  }
   if (line.test) {
     std::fprintf(stderr, "sluice: %s: the conf is good\n", line.conf.c_str());
     return 0;

@@ -428,10 +428,21 @@ def command_line():
     assert status == 0 and "llhttp" in out and "OpenSSL" in out
     status, out, _ = run("-h")
     assert status == 0 and "usage: sluice" in out
+    assert run("--help")[0] == 0 and run("--version") == run("-v")
+    assert "wslay" in run("-V")[1]
     status, _, errors = run("-x")
     assert status == 1 and "-x: no such option" in errors
     status, _, errors = run("-c")
     assert status == 1 and "needs a file" in errors
+    status, _, errors = run("sluice.conf")
+    assert status == 1 and "sluice.conf: unexpected word (-c FILE names a conf)" in errors
+    here = os.path.dirname(os.path.abspath(__file__))
+    good = os.path.abspath(os.path.join(here, "../../conf/sluice.conf"))
+    for words in (["-tc", good], ["-t", "-c" + good], ["-c", good, "-t"]):
+        assert run(*words) == (0, "", f"sluice: {good}: the conf is good\n"), words
+    if not os.path.exists("/etc/sluice/sluice.conf"):
+        status, _, errors = run("-t")
+        assert status == 1 and errors.endswith("-c FILE reads another conf\n"), errors
     status, _, errors = run("-c", "/nonexistent/sluice.conf")
     assert status == 1 and "/nonexistent/sluice.conf" in errors
 
