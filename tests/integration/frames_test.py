@@ -225,6 +225,11 @@ def text_is_validated_where_asked():
                 guilty, innocent = (client, server) if by_client else (server, client)
                 guilty.send(build(guilty.masked))
                 guilty.expect_close(1007)
+                seen = [innocent.frame()]
+                while seen[-1][0] != 0x88:
+                    seen.append(innocent.frame())
+                assert seen[:-1] in ([], [(0x01, b"ab\xc3")]), f"{what}: {seen}"
+                assert seen[-1][1] == close_payload(1001 if by_client else 1011), f"{what}: {seen}"
                 if what == "cut off":
                     innocent.reset()
                 guilty.close()
@@ -237,6 +242,37 @@ def text_is_validated_where_asked():
         client, server = pair(sluice, upstream, "/other")
         client.send_frame(TEXT, b"\xff")
         server.expect(TEXT, b"\xff")
+
+
+@suite.check
+def bad_text_behind_what_was_sent_on():
+    """Nobody takes a part of a message for the whole: the innocent side is aborted."""
+    conf = "@validate_utf8 on\n@close_timeout 500ms\nroute /\n  proxy_pass "
+    with Upstream() as upstream, Sluice(conf + upstream.uri) as sluice:
+        for by_client in (True, False):
+            client, server = pair(sluice, upstream)
+            guilty, innocent = (client, server) if by_client else (server, client)
+            whole = data(0x81, b"a" * 5000 + b"\xff" + b"a" * 4999)(guilty.masked)
+            bad_at = len(whole) - 5000
+            guilty.send(whole[:bad_at])
+            assert len(innocent.take(bad_at)) == bad_at
+            guilty.send(whole[bad_at:])
+            guilty.expect_close(1007)
+            innocent.expect_reset()
+            assert not innocent.buffer, "the bad byte was sent on"
+            guilty.close()
+        sluice.wait_sessions(0)
+
+
+@suite.check
+def compressed_text_is_not_validated():
+    with Upstream() as upstream, Sluice(
+            f"@validate_utf8 on\nroute /\n  proxy_pass {upstream.uri}") as sluice:
+        client, server = pair(sluice, upstream, fields=DEFLATE, answer_fields=DEFLATE)
+        client.send_frame(TEXT, b"\xff\xfe", rsv=4)
+        assert server.frame() == (0xC1, b"\xff\xfe")
+        client.send_frame(TEXT, b"\xff")
+        client.expect_close(1007)
 
 
 @suite.check
