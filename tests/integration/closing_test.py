@@ -293,6 +293,36 @@ def idle_timeout():
 
 
 @suite.check
+def idle_timeout_inside_a_frame():
+    """No Close fits there: that leg is aborted after close_timeout, the other one is told."""
+    with started("@idle_timeout 300ms\n@close_timeout 400ms") as (sluice, upstream):
+        for index in range(2):
+            sender, receiver, _, _ = both_sides(*pair(sluice, upstream))[index]
+            sender.send(frame(BINARY, b"x" * 10_000, sender.masked)[:5_000])
+            assert len(receiver.take(5_000)) == 5_000
+            begin = time.monotonic()
+            sender.expect_close(1001)
+            receiver.expect_reset()
+            assert 0.3 < time.monotonic() - begin < 5
+            assert not receiver.buffer, bytes(receiver.buffer)
+            sender.close()
+        sluice.wait_sessions(0)
+
+
+@suite.check
+def idle_timeout_and_nobody_answers():
+    with started("@idle_timeout 300ms\n@close_timeout 300ms") as (sluice, upstream):
+        client, server = pair(sluice, upstream)
+        for wire in (client, server):
+            wire.expect_close(1001)
+        begin = time.monotonic()
+        for wire in (client, server):
+            wire.rest()
+        assert time.monotonic() - begin < 5
+        sluice.wait_sessions(0)
+
+
+@suite.check
 def idle_timeout_off():
     with started("@idle_timeout off") as (sluice, upstream):
         client, server = pair(sluice, upstream)

@@ -66,6 +66,15 @@ def usr1_reopens_the_error_log():
 
 
 @suite.check
+def auto_is_a_worker_for_each_processor():
+    with Upstream() as upstream, simple(upstream, workers="auto", wait=False) as sluice:
+        processors = os.sysconf("SC_NPROCESSORS_ONLN")
+        wait_until(lambda: sluice.errors().count(" started, pid ") == processors, "the workers")
+        pair(sluice, upstream)
+        assert len(sluice.workers()) == processors
+
+
+@suite.check
 def addresses_are_told_once():
     with Upstream() as upstream, simple(upstream, workers=3) as sluice:
         line = f" info listening on 127.0.0.1:{sluice.port}\n"

@@ -252,15 +252,22 @@ def stalled_remainder_moves_to_a_small_ring():
 
 @suite.check
 def send_timeout_aborts_the_slow_reader():
-    with Upstream() as upstream, Sluice(
-            f"@send_timeout 2s\nroute /\n  proxy_pass {upstream.uri}") as sluice:
-        client, server = pair(sluice, upstream, receive_buffer=16 * 1024)
-        push_until_blocked(server.sock, frame(BINARY, b"f" * 65536), seconds=0.5)
-        server.expect_close(1001)
-        server.close()
-        line = sluice.access_line("close", reason="send_timeout")
-        assert line["closed_by"] == "client", line
-        wait_until(lambda: sluice.report()["rings_lent"] == 0, "rings given back")
+    for slow in ("client", "upstream"):
+        small = 16 * 1024
+        with Upstream(receive_buffer=small if slow == "upstream" else 0) as upstream, Sluice(
+                f"@send_timeout 2s\nroute /\n  proxy_pass {upstream.uri}") as sluice:
+            client, server = pair(sluice, upstream,
+                                  receive_buffer=small if slow == "client" else 0)
+            reader, flooder = (client, server) if slow == "client" else (server, client)
+            flood = frame(BINARY, b"f" * 65536, flooder.masked)
+            push_until_blocked(flooder.sock, flood, seconds=0.5)
+            # Whoever lost its peer is told so: the client as of an upstream, and the other way.
+            flooder.expect_close(1001 if slow == "client" else 1011)
+            flooder.close()
+            line = sluice.access_line("close", reason="send_timeout")
+            assert (line["closed_by"], line["code"]) == (slow, "1006"), line
+            reader.expect_reset()
+            wait_until(lambda: sluice.report()["rings_lent"] == 0, "rings given back")
 
 
 class IdleServer(threading.Thread):
