@@ -58,6 +58,25 @@ def a_second_install_keeps_the_conf():
             assert file.read() == "# mine\n", "an operator's conf was overwritten"
 
 
+def cached(name):
+    """A variable of the build's CMake cache."""
+    with open(f"{BUILD}/CMakeCache.txt", encoding="utf-8") as file:
+        return re.search(rf"^{name}:\w+=(.*)$", file.read(), re.M).group(1)
+
+
+@suite.check
+def the_binary_is_hardened():
+    status, out = run("readelf", "-hldW", f"{BIN}/sluice")
+    assert status == 0, out
+    for mark in ("DYN (Position-Independent Executable file)", "GNU_RELRO", "BIND_NOW"):
+        assert mark in out, mark
+    assert re.search(r"GNU_STACK .* RW +0x", out), "an executable stack"
+    _, symbols = run("readelf", "-W", "--dyn-syms", f"{BIN}/sluice")
+    if cached("CMAKE_BUILD_TYPE") == "Release" and cached("SLUICE_SANITIZE") == "OFF":
+        assert "__stack_chk_fail@" in symbols, "no stack protector"
+        assert "__memcpy_chk@" in symbols, "_FORTIFY_SOURCE is off"
+
+
 @suite.check
 def help_lists_every_target():
     status, out = run("make", "--no-print-directory", "-C", SOURCE, "help")
