@@ -90,14 +90,13 @@ class Receiver(threading.Thread):
             self.digest.update(payload)
 
 
-@suite.check
-def digests_of_64_sessions():
+def check_digests(sessions, largest_of_few, top=""):
     seed = int(os.environ.get("SLUICE_RELAY_SEED", random.randrange(1 << 32)))
-    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
+    with Upstream() as upstream, Sluice(f"{top}\nroute /\n  proxy_pass {upstream.uri}") as sluice:
         flows = []
-        for number in range(64):
+        for number in range(sessions):
             client, server = pair(sluice, upstream)
-            largest = 8 << 20 if number % 16 == 0 else 300_000
+            largest = largest_of_few if number % 16 == 0 else 300_000
             flows.append((Sender(client, (seed << 8) + number * 2, largest), Receiver(server)))
             flows.append((Sender(server, (seed << 8) + number * 2 + 1, largest), Receiver(client)))
         for sender, receiver in flows:
@@ -114,6 +113,17 @@ def digests_of_64_sessions():
         sluice.wait_sessions(0)
         report = sluice.report()
         assert report["rings_lent"] == report["blocks_lent"] == 0, report
+
+
+@suite.check
+def digests_of_64_sessions():
+    check_digests(64, 8 << 20)
+
+
+@suite.check
+def digests_with_the_smallest_ring():
+    """Headers and control frames meet the ring's end in many more places."""
+    check_digests(8, 1 << 20, "@ring_size 16k")
 
 
 @suite.check
