@@ -25,6 +25,12 @@ def run(*command, **options):
     return done.returncode, done.stdout
 
 
+def cached(name):
+    """A variable of the build's CMake cache."""
+    with open(f"{BUILD}/CMakeCache.txt", encoding="utf-8") as file:
+        return re.search(rf"^{name}:\w+=(.*)$", file.read(), re.M).group(1)
+
+
 def install(folder):
     status, out = run("cmake", "--install", BUILD, env={**os.environ, "DESTDIR": folder})
     assert status == 0, out
@@ -36,13 +42,13 @@ def install_honours_destdir():
         install(folder)
         found = {os.path.relpath(os.path.join(where, name), folder)
                  for where, _, names in os.walk(folder) for name in names}
-        conf = "etc/sluice/sluice.conf"
-        for name in (conf, "usr/local/bin/sluice", "usr/local/bin/sluice-echo",
-                     "usr/local/bin/sluice-bench", "usr/local/share/doc/sluice/reference.conf",
-                     "usr/local/share/doc/sluice/examples/chat.conf"):
+        conf, prefix = "etc/sluice/sluice.conf", cached("CMAKE_INSTALL_PREFIX").strip("/")
+        for name in (conf, f"{prefix}/bin/sluice", f"{prefix}/bin/sluice-echo",
+                     f"{prefix}/bin/sluice-bench", f"{prefix}/share/doc/sluice/reference.conf",
+                     f"{prefix}/share/doc/sluice/examples/chat.conf"):
             assert name in found, found
-        assert all(name.startswith(("etc/sluice/", "usr/local/")) for name in found), found
-        status, out = run(f"{folder}/usr/local/bin/sluice", "-t", "-c", f"{folder}/{conf}")
+        assert all(name.startswith(("etc/sluice/", prefix + "/")) for name in found), found
+        status, out = run(f"{folder}/{prefix}/bin/sluice", "-t", "-c", f"{folder}/{conf}")
         assert status == 0 and "the conf is good" in out, out
 
 
@@ -56,12 +62,6 @@ def a_second_install_keeps_the_conf():
         install(folder)
         with open(conf, encoding="ascii") as file:
             assert file.read() == "# mine\n", "an operator's conf was overwritten"
-
-
-def cached(name):
-    """A variable of the build's CMake cache."""
-    with open(f"{BUILD}/CMakeCache.txt", encoding="utf-8") as file:
-        return re.search(rf"^{name}:\w+=(.*)$", file.read(), re.M).group(1)
 
 
 @suite.check
