@@ -194,6 +194,12 @@ def connect_timeout_then_the_next_peer():
             begin = time.monotonic()
             assert refusal(sluice, request())[0].status == 504
             assert 0.2 < time.monotonic() - begin < 5
+        twice = servers + servers.replace("\n", "/again\n")
+        with Sluice(f"@connect_timeout 300ms\nupstream chat\n{twice}route /\n  proxy_pass chat"
+                    ) as sluice:
+            begin = time.monotonic()
+            assert refusal(sluice, request())[0].status == 504
+            assert 0.55 < time.monotonic() - begin < 5, "the timeout is for each try"
     for sock in [full, *crowd]:
         sock.close()
 

@@ -138,6 +138,7 @@ def client_header_timeout():
     with Sluice(conf) as sluice:
         silent = dial(sluice.port)
         assert silent.rest() == b"", "a connection that never sent a byte is closed silently"
+        assert not sluice.access()
         drip = dial(sluice.port)
         begin = time.monotonic()
         drip.sock.settimeout(0.05)

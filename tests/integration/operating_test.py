@@ -9,8 +9,8 @@ import socket
 import threading
 import time
 
-from harness import SANITIZED, Sluice, Suite, wait_until
-from wire import TEXT, Upstream, pair, refusal, request
+from harness import PATIENCE, SANITIZED, Sluice, Suite, wait_until
+from wire import (BINARY, CLOSE, TEXT, Upstream, close_payload, dial, pair, refusal, request)
 
 suite = Suite()
 
@@ -95,6 +95,47 @@ def term_after_quit_waits_no_longer():
         server.expect_close(1001)
         assert sluice.wait(5) == 0
         assert time.monotonic() - begin < (3 if SANITIZED else 1.5)
+
+
+@suite.check
+def term_does_not_wait_for_a_reader_that_is_stuck():
+    with Upstream() as upstream, simple(upstream) as sluice:
+        client, server = pair(sluice, upstream, receive_buffer=16 * 1024)
+        server.sock.settimeout(0.5)
+        try:
+            while True:
+                server.send_frame(BINARY, b"f" * 65536)
+        except TimeoutError:
+            server.sock.settimeout(PATIENCE)
+        begin = time.monotonic()
+        sluice.signal(signal.SIGTERM)
+        server.expect_close(1001)
+        assert sluice.wait(5) == 0
+        assert time.monotonic() - begin < (3 if SANITIZED else 1.5)
+        client.expect_reset()  # what it has got may end inside a frame
+
+
+@suite.check
+def quit_lets_a_handshake_finish():
+    with Upstream() as upstream, simple(upstream) as sluice:
+        client = dial(sluice.port)
+        client.send(request()[:20])
+        wait_until(lambda: sluice.report()["sessions"] == 1, "the session")
+        sluice.signal(signal.SIGQUIT)
+        time.sleep(0.2)
+        client.send(request()[20:])
+        server = upstream.upgrade()
+        assert client.head().status == 101
+        client.send_frame(TEXT, "in time")
+        server.expect(TEXT, "in time")
+        assert not sluice.dead()
+        client.send_frame(CLOSE, close_payload(1000))
+        server.expect_close(1000)
+        server.send_frame(CLOSE, close_payload(1000))
+        client.expect_close(1000)
+        server.close()
+        client.close()
+        assert sluice.wait(10) == 0
 
 
 @suite.check
