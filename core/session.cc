@@ -225,12 +225,12 @@ void Session::begin_lingering() {
   opening_.reset();
   state_ = State::lingering;
   for (Direction& direction : directions_) direction.give_up(services_.buffers);
-  leg(Side::client).shutdown_write();
   arm_timer(linger_ms);
   advance_lingering();
 }
 
 void Session::advance_lingering() {
+  leg(Side::client).shutdown_write();
   const FrameRules rules;
   const PumpEnd end = directions_[index_of(Side::client)].pump(path(Side::client, rules));
   if (end == PumpEnd::waiting) return;
