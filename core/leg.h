@@ -53,6 +53,14 @@ class Leg {
     short_means_drained_ = short_means_drained_ && ready.short_means_drained();
   }
 
+  // TlsTransport::handshake. What follows the peer's last word it may have taken from the socket
+  // already, of which no edge tells any more.
+  TlsTransport::Handshake handshake() {
+    const TlsTransport::Handshake outcome = tls_->handshake();
+    if (outcome != TlsTransport::Handshake::waiting) readable = true;
+    return outcome;
+  }
+
   // recv and send that keep `readable` and `writable` true to the kernel's state.
   Io recv(std::span<const iovec> pieces) {
     const Io io = tls_ == nullptr ? PlainTransport(fd_).recv(pieces) : tls_->recv(pieces);

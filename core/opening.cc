@@ -111,7 +111,7 @@ Opening::Step Opening::on_timer() {
 
 Opening::Step Opening::secure_client() {
   Leg& client = session_.leg(Side::client);
-  const TlsTransport::Handshake outcome = client.tls()->handshake();
+  const TlsTransport::Handshake outcome = client.handshake();
   heard_ = client.tls()->heard();
   switch (outcome) {
     case TlsTransport::Handshake::waiting:

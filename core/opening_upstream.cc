@@ -92,8 +92,8 @@ Opening::Step Opening::on_connected() {
 
 // Nothing was said yet that a next peer could not be told as well.
 Opening::Step Opening::secure_upstream() {
-  TlsTransport& tls = *session_.leg(Side::upstream).tls();
-  switch (tls.handshake()) {
+  Leg& leg = session_.leg(Side::upstream);
+  switch (leg.handshake()) {
     case TlsTransport::Handshake::done:
       return begin_exchange();
     case TlsTransport::Handshake::waiting:
@@ -102,7 +102,7 @@ Opening::Step Opening::secure_upstream() {
     case TlsTransport::Handshake::plain_http:
       break;
   }
-  const char* failure = *tls.failure() != '\0' ? tls.failure() : "closed during the TLS handshake";
+  const char* failure = *leg.failure() != '\0' ? leg.failure() : "closed during the TLS handshake";
   peer_failure_ = failure;
   log_upstream(LogLevel::warn, std::string("TLS handshake: ") + failure);
   session_.close_leg(Side::upstream, false);
