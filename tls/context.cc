@@ -246,7 +246,14 @@ std::unique_ptr<TlsTransport> TlsClient::connect(int fd, const std::string& host
   SSL_set_connect_state(ssl);
   const bool named = expect_name(ssl, server_name_.empty() ? host : server_name_, verify_);
   if (!named || SSL_set_ex_data(ssl, slot_index(), &slot) != 1) throw std::bad_alloc();
-  if (slot.session() != nullptr) SSL_set_session(ssl, slot.session());
+  if (slot.session() != nullptr) {
+    // A copy: OpenSSL lets a session of TLS 1.3 resume one connection only, but those that open
+    // before the next ticket has come are to resume, too.
+    SSL_SESSION* const copy = SSL_SESSION_dup(slot.session());
+    if (copy == nullptr) throw std::bad_alloc();
+    SSL_set_session(ssl, copy);
+    SSL_SESSION_free(copy);  // the reference that is left is the connection's
+  }
   return transport;
 }
 

@@ -36,7 +36,8 @@ struct TlsServerSettings {
   uint32_t ticket_lifetime_s = 0;  // 0: no tickets
 };
 
-// One listener's side of TLS. Immutable once made; accept() from one thread.
+// One listener's side of TLS. Immutable once made; accept() from any thread, which keeps the
+// transport.
 class TlsServer {
  public:
   // Takes over the settings' objects. A Fault names what OpenSSL refuses.
@@ -68,7 +69,8 @@ struct TlsClientSettings {
   const Credentials* credentials = nullptr;  // for servers that ask; not kept
 };
 
-// One upstream's side of TLS. Immutable once made; connect() from one thread.
+// One upstream's side of TLS. Immutable once made; connect() from any thread, which keeps the
+// transport.
 class TlsClient {
  public:
   static Result<std::unique_ptr<TlsClient>> make(const TlsClientSettings& settings);

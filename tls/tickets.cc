@@ -37,9 +37,15 @@ bool begin_mac(EVP_MAC_CTX* mac, TicketKey& key) {
   return EVP_MAC_CTX_set_params(mac, parameters) == 1;
 }
 
+// A client of TLS 1.3 uses a ticket once (RFC 8446 C.4): without a new one it resumes every other
+// time.
+bool wants_another(SSL* ssl) {
+  return SSL_version(ssl) >= TLS1_3_VERSION;
+}
+
 // As SSL_CTX_set_tlsext_ticket_key_evp_cb(3) wants it: 1 go on, 2 go on and renew the ticket, 0 an
 // unknown ticket, -1 a failure.
-int choose_key(SSL*, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
+int choose_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
                EVP_MAC_CTX* mac, int sealing) {
   constexpr int iv_bytes = 16;
   if (sealing != 0) {
@@ -55,7 +61,7 @@ int choose_key(SSL*, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cip
     const bool ready =
         EVP_DecryptInit_ex2(cipher, sealing_cipher(), key->cipher_key.data(), iv, nullptr) == 1;
     if (!ready || !begin_mac(mac, *key)) return -1;
-    return key == &keys_in_use.current ? 1 : 2;
+    return key == &keys_in_use.current && !wants_another(ssl) ? 1 : 2;
   }
   return 0;
 }
