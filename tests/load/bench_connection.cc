@@ -25,8 +25,9 @@ BenchConnection::BenchConnection(int fd, uint32_t number, uint64_t quota, uint64
 
 bool BenchConnection::pump(BenchShared& shared) {
   for (int round = 0; round < rounds_a_pump; ++round) {
-    if (stage_ == Stage::connecting && link_.writable()) connect_done();
-    if (stage_ == Stage::connecting || stage_ == Stage::ended) return false;
+    if (stage_ == Stage::connecting && link_.writable()) connect_done(shared);
+    if (stage_ == Stage::securing) secure(shared);
+    if (stage_ < Stage::opening || stage_ == Stage::ended) return false;
     if (stage_ == Stage::opening) send_request(shared);
     if (link_.readable() && stage_ != Stage::ended) receive(shared);
     if (stage_ != Stage::ended && can_send(shared)) transmit(shared);
@@ -63,9 +64,26 @@ bool BenchConnection::expire(BenchShared& shared) {
   return true;
 }
 
-void BenchConnection::connect_done() {
+void BenchConnection::connect_done(BenchShared& shared) {
   connect_error_ = connect_outcome(link_.fd());
-  stage_ = connect_error_ == 0 ? Stage::opening : Stage::ended;
+  stage_ = connect_error_ == 0 ? Stage::securing : Stage::ended;
+  const Run& run = shared.run;
+  if (stage_ == Stage::ended || run.tls == nullptr) return;
+  if (!run.options.tls_resume) shared.session.keep(nullptr);
+  link_.secure(run.tls->connect(link_.fd(), run.options.server.host, shared.session));
+}
+
+void BenchConnection::secure(BenchShared& shared) {
+  using Handshake = TlsTransport::Handshake;
+  const Handshake outcome = link_.handshake();
+  if (outcome == Handshake::waiting) return;
+  if (outcome != Handshake::done) {
+    return fail(shared, ErrorKind::handshake, "TLS: " + link_.failure(Io{}));
+  }
+  stage_ = Stage::opening;
+  if (shared.run.tls == nullptr) return;
+  shared.tally.secured.add(1);
+  if (link_.resumed()) shared.tally.resumed.add(1);
 }
 
 void BenchConnection::send_request(BenchShared& shared) {
@@ -245,7 +263,7 @@ void BenchConnection::transmit(BenchShared& shared) {
 }
 
 void BenchConnection::on_end(BenchShared& shared, const Io& io) {
-  const std::string why = io.state == Io::State::failed ? std::strerror(io.error) : "FIN";
+  const std::string why = io.state == Io::State::failed ? link_.failure(io) : "FIN";
   if (stage_ == Stage::finishing) {
     stage_ = Stage::ended;
   } else if (stage_ == Stage::opening) {

@@ -28,6 +28,7 @@ struct BenchShared {
 
   const Run& run;
   Tally tally;
+  TlsSessionSlot session;  // the latest one that the server gave
   MessageWriter writer;
   std::vector<uint8_t> in = std::vector<uint8_t>(buffer_bytes);
   Output out{buffer_bytes};
@@ -45,12 +46,12 @@ struct Schedule {
   }
 };
 
-//   connecting -> opening --101--> open --finish()--> closing --Close came--> finishing --FIN-->
-//   ended
+//   connecting -> securing -> opening --101--> open --finish()--> closing --Close came--> finishing
+//   --FIN--> ended
 //        any: --error--> ended
 class BenchConnection {
  public:
-  enum class Stage : uint8_t { connecting, opening, open, closing, finishing, ended };
+  enum class Stage : uint8_t { connecting, securing, opening, open, closing, finishing, ended };
   static constexpr uint64_t unlimited = UINT64_MAX;
 
   // `number` is the connection's, `quota` its share of --messages.
@@ -77,7 +78,8 @@ class BenchConnection {
   size_t address = 0;   // the worker's: which of the server's addresses
 
  private:
-  void connect_done();
+  void connect_done(BenchShared& shared);
+  void secure(BenchShared& shared);
   void send_request(BenchShared& shared);
   void receive(BenchShared& shared);
   size_t take_answer(BenchShared& shared, std::span<const uint8_t> bytes);

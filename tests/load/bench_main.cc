@@ -2,6 +2,7 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "tests/load/bench_options.h"
 #include "tests/load/bench_report.h"
 #include "tests/load/bench_worker.h"
+#include "tests/load/common_options.h"
 
 namespace {
 
@@ -34,11 +36,7 @@ void watch_over(Run& run, const std::vector<std::unique_ptr<BenchWorker>>& worke
   }
 }
 
-}  // namespace
-
-int main(int count, char** arguments) {
-  BenchOptions options;
-  if (const int status = read_bench_options(count, arguments, options); status >= 0) return status;
+int measure(const BenchOptions& options) {
   sys::raise_descriptor_limit();
   const int signals = sys::signal_pipe({SIGTERM, SIGINT});
 
@@ -60,4 +58,16 @@ int main(int count, char** arguments) {
   const std::string report = options.json ? report_json(summary) : report_text(summary);
   std::fputs(report.c_str(), stdout);
   return summary.good() ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  BenchOptions options;
+  if (const int status = read_bench_options(count, arguments, options); status >= 0) return status;
+  try {
+    return measure(options);
+  } catch (const std::runtime_error& error) {
+    return refuse("sluice-bench", error.what());
+  }
 }

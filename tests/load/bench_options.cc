@@ -27,6 +27,7 @@ struct Given {
   bool rate = false;
   bool idle_messages = false;
   bool warm_up = false;
+  bool tls = false;
 };
 
 bool read_sources(std::string_view text, std::vector<Address>& sources) {
@@ -54,8 +55,6 @@ bool read_header_field(std::string_view text, std::vector<std::string>& headers)
 int read_url(const std::string& url, BenchOptions& options) {
   Result<ServerUri> uri = parse_server_uri(url);
   if (!uri.ok()) return refuse(program, "bad URL \"" + url + "\": " + uri.fault().text());
-  if (uri.value().secure)
-    return refuse(program, "bad URL \"" + url + "\": wss:// is not supported");
   options.url = url;
   options.server = uri.value();
   if (!options.server.unix_path.empty()) {
@@ -93,6 +92,12 @@ int settle(const Given& given, BenchOptions& options) {
     return refuse(program,
                   "--warm-up is for messages of a --duration: not with --messages, --idle or "
                   "--connect-rate");
+  }
+  if (given.tls && !options.server.secure) {
+    return refuse(program, "--tls-ca, --tls-insecure and --tls-resume are for wss://");
+  }
+  if (options.tls_insecure && !options.tls_ca.empty()) {
+    return refuse(program, "--tls-ca and --tls-insecure exclude each other");
   }
   if (!options.sources.empty() && !options.server.unix_path.empty()) {
     return refuse(program, "--source is for TCP, the URL names a unix socket");
@@ -158,6 +163,15 @@ std::vector<Option> option_table(BenchOptions& options, Given& given) {
          options.subprotocol = t;
          return header_name_valid(t);  // a token, as a field name is
        }},
+      {"--tls-ca", "FILE", "for wss://: PEM of authorities, instead of the system's",
+       [&](Text t) {
+         given.tls = true;
+         return !(options.tls_ca = t).empty();
+       }},
+      {"--tls-insecure", nullptr, "for wss://: neither chain nor name is verified",
+       [&](Text) { return given.tls = options.tls_insecure = true; }},
+      {"--tls-resume", nullptr, "for wss://: sessions are resumed where possible, else none is",
+       [&](Text) { return given.tls = options.tls_resume = true; }},
       {"--json", nullptr, "prints the result as one JSON object",
        [&](Text) { return options.json = true; }},
       {"--marks", nullptr, "\"begin\" and \"end\" on stderr where the counting begins and ends",
@@ -172,7 +186,8 @@ int read_bench_options(int count, char** arguments, BenchOptions& options) {
   Given given;
   const std::vector<Option> table = option_table(options, given);
   std::vector<std::string> words;
-  const CommandLine line{program, "ws://HOST:PORT/PATH | ws://unix:/SOCKET:/PATH [options]", table};
+  const CommandLine line{program, "ws[s]://HOST:PORT/PATH | ws[s]://unix:/SOCKET:/PATH [options]",
+                         table};
   if (const int status = read_command_line(line, count, arguments, words); status >= 0) {
     return status;
   }

@@ -35,6 +35,9 @@ struct BenchOptions {
   std::vector<Address> sources;
   std::vector<std::string> headers;  // "Name: value"
   std::string subprotocol;
+  std::string tls_ca;         // a file; "": the system's authorities
+  bool tls_insecure = false;  // verifies nothing
+  bool tls_resume = false;    // else every TLS handshake is a full one
   bool json = false;
   bool quiet = false;
   bool marks = false;  // lines on stderr where the counting begins and ends

@@ -29,11 +29,10 @@ double per_second(uint64_t count, double seconds) {
   return seconds > 0 ? static_cast<double>(count) / seconds : 0;
 }
 
-// Of opened connections: the cycles of mode connect went on all the time.
-double connections_per_second(const Summary& summary) {
-  return per_second(summary.opened, summary.options.mode == Mode::connect
-                                        ? summary.seconds
-                                        : summary.opening_seconds);
+// Of connections or their TLS handshakes: the cycles of mode connect went on all the time.
+double opening_rate(const Summary& summary, uint64_t count) {
+  return per_second(
+      count, summary.options.mode == Mode::connect ? summary.seconds : summary.opening_seconds);
 }
 
 std::string quoted(const std::string& text) {
@@ -79,6 +78,8 @@ Summary::Summary(const BenchOptions& wanted,
     const Tally& tally = worker->tally();
     seconds = std::max(seconds, static_cast<double>(tally.counted_ns) / 1e9);
     opening_seconds = std::max(opening_seconds, static_cast<double>(tally.opening_ns) / 1e9);
+    secured += tally.secured.value();
+    resumed += tally.resumed.value();
     opened += tally.opened.value();
     open_at_end += tally.open_at_end;
     messages += tally.messages.value();
@@ -102,7 +103,10 @@ std::string report_json(const Summary& summary) {
                 uintmax_t{options.mode == Mode::connect ? options.connect_rate : options.rate},
                 summary.seconds, uintmax_t{summary.opened}, uintmax_t{summary.open_at_end});
   out += format(",\"opening_seconds\":%.3f,\"connections_per_second\":%.1f",
-                summary.opening_seconds, connections_per_second(summary));
+                summary.opening_seconds, opening_rate(summary, summary.opened));
+  out += format(",\"tls_handshakes\":%ju,\"tls_resumed\":%ju,\"tls_handshakes_per_second\":%.1f",
+                uintmax_t{summary.secured}, uintmax_t{summary.resumed},
+                opening_rate(summary, summary.secured));
   out += format(",\"messages\":%ju,\"messages_per_second\":%.1f,\"bytes\":%ju",
                 uintmax_t{summary.messages}, per_second(summary.messages, summary.seconds),
                 uintmax_t{summary.payload_bytes});
@@ -134,9 +138,13 @@ std::string report_text(const Summary& summary) {
                   per_second(summary.payload_bytes, summary.seconds) / 1e6);
   }
   if (options.mode == Mode::echo) out += "  latency   " + histogram_text(summary.latency) + "\n";
-  out +=
-      format("  opened    %ju, %.0f/s", uintmax_t{summary.opened}, connections_per_second(summary));
+  out += format("  opened    %ju, %.0f/s", uintmax_t{summary.opened},
+                opening_rate(summary, summary.opened));
   if (options.mode == Mode::idle) out += format(", %ju at the end", uintmax_t{summary.open_at_end});
+  if (options.server.secure) {
+    out += format("\n  TLS       %ju handshakes, %.0f/s, %ju resumed", uintmax_t{summary.secured},
+                  opening_rate(summary, summary.secured), uintmax_t{summary.resumed});
+  }
   out += "\n  opening   " + histogram_text(summary.opening) + "\n";
   out += format("  errors    %ju\n", uintmax_t{summary.all_errors});
   for (size_t i = 0; i < error_kinds; ++i) {

@@ -21,6 +21,8 @@ struct Summary {
   const BenchOptions& options;
   double seconds = 0;  // in which messages were counted
   double opening_seconds = 0;
+  uint64_t secured = 0;
+  uint64_t resumed = 0;
   uint64_t opened = 0;
   uint64_t open_at_end = 0;
   uint64_t messages = 0;
@@ -33,10 +35,10 @@ struct Summary {
 };
 
 // Keys: url, mode, connections, pipeline, payload, threads, rate, seconds, opened, open_at_end,
-// opening_seconds, connections_per_second, messages, messages_per_second, bytes,
-// megabytes_per_second (10^6 bytes of received payload), latency_us and opening_us {count, p50,
-// p90, p99, p99_9, max}, errors, errors_by_kind {...}, first_error. The latency of mode connect is
-// its opening.
+// opening_seconds, connections_per_second, tls_handshakes, tls_resumed, tls_handshakes_per_second,
+// messages, messages_per_second, bytes, megabytes_per_second (10^6 bytes of received payload),
+// latency_us and opening_us {count, p50, p90, p99, p99_9, max}, errors, errors_by_kind {...},
+// first_error. The latency of mode connect is its opening.
 std::string report_json(const Summary& summary);
 std::string report_text(const Summary& summary);
 

@@ -5,12 +5,14 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "tests/load/bench_histogram.h"
 #include "tests/load/bench_options.h"
 #include "tests/load/bench_pattern.h"
 #include "tests/load/common_counter.h"
+#include "tests/load/common_tls.h"
 
 namespace sluice::load {
 
@@ -30,8 +32,10 @@ const char* error_name(ErrorKind kind);
 
 // Counters may be read while the thread runs, the rest after it.
 struct alignas(64) Tally {
-  Counter opened;  // handshakes that succeeded
-  Counter open;    // connections now
+  Counter secured;  // TLS handshakes that succeeded
+  Counter resumed;  // of them, with a session from before
+  Counter opened;   // handshakes that succeeded
+  Counter open;     // connections now
   Counter messages;
   Counter payload_bytes;  // received
   std::array<Counter, error_kinds> errors;
@@ -50,9 +54,11 @@ struct alignas(64) Tally {
 
 // Shared by all threads; outlives them.
 struct Run {
+  // Throws std::runtime_error where --tls-ca is no good.
   explicit Run(const BenchOptions& wanted);
 
   const BenchOptions& options;
+  const std::unique_ptr<TlsClient> tls;  // null without wss://
   const Pattern pattern;
   uint64_t key_seed = 0;  // random, so that mask keys are
   std::atomic<uint32_t> threads_opening;

@@ -33,6 +33,8 @@ FloodBlock::FloodBlock(uint64_t payload_bytes) : frame_bytes(0) {
 EchoConnection::EchoConnection(int fd) : link_(fd) {}
 
 EchoConnection::Next EchoConnection::pump(EchoShared& shared) {
+  if (stage_ == Stage::securing) secure(shared);
+  if (stage_ == Stage::securing) return Next::wait;
   for (int round = 0; round < rounds_a_pump; ++round) {
     flush(shared);
     if (stage_ == Stage::gone) return Next::gone;
@@ -44,6 +46,19 @@ EchoConnection::Next EchoConnection::pump(EchoShared& shared) {
     if (!more && unsent_.empty()) return Next::wait;
   }
   return Next::run_again;
+}
+
+void EchoConnection::secure(EchoShared& shared) {
+  using Handshake = TlsTransport::Handshake;
+  const Handshake outcome = link_.handshake();
+  if (outcome == Handshake::waiting) return;
+  stage_ = outcome == Handshake::done ? Stage::opening : Stage::gone;
+  if (outcome == Handshake::done) return;
+  shared.counters.refusals.add(1);
+  if (shared.options.quiet) return;
+  const std::string why =
+      outcome == Handshake::plain_http ? "HTTP without TLS" : link_.failure(Io{});
+  std::fprintf(stderr, "sluice-echo: no TLS: %s\n", why.c_str());
 }
 
 void EchoConnection::receive(EchoShared& shared) {

@@ -47,8 +47,8 @@ struct EchoShared {
   Output out{out_bytes};
 };
 
-//   opening --101--> open --Close of either side--> closing --both Closes--> lingering --FIN-->
-//   gone
+//   securing -> opening --101--> open --Close of either side--> closing --both Closes--> lingering
+//   --FIN--> gone
 //      \------------------ refusal, protocol error -----------------------------^
 class EchoConnection {
  public:
@@ -66,8 +66,9 @@ class EchoConnection {
   bool queued = false;   // the server's: it is on the run queue
 
  private:
-  enum class Stage : uint8_t { opening, open, closing, lingering, gone };
+  enum class Stage : uint8_t { securing, opening, open, closing, lingering, gone };
 
+  void secure(EchoShared& shared);
   void receive(EchoShared& shared);
   size_t take_opening(EchoShared& shared, std::span<const uint8_t> bytes);
   void take_frames(EchoShared& shared, std::span<const uint8_t> bytes);
@@ -87,7 +88,7 @@ class EchoConnection {
   std::vector<uint8_t> unsent_;    // nothing is received before the client has taken it
   size_t unsent_begin_ = 0;
   size_t flood_offset_ = 0;  // in the flood block
-  Stage stage_ = Stage::opening;
+  Stage stage_ = Stage::securing;
   bool close_received_ = false;
 };
 

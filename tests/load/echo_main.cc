@@ -2,6 +2,7 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -9,6 +10,8 @@
 #include "net/listener.h"
 #include "net/sys.h"
 #include "net/sys_process.h"
+#include "tests/load/common_options.h"
+#include "tests/load/common_tls.h"
 #include "tests/load/echo_options.h"
 #include "tests/load/echo_server.h"
 
@@ -77,9 +80,15 @@ int main(int count, char** arguments) {
   if (!listeners.ok()) return fail(options.listen.text().c_str(), listeners.fault());
   static const FloodBlock flood(options.mode == EchoOptions::Mode::flood ? options.payload_bytes
                                                                          : 0);
+  static std::unique_ptr<TlsServer> tls;
+  try {
+    if (!options.tls_key.empty()) tls = make_tls_server(options.tls_certificate, options.tls_key);
+  } catch (const std::runtime_error& error) {
+    return refuse("sluice-echo", error.what());
+  }
   std::vector<std::unique_ptr<EchoServer>> servers;
   for (const int listener : listeners.value()) {
-    servers.push_back(std::make_unique<EchoServer>(options, flood));
+    servers.push_back(std::make_unique<EchoServer>(options, flood, tls.get()));
     const bool shared = bound.is_unix() && options.threads > 1;
     if (Status opened = servers.back()->open(listener, shared); !opened.ok()) {
       return fail("epoll", opened.fault());

@@ -51,6 +51,11 @@ int read_echo_options(int count, char** arguments, EchoOptions& options) {
        [&](Text text) { return read_number(text, 1u, most_threads, options.threads); }},
       {"--subprotocol", "NAME", "is agreed on with clients that offer it",
        [&](Text text) { return !(options.subprotocol = text).empty(); }},
+      {"--tls-certificate", "FILE",
+       "clients speak TLS (wss://): PEM of a certificate and its chain",
+       [&](Text text) { return !(options.tls_certificate = text).empty(); }},
+      {"--tls-key", "FILE", "PEM of the certificate's private key",
+       [&](Text text) { return !(options.tls_key = text).empty(); }},
       {"--once-close", "CODE", "sends a Close with it after the first message of a connection",
        [&](Text text) { return read_close_code(text, options.once_close_code); }},
       {"--print-stats", nullptr, "prints counts when TERM or INT ends it",
@@ -65,6 +70,9 @@ int read_echo_options(int count, char** arguments, EchoOptions& options) {
   }
   if (!words.empty()) return refuse(program, "unexpected word: " + words.front());
   if (listen.empty()) return refuse(program, "--listen ADDRESS:PORT is missing");
+  if (options.tls_certificate.empty() != options.tls_key.empty()) {
+    return refuse(program, "--tls-certificate and --tls-key need each other");
+  }
   Result<Address> address = Address::parse(listen);
   if (!address.ok()) {
     return refuse(program, "bad value for --listen: \"" + listen + "\": " + address.fault().text());

@@ -17,6 +17,8 @@ struct EchoOptions {
   uint32_t threads = 1;
   uint16_t once_close_code = 0;  // 0: never; else sent after the first message of a connection
   std::string subprotocol;       // "": none is ever agreed on
+  std::string tls_certificate;   // a file, as tls_key; both or neither
+  std::string tls_key;
   bool quiet = false;
   bool print_stats = false;
 };

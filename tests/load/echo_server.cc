@@ -11,8 +11,11 @@ constexpr uint64_t closing_ms = 5000;  // for a client that does not answer a Cl
 
 }  // namespace
 
-EchoServer::EchoServer(const EchoOptions& options, const FloodBlock& flood)
-    : shared_{options, flood, counters_}, id_(reactor_.attach(*this)), acceptor_(reactor_, *this) {}
+EchoServer::EchoServer(const EchoOptions& options, const FloodBlock& flood, const TlsServer* tls)
+    : tls_(tls),
+      shared_{options, flood, counters_},
+      id_(reactor_.attach(*this)),
+      acceptor_(reactor_, *this) {}
 
 Status EchoServer::open(int listener, bool shared) {
   if (Status opened = reactor_.open(); !opened.ok()) return opened;
@@ -27,6 +30,7 @@ void EchoServer::on_accept(int fd, const Address& client, uint32_t) {
   if (!client.is_unix()) sys::set_no_delay(fd);
   const Handle handle = connections_.create(fd);
   counters_.connections.add(1);
+  if (tls_ != nullptr) connections_.get(handle)->link().secure(tls_->accept(fd));
   if (!reactor_.watch(fd, id_, handle, 0).ok()) connections_.retire(handle);
 }
 

@@ -7,13 +7,15 @@
 #include "net/pool.h"
 #include "net/reactor.h"
 #include "tests/load/echo_connection.h"
+#include "tls/context.h"
 
 namespace sluice::load {
 
 // Lives until the process ends. The listener stays the caller's.
 class EchoServer final : public EventHandler, public AcceptSink {
  public:
-  EchoServer(const EchoOptions& options, const FloodBlock& flood);
+  // `tls` is null where clients speak plainly; it outlives the server.
+  EchoServer(const EchoOptions& options, const FloodBlock& flood, const TlsServer* tls);
 
   Status open(int listener, bool shared);
   [[noreturn]] void run();
@@ -30,6 +32,7 @@ class EchoServer final : public EventHandler, public AcceptSink {
   void retire(Handle handle, EchoConnection& connection);
 
   EchoCounters counters_;
+  const TlsServer* tls_;
   EchoShared shared_;
   Reactor reactor_;
   Reactor::HandlerId id_;

@@ -30,6 +30,7 @@ class Echo:
         line = self.process.stdout.readline()
         assert line.startswith("listening on "), line
         self.address = line.split()[2]
+        self.scheme = "wss" if "--tls-key" in options else "ws"
 
     def __enter__(self):
         return self
@@ -43,8 +44,8 @@ class Echo:
         assert time.monotonic() - begin < 3, "sluice-echo took long to end"
 
     def url(self):
-        return f"ws://{self.address}:/x" if self.address.startswith("unix:") else \
-            f"ws://{self.address}/x"
+        return f"{self.scheme}://{self.address}:/x" if self.address.startswith("unix:") else \
+            f"{self.scheme}://{self.address}/x"
 
     def connect(self, fields=""):
         """A raw connection, upgraded."""
@@ -378,14 +379,18 @@ def test_flood_answers_between_frames():
 def test_bad_options():
     url = "ws://127.0.0.1:1/"
     cases = [["sluice-bench", *rest] for rest in (
-        [], ["nonsense"], ["wss://127.0.0.1/"], [url, url], [url, "--bogus"], [url, "--threads"],
+        [], ["nonsense"], ["http://127.0.0.1/"], [url, url], [url, "--bogus"], [url, "--threads"],
         [url, "--threads", "0"], [url, "--payload", "x"], [url, "--duration", "5"],
         [url, "--idle", "--receive"], [url, "--duration", "1s", "--messages", "1"],
         [url, "--header", "nonsense"], [url, "--header", "A: b\r\nC: d"], [url, "--source", "x"],
-        [url, "--source", "::1"], [url, "--rate", "5", "--idle"])]
+        [url, "--source", "::1"], [url, "--rate", "5", "--idle"], [url, "--tls-resume"],
+        ["wss://127.0.0.1:1/", "--tls-ca", "/nowhere"],
+        ["wss://127.0.0.1:1/", "--tls-ca", "/nowhere", "--tls-insecure"])]
     cases += [["sluice-echo", *rest] for rest in (
         [], ["--listen", "nonsense"], ["--listen", "127.0.0.1:0", "--mode", "x"],
-        ["--listen", "127.0.0.1:0", "--once-close", "1005"], ["--listen"], ["word"])]
+        ["--listen", "127.0.0.1:0", "--once-close", "1005"], ["--listen"], ["word"],
+        ["--listen", "127.0.0.1:0", "--tls-key", "/nowhere"],
+        ["--listen", "127.0.0.1:0", "--tls-key", "/nowhere", "--tls-certificate", "/nowhere"])]
     for program, *options in cases:
         done = subprocess.run([f"{BIN}/{program}", *options], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, timeout=5)
@@ -416,11 +421,12 @@ def test_text_output():
         assert "messages/s" in done.stderr, done
 
 
-def main():
+def run_tests(of_file):
+    """Every test among a file's globals, or those with the command line's word in their names."""
     global BIN
     BIN = os.path.abspath(sys.argv[1])
     wanted = sys.argv[2] if len(sys.argv) > 2 else ""
-    tests = [(name, test) for name, test in globals().items()
+    tests = [(name, test) for name, test in of_file.items()
              if name.startswith("test_") and wanted in name]
     begin = time.monotonic()
     for name, test in tests:
@@ -431,4 +437,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_tests(globals())

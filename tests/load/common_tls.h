@@ -1,0 +1,20 @@
+// TLS as the load tools' command lines ask for it: files in, the contexts of tls/ out.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "tls/context.h"
+
+namespace sluice::load {
+
+// Both throw std::runtime_error, whose text names the file, at start-up only.
+
+// Shows the certificate with its chain, and gives tickets with keys that are made here.
+std::unique_ptr<TlsServer> make_tls_server(const std::string& certificate_file,
+                                           const std::string& key_file);
+
+// Verifies against the authorities of the file ("": the system's), or not at all.
+std::unique_ptr<TlsClient> make_tls_client(const std::string& authorities_file, bool insecure);
+
+}  // namespace sluice::load
