@@ -26,6 +26,7 @@ struct Options {
   uint64_t count = 0;
   bool forever = false;
   bool trace = false;
+  bool twice = false;
 };
 
 double seconds_now() {
@@ -33,11 +34,22 @@ double seconds_now() {
   return std::chrono::duration<double>(clock::now().time_since_epoch()).count();
 }
 
-void run_seed(uint64_t seed, bool trace, bool describe, Totals& totals) {
+// Returns the digest of its trace.
+uint64_t run_seed(uint64_t seed, bool trace, bool describe, Totals& totals) {
   ::alarm(longest_run_s);
   Run run(seed, trace);
   run.go(totals);
   if (describe) std::printf("%s\n", run.describe().c_str());
+  return run.digest();
+}
+
+// Whether the second run, in which all memory lies elsewhere, is the first one again.
+bool runs_alike(uint64_t seed, Totals& totals) {
+  const uint64_t first = run_seed(seed, false, false, totals);
+  const std::string between(100'000, ' ');
+  if (run_seed(seed, false, false, totals) == first) return true;
+  std::printf("seed %llu: two runs of it differ\n", static_cast<unsigned long long>(seed));
+  return false;
 }
 
 void print_totals(const Totals& totals, double seconds) {
@@ -93,6 +105,8 @@ bool parse(int count, char** arguments, Options& options) {
       options.trace = true;
     } else if (name == "--forever") {
       options.forever = true;
+    } else if (name == "--twice") {
+      options.twice = true;
     } else if (i + 1 >= count || !take_option(name, arguments[++i], options)) {
       return false;
     }
@@ -121,7 +135,7 @@ int main(int count, char** arguments) {
   if (!parse(count, arguments, options)) {
     std::fprintf(stderr,
                  "usage: sim --seed N | --seeds A..B | --count N [--first S] | --seed-file PATH | "
-                 "--forever [--first S]  [--trace]\n");
+                 "--forever [--first S]  [--trace] [--twice]\n");
     return 2;
   }
   if (options.forever) run_forever(options);
@@ -129,7 +143,12 @@ int main(int count, char** arguments) {
   const double begin = seconds_now();
   for (const uint64_t seed : options.seeds) run_seed(seed, options.trace, true, totals);
   for (uint64_t i = 0; i < options.count; ++i) {
-    run_seed(options.first + i, options.trace, false, totals);
+    const uint64_t seed = options.first + i;
+    if (options.twice) {
+      if (!runs_alike(seed, totals)) return 1;
+    } else {
+      run_seed(seed, options.trace, false, totals);
+    }
   }
   if (options.count > 0) print_totals(totals, seconds_now() - begin);
   return 0;

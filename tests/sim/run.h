@@ -40,6 +40,7 @@ class Run final : private Dialled, private Watcher {
   // Fails the world, or returns.
   void go(Totals& totals);
   std::string describe() const;
+  uint64_t digest() const { return world_.digest(); }
 
  private:
   struct Session {

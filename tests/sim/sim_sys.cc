@@ -154,8 +154,11 @@ void unmap_memory(void* memory, size_t bytes) {
 uint64_t monotonic_ns() {
   return sim::world().now_ns();
 }
+// Set forward and back by hours every few seconds, as administrators do: it is for logs only.
 uint64_t wall_clock_ms() {
-  return 1'700'000'000'000 + sim::world().now_ms();
+  constexpr uint64_t hour_ms = 3'600'000;
+  const uint64_t now_ms = sim::world().now_ms();
+  return 1'700'000'000'000 + now_ms + sim::Random(now_ms / 4'096).below(9) * hour_ms;
 }
 void random_bytes(void* buffer, size_t bytes) {
   sim::world().random.fill(buffer, bytes);

@@ -72,6 +72,11 @@ void World::advance(uint64_t to_ns) {
 void World::note(const char* text, int64_t a, int64_t b, int64_t c) {
   Note& note = notes_[note_count_++ % kept_notes];
   note = Note{now_ns_, turn, text, {a, b, c}};
+  for (const uint64_t value :
+       {now_ns_, turn, static_cast<uint64_t>(text[0]), static_cast<uint64_t>(a),
+        static_cast<uint64_t>(b), static_cast<uint64_t>(c)}) {
+    digest_ = (digest_ ^ value) * 0x100000001b3u;  // FNV
+  }
   if (print_trace_) print(note);
 }
 

@@ -46,6 +46,8 @@ class World {
   // Prints the seed, `what` and the trace, and ends the process with status 1.
   [[noreturn]] void fail(const std::string& what);
   void print_trace() const;
+  // Of all trace lines so far: two runs of a seed that differ anywhere differ here.
+  uint64_t digest() const { return digest_; }
 
   uint64_t turn = 0;
 
@@ -77,6 +79,7 @@ class World {
   std::vector<Happening> heap_;
   std::vector<Note> notes_;  // a circle
   size_t note_count_ = 0;
+  uint64_t digest_ = 0;
   bool print_trace_;
 };
 
