@@ -14,5 +14,7 @@ void arm(int64_t n);
 bool happened();
 // Allocations of the counted thread since it is counted.
 int64_t counted();
+// Blocks of the heap that it has taken and not given back, mappings apart.
+int64_t held();
 
 }  // namespace sluice::failing_malloc

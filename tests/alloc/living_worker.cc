@@ -54,7 +54,10 @@ ConfigRef make_config(uint16_t upstream_port) {
   good.match_headers = {{"X-One", "1"}};
   good.set_headers = {{"X-Two", "2"}};
   good.close_timeout_ms = 500;
-  config->routes = {dead, good};
+  RouteConfig idle = good;
+  idle.path = "/idle";
+  idle.idle_timeout_ms = 40;
+  config->routes = {dead, idle, good};
   return ConfigRef(config);
 }
 

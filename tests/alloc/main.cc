@@ -2,6 +2,7 @@
 // each in a process of its own. That session ends, the next one works, and nothing is left behind.
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +18,10 @@ namespace sluice::alloc {
 namespace {
 
 constexpr int most_allocations = 5'000;  // of one session; more would be a loop without an end
+constexpr int no_failure = 1'000'000;
+
+// What the worker's thread holds of the heap after a life without a failure. Shared with children.
+int64_t* healthy_blocks = nullptr;
 
 size_t open_descriptors() {
   size_t count = 0;
@@ -24,6 +29,14 @@ size_t open_descriptors() {
   while (::readdir(folder) != nullptr) ++count;
   ::closedir(folder);
   return count;
+}
+
+// "" where a worker that is gone leaves no more behind than after a healthy life.
+std::string judge_heap(int n) {
+  const int64_t held = failing_malloc::held();
+  if (n == no_failure) *healthy_blocks = held;
+  if (held <= *healthy_blocks) return "";
+  return std::to_string(held - *healthy_blocks) + " blocks of the heap are lost";
 }
 
 // One life of a worker in which the n-th allocation fails. 0: the n-th never came, 1: all well.
@@ -47,6 +60,7 @@ int live(const Script& script, int n) {
     if (wrong.empty()) wrong = worker.wait_until_empty();
     if (wrong.empty() && open_descriptors() != descriptors) wrong = "a descriptor is lost";
   }
+  if (wrong.empty()) wrong = judge_heap(n);
   if (wrong.empty()) return came ? 1 : 0;
   std::printf("FAILED %s, allocation %d: %s\n", script.name, n, wrong.c_str());
   std::fflush(stdout);
@@ -67,9 +81,12 @@ int live_in_child(const Script& script, int n) {
 
 int run() {
   int failed = 0;
+  healthy_blocks = static_cast<int64_t*>(
+      ::mmap(nullptr, sizeof(int64_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   for (const Script& script : scripts()) {
     int n = 1;
     int outcome = 1;
+    if (live_in_child(script, no_failure) != 0) ++failed;
     for (; outcome != 0 && n < most_allocations && failed < 20; ++n) {
       outcome = live_in_child(script, n);
       if (outcome != 0 && outcome != 1) ++failed;
@@ -85,9 +102,11 @@ int run() {
 }  // namespace sluice::alloc
 
 int main(int count, char** words) {
-  if (count == 3) {  // one of them, for a debugger
-    const auto index = static_cast<size_t>(std::stoi(words[1]));
-    return sluice::alloc::live(sluice::alloc::scripts()[index], std::stoi(words[2])) == 1 ? 0 : 1;
-  }
-  return sluice::alloc::run();
+  using namespace sluice::alloc;  // NOLINT: of this file's own names
+  if (count != 3) return run();
+  // One of them, for a debugger.
+  const auto index = static_cast<size_t>(std::stoi(words[1]));
+  int64_t any = INT64_MAX;
+  healthy_blocks = &any;
+  return live(scripts()[index], std::stoi(words[2])) == 1 ? 0 : 1;
 }

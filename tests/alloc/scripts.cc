@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <memory>
+#include <utility>
 
 #include "protocol/frame_codec.h"
 #include "protocol/handshake.h"
@@ -52,6 +53,7 @@ class Socket {
   // Reads until `text` holds `until`, or that many bytes where `until` is empty.
   bool read(std::string& text, const std::string& until, size_t bytes) {
     char buffer[65536];
+    text += std::exchange(behind_head_, "");
     while (until.empty() ? text.size() < bytes : text.find(until) == std::string::npos) {
       const ssize_t got = ::recv(fd_, buffer, sizeof buffer, 0);
       if (got <= 0) return got < 0 ? note_hang() : false;
@@ -59,7 +61,12 @@ class Socket {
     }
     return true;
   }
-  bool read_head(std::string& text) { return read(text, "\r\n\r\n", 0); }
+  // Frames that come with it are kept for the next read.
+  bool read_head(std::string& text) {
+    if (!read(text, "\r\n\r\n", 0)) return false;
+    behind_head_ = text.substr(text.find("\r\n\r\n") + 4);
+    return true;
+  }
   bool read_bytes(size_t bytes) {
     std::string text;
     return read(text, "", bytes);
@@ -74,6 +81,7 @@ class Socket {
 
   int fd_;
   bool hung_ = false;
+  std::string behind_head_;
 };
 
 int dial(uint16_t port) {
@@ -140,24 +148,33 @@ std::string outcome(const char* what, bool healthy, std::initializer_list<const 
   return healthy ? std::string(what) + ": failed without a failed allocation" : "";
 }
 
+// What comes right behind the handshake.
+struct Early {
+  std::string from_client;
+  std::string from_server;
+};
+
 // Both ends of a session that relays; `server` is closed where the handshake did not come so far.
-bool open_session(const Stage& stage, Socket& client, std::unique_ptr<Socket>& server, int fd) {
+bool open_session(const Stage& stage, Socket& client, std::unique_ptr<Socket>& server, int fd,
+                  const std::string& target, const Early& early) {
   std::string head;
-  if (!client.send(request("/"))) return false;
+  if (!client.send(request(target) + early.from_client)) return false;
   server = std::make_unique<Socket>(accept_unless_refused(stage, fd));
-  if (!server->open() || !server->read_head(head) || !server->send(answer())) return false;
+  if (!server->open() || !server->read_head(head)) return false;
+  if (!server->send(answer() + early.from_server)) return false;
   std::string answered;
   return client.read_head(answered) && answered.find(" 101 ") != std::string::npos;
 }
 
 using Talk = bool (*)(Socket& client, Socket& server);
 
-std::string play_session(const Stage& stage, bool healthy, Talk talk) {
+std::string play_session(const Stage& stage, bool healthy, Talk talk,
+                         const std::string& target = "/", const Early& early = {}) {
   const int fd = dial(stage.proxy_port);
   Socket client(fd);
   std::unique_ptr<Socket> server;
   if (!client.open()) return "the proxy does not accept";
-  const bool good = open_session(stage, client, server, fd) && talk(client, *server);
+  const bool good = open_session(stage, client, server, fd, target, early) && talk(client, *server);
   // Whatever happened, both peers see the end, once they end their halves themselves.
   client.finish();
   if (server && server->open()) {
@@ -202,6 +219,18 @@ bool talk_and_leave(Socket& client, Socket& server) {
   return client.read_bytes(200'000);
 }
 
+// Frames came right behind the handshake on both sides, the upstream's with a Close at the end.
+bool talk_early(Socket& client, Socket& server) {
+  if (!server.read_bytes(binary(1'000, true).size())) return false;
+  if (!client.read_bytes(binary(1'000, false).size() + 4)) return false;
+  return client.send(control(Opcode::close, normal_close, true)) && server.read_bytes(8);
+}
+
+// Nobody says anything until idle_timeout: a Close of ours goes both ways.
+bool talk_not_at_all(Socket& client, Socket& server) {
+  return client.read_bytes(4) && server.read_bytes(8);
+}
+
 std::string play_in_order(const Stage& stage, bool healthy) {
   return play_session(stage, healthy, talk_in_order);
 }
@@ -210,6 +239,15 @@ std::string play_badly(const Stage& stage, bool healthy) {
 }
 std::string play_leaving(const Stage& stage, bool healthy) {
   return play_session(stage, healthy, talk_and_leave);
+}
+
+std::string play_early(const Stage& stage, bool healthy) {
+  const std::string close = control(Opcode::close, normal_close, false);
+  return play_session(stage, healthy, talk_early, "/",
+                      {binary(1'000, true), binary(1'000, false) + close});
+}
+std::string play_idle(const Stage& stage, bool healthy) {
+  return play_session(stage, healthy, talk_not_at_all, "/idle");
 }
 
 std::string play_request(const Stage& stage, bool healthy, const std::string& bytes,
@@ -255,6 +293,8 @@ constexpr Script all[] = {
     {"a session in order", play_in_order},
     {"a bad frame", play_badly},
     {"a peer that leaves", play_leaving},
+    {"early frames", play_early},
+    {"idle_timeout", play_idle},
     {"no route", play_no_route},
     {"nonsense", play_nonsense},
     {"dead peers", play_dead_peers},
