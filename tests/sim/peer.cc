@@ -53,11 +53,27 @@ void Peer::read_some() {
         plan_.reader.stuck_after - std::min<uint64_t>(received_.size(), plan_.reader.stuck_after);
     most = std::min<size_t>(most, left);
   }
+  if (plan_.reader.pace == Reader::Pace::dozing && !rested_) {
+    most =
+        std::min<size_t>(most, plan_.reader.stuck_after -
+                                   std::min<uint64_t>(received_.size(), plan_.reader.stuck_after));
+    if (most == 0) return doze();
+  }
   if (most == 0) return maybe_leave();
   received_ += connection_.read(most);
   if (!speaking_) take_opening();
   if (speaking_) take_frames();
   maybe_leave();
+}
+
+void Peer::doze() {
+  if (dozing_) return;
+  dozing_ = true;
+  world().note("peer #%lld: dozes", connection_.number());
+  world().after(plan_.reader.nap_ns, [this] {
+    rested_ = true;
+    read_some();
+  });
 }
 
 void Peer::take_frames() {

@@ -46,6 +46,7 @@ class Peer : public PeerEnd {
 
   void read_some();
   void pace_reading();
+  void doze();
   void step();
   void advance();
   bool write_next();
@@ -78,6 +79,8 @@ class Peer : public PeerEnd {
   bool speaking_ = false;
   bool read_scheduled_ = false;
   bool frozen_ = false;
+  bool dozing_ = false;
+  bool rested_ = false;
   bool got_fin_ = false;
   bool got_reset_ = false;
   FrameJudge judge_;

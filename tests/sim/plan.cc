@@ -64,7 +64,13 @@ void plan_ending(Random& random, SessionPlan& plan) {
 
 // One thing that goes wrong with one peer, apart from its frames.
 void plan_trouble(Random& random, PeerPlan& peer) {
-  switch (random.below(10)) {
+  switch (random.below(12)) {
+    case 10:
+    case 11:  // long enough for smaller rings, and mostly for less than send_timeout
+      peer.reader.pace = Reader::Pace::dozing;
+      peer.reader.stuck_after = random.below(random.chance(50) ? 500 : 20'000);
+      peer.reader.nap_ns = random.between(200, 2'500) * ms;
+      return;
     case 0:
       peer.reader.pace = Reader::Pace::slow;
       peer.reader.bytes = random.between(1, 2'000);

@@ -34,10 +34,11 @@ enum class Cut : uint8_t {
 };
 
 struct Reader {
-  enum class Pace : uint8_t { eager, slow, stuck } pace = Pace::eager;
+  enum class Pace : uint8_t { eager, slow, stuck, dozing } pace = Pace::eager;
   size_t bytes = 0;          // slow: so many...
   uint64_t every_ns = 0;     // ...so often
-  uint64_t stuck_after = 0;  // stuck: reads so many bytes, then none
+  uint64_t stuck_after = 0;  // stuck, dozing: reads so many bytes, then none
+  uint64_t nap_ns = 0;       // dozing: for so long, then eagerly
 };
 
 struct PeerPlan {
