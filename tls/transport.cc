@@ -159,7 +159,10 @@ TlsTransport::Handshake TlsTransport::advance_handshake() {
     if (send_error_ != 0) fail("", send_error_);
     if (failed_) break;
     if (!all_sent) return Handshake::waiting;
-    if (done == 1) return Handshake::done;
+    if (done == 1) {
+      secured_ = true;
+      return Handshake::done;
+    }
     if (wanted == SSL_ERROR_WANT_WRITE) continue;
     const bool first = !heard_;
     const Received received = receive(handshake_read_bytes);
@@ -367,9 +370,8 @@ void TlsTransport::fail_with_openssl() {
   const int reason = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
   if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
     ERR_clear_error();
-    return fail(SSL_is_init_finished(ssl_) ? "TLS ended without close_notify"
-                                           : "ended during the TLS handshake",
-                0);
+    // OpenSSL's own answer is of no use here: after a failure it is always in a handshake.
+    return fail(secured_ ? "TLS ended without close_notify" : "ended during the TLS handshake", 0);
   }
   if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
     ERR_clear_error();

@@ -110,6 +110,7 @@ class TlsTransport final : public Transport {
   HeldBytes unsent_;  // ciphertext that the socket did not take
   size_t committed_ = 0;
   bool failed_ : 1 = false;
+  bool secured_ : 1 = false;      // the TLS handshake is done
   bool input_ended_ : 1 = false;  // the peer's FIN was read
   bool short_count_ : 1 = false;  // the latest recv gave less than it could
   bool heard_ : 1 = false;        // the peer sent at least a byte
