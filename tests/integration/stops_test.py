@@ -1,0 +1,157 @@
+"""Processes that stand still or die (SIGSTOP, SIGKILL): an upstream, a worker."""
+import os
+import signal
+import subprocess
+import time
+
+from harness import BIN, Sluice, Suite, assert_within_100_ms, free_port, wait_until
+from wire import BINARY, TEXT, Reset, Upstream, dial, frame, pair, refusal, request
+
+suite = Suite()
+
+
+class EchoProcess:
+    """sluice-echo, to be stopped and killed."""
+
+    def __init__(self):
+        self.port = free_port()
+        self.process = subprocess.Popen(
+            [os.path.join(BIN, "sluice-echo"), "--listen", f"127.0.0.1:{self.port}", "--quiet"],
+            stdout=subprocess.PIPE)
+        assert self.process.stdout.readline().startswith(b"listening")
+
+    def signal(self, number):
+        os.kill(self.process.pid, number)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def open_client(sluice):
+    client = dial(sluice.port)
+    client.send(request())
+    assert client.head().status == 101
+    client.send_frame(TEXT, "before")
+    client.expect(TEXT, "before")
+    return client
+
+
+def push_until_blocked(wire, data):
+    wire.sock.settimeout(0.3)
+    try:
+        while True:
+            wire.sock.sendall(data)
+    except TimeoutError:
+        wire.sock.settimeout(20)
+
+
+@suite.check
+def stopped_upstream():
+    """Nothing is lost while it stands still; who asks anew is told 504, who pushes on, 1011."""
+    with EchoProcess() as echo:
+        conf = f"@handshake_timeout 300ms\n@send_timeout 1s\nroute /\n" \
+               f"  proxy_pass ws://127.0.0.1:{echo.port}"
+        with Sluice(conf) as sluice:
+            patient, pusher = open_client(sluice), open_client(sluice)
+            echo.signal(signal.SIGSTOP)
+            for i in range(5):
+                patient.send_frame(TEXT, f"meanwhile {i}")
+            begin = time.monotonic()
+            assert refusal(sluice, request())[0].status == 504  # its kernel still accepts
+            assert 0.25 < time.monotonic() - begin < 5
+            push_until_blocked(pusher, frame(BINARY, bytes(100_000), True))
+            begin = time.monotonic()
+            pusher.expect_close(1011)
+            assert time.monotonic() - begin < 5
+            assert sluice.access_line("close", reason="send_timeout")["closed_by"] == "upstream"
+            echo.signal(signal.SIGCONT)
+            for i in range(5):
+                patient.expect(TEXT, f"meanwhile {i}")
+            pusher.close()
+            patient.close()
+            sluice.wait_sessions(0)
+            report = sluice.report()
+            assert report["rings_lent"] == report["blocks_lent"] == 0, report
+
+
+@suite.check
+def killed_upstream_is_told_within_100_ms():
+    waits = []
+    for _ in range(5):
+        with EchoProcess() as echo, Sluice(
+                f"route /\n  proxy_pass ws://127.0.0.1:{echo.port}") as sluice:
+            clients = [open_client(sluice) for _ in range(5)]
+            begin = time.monotonic()
+            echo.signal(signal.SIGKILL)
+            for client in clients:
+                client.expect_close(1011)
+                waits.append(time.monotonic() - begin)
+            assert refusal(sluice, request())[0].status == 502
+    assert_within_100_ms(waits, "a killed upstream was told as 1011")
+
+
+def worker_of(sluice, client):
+    """Which worker holds the other end of that connection."""
+    ours = client.sock.getsockname()[1]
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        rows = [line.split() for line in file.readlines()[1:]]
+    inode = next(row[9] for row in rows if row[2].endswith(f":{ours:04X}"))
+    for worker in sluice.workers():
+        folder = f"/proc/{worker}/fd"
+        if any(os.readlink(f"{folder}/{fd}") == f"socket:[{inode}]" for fd in os.listdir(folder)):
+            return worker
+    raise AssertionError("nobody's")
+
+
+def sessions_on_both_workers(sluice, upstream):
+    sessions = {}
+    while len(sessions) < 2:
+        client, server = pair(sluice, upstream)
+        sessions.setdefault(worker_of(sluice, client), (client, server))
+    return sessions
+
+
+@suite.check
+def stopped_worker_costs_only_its_own():
+    """SIGSTOP: its sessions pause and go on without a loss, the other worker's do not notice."""
+    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}", workers=2) as sluice:
+        sessions = sessions_on_both_workers(sluice, upstream)
+        stopped, other = sorted(sessions)
+        os.kill(stopped, signal.SIGSTOP)
+        sessions[stopped][0].send_frame(TEXT, "later")
+        for i in range(50):
+            sessions[other][0].send_frame(TEXT, str(i))
+            sessions[other][1].expect(TEXT, str(i))
+        os.kill(stopped, signal.SIGCONT)
+        sessions[stopped][1].expect(TEXT, "later")
+
+
+@suite.check
+def killed_worker_costs_only_its_own():
+    """SIGKILL in the middle of a frame: neither of its peers gets a clean Close, the others go on."""
+    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}", workers=2) as sluice:
+        sluice.may_be_killed = True
+        sessions = sessions_on_both_workers(sluice, upstream)
+        killed, other = sorted(sessions)
+        begun = frame(BINARY, bytes(1000), True)[:500]
+        sessions[killed][0].send(begun)
+        sessions[killed][1].take(500)
+        os.kill(killed, signal.SIGKILL)
+        for wire in sessions[killed]:
+            try:
+                assert wire.rest() == b""
+            except Reset:
+                pass
+        sessions[other][0].send_frame(TEXT, "still here")
+        sessions[other][1].expect(TEXT, "still here")
+        wait_until(lambda: len(sluice.workers()) == 2, "a new worker", 1)
+        assert len(sessions_on_both_workers(sluice, upstream)) == 2
+
+
+if __name__ == "__main__":
+    suite.run()
