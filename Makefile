@@ -55,8 +55,8 @@ coverage: test-deps clang-deps ## run the tests under clang's coverage, print it
 	@cmake --build $(BUILD)/coverage -j $(JOBS)
 	@rm -rf $(BUILD)/coverage/profiles
 	@LLVM_PROFILE_FILE=$(abspath $(BUILD))/coverage/profiles/%p%c.profraw \
-	  ctest --test-dir $(BUILD)/coverage --timeout 600 -j $(JOBS)
-	@tests/coverage/report.py $(BUILD)/coverage .
+	  ctest --test-dir $(BUILD)/coverage --output-on-failure --timeout 600 -j $(JOBS); \
+	  status=$$?; tests/coverage/report.py $(BUILD)/coverage . && exit $$status
 
 sim: all ## run the simulator on fresh seeds until stopped
 	@$(BUILD)/bin/sim --forever

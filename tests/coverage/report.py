@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Prints line and branch coverage per folder from what the tests of a coverage build left behind, and
-what was missed.
+what was missed. Exit status 1 below the goals.
 
     report.py BUILD_FOLDER SOURCE_FOLDER
 """
@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 FOLDERS = ("net", "protocol", "tls", "core")
+GOAL_LINES, GOAL_PROTOCOL_BRANCHES = 90, 95  # percent, of all and of protocol/
 
 
 def tool(name):
@@ -39,6 +40,20 @@ def missed_lines(entry):
         line, _, count, has_count, _, is_gap = segment[:6]
         if has_count and count == 0 and not is_gap:
             lines.update(range(line, max(following[0], line + 1)))
+    return ranges_of(lines)
+
+
+def missed_branches(entry):
+    """Lines with a condition that was never true, or never false. A template has several."""
+    outcomes = {}
+    for line, column, _, _, true_count, false_count, *_ in entry["branches"]:
+        seen = outcomes.setdefault((line, column), [0, 0])
+        seen[0] += true_count
+        seen[1] += false_count
+    return ranges_of({line for (line, _), seen in outcomes.items() if 0 in seen})
+
+
+def ranges_of(lines):
     ranges = []
     for line in sorted(lines):
         if ranges and ranges[-1][1] == line - 1:
@@ -48,8 +63,12 @@ def missed_lines(entry):
     return ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in ranges)
 
 
+def percent(covered, count):
+    return 100.0 * covered / count if count else 0.0
+
+
 def share(covered, count):
-    return f"{100.0 * covered / count:5.1f} %" if count else "      -"
+    return f"{percent(covered, count):5.1f} %" if count else "      -"
 
 
 def main():
@@ -71,14 +90,19 @@ def main():
         for i, number in enumerate((lines["covered"], lines["count"], branches["covered"],
                                     branches["count"])):
             sums[folder][i] += number
-        if lines["covered"] < lines["count"]:
-            missed.append(f"  {name}: {missed_lines(entry)}")
-    print("missed lines:")
+        if lines["covered"] < lines["count"] or branches["covered"] < branches["count"]:
+            missed.append(f"  {name}: lines {missed_lines(entry) or '-'}; "
+                          f"branches of lines {missed_branches(entry) or '-'}")
+    print("missed:")
     print("\n".join(sorted(missed)))
     print(f"{'folder':10} {'lines':>8} {'branches':>9}")
     total = [sum(column) for column in zip(*sums.values())]
     for folder, numbers in [*sums.items(), ("all", total)]:
         print(f"{folder:10} {share(*numbers[:2]):>8} {share(*numbers[2:]):>9}")
+    lines, branches = percent(*total[:2]), percent(*sums["protocol"][2:])
+    if lines < GOAL_LINES or branches < GOAL_PROTOCOL_BRANCHES:
+        sys.exit(f"coverage: below the goals, {GOAL_LINES} % of all lines and "
+                 f"{GOAL_PROTOCOL_BRANCHES} % of protocol's branches")
 
 
 if __name__ == "__main__":
