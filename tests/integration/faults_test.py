@@ -1,10 +1,12 @@
 """Faults against the real binary: a seeded peer that delays, splits, stalls, half-closes and resets at
 byte N, a blackholed upstream in a network namespace, and a crowd that comes back at once."""
 import bisect
+import fcntl
 import os
 import random
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -238,6 +240,41 @@ def log_pipe_that_is_closed():
             server.expect(TEXT, "x")
             client.reset()
         wait_until(lambda: "access log: " in sluice.errors(), "losses are told")
+
+
+@suite.check
+def error_log_that_takes_nothing():
+    """stderr on a full disk, and on a pipe that nobody reads: neither traffic nor the end waits."""
+    for target in ("/dev/full", "pipe"):
+        ends = os.pipe()
+        fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, 4096)
+        path = f"/proc/{os.getpid()}/fd/{ends[1]}" if target == "pipe" else target
+        with Upstream() as upstream:
+            conf = f"route /dead\n  proxy_pass ws://127.0.0.1:{free_port()}\nroute /\n" \
+                   f"  proxy_pass {upstream.uri}"
+            with Sluice(conf, wait=False, prefix=("sh", "-c", f'exec 2>{path}; exec "$0" "$@"')
+                        ) as sluice:
+                wait_until(lambda: may_dial(sluice.port), "listening")
+                client, server = pair(sluice, upstream)
+                for _ in range(100):  # each is a warning
+                    assert refusal(sluice, request("/dead"))[0].status == 502
+                client.send_frame(TEXT, "still here")
+                server.expect(TEXT, "still here")
+                begin = time.monotonic()
+                sluice.signal(signal.SIGTERM)
+                client.expect_close(1001)
+                assert sluice.wait() == 0
+                assert time.monotonic() - begin < 5
+        for end in ends:
+            os.close(end)
+
+
+def may_dial(port):
+    try:
+        dial(port).reset()
+        return True
+    except ConnectionRefusedError:
+        return False
 
 
 @suite.check

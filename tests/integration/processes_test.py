@@ -377,7 +377,7 @@ def out_of_descriptors():
         crowd[-1].send(request())
         upstream.upgrade()
         assert crowd[-1].head().status == 101
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < (5 if SANITIZED else 1)  # FAULTS.md
 
 
 @suite.check
