@@ -28,6 +28,9 @@ constexpr size_t most_received_bytes = 64 * 1024;
 constexpr size_t most_encrypted_bytes = 64 * 1024;
 constexpr size_t handshake_read_bytes = 16 * 1024;
 constexpr size_t least_read_bytes = 1024;
+// Beyond what one send may leave there, a peer has asked for thousands of key updates and takes
+// none.
+constexpr size_t most_held_bytes = 160 * 1024;
 
 thread_local uint8_t incoming[most_received_bytes];
 // Room for what one call encrypts, with a few records (alerts, key updates) besides.
@@ -183,6 +186,11 @@ Io TlsTransport::recv(std::span<const iovec> pieces) {
   io.state = read_records(pieces, io);
   end_call();
   if (outgoing_bytes > 0) flush();  // an alert, an answer to a key update
+  if (unsent_.size() > most_held_bytes) {
+    fail("asks for answers and reads none", 0);
+    unsent_.drop(unsent_.size());
+    if (io.bytes == 0) io.state = Io::State::failed;
+  }
   if (io.bytes > 0 && io.state != Io::State::open) {
     io.short_count = io.state == Io::State::blocked;  // else the end is told by the next call
     io.state = Io::State::open;
@@ -198,6 +206,9 @@ Io::State TlsTransport::read_records(std::span<const iovec> pieces, Io& io) {
   size_t piece = 0;
   size_t into_piece = 0;
   while (room > 0) {
+    // Nothing follows a close_notify, and a FIN need not: the peer may be waiting for ours (RFC
+    // 8446 6.1).
+    if ((SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) != 0) return Io::State::ended;
     if (window.empty() && SSL_pending(ssl_) == 0 && !input_ended_) {
       if (short_count_ || (io.bytes > 0 && room < most_record_bytes)) {
         io.short_count = short_count_;
@@ -249,23 +260,23 @@ TlsTransport::Received TlsTransport::receive(size_t most_bytes) {
     return Received::ended;
   }
   if (answer == -EAGAIN || answer == -EWOULDBLOCK) return Received::blocked;
-  fail("", static_cast<int>(-answer));
+  fail(heard_ && !secured_ ? "lost during the TLS handshake" : "", static_cast<int>(-answer));
   return Received::failed;
 }
 
 Io TlsTransport::send(std::span<const iovec> pieces) {
   Io io;
   begin_call();
-  const size_t held = committed_;
+  // Some of it may have gone with what other calls sent; only here the caller is told.
+  io.bytes = committed_;
   if (!output_failed() && flush() && !output_failed()) {
-    io.bytes = held;
-    const size_t encrypted = encrypt(pieces, held);
+    const size_t encrypted = encrypt(pieces, committed_);
+    io.bytes += encrypted;
     committed_ = encrypted;
     flush();
-    io.bytes += encrypted - committed_;
-  } else {
-    io.bytes = held - committed_;
   }
+  committed_ = std::min(committed_, unsent_.size());
+  io.bytes -= committed_;
   end_call();
   if (output_failed()) return Io{0, Io::State::failed, false, failed_ ? error_ : send_error_};
   io.short_count = !unsent_.empty();
@@ -314,17 +325,18 @@ bool TlsTransport::shutdown_write() {
     if (!all_sent) return false;
   }
   sys::shutdown_write(fd_);
+  output_ended_ = true;
   return true;
 }
 
 // Sends what is held, then `outgoing`; what the socket does not take is held.
 bool TlsTransport::flush() {
+  if (output_ended_) outgoing_bytes = 0;  // an answer to a key update, which nobody awaits any more
   if (!unsent_.empty()) unsent_.drop(send_some(view_of(unsent_)));
   std::span<const uint8_t> rest(outgoing, outgoing_bytes);
   if (unsent_.empty() && !rest.empty()) rest = rest.subspan(send_some(rest));
   unsent_.append(rest);
   outgoing_bytes = 0;
-  committed_ = std::min(committed_, unsent_.size());
   return unsent_.empty();
 }
 
@@ -365,19 +377,22 @@ void TlsTransport::fail(const char* failure, int error) {
   error_ = error;
 }
 
+// Of several errors, OpenSSL's TLS says best what it was; below it, only a cipher failed.
 void TlsTransport::fail_with_openssl() {
-  const unsigned long error = ERR_peek_error();
-  const int reason = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
+  const unsigned long first = ERR_peek_error();
+  unsigned long error = ERR_get_error();
+  while (error != 0 && ERR_GET_LIB(error) != ERR_LIB_SSL) error = ERR_get_error();
+  const int reason = error != 0 ? ERR_GET_REASON(error) : 0;
+  ERR_clear_error();
   if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
-    ERR_clear_error();
     // OpenSSL's own answer is of no use here: after a failure it is always in a handshake.
     return fail(secured_ ? "TLS ended without close_notify" : "ended during the TLS handshake", 0);
   }
   if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-    ERR_clear_error();
     return fail(X509_verify_cert_error_string(SSL_get_verify_result(ssl_)), 0);
   }
-  fail(take_openssl_reason(), 0);
+  const char* text = ERR_reason_error_string(error != 0 ? error : first);
+  fail(text != nullptr ? text : "TLS failure", 0);
 }
 
 std::string TlsTransport::verified_subject() const {

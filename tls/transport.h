@@ -80,7 +80,9 @@ class TlsTransport final : public Transport {
   std::string verified_subject() const;
   bool heard() const { return heard_; }  // the peer sent at least a byte
   bool resumed() const;
-  SSL* ssl() { return ssl_; }  // for tests
+  // Ciphertext that this connection holds; an idle one holds none. For tests, as ssl().
+  size_t held_bytes() const { return unread_.size() + unsent_.size(); }
+  SSL* ssl() { return ssl_; }
 
  private:
   enum class Received : uint8_t { bytes, blocked, ended, failed };
@@ -110,10 +112,11 @@ class TlsTransport final : public Transport {
   HeldBytes unsent_;  // ciphertext that the socket did not take
   size_t committed_ = 0;
   bool failed_ : 1 = false;
-  bool secured_ : 1 = false;      // the TLS handshake is done
-  bool input_ended_ : 1 = false;  // the peer's FIN was read
-  bool short_count_ : 1 = false;  // the latest recv gave less than it could
-  bool heard_ : 1 = false;        // the peer sent at least a byte
+  bool secured_ : 1 = false;       // the TLS handshake is done
+  bool input_ended_ : 1 = false;   // the peer's FIN was read
+  bool output_ended_ : 1 = false;  // our FIN is sent
+  bool short_count_ : 1 = false;   // the latest recv gave less than it could
+  bool heard_ : 1 = false;         // the peer sent at least a byte
 };
 
 }  // namespace sluice
