@@ -10,6 +10,16 @@ from wire import BINARY, TEXT, Reset, Upstream, dial, frame, pair, refusal, requ
 suite = Suite()
 
 
+def stop(pid):
+    """SIGSTOP, and waits until every thread stands: on a busy machine they go on for a while."""
+    os.kill(pid, signal.SIGSTOP)
+
+    def stands(task):
+        with open(f"/proc/{pid}/task/{task}/stat", encoding="ascii") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] == "T"
+    wait_until(lambda: all(map(stands, os.listdir(f"/proc/{pid}/task"))), "the stop")
+
+
 class EchoProcess:
     """sluice-echo, to be stopped and killed."""
 
@@ -58,12 +68,15 @@ def stopped_upstream():
                f"  proxy_pass ws://127.0.0.1:{echo.port}"
         with Sluice(conf) as sluice:
             patient, pusher = open_client(sluice), open_client(sluice)
-            echo.signal(signal.SIGSTOP)
+            stop(echo.process.pid)
             for i in range(5):
                 patient.send_frame(TEXT, f"meanwhile {i}")
             begin = time.monotonic()
-            assert refusal(sluice, request())[0].status == 504  # its kernel still accepts
+            asking = dial(sluice.port)  # its kernel still accepts
+            asking.send(request())
+            assert asking.head().status == 504
             assert 0.25 < time.monotonic() - begin < 5
+            asking.rest()
             push_until_blocked(pusher, frame(BINARY, bytes(100_000), True))
             begin = time.monotonic()
             pusher.expect_close(1011)
@@ -100,7 +113,8 @@ def worker_of(sluice, client):
     ours = client.sock.getsockname()[1]
     with open("/proc/net/tcp", encoding="ascii") as file:
         rows = [line.split() for line in file.readlines()[1:]]
-    inode = next(row[9] for row in rows if row[2].endswith(f":{ours:04X}"))
+    inode = next(row[9] for row in rows if row[1].endswith(f":{sluice.port:04X}")
+                 and row[2].endswith(f":{ours:04X}"))
     for worker in sluice.workers():
         folder = f"/proc/{worker}/fd"
         if any(os.readlink(f"{folder}/{fd}") == f"socket:[{inode}]" for fd in os.listdir(folder)):
@@ -122,7 +136,7 @@ def stopped_worker_costs_only_its_own():
     with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}", workers=2) as sluice:
         sessions = sessions_on_both_workers(sluice, upstream)
         stopped, other = sorted(sessions)
-        os.kill(stopped, signal.SIGSTOP)
+        stop(stopped)
         sessions[stopped][0].send_frame(TEXT, "later")
         for i in range(50):
             sessions[other][0].send_frame(TEXT, str(i))
