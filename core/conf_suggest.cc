@@ -45,6 +45,9 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
   std::string_view found;
   const std::string lower = lower_case(word);
   for (const std::string_view candidate : candidates) {
+    const size_t a = lower.size();
+    const size_t b = candidate.size();
+    if ((a > b ? a - b : b - a) >= least) continue;  // the distance is that at least
     const size_t distance = edit_distance(lower, lower_case(candidate));
     if (distance < least) {
       least = distance;
