@@ -2,6 +2,7 @@
 #include "tests/alloc/living_worker.h"
 
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -37,9 +38,10 @@ uint16_t port_of(int listener) {
 }
 
 ConfigRef make_config(uint16_t upstream_port) {
-  const int dead_listener = open_loopback();
-  const PeerConfig dead_peer = peer_at(port_of(dead_listener));
-  sys::close(dead_listener);
+  // Bound for good and never listening: else somebody else could come to listen there.
+  const int refusing = sys::stream_socket(AF_INET);
+  SLUICE_CHECK(sys::bind(refusing, Address::from_ip("127.0.0.1", 0).value()) == 0);
+  const PeerConfig dead_peer = peer_at(port_of(refusing));
   auto* config = new Config;
   config->user = "root";
   config->listeners.emplace_back();

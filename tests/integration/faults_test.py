@@ -7,12 +7,13 @@ import random
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 
-from harness import Sluice, Suite, assert_within_100_ms, free_port, wait_until
+from harness import Sluice, Suite, assert_within_100_ms, wait_until
 from wire import (BINARY, CLOSE, KEY, PING, TEXT, Upstream, answer_101, close_payload, dial,
                   frame, pair, refusal, request)
 
@@ -187,10 +188,18 @@ def reset_is_told_within_100_ms():
         assert_within_100_ms(waits, "RST between frames was told as 1011")
 
 
+def refusing_socket():
+    """Bound and never listening, so that nobody else can come to listen on its port."""
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    return sock
+
+
 @suite.check
 def refused_connections_are_told_within_100_ms():
     """By the next peer, where there is one, else by 502."""
-    dead = [f"  server ws://127.0.0.1:{free_port()}\n" for _ in range(2)]
+    held = [refusing_socket() for _ in range(2)]
+    dead = [f"  server ws://127.0.0.1:{sock.getsockname()[1]}\n" for sock in held]
     with Upstream() as upstream:
         conf = f"upstream dead\n{dead[0]}{dead[1]}upstream some\n{dead[0]}  server {upstream.uri}\n" \
                "route /dead\n  proxy_pass dead\nroute /\n  proxy_pass some"
@@ -249,8 +258,8 @@ def error_log_that_takes_nothing():
         ends = os.pipe()
         fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, 4096)
         path = f"/proc/{os.getpid()}/fd/{ends[1]}" if target == "pipe" else target
-        with Upstream() as upstream:
-            conf = f"route /dead\n  proxy_pass ws://127.0.0.1:{free_port()}\nroute /\n" \
+        with Upstream() as upstream, refusing_socket() as dead:
+            conf = f"route /dead\n  proxy_pass ws://127.0.0.1:{dead.getsockname()[1]}\nroute /\n" \
                    f"  proxy_pass {upstream.uri}"
             with Sluice(conf, wait=False, prefix=("sh", "-c", f'exec 2>{path}; exec "$0" "$@"')
                         ) as sluice:
