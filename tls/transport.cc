@@ -140,8 +140,10 @@ TlsTransport::TlsTransport(SSL* ssl, int fd) : ssl_(ssl), fd_(fd) {
 }
 
 // A session that OpenSSL believes cut off would not be resumed; whether it was is told elsewhere.
+// One that saw a fatal alert is not to be resumed, and OpenSSL has seen to that by then (RFC 5246
+// 7.2.2).
 TlsTransport::~TlsTransport() {
-  if (!failed_) SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+  SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
   SSL_free(ssl_);
 }
 
@@ -184,6 +186,8 @@ Io TlsTransport::recv(std::span<const iovec> pieces) {
   if (failed_) return Io{0, Io::State::failed, false, error_};
   begin_call();
   io.state = read_records(pieces, io);
+  // A ticket that came lets OpenSSL make a buffer for an answer, which none gives back (16 KiB).
+  SSL_free_buffers(ssl_);
   end_call();
   if (outgoing_bytes > 0) flush();  // an alert, an answer to a key update
   if (unsent_.size() > most_held_bytes) {
@@ -206,17 +210,19 @@ Io::State TlsTransport::read_records(std::span<const iovec> pieces, Io& io) {
   size_t piece = 0;
   size_t into_piece = 0;
   while (room > 0) {
-    // Nothing follows a close_notify, and a FIN need not: the peer may be waiting for ours (RFC
-    // 8446 6.1).
-    if ((SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) != 0) return Io::State::ended;
-    if (window.empty() && SSL_pending(ssl_) == 0 && !input_ended_) {
+    if (window.empty() && SSL_pending(ssl_) == 0) {
+      // Nothing follows a close_notify, and a FIN need not: the peer may be waiting for ours (RFC
+      // 8446 6.1).
+      if ((SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) != 0) return Io::State::ended;
       if (short_count_ || (io.bytes > 0 && room < most_record_bytes)) {
         io.short_count = short_count_;
         return Io::State::open;
       }
       const Received received = receive(receive_limit(room));
       if (received == Received::blocked) return Io::State::blocked;
-      if (received == Received::failed) return Io::State::failed;
+      // OpenSSL need not know: it would answer with an alert and never resume the session.
+      if (received == Received::ended) fail("TLS ended without close_notify", 0);
+      if (failed_) return Io::State::failed;
     }
     auto* const at = static_cast<uint8_t*>(pieces[piece].iov_base) + into_piece;
     const size_t free = pieces[piece].iov_len - into_piece;
@@ -225,7 +231,7 @@ Io::State TlsTransport::read_records(std::span<const iovec> pieces, Io& io) {
     if (SSL_read_ex(ssl_, at, free, &taken) != 1) {
       const int wanted = SSL_get_error(ssl_, 0);
       if (wanted == SSL_ERROR_ZERO_RETURN) return Io::State::ended;
-      if (wanted == SSL_ERROR_WANT_READ && !input_ended_) continue;
+      if (wanted == SSL_ERROR_WANT_READ) continue;
       fail_with_openssl();
       return Io::State::failed;
     }
@@ -385,8 +391,7 @@ void TlsTransport::fail_with_openssl() {
   const int reason = error != 0 ? ERR_GET_REASON(error) : 0;
   ERR_clear_error();
   if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
-    // OpenSSL's own answer is of no use here: after a failure it is always in a handshake.
-    return fail(secured_ ? "TLS ended without close_notify" : "ended during the TLS handshake", 0);
+    return fail("ended during the TLS handshake", 0);
   }
   if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
     return fail(X509_verify_cert_error_string(SSL_get_verify_result(ssl_)), 0);

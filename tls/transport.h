@@ -61,8 +61,8 @@ class TlsTransport final : public Transport {
   TlsTransport& operator=(const TlsTransport&) = delete;
   ~TlsTransport() override;
 
-  // Until it is done, nothing else but failure() may be called. It has then read what there was, or
-  // met EAGAIN.
+  // Until it is done, nothing else but failure() may be called. It may then hold bytes behind the
+  // TLS handshake, which no edge will announce: call recv.
   Handshake handshake();
 
   // As Transport says. An end without close_notify is `failed`, so that nobody takes what was cut
