@@ -95,6 +95,7 @@ class Opening {
   void queue_body(std::string_view body);
   void end_refusal_body();
   Step refuse_upstream(const char* reason);
+  Step refuse_lost_upstream();
   void log_upstream(LogLevel level, std::string_view what);
   Step send_to_client(Step when_sent);
   bool send_out(Side side);  // false: the leg takes nothing any more

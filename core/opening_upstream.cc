@@ -154,7 +154,7 @@ void Opening::build_request() {
 }
 
 Opening::Step Opening::exchange() {
-  if (!send_out(Side::upstream)) return refuse_upstream("upstream closed during the handshake");
+  if (!send_out(Side::upstream)) return refuse_lost_upstream();
   Leg& leg = session_.leg(Side::upstream);
   while (leg.readable) {
     char bytes[answer_read_bytes];
@@ -163,7 +163,7 @@ Opening::Step Opening::exchange() {
     if (io.state == Io::State::blocked) break;
     if (io.state != Io::State::open) {
       leg.input_ended = true;
-      return refuse_upstream("upstream closed during the handshake");
+      return refuse_lost_upstream();
     }
     std::string_view rest(bytes, io.bytes);
     // Interim answers may stand in one segment with what follows them.
@@ -287,6 +287,11 @@ void Opening::end_refusal_body() {
 Opening::Step Opening::refuse_upstream(const char* reason) {
   log_upstream(LogLevel::warn, reason);
   return refuse(502, reason);
+}
+
+Opening::Step Opening::refuse_lost_upstream() {
+  const char* failure = session_.leg(Side::upstream).failure();
+  return refuse_upstream(*failure != '\0' ? failure : "upstream closed during the handshake");
 }
 
 void Opening::log_upstream(LogLevel level, std::string_view what) {
