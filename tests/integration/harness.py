@@ -1,5 +1,6 @@
 """Runs the real binary for the integration tests: a conf and logs in a temporary folder of its own,
 free loopback ports, checks that are named and counted. Standard library only."""
+import functools
 import os
 import re
 import shutil
@@ -43,11 +44,13 @@ def assert_within_100_ms(waits, what):
 
 
 class Sluice:
-    """One running sluice. `conf` is everything but logs and the listener on self.port. With
-    `error_log` its error log is a file beside the access log."""
+    """One running sluice. `conf` is everything but logs and the listener on self.port; `wrap` is
+    what puts its clients' sockets in TLS. With `error_log` its error log is a file beside the
+    access log."""
 
     def __init__(self, conf, workers=1, wait=True, access=True, prefix=(), listen=True,
-                 error_log=False):
+                 error_log=False, wrap=None):
+        self.wrap = wrap
         self.folder = tempfile.mkdtemp(prefix="sluice-test-")
         os.chmod(self.folder, 0o755)
         self.port = free_port()
@@ -194,15 +197,24 @@ class Suite:
         self.checks = []
 
     def check(self, function):
-        self.checks.append(function)
+        self.checks.append((function.__name__, function))
         return function
 
+    def check_each(self, *values):
+        """@suite.check_each(a, b) registers a check for each value, which it gets."""
+        def register(function):
+            for value in values:
+                name = f"{function.__name__}[{value}]"
+                self.checks.append((name, functools.partial(function, value)))
+            return function
+        return register
+
     def run(self):
+        """All checks, or those that the command line names: digests or digests[wss/ws]."""
         wanted = sys.argv[2:]
         passed = failed = 0
-        for function in self.checks:
-            name = function.__name__
-            if wanted and name not in wanted:
+        for name, function in self.checks:
+            if wanted and name not in wanted and name.partition("[")[0] not in wanted:
                 continue
             begin = time.monotonic()
             try:

@@ -188,21 +188,23 @@ class Wire:
         self.sock.close()
 
 
-def dial(port, host="127.0.0.1", receive_buffer=0):
+def dial(port, host="127.0.0.1", receive_buffer=0, wrap=None):
+    """A client's end; `wrap` makes a socket in TLS of the connected one."""
     sock = socket.socket()
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     sock.settimeout(PATIENCE)
     sock.connect((host, port))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return Wire(sock, masked=True)
+    return Wire(wrap(sock) if wrap else sock, masked=True)
 
 
 class Upstream:
-    """A listening peer; accept() gives connections one by one."""
+    """A listening peer; accept() gives connections one by one, in TLS where `wrap` makes it so."""
 
-    def __init__(self, unix_path=None, receive_buffer=0):
+    def __init__(self, unix_path=None, receive_buffer=0, wrap=None):
         self.unix_path = unix_path
+        self.wrap = wrap
         if unix_path:
             self.listener = socket.socket(socket.AF_UNIX)
             self.listener.bind(unix_path)
@@ -218,13 +220,17 @@ class Upstream:
 
     @property
     def uri(self):
-        return f"ws://unix:{self.unix_path}" if self.unix_path else f"ws://127.0.0.1:{self.port}"
+        scheme = "wss" if self.wrap else "ws"
+        if self.unix_path:
+            return f"{scheme}://unix:{self.unix_path}"
+        return f"{scheme}://127.0.0.1:{self.port}"
 
     def accept(self):
         sock, _ = self.listener.accept()
         if not self.unix_path:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return Wire(sock, masked=False)
+        sock.settimeout(PATIENCE)
+        return Wire(self.wrap(sock) if self.wrap else sock, masked=False)
 
     def upgrade(self, fields=()):
         """Accepts a connection and its handshake."""
@@ -255,7 +261,7 @@ class Upstream:
 
 def pair(sluice, upstream, target="/", fields=(), answer_fields=(), **options):
     """Both ends of a new session that relays."""
-    client = dial(sluice.port, **options)
+    client = dial(sluice.port, **{"wrap": sluice.wrap, **options})
     client.send(request(target, fields=fields))
     server = upstream.upgrade(answer_fields)
     client.answer = client.head()
@@ -265,7 +271,7 @@ def pair(sluice, upstream, target="/", fields=(), answer_fields=(), **options):
 
 def refusal(sluice, data):
     """Sends bytes that will be refused; the answer's head and body, to the connection's end."""
-    client = dial(sluice.port)
+    client = dial(sluice.port, wrap=sluice.wrap)
     client.send(data)
     head = client.head()
     body = client.rest()
