@@ -129,6 +129,12 @@ void ConfReader::read_lines(std::string_view content, const std::string& shown,
       draft_.incomplete = true;
       break;
     }
+    // Complaints about its lines would print a key.
+    if (line.starts_with("-----BEGIN ")) {
+      errors_.add(place, "PEM, not directives: certificates and keys are named by tls_ directives");
+      draft_.incomplete = true;
+      break;
+    }
     read_line(line, place, folder);
   }
   section_ = outer;
