@@ -406,7 +406,7 @@ def idle_sessions_own_nothing(link):
     count = min(5000, (hard - 200) // 2 - 600)
     some = 500
     if link.secure:  # which takes these tests longer to set up
-        some, count = 50, min(count, 500)
+        some, count = 50, min(count, 250)
     with link.upstream() as upstream, link.sluice(upstream, access=False) as sluice:
         IdleServer(upstream).start()
         held = open_sessions(sluice, some)  # what the first ones make the process set up
@@ -424,7 +424,7 @@ def idle_sessions_own_nothing(link):
         print(f"idle sessions, {link}: {count} more cost {each:.0f} bytes of user memory each "
               f"(the session object: {report['bytes_a_session']})")
         if not SANITIZED:
-            assert each <= 512 + 15_000 * link.text.count("wss"), each
+            assert each <= 512 + 15 * 1024 * link.text.count("wss"), each
         for wire in held:
             wire.reset()
         sluice.wait_sessions(0)

@@ -247,7 +247,10 @@ class TlsSocket:
         """close_notify, then FIN."""
         assert how == socket.SHUT_WR
         self.say_goodbye()
-        self.sock.shutdown(how)
+        try:
+            self.sock.shutdown(how)
+        except OSError:
+            pass  # close_notify was enough for the peer to be gone
 
     def say_goodbye(self):
         with self.lock:

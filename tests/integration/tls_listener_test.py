@@ -1,9 +1,10 @@
 """What clients meet on a TLS listener: certificates by name, ALPN, versions and suites, client
 certificates, stapling, and everything that is refused."""
 import ssl
+import threading
 import time
 
-from harness import Sluice, Suite
+from harness import PATIENCE, Sluice, Suite
 from tls import SClient, authority, client_context, client_wrap, site, stranger
 from wire import BINARY, PONG, TEXT, Reset, Upstream, dial, frame, pair, refusal, request
 
@@ -344,6 +345,30 @@ def overload_is_told_inside_tls():
         head, _ = refusal(sluice, request())
         assert head.status == 503 and head.get("Retry-After"), head.raw
         sluice.access_line("refused", status="503", reason="worker_connections reached")
+        held[0][0].send_frame(BINARY, b"still here")
+        held[0][1].expect(BINARY, b"still here")
+
+
+@suite.check
+def crowd_beyond_worker_connections():
+    """So many that they are not even told so: whoever is not is closed, and nobody else suffers."""
+    def fate():
+        try:
+            client = dial(sluice.port, wrap=client_wrap())
+            client.send(request())
+            statuses.append(client.head().status)
+        except (OSError, Reset, EOFError):
+            statuses.append(0)
+    statuses = []
+    with Upstream() as upstream, secure(upstream, top="@worker_connections 2") as sluice:
+        held = [pair(sluice, upstream) for _ in range(2)]
+        crowd = [threading.Thread(target=fate, daemon=True) for _ in range(60)]
+        for thread in crowd:
+            thread.start()
+        for thread in crowd:
+            thread.join(PATIENCE)
+        assert len(statuses) == 60 and set(statuses) <= {503, 0}, statuses
+        assert 503 in statuses
         held[0][0].send_frame(BINARY, b"still here")
         held[0][1].expect(BINARY, b"still here")
 

@@ -1,15 +1,14 @@
 """What the proxy demands of wss:// upstreams, and what becomes of a session where one fails: its
 answer, the reason in both logs, the next peer."""
 import os
-import socket
 import ssl
 import subprocess
 import threading
 
-from harness import BIN, SANITIZED, Sluice, Suite, wait_until
-from tls import TlsSocket, authority, client_wrap, server_context, server_wrap, site, stranger
-from wire import (BINARY, CLOSE, TEXT, Upstream, Wire, answer_101, close_payload, dial, frame, pair,
-                  refusal, request)
+from harness import BIN, Sluice, Suite, wait_until
+from tls import authority, client_wrap, server_context, server_wrap, site, stranger
+from wire import (BINARY, CLOSE, TEXT, Upstream, answer_101, close_payload, frame, pair, refusal,
+                  request)
 
 suite = Suite()
 
@@ -337,7 +336,7 @@ def ends_in_the_middle_of_a_session():
          "wrong version number")
 
 
-def record_that_is_no_alert_of_ours(server):
+def complain(server):
     """The upstream breaks off because it cannot read us: its alert is sealed as any record is."""
     server.sock.incoming.write(b"\x17\x03\x03\x00\x20" + b"x" * 32)
     try:
@@ -348,7 +347,7 @@ def record_that_is_no_alert_of_ours(server):
 
 @suite.check
 def alert_in_the_middle():
-    ends(record_that_is_no_alert_of_ours, "sslv3 alert bad record mac")
+    ends(complain, "sslv3 alert bad record mac")
 
 
 @suite.check
@@ -427,6 +426,17 @@ def close_notify_with_the_last_data():
         server.close()
         line = sluice.access_line("close", reason="connection ended without a close")
         assert line["closed_by"] == "upstream", line
+
+
+@suite.check
+def tls_over_a_unix_socket():
+    """Where the URI has no host, the certificate must be localhost's."""
+    with Sluice("route /\n  proxy_pass ws://127.0.0.1:1") as scratch:
+        path = scratch.folder + "/up.sock"
+        with far(unix_path=path) as upstream, trusting(upstream) as sluice:
+            client, server = pair(sluice, upstream)
+            client.send_frame(TEXT, "x")
+            server.expect(TEXT, "x")
 
 
 @suite.check
