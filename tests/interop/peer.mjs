@@ -1,6 +1,7 @@
 // Peer: a server of npm's ws on a port of its own, what sluice relays to.
 import { once } from 'node:events';
 import http from 'node:http';
+import https from 'node:https';
 
 import { within } from './check.mjs';
 import { WebSocketServer } from './dependencies.mjs';
@@ -10,10 +11,12 @@ export class Peer {
   #asking = [];
   #waiting = [];
 
-  // `options` are those of WebSocketServer; with `onConnection` the peer acts by itself.
-  static async start(options = {}, onConnection) {
+  // `options` are those of WebSocketServer, and `tls`, those of an https server; with
+  // `onConnection` the peer acts by itself.
+  static async start({ tls, ...options } = {}, onConnection) {
     const peer = new Peer();
-    peer.http = http.createServer();
+    peer.secure = tls !== undefined;
+    peer.http = peer.secure ? https.createServer(tls) : http.createServer();
     peer.wss = new WebSocketServer({ server: peer.http, perMessageDeflate: false, ...options });
     peer.wss.on('connection', (ws, request) => {
       const endpoint = new Endpoint(ws, request);
@@ -34,6 +37,10 @@ export class Peer {
 
   get port() {
     return this.http.address().port;
+  }
+
+  get server() {
+    return `${this.secure ? 'wss' : 'ws'}://127.0.0.1:${this.port}`;
   }
 
   // The server's end of the next connection; in the order of accepting.

@@ -37,10 +37,14 @@ function accepts(port) {
 }
 
 export class Sluice {
-  // `routes`: {path, port, lines}; `port` is that of the server behind it.
-  constructor(bin, routes) {
+  // `routes`: {path, port or server, lines}; `port` is that of the server behind it, `server` its
+  // URI. `top` and `listen` are further lines at the top and of the listener.
+  constructor(bin, routes, { top = [], listen = [] } = {}) {
     this.program = path.join(bin, 'sluice');
     this.routes = routes;
+    this.top = top;
+    this.listen = listen;
+    this.secure = listen.some((line) => line.startsWith('tls_certificate '));
     this.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-interop-'));
     folders.add(this.folder);
     this.errorLog = path.join(this.folder, 'error.log');
@@ -90,16 +94,18 @@ export class Sluice {
   #conf() {
     const lines = ['workers 2', `error_log ${this.errorLog} info`, `access_log ${this.accessLog}`];
     if (process.getuid() === 0) lines.push('user root');
-    lines.push(`listen 127.0.0.1:${this.port}`);
+    lines.push(...this.top, `listen 127.0.0.1:${this.port}`);
+    for (const line of this.listen) lines.push(`  ${line}`);
     for (const route of this.routes) {
-      lines.push(`route ${route.path}`, `  proxy_pass ws://127.0.0.1:${route.port}`);
+      const server = route.server ?? `ws://127.0.0.1:${route.port}`;
+      lines.push(`route ${route.path}`, `  proxy_pass ${server}`);
       for (const line of route.lines ?? []) lines.push(`  ${line}`);
     }
     return lines.join('\n') + '\n';
   }
 
   url(target) {
-    return `ws://127.0.0.1:${this.port}${target}`;
+    return `${this.secure ? 'wss' : 'ws'}://127.0.0.1:${this.port}${target}`;
   }
 
   signal(name) {
@@ -142,6 +148,10 @@ export class Sluice {
     return this.#lines(this.accessLog);
   }
 
+  errorLines() {
+    return this.#lines(this.errorLog);
+  }
+
   // The sessions (`id`) that have a line of that event, sorted. A line is `TIME EVENT id=W-N ...`.
   sessionsWith(event) {
     const lines = this.accessLines().map((line) => /^\d{4}-\S+Z (\S+) id=(\d+-\d+) /.exec(line));
@@ -166,8 +176,8 @@ export class Sluice {
 }
 
 // Runs `use(sluice)` with an instance of its own, and ends it in order.
-export async function withSluice(bin, routes, use) {
-  const sluice = new Sluice(bin, routes);
+export async function withSluice(bin, routes, use, conf = {}) {
+  const sluice = new Sluice(bin, routes, conf);
   try {
     await sluice.start();
     await use(sluice);

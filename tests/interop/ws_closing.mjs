@@ -2,11 +2,8 @@
 import assert from 'node:assert/strict';
 
 import { until } from './check.mjs';
-import { binFolder, WebSocket } from './dependencies.mjs';
 import { Endpoint, someBytes } from './endpoint.mjs';
 import { MortalServer } from './mortal_server.mjs';
-import { Peer } from './peer.mjs';
-import { withSluice } from './sluice.mjs';
 import { messageLimit } from './stage.mjs';
 
 const endings = [
@@ -65,10 +62,10 @@ async function loseServer(stage) {
   assert.equal((await client.closed()).code, 1011);
 }
 
-async function loseServerProcess() {
+async function loseServerProcess(stage) {
   const mortal = await MortalServer.start();
-  await withSluice(binFolder, [{ path: '/', port: mortal.port }], async (sluice) => {
-    const client = new Endpoint(new WebSocket(sluice.url('/')));
+  await stage.withSluice([{ path: '/', port: mortal.port }], async (sluice) => {
+    const client = new Endpoint(stage.socket(sluice.url('/')));
     await client.opened();
     await client.send('echo');
     assert.equal(await client.message(), 'echo');
@@ -133,12 +130,12 @@ const tooLong = {
 };
 
 // A sluice and one connection of its own; `use` ends it.
-async function withOneConnection(use) {
-  const peer = await Peer.start();
-  await withSluice(binFolder, [{ path: '/', port: peer.port }], async (sluice) => {
-    const client = new Endpoint(new WebSocket(sluice.url('/')));
+async function withOneConnection(stage, use) {
+  const peer = await stage.startPeer();
+  await stage.withSluice([{ path: '/', server: peer.server }], async (sluice) => {
+    const client = new Endpoint(stage.socket(sluice.url('/')));
     await client.opened();
-    await use(sluice, client, await peer.accept());
+    await use(sluice, client, await peer.accept(), stage);
     await sluice.expectExit();
   });
   peer.stop();
@@ -152,9 +149,9 @@ async function leaveAtOnce(sluice, client, server) {
 
 // Tries to come in until the connection is refused. One that still comes in is served; one that
 // hangs or is answered otherwise is a fault.
-async function expectClosedDoor(sluice) {
+async function expectClosedDoor(sluice, stage) {
   for (let tries = 0; tries < 500; ++tries) {
-    const late = new Endpoint(new WebSocket(sluice.url('/'), { handshakeTimeout: 5000 }));
+    const late = new Endpoint(stage.socket(sluice.url('/'), [], { handshakeTimeout: 5000 }));
     try {
       await late.opened();
       late.ws.terminate();
@@ -168,9 +165,9 @@ async function expectClosedDoor(sluice) {
 }
 
 // QUIT: who is there stays as long as they like, nobody else comes in.
-async function leaveInPeace(sluice, client, server) {
+async function leaveInPeace(sluice, client, server, stage) {
   sluice.signal('SIGQUIT');
-  await expectClosedDoor(sluice);
+  await expectClosedDoor(sluice, stage);
   await client.send('still here');
   assert.equal(await server.message(), 'still here');
   client.ws.close(4003);
@@ -185,7 +182,7 @@ export function addClosingChecks(suite, stage) {
   suite.check('ws: both close at the same time', () => closeAtTheSameTime(stage));
   suite.check('ws: a close behind 3 MiB', () => closeBehindMuch(stage));
   suite.check('ws: the server goes without a close', () => loseServer(stage));
-  suite.check("ws: the server's process is killed", loseServerProcess);
+  suite.check("ws: the server's process is killed", () => loseServerProcess(stage));
   suite.check('ws: the client goes without a close', () => loseClient(stage));
   suite.check('ws: either side dies inside a frame', () => dieInsideFrame(stage));
   suite.check("ws: either side dies inside a frame's header", () => dieInsideHeader(stage));
@@ -195,6 +192,6 @@ export function addClosingChecks(suite, stage) {
                   () => exceedLimit(stage, from, send));
     }
   }
-  suite.check('ws: TERM closes with 1001', () => withOneConnection(leaveAtOnce));
-  suite.check('ws: QUIT waits for the last', () => withOneConnection(leaveInPeace));
+  suite.check('ws: TERM closes with 1001', () => withOneConnection(stage, leaveAtOnce));
+  suite.check('ws: QUIT waits for the last', () => withOneConnection(stage, leaveInPeace));
 }

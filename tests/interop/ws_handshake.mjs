@@ -1,17 +1,15 @@
 // Checks of what the handshake carries: header fields, subprotocols, refusals.
 import assert from 'node:assert/strict';
 
-import { WebSocket, binFolder } from './dependencies.mjs';
 import { Endpoint } from './endpoint.mjs';
 import { startRaw } from './peer.mjs';
-import { withSluice } from './sluice.mjs';
 import { within } from './check.mjs';
 import { closeInOrder } from './stage.mjs';
 
 // The answer to a handshake that is refused: status, fields, body to its end.
-function refusal(url, options = {}) {
+function refusal(stage, url, options = {}) {
   return within(15, `refusal of ${url}`, new Promise((resolve, reject) => {
-    const ws = new WebSocket(url, options);
+    const ws = stage.socket(url, [], options);
     ws.on('open', () => reject(new Error('it was accepted')));
     ws.on('error', reject);
     ws.on('unexpected-response', (_, answer) => {
@@ -48,8 +46,10 @@ async function checkForwardedFields(stage) {
   const { url, headers } = pair.server.request;
   assert.equal(url, '/headers/deep?a=1&b=%20x');
   assert.equal(headers['x-forwarded-for'], '127.0.0.1');
-  assert.equal(headers['x-forwarded-proto'], 'http');
-  assert.equal(headers.host, `127.0.0.1:${stage.sluice.port}`);
+  assert.equal(headers['x-forwarded-proto'], stage.secured ? 'https' : 'http');
+  // Toward a server in TLS the name is the server's own (DESIGN.md section 7).
+  const { port } = stage.secured ? stage.peers.plain : stage.sluice;
+  assert.equal(headers.host, `127.0.0.1:${port}`);
   assert.equal(headers.origin, 'http://page.example');
   assert.equal(headers['x-gate'], 'north lock');
   assert.equal(headers['x-secret'], undefined);
@@ -65,7 +65,7 @@ async function checkForwardedFields(stage) {
 async function checkAnswerFields(stage) {
   const addCookie = (fields) => fields.push('Set-Cookie: session=1; HttpOnly', 'X-Served-By: lock');
   stage.peers.plain.wss.once('headers', addCookie);
-  const ws = new WebSocket(stage.sluice.url('/plain'), { perMessageDeflate: false });
+  const ws = stage.socket(stage.sluice.url('/plain'), [], { perMessageDeflate: false });
   let fields;
   ws.on('upgrade', (answer) => (fields = answer.headers));
   const client = new Endpoint(ws);
@@ -90,15 +90,15 @@ async function checkSubprotocols(stage) {
 }
 
 async function checkGuarded(stage) {
-  const { status, fields, body } = await refusal(stage.sluice.url('/guarded'));
+  const { status, fields, body } = await refusal(stage, stage.sluice.url('/guarded'));
   assert.equal(status, 401);
   assert.equal(body, 'who are you?\n');
   assert.equal(fields['www-authenticate'], 'Bearer realm="locks"');
-  const nobody = await refusal(stage.sluice.url('/nobody'));
+  const nobody = await refusal(stage, stage.sluice.url('/nobody'));
   assert.equal(nobody.status, 502);
-  const nowhere = await refusal(stage.sluice.url('/no/such/route'));
+  const nowhere = await refusal(stage, stage.sluice.url('/no/such/route'));
   assert.equal(nowhere.status, 404);
-  const older = await refusal(stage.sluice.url('/plain'), { protocolVersion: 8 });
+  const older = await refusal(stage, stage.sluice.url('/plain'), { protocolVersion: 8 });
   assert.equal(older.status, 426);
   assert.equal(older.fields['sec-websocket-version'], '13');
 }
@@ -112,15 +112,15 @@ const answers = {
   empty: 'HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n',
 };
 
-async function checkRawRefusals() {
+async function checkRawRefusals(stage) {
   const raw = await startRaw((socket, request) => socket.end(answers[request.url.slice(1)]));
-  await withSluice(binFolder, [{ path: '/', port: raw.port }], async (sluice) => {
+  await stage.withSluice([{ path: '/', port: raw.port }], async (sluice) => {
     for (const kind of ['chunked', 'ended']) {
-      const { status, body } = await refusal(sluice.url(`/${kind}`));
+      const { status, body } = await refusal(stage, sluice.url(`/${kind}`));
       assert.equal(status, 403);
       assert.equal(body === long + 'end', true, `${kind}: ${body.length} bytes came`);
     }
-    const empty = await refusal(sluice.url('/empty'));
+    const empty = await refusal(stage, sluice.url('/empty'));
     assert.deepEqual([empty.status, empty.fields.location, empty.body], [302, '/elsewhere', '']);
   });
   raw.stop();
@@ -131,5 +131,5 @@ export function addHandshakeChecks(suite, stage) {
   suite.check("ws: fields of the server's answer", () => checkAnswerFields(stage));
   suite.check('ws: subprotocols', () => checkSubprotocols(stage));
   suite.check('ws: refusals by the server and by sluice', () => checkGuarded(stage));
-  suite.check('ws: refusals with long bodies in every framing', checkRawRefusals);
+  suite.check('ws: refusals with long bodies in every framing', () => checkRawRefusals(stage));
 }

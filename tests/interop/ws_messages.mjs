@@ -1,7 +1,6 @@
 // Checks of messages through sluice: kinds, sizes, fragments, pings, compression, many at once.
 import assert from 'node:assert/strict';
 
-import { WebSocket } from './dependencies.mjs';
 import { Endpoint, someBytes, someText } from './endpoint.mjs';
 import { closeInOrder } from './stage.mjs';
 
@@ -39,7 +38,7 @@ const elements = (header) => header.split(';').map((word) => word.trim()).sort()
 
 async function agreedExtensions(stage, { route, deflate }) {
   let answered;
-  const ws = new WebSocket(stage.sluice.url(`/${route}`), { perMessageDeflate: deflate });
+  const ws = stage.socket(stage.sluice.url(`/${route}`), [], { perMessageDeflate: deflate });
   ws.on('upgrade', (answer) => (answered = answer.headers['sec-websocket-extensions'] ?? ''));
   const client = new Endpoint(ws);
   await client.opened();
@@ -101,7 +100,7 @@ async function pingBothWays({ client, server }) {
 async function echoOnManyConnections(stage, count) {
   const clients = [];
   for (let i = 0; i < count; ++i) {
-    const ws = new WebSocket(stage.sluice.url('/echo'), { perMessageDeflate: i % 2 === 0 });
+    const ws = stage.socket(stage.sluice.url('/echo'), [], { perMessageDeflate: i % 2 === 0 });
     clients.push(new Endpoint(ws));
   }
   await Promise.all(clients.map((client) => client.opened()));
