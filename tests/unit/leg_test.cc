@@ -6,8 +6,10 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "tests/unit/net_testing.h"
 #include "tls/context.h"
@@ -28,49 +30,83 @@ Credentials self_signed() {
   return made;
 }
 
-void make_blocking(int fd) {
-  REQUIRE(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) == 0);
+void set_blocking(int fd, bool blocking) {
+  const int flags = fcntl(fd, F_GETFL);
+  REQUIRE(fcntl(fd, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK) == 0);
 }
 
-// A client that shakes hands, sends `text` and closes.
-void run_client(int fd, const std::string& text, bool& done) {
-  const ContextPtr context(SSL_CTX_new(TLS_client_method()));
-  const SslPtr ssl(SSL_new(context.get()));
-  SSL_set_fd(ssl.get(), fd);
-  done = SSL_connect(ssl.get()) == 1 &&
-         SSL_write(ssl.get(), text.data(), static_cast<int>(text.size())) > 0;
-  SSL_shutdown(ssl.get());
-}
+// A leg in TLS; its client shakes hands, sends "request" and close_notify, and keeps its
+// descriptor.
+class SecuredLeg {
+ public:
+  SecuredLeg() {
+    TlsServerSettings settings;
+    settings.credentials.push_back(self_signed());
+    Result<std::unique_ptr<TlsServer>> made = TlsServer::make(std::move(settings));
+    REQUIRE(made.ok());
+    server_ = std::move(made.value());
+    for (const testing::Descriptor* end : {&pair_.near, &pair_.far}) set_blocking(end->get(), true);
+    client_ = std::thread([this] { run_client(); });
+    leg.attach(pair_.near.get());
+    leg.secure(server_->accept(pair_.near.get()));
+  }
+  ~SecuredLeg() {
+    join_client();
+    leg.detach();
+  }
+
+  void join_client() {
+    if (client_.joinable()) client_.join();
+    CHECK(client_done_);
+    set_blocking(pair_.near.get(), false);
+  }
+
+  Io recv(std::string& buffer) {
+    const iovec piece{buffer.data(), buffer.size()};
+    return leg.recv({&piece, 1});
+  }
+
+  Leg leg;
+
+ private:
+  void run_client() {
+    const ContextPtr context(SSL_CTX_new(TLS_client_method()));
+    const SslPtr ssl(SSL_new(context.get()));
+    SSL_set_fd(ssl.get(), pair_.far.get());
+    client_done_ = SSL_connect(ssl.get()) == 1 && SSL_write(ssl.get(), "request", 7) == 7;
+    SSL_shutdown(ssl.get());
+  }
+
+  testing::Pair pair_ = testing::unix_pair();
+  std::unique_ptr<TlsServer> server_;
+  std::thread client_;
+  bool client_done_ = false;
+};
 
 // A client may answer while handshake() is at work, after an event that told only that the leg is
 // writable: no further event tells of what was taken from the socket then. Descriptors that block
 // make that the only order of events.
 TEST_CASE("leg: what comes with the end of the TLS handshake waits to be read") {
-  TlsServerSettings settings;
-  settings.credentials.push_back(self_signed());
-  const auto server = TlsServer::make(std::move(settings));
-  REQUIRE(server.ok());
-  testing::Pair pair = testing::unix_pair();
-  make_blocking(pair.near.get());
-  make_blocking(pair.far.get());
-  bool client_done = false;
-  std::thread client(run_client, pair.far.get(), "request", std::ref(client_done));
-
-  Leg leg;
-  leg.attach(pair.near.get());
-  leg.secure(server.value()->accept(pair.near.get()));
-  leg.note(Readiness{.writable = true});
-  const TlsTransport::Handshake outcome = leg.handshake();
-  CHECK(outcome == TlsTransport::Handshake::done);
-  CHECK(leg.readable);
+  SecuredLeg secured;
+  secured.leg.note(Readiness{.writable = true});
+  CHECK(secured.leg.handshake() == TlsTransport::Handshake::done);
+  CHECK(secured.leg.readable);
   std::string buffer(7, '.');
-  const iovec piece{buffer.data(), buffer.size()};
-  CHECK(leg.recv({&piece, 1}).bytes == 7);
+  CHECK(secured.recv(buffer).bytes == 7);
   CHECK(buffer == "request");
+}
 
-  client.join();
-  CHECK(client_done);
-  leg.detach();
+TEST_CASE("leg: close_notify behind data is an end, whether FIN follows or not") {
+  SecuredLeg secured;
+  CHECK(secured.leg.handshake() == TlsTransport::Handshake::done);
+  secured.join_client();
+  std::string buffer(100, '.');
+  const Io data = secured.recv(buffer);
+  CHECK(data.state == Io::State::open);
+  CHECK(data.bytes == 7);
+  CHECK(secured.leg.readable);
+  CHECK(secured.recv(buffer).state == Io::State::ended);
+  CHECK(secured.recv(buffer).state == Io::State::ended);
 }
 
 }  // namespace
