@@ -57,8 +57,8 @@ def clean_up():
         sluice.kill_now()
 
 
-def bin_folder():
-    if len(sys.argv) != 2:
+def bin_folder(most_arguments=1):
+    if not 2 <= len(sys.argv) <= 1 + most_arguments:
         sys.exit(f"usage: {sys.argv[0]} BIN_FOLDER")
     return os.path.abspath(sys.argv[1])
 
@@ -84,11 +84,14 @@ def wait_until(seconds, what, condition):
 
 
 class Sluice:
-    """`routes`: (path, port of the server behind it, further lines of conf)."""
+    """`routes`: (path, port of the server behind it or its URI, further lines of conf). `top` and
+    `listen` are further lines at the top and of the listener."""
 
-    def __init__(self, program, routes):
+    def __init__(self, program, routes, top=(), listen=()):
         self.program = program
         self.routes = routes
+        self.top = top
+        self.listen = listen
         self.process = None
 
     def __enter__(self):
@@ -123,9 +126,11 @@ class Sluice:
         lines = ["workers 2", f"error_log {self.error_log} info", f"access_log {self.access_log}"]
         if os.getuid() == 0:
             lines.append("user root")
-        lines.append(f"listen 127.0.0.1:{self.port}")
-        for path, port, *more in self.routes:
-            lines += [f"route {path}", f"  proxy_pass ws://127.0.0.1:{port}"]
+        lines += [*self.top, f"listen 127.0.0.1:{self.port}"]
+        lines += [f"  {line}" for line in self.listen]
+        for path, server, *more in self.routes:
+            uri = f"ws://127.0.0.1:{server}" if isinstance(server, int) else server
+            lines += [f"route {path}", f"  proxy_pass {uri}"]
             lines += [f"  {line}" for line in more]
         return "\n".join(lines) + "\n"
 
@@ -160,6 +165,10 @@ class Sluice:
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def error_lines(self):
+        with open(self.error_log) as file:
+            return file.read().splitlines()
 
     def print_tails(self):
         for path in (self.output_path, self.error_log, self.access_log):

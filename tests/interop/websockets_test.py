@@ -1,15 +1,18 @@
 # Python's websockets as client and as server through the real binary:
-#   /usr/bin/python3 websockets_test.py BIN_FOLDER
+#   /usr/bin/python3 websockets_test.py BIN_FOLDER [TLSv1.2|TLSv1.3]
+# With a version, both legs are in that version of TLS.
 import asyncio
 import contextlib
 import http
 import os
+import ssl
 import sys
 import warnings
 
 sys.dont_write_bytecode = True  # the source tree stays as it is
 warnings.simplefilter("ignore", DeprecationWarning)  # newer versions deprecate these modules
 
+from certificates import Certificates  # noqa: E402
 from harness import Sluice, Tally, bin_folder, expect_equal, free_port  # noqa: E402
 
 try:
@@ -25,6 +28,7 @@ WORDS = "Schleuse, écluse, шлюз, 水門, 🚪 "
 LONG_REASON = "r" * 123
 ENDINGS = [(1000, "bye"), (1001, ""), (1003, "not in this language"), (1011, "Schiffbruch ⚓"),
            (3000, "a"), (4999, LONG_REASON)]
+TLS_VERSION = sys.argv[2] if len(sys.argv) > 2 else None
 
 
 def some_text(count):
@@ -51,6 +55,8 @@ class Server:
         settings = {"max_size": None, "ping_interval": None, "compression": None, **options}
         server.listening = await serve(handler, "127.0.0.1", 0, **settings)
         server.port = server.listening.sockets[0].getsockname()[1]
+        scheme = "wss" if options.get("ssl") else "ws"
+        server.uri = f"{scheme}://127.0.0.1:{server.port}"
         return server
 
     async def accept(self):
@@ -74,28 +80,33 @@ class Stage:
     """One sluice with every route that the checks need, and the servers behind it."""
 
     async def start(self):
+        certificates = Certificates() if TLS_VERSION else None
+        secured = {"ssl": certificates.server_context(TLS_VERSION)} if TLS_VERSION else {}
+        self.trusting = {"ssl": certificates.client_context(TLS_VERSION)} if TLS_VERSION else {}
         refusal = (http.HTTPStatus.FORBIDDEN, [("X-Why", "not you")], b"no way through here\n")
         self.servers = {
-            "plain": await Server.start(extra_headers={"X-Served-By": "lock"}),
-            "deflate": await Server.start(compression="deflate"),
-            "echo": await Server.start(echo=True, compression="deflate"),
-            "choosy": await Server.start(subprotocols=["mqtt", "chat"]),
-            "guarded": await Server.start(process_request=lambda *_: refusal),
+            "plain": await Server.start(extra_headers={"X-Served-By": "lock"}, **secured),
+            "deflate": await Server.start(compression="deflate", **secured),
+            "echo": await Server.start(echo=True, compression="deflate", **secured),
+            "choosy": await Server.start(subprotocols=["mqtt", "chat"], **secured),
+            "guarded": await Server.start(process_request=lambda *_: refusal, **secured),
         }
-        routes = [(f"/{name}", server.port) for name, server in self.servers.items()]
-        self.sluice = Sluice(os.path.join(bin_folder(), "sluice"), [
+        routes = [(f"/{name}", server.uri) for name, server in self.servers.items()]
+        self.sluice = Sluice(os.path.join(bin_folder(most_arguments=2), "sluice"), [
             *routes,
-            ("/headers", self.servers["plain"].port, 'set_header X-Gate "north lock"'),
+            ("/headers", self.servers["plain"].uri, 'set_header X-Gate "north lock"'),
             ("/nobody", free_port()),
-        ])
+        ], top=[certificates.trust()] if TLS_VERSION else [],
+            listen=certificates.listen("server") if TLS_VERSION else [])
         self.sluice.__enter__()
 
     def url(self, target, user=""):
-        return f"ws://{user}127.0.0.1:{self.sluice.port}{target}"
+        scheme = "wss" if TLS_VERSION else "ws"
+        return f"{scheme}://{user}127.0.0.1:{self.sluice.port}{target}"
 
     async def connect(self, target, server=None, user="", **options):
         settings = {"max_size": None, "ping_interval": None, "compression": None,
-                    "open_timeout": 15, **options}
+                    "open_timeout": 15, **self.trusting, **options}
         client = await connect(self.url(target, user), **settings)
         return client, await self.servers[server or target[1:]].accept()
 
@@ -221,7 +232,7 @@ async def echo_on_many(stage, count):
     async def one(index):
         compression = "deflate" if index % 2 == 0 else None
         async with connect(stage.url("/echo"), compression=compression, open_timeout=30,
-                           ping_interval=None) as client:
+                           ping_interval=None, **stage.trusting) as client:
             for turn in range(5):
                 text = f"{index}/{turn} " + "." * (index * turn * 10)
                 await client.send(text)
@@ -240,13 +251,16 @@ async def see_who_asks(stage):
     fields = server.request_headers
     expect_equal(server.path, "/headers/deep?a=1&b=%20x", "target")
     expect_equal(fields.get_all("X-Forwarded-For"), ["127.0.0.1"], "X-Forwarded-For")
-    expect_equal(fields.get_all("X-Forwarded-Proto"), ["http"], "X-Forwarded-Proto")
+    expect_equal(fields.get_all("X-Forwarded-Proto"), ["https" if TLS_VERSION else "http"],
+                 "X-Forwarded-Proto")
     expect_equal(fields.get_all("X-Gate"), ["north lock"], "X-Gate")
     expect_equal(fields.get_all("X-Many"), ["one", "two"], "X-Many")
     expect_equal(fields["Cookie"], "a=b; c=d", "Cookie")
     expect_equal(fields["Origin"], "http://page.example", "Origin")
     expect_equal(fields["Authorization"], "Basic Zm9vOmJhcg==", "Authorization")
-    expect_equal(fields["Host"], f"127.0.0.1:{stage.sluice.port}", "Host")
+    # Toward a server in TLS the name is the server's own (DESIGN.md section 7).
+    host = stage.servers["plain"] if TLS_VERSION else stage.sluice
+    expect_equal(fields["Host"], f"127.0.0.1:{host.port}", "Host")
     expect_equal("websockets" in fields["User-Agent"], True, "User-Agent")
     expect_equal(client.response_headers["X-Served-By"], "lock", "X-Served-By")
     await close_in_order(client, server)
@@ -255,7 +269,7 @@ async def see_who_asks(stage):
 async def be_refused(stage):
     for target, status in (("/guarded", 403), ("/nobody", 502), ("/no/such/route", 404)):
         try:
-            await connect(stage.url(target), open_timeout=15)
+            await connect(stage.url(target), open_timeout=15, **stage.trusting)
         except InvalidStatusCode as refusal:
             expect_equal(refusal.status_code, status, f"status of {target}")
             if status == 403:
@@ -264,7 +278,32 @@ async def be_refused(stage):
             raise AssertionError(f"{target} was accepted")
 
 
+async def agree_on_tls(stage):
+    """Each of the two workers has a session to resume once it was at the server."""
+    full = 0
+    for _ in range(8):
+        ends = await stage.connect("/plain")
+        near, far = [end.transport.get_extra_info("ssl_object") for end in ends]
+        expect_equal([near.version(), far.version()], [TLS_VERSION] * 2, "versions")
+        expect_equal(far.selected_alpn_protocol(), None, "ALPN of a server that has none")
+        full += 0 if far.session_reused else 1
+        await close_in_order(*ends)
+    expect_equal(full <= 2, True, f"{full} full TLS handshakes of 8")
+
+
+async def distrust(stage):
+    try:
+        await connect(stage.url("/plain"), open_timeout=15)
+    except ssl.SSLCertVerificationError as error:
+        expect_equal(error.verify_message, "unable to get local issuer certificate", "reason")
+    else:
+        raise AssertionError("it was trusted without its authority")
+
+
 def all_checks(stage):
+    if TLS_VERSION:
+        yield f"both legs in {TLS_VERSION}, resumed by sluice", agree_on_tls(stage)
+        yield "a client without the authority", distrust(stage)
     on_off = {True: "on", False: "off"}
     for client in (False, True):
         for server in (False, True):
