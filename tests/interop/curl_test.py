@@ -1,5 +1,6 @@
 # curl's handshakes and plain requests through the real binary:
-#   python3 curl_test.py BIN_FOLDER
+#   python3 curl_test.py BIN_FOLDER [tls]
+# With `tls` everything goes over https.
 import os
 import shutil
 import subprocess
@@ -7,12 +8,15 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree stays as it is
 
+from certificates import Certificates  # noqa: E402
 from curl_server import FRAMES, CurlServer  # noqa: E402
 from harness import Sluice, Tally, bin_folder, expect_equal, free_port  # noqa: E402
 
 KEY, ACCEPT = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # RFC 6455 1.3
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
            "Sec-WebSocket-Key": KEY}
+OVER_TLS = sys.argv[2:] == ["tls"]
+SCHEME = "https" if OVER_TLS else "http"
 
 
 class Answer:
@@ -41,17 +45,25 @@ class Answer:
 class Stage:
     def __init__(self):
         self.server = CurlServer()
-        self.sluice = Sluice(os.path.join(bin_folder(), "sluice"), [
+        self.certificates = Certificates() if OVER_TLS else None
+        listen = self.certificates.listen("server") if OVER_TLS else []
+        self.sluice = Sluice(os.path.join(bin_folder(most_arguments=2), "sluice"), [
             ("/server", self.server.port, "close_timeout 300ms"),
             ("/nobody", free_port()),
-        ])
+        ], listen=listen)
 
-    def curl(self, target, *options, fields=None):
+    def url(self, target):
+        return f"{SCHEME}://127.0.0.1:{self.sluice.port}{target}"
+
+    def curl(self, target, *options, fields=None, url=None):
         command = ["curl", "--http1.1", "--silent", "--include", "--no-buffer", "--noproxy", "*",
                    "--max-time", "20"]
+        if OVER_TLS:
+            authority = self.certificates.path("ca.pem")
+            command += ["--cacert", authority, "--proxy-cacert", authority]
         for name, value in (fields or {}).items():
             command += ["--header", f"{name}: {value}"]
-        command += [*options, f"http://127.0.0.1:{self.sluice.port}{target}"]
+        command += [*options, url or self.url(target)]
         environment = {**os.environ, "HOME": self.sluice.folder}  # nobody's .curlrc
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=30,
                               env=environment, check=False)
@@ -77,8 +89,8 @@ class Stage:
         expect_equal(answer.field("Sec-WebSocket-Version"), "13", "Sec-WebSocket-Version")
 
 
-def upgrade(stage, target="/server/ok?a=1&b=%20x", *options):
-    answer = stage.curl(target, *options, fields=UPGRADE)
+def upgrade(stage, target="/server/ok?a=1&b=%20x", *options, url=None):
+    answer = stage.curl(target, *options, fields=UPGRADE, url=url)
     expect_equal(answer.version, "HTTP/1.1", "version")
     expect_equal(answer.status, 101, "status")
     expect_equal(answer.field("Sec-WebSocket-Accept"), ACCEPT, "Sec-WebSocket-Accept")
@@ -98,14 +110,15 @@ def see_request(stage):
     expect_equal(len(named), len(fields), "each field once")
     expect_equal(named["sec-websocket-key"], KEY, "key")
     expect_equal(named["x-forwarded-for"], "127.0.0.1", "X-Forwarded-For")
+    expect_equal(named["x-forwarded-proto"], SCHEME, "X-Forwarded-Proto")
     expect_equal(named["host"], f"127.0.0.1:{stage.sluice.port}", "Host")
     expect_equal(named["user-agent"].startswith("curl/"), True, "User-Agent")
 
 
 def upgrade_in_absolute_form(stage):
     """As to a proxy: `GET http://127.0.0.1:PORT/server/ok`."""
-    proxy = f"http://127.0.0.1:{stage.sluice.port}"
-    upgrade(stage, "/server/absolute", "--noproxy", "", "--proxy", proxy)
+    upgrade(stage, "", "--noproxy", "", "--proxy", stage.url(""),
+            url=f"http://127.0.0.1:{stage.sluice.port}/server/absolute")
     line, fields = stage.server.requests[-1]
     expect_equal(line, "GET /server/absolute HTTP/1.1", "request line")
     expect_equal("proxy-connection" in dict(fields), False, "Proxy-Connection")
@@ -114,8 +127,7 @@ def upgrade_in_absolute_form(stage):
 def ask_plainly(stage):
     stage.expect_upgrade_required("/server/ok")
     stage.expect_upgrade_required("/server/ok", "--http2")  # Upgrade: h2c
-    again = f"http://127.0.0.1:{stage.sluice.port}/server/again"
-    answer = stage.curl("/server/ok", again)
+    answer = stage.curl("/server/ok", stage.url("/server/again"))
     expect_equal((answer.status, answer.exit_status), (426, 0), "the first of two")
     expect_equal(Answer(answer.body[int(answer.field("Content-Length")):], 0).status, 426,
                  "the second of two")
@@ -145,7 +157,8 @@ def send_wrong_handshakes(stage):
     stage.expect_upgrade_required("/server/ok", fields=without_version)
     for key in ("dGhlIHNhbXBsZSBub25jZQ", "c2hvcnQ=", "no base64 at all!!!!!!!!"):
         stage.expect_refused("/server/ok", 400, fields={**UPGRADE, "Sec-WebSocket-Key": key})
-    stage.expect_refused("/server/ok", 400, "--http1.0", fields=UPGRADE)
+    # Over TLS it would ask for http/1.0 in ALPN, and get an alert.
+    stage.expect_refused("/server/ok", 400, "--http1.0", "--no-alpn", fields=UPGRADE)
     stage.expect_refused("/server/ok", 400, fields={**UPGRADE, "Connection": "keep-alive"})
     stage.expect_refused("/server/ok", 400, "--header", "Host;", fields=UPGRADE)
     stage.expect_refused("/server/ok", 400, "--request", "GET", "--data", "x", fields=UPGRADE)
@@ -176,6 +189,20 @@ def be_refused_by_server(stage):
     expect_equal((broken.status, broken.exit_status), (403, 18), "a body that breaks off")
 
 
+def see_tls(stage):
+    """Each version, and an answer only with the right authority."""
+    for version in ("1.2", "1.3"):
+        upgrade(stage, "/server/ok", f"--tlsv{version}", "--tls-max", version)
+    for options, status in (["--cacert", stage.certificates.path("stranger-ca.pem")], 60), \
+                           (["--tls-max", "1.1", "--ciphers", "DEFAULT@SECLEVEL=0"], 35):
+        try:
+            stage.curl("/server/ok", *options, fields=UPGRADE)
+        except AssertionError as error:
+            expect_equal(f"curl ended with {status}" in str(error), True, str(error))
+        else:
+            raise AssertionError(f"{options} went well")
+
+
 CHECKS = {
     "the sample key of RFC 6455": upgrade,
     "what the server sees": see_request,
@@ -195,9 +222,10 @@ def main():
         sys.exit("curl is missing: `.ci/deps test` installs it")
     tally = Tally()
     stage = Stage()
+    checks = {**CHECKS, "versions and trust": see_tls} if OVER_TLS else CHECKS
     with stage.sluice as sluice:
-        for name, run in CHECKS.items():
-            with tally.check(f"curl: {name}"):
+        for name, run in checks.items():
+            with tally.check(f"curl, {SCHEME}: {name}"):
                 run(stage)
         with tally.check("curl: sluice ends in order"):
             sluice.stop()

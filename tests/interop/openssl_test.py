@@ -1,5 +1,5 @@
-# openssl s_client and the real binary: SNI, ALPN, resumption, stapling, client certificates, what is
-# refused; and each suite that OpenSSL knows, one by one.
+# openssl s_client and the real binary: SNI, ALPN, resumption, stapling, client certificates, what
+# is refused; and each suite that OpenSSL knows, one by one.
 #   python3 openssl_test.py BIN_FOLDER
 import os
 import re
@@ -89,8 +89,8 @@ def agree_on_protocol(stage):
 
 
 def resume(stage, version):
-    """From one connection to the next, until both workers have resumed. A session of TLS 1.3 is used
-    once (RFC 8446 C.4), so that each connection must give a new one."""
+    """From one connection to the next, until both workers have resumed. A session of TLS 1.3 is
+    used once (RFC 8446 C.4), so that each connection must give a new one."""
     session, used = [os.path.join(stage.open.folder, name) for name in ("session", "used")]
     output = stage.answered(stage.open, FLAGS[version], "-sess_out", session)
     expect_equal(re.findall(r"^(New|Reused), ", output, re.M), ["New"], "the first one")
