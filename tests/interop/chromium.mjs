@@ -1,5 +1,6 @@
 // Chromium: a headless browser with a folder of its own and one page, which a server here serves.
 // PageSocket is a WebSocket of that page, seen from the test.
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -54,14 +55,33 @@ export class PageSocket {
   }
 }
 
+// Makes the user whose HOME that is trust an authority (PEM): what Chromium reads is a database of
+// NSS.
+function trust(home, authority) {
+  const folder = path.join(home, '.pki', 'nssdb');
+  fs.mkdirSync(folder, { recursive: true });
+  const database = `sql:${folder}`;
+  for (const words of [['-N', '--empty-password'],
+                       ['-A', '-n', 'test authority', '-t', 'C,,', '-i', authority]]) {
+    const done = spawnSync('certutil', [...words, '-d', database],
+                           { encoding: 'utf8', timeout: 30_000 });
+    if (done.error?.code === 'ENOENT') {
+      throw new Error('certutil is missing: `.ci/deps test` installs libnss3-tools');
+    }
+    if (done.status !== 0) throw new Error(`certutil ${words[0]}: ${done.error ?? done.stderr}`);
+  }
+}
+
 export class Chromium {
-  static async start() {
+  // `authority` is a file with one that it trusts besides its own, in PEM form.
+  static async start({ authority } = {}) {
     if (!fs.existsSync(program)) {
       throw new Error(`${program} is missing: \`.ci/deps test\` installs chromium`);
     }
     const browser = new Chromium();
     await browser.#servePage();
     browser.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-chromium-'));
+    if (authority) trust(browser.folder, authority);
     process.on('exit', () => browser.#removeFolder()); // behind playwright's own: Chromium is gone
     browser.context = await load('playwright-core').chromium.launchPersistentContext(
       path.join(browser.folder, 'profile'),

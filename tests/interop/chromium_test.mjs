@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 
 import { Suite, until, within } from './check.mjs';
 import { Chromium } from './chromium.mjs';
+import { closeInOrder, exchangeMessages, openPair } from './chromium_pairs.mjs';
 import { binFolder } from './dependencies.mjs';
-import { someBytes, someText } from './endpoint.mjs';
 import { withSluice } from './sluice.mjs';
 import { Stage } from './stage.mjs';
 
@@ -14,48 +14,7 @@ const suite = new Suite();
 const stage = new Stage();
 let browser;
 
-// A socket of the page over the route of that name, and the server's end of it.
-async function connect(route, options) {
-  const client = await browser.socket(stage.sluice.url(`/${route}`), options);
-  const opened = await client.next('open');
-  return { client, opened, server: await stage.peers[route].accept() };
-}
-
-async function closeInOrder({ client, server }) {
-  await client.close(1000, 'done');
-  assert.deepEqual(await server.closed(), { code: 1000, reason: 'done' });
-  assert.deepEqual(await client.next('close'),
-                   { type: 'close', code: 1000, reason: 'done', wasClean: true });
-}
-
-async function exchangeText({ client, server }, text) {
-  await client.sendText(text);
-  assert.equal((await server.message()) === text, true, 'the server got another text');
-  await server.send(text);
-  assert.equal((await client.message()) === text, true, 'the page got another text');
-}
-
-async function exchangeBytes({ client, server }, bytes, kind) {
-  await client.sendBytes(bytes, { asBlob: kind === 'blob' });
-  assert.equal(Buffer.compare(await server.message(), bytes), 0, 'the server got other bytes');
-  await server.send(bytes);
-  const got = await client.message();
-  assert.equal(got.kind, kind);
-  assert.equal(Buffer.compare(got.bytes, bytes), 0, 'the page got other bytes');
-}
-
-async function exchangeMessages(route, extensions) {
-  for (const kind of ['arraybuffer', 'blob']) {
-    const pair = await connect(route, { binaryType: kind });
-    assert.equal(pair.opened.extensions, extensions);
-    for (const text of ['', 'x', someText(1000)]) await exchangeText(pair, text);
-    for (const length of [0, 1, 126, 65_536]) await exchangeBytes(pair, someBytes(length), kind);
-    await exchangeText(pair, someText(megabyte));
-    await exchangeBytes(pair, someBytes(megabyte), kind);
-    for (let i = 0; i < 5; ++i) await exchangeText(pair, 'the same again and again');
-    await closeInOrder(pair);
-  }
-}
+const connect = (route, options) => openPair(browser, stage, route, options);
 
 async function chooseSubprotocol() {
   const pair = await connect('choosy', { protocols: ['chat', 'mqtt', 'other'] });
@@ -162,12 +121,13 @@ async function leaveAtOnce() {
   });
 }
 
-suite.check('chromium: messages of every kind', () => exchangeMessages('plain', ''));
-suite.check('chromium: messages with compression',
-            () => exchangeMessages('deflate', 'permessage-deflate'));
-suite.check('chromium: compression without context takeover',
-            () => exchangeMessages('fresh', 'permessage-deflate; server_no_context_takeover; ' +
-                                            'client_no_context_takeover'));
+const checkMessages = (what, route, extensions) => suite.check(`chromium: ${what}`, () =>
+  exchangeMessages((options) => connect(route, options), extensions));
+
+checkMessages('messages of every kind', 'plain', '');
+checkMessages('messages with compression', 'deflate', 'permessage-deflate');
+checkMessages('compression without context takeover', 'fresh',
+              'permessage-deflate; server_no_context_takeover; client_no_context_takeover');
 suite.check('chromium: a subprotocol is chosen', chooseSubprotocol);
 suite.check('chromium: the server sees who asks', seeWhoAsks);
 suite.check('chromium: the page answers pings', pingPage);
