@@ -86,9 +86,10 @@ def charts(records, workload):
     if workload.kind == "idle":
         return chart_of(records, workload, "bytes_per_session", "bytes a session", ("none",))
     unit = workload.unit
+    compared = bench_proxies.COMPARED[1:] if workload.tls else bench_proxies.COMPARED[:1]
     return "".join([
         chart_of(records, workload, "cpu_us", f"the proxy's CPU per {unit}, microseconds"),
-        ratio_chart(records, workload, bench_proxies.COMPARED[0]),
+        *(ratio_chart(records, workload, name) for name in compared),
         chart_of(records, workload, "per_second", f"{unit}s a second"),
         chart_of(records, workload, "p50_us", "latency p50, microseconds"),
         chart_of(records, workload, "p99_us", "latency p99, microseconds"),
@@ -103,7 +104,7 @@ def goal_rows(verdicts):
         word = "reached" if verdict["reached"] else "missed"
         note = "" if verdict["clear"] else ", within the spread"
         rows.append(f"<tr><td>{text(verdict['workload'])}</td>"
-                    f"<td>{text(verdict['against'] or 'bytes a session')}</td>"
+                    f"<td>{text(report.opponent(verdict))}</td>"
                     f"<td>{verdict['most']:g}</td><td>{text(report.with_spread(verdict, report.form_of(verdict)))}</td>"
                     f'<td class="{word}">{word}{note}</td></tr>')
     return "".join(rows)

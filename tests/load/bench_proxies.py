@@ -10,6 +10,7 @@ import subprocess
 import bench_proc as proc
 
 NAMES = ("none", "relay-64k", "relay-256k", "nginx", "nginx-tuned", "haproxy", "sluice")
+TLS_NAMES = ("nginx", "nginx-tuned", "haproxy", "sluice")
 COMPARED = ("relay-256k", "nginx-tuned", "haproxy")  # what ratios are taken against
 PACKAGES = {"nginx": "nginx-light", "haproxy": "haproxy"}
 TUNED_BUFFER = "256k"
@@ -48,7 +49,7 @@ http {{
   proxy_read_timeout 1h;
   proxy_send_timeout 1h;
 {tuning}  server {{
-    listen 127.0.0.1:{port};
+    listen 127.0.0.1:{port}{secured};
 {locations}  }}
 }}
 """
@@ -67,14 +68,14 @@ defaults
   timeout server 1h
   timeout tunnel 1h
 frontend front
-  bind 127.0.0.1:{port}
+  bind 127.0.0.1:{port}{secured}
 {choices}  default_backend b0
 """
 SLUICE = """workers {workers}
 error_log {folder}/sluice.log warn
 access_log off
 listen 127.0.0.1:{port}
-"""
+{secured}"""
 
 
 def find(program):
@@ -124,13 +125,16 @@ class Upstream:
 
 
 class Proxy:
-    """One of NAMES before upstreams: the first serves every path, the n-th others under /n."""
+    """One of NAMES before upstreams: the first serves every path, the n-th others under /n. With a
+    certificate (its path and its key's) clients speak TLS to it, and trust it by `trust`."""
 
-    def __init__(self, name, bin_folder, folder, ports, workers=1, cpus=None):
+    def __init__(self, name, bin_folder, folder, ports, workers=1, cpus=None, certificate=None):
         self.name = name
         self.child = None
         self.port = ports[0] if name == "none" else proc.free_port()
         self.ports = ports
+        self.certificate = certificate
+        self.trust = ("--tls-ca", certificate[0]) if certificate else ()
         if name == "none":
             return
         os.makedirs(folder, exist_ok=True)
@@ -152,7 +156,8 @@ class Proxy:
     def url(self, upstream=0):
         if self.name == "none":
             return f"ws://127.0.0.1:{self.ports[upstream]}/"
-        return f"ws://127.0.0.1:{self.port}/" + (f"{upstream}/" if upstream else "")
+        scheme = "wss" if self.certificate else "ws"
+        return f"{scheme}://127.0.0.1:{self.port}/" + (f"{upstream}/" if upstream else "")
 
     def end(self):
         if self.child is not None:
@@ -167,7 +172,7 @@ class Proxy:
             conf = write(folder + "/nginx.conf", nginx_conf(self, folder, min(most - 100, 14000)))
             return [find("nginx"), "-c", conf, "-p", folder, "-e", folder + "/nginx.log"]
         if self.name == "haproxy":
-            conf = write(folder + "/haproxy.cfg", haproxy_conf(self, min(most // 2 - 100, 6000)))
+            conf = write(folder + "/haproxy.cfg", haproxy_conf(self, folder, min(most // 2 - 100, 6000)))
             return [find("haproxy"), "-db", "-f", conf]
         conf = write(folder + "/sluice.conf", sluice_conf(self, folder, workers))
         return [bin_folder + "/sluice", "-c", conf]
@@ -179,26 +184,50 @@ def write(path, text):
     return path
 
 
+def write_private(path, text):
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w",
+              encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
 def nginx_conf(proxy, folder, connections):
     tuning = NGINX_TUNING.format(size=TUNED_BUFFER) if proxy.name == "nginx-tuned" else ""
     locations = "".join(
         f"    location /{number or ''} {{ proxy_pass http://127.0.0.1:{port}; }}\n"
         for number, port in enumerate(proxy.ports))
+    secured = ""
+    if proxy.certificate:
+        secured = " ssl;\n    ssl_certificate {};\n    ssl_certificate_key {};\n" \
+                  "    ssl_protocols TLSv1.2 TLSv1.3".format(*proxy.certificate)
     me = pwd.getpwuid(os.geteuid())
     return NGINX.format(folder=folder, connections=connections, tuning=tuning, port=proxy.port,
-                        locations=locations, user=me.pw_name,
+                        locations=locations, secured=secured, user=me.pw_name,
                         group=grp.getgrgid(me.pw_gid).gr_name)
 
 
-def haproxy_conf(proxy, connections):
+def haproxy_conf(proxy, folder, connections):
+    secured = ""
+    if proxy.certificate:
+        both = "".join(proc.read(path) for path in proxy.certificate)
+        secured = " ssl crt " + write_private(folder + "/site.pem", both)
     numbers = range(len(proxy.ports))
     choices = "".join(f"  use_backend b{n} if {{ path_beg /{n}/ }}\n" for n in numbers if n)
     backends = "".join(f"backend b{n}\n  server s 127.0.0.1:{proxy.ports[n]}\n" for n in numbers)
-    return HAPROXY.format(connections=connections, port=proxy.port, choices=choices) + backends
+    return HAPROXY.format(connections=connections, port=proxy.port, choices=choices,
+                          secured=secured) + backends
 
 
 def sluice_conf(proxy, folder, workers):
     routes = "".join(f"route /{number}\n  proxy_pass ws://127.0.0.1:{port}\n"
                      for number, port in enumerate(proxy.ports) if number)
     routes += f"route /\n  proxy_pass ws://127.0.0.1:{proxy.ports[0]}\n"
-    return SLUICE.format(workers=workers, folder=folder, port=proxy.port) + routes
+    return listening(proxy, folder, workers) + routes
+
+
+def listening(proxy, folder, workers):
+    """sluice's conf but for upstreams and routes."""
+    secured = ""
+    if proxy.certificate:
+        secured = "  tls_certificate {}\n  tls_key {}\n".format(*proxy.certificate)
+    return SLUICE.format(workers=workers, folder=folder, port=proxy.port, secured=secured)

@@ -92,6 +92,13 @@ def idle_table(records, workload):
     return table(rows)
 
 
+def opponent(verdict):
+    """What a goal is measured by."""
+    if not verdict["against"]:
+        return "bytes a session"
+    return verdict["against"] + (", the best" if verdict["better_of"] else "")
+
+
 def title_of(workload):
     if workload.kind == "idle":
         return f"{workload.name}: {workload.text}"
@@ -108,7 +115,7 @@ def goal_table(verdicts):
         word = "reached" if verdict["reached"] else "missed"
         if not verdict["clear"]:
             word += ", within the spread"
-        rows.append([verdict["workload"], verdict["against"] or "bytes a session",
+        rows.append([verdict["workload"], opponent(verdict),
                      f"{verdict['most']:g}", with_spread(verdict, form_of(verdict)), word])
     return table(rows)
 

@@ -6,10 +6,18 @@ import time
 import bench_proc as proc
 import bench_proxies
 import bench_workloads as workloads
+import load_certificate
 
 IDLE_ROUNDS = 2  # memory does not wander as time does
 PROBE_SECONDS = 0.3
 RATE_SHARE = 1 / 3  # of what the slowest proxy does
+
+
+def measures(workload, name):
+    """Whether there is anything to measure of that proxy."""
+    if workload.tls and name not in bench_proxies.TLS_NAMES:
+        return False
+    return workload.kind != "idle" or name != "none"
 
 
 class Runner:
@@ -25,6 +33,7 @@ class Runner:
         self.proxies = {}
         self.rate = 0
         self.rounds_done = 0
+        self.site = None
         cores = sorted(os.sched_getaffinity(0))
         pinned = options.pin and len(cores) > 1
         self.proxy_cpus = {cores[0]} if pinned else None
@@ -65,9 +74,11 @@ class Runner:
     def try_once(self, workload, name, seconds):
         """A record, or None where there is none to be had."""
         try:
+            if not measures(workload, name):
+                return None
             if workload.kind == "idle":
-                return None if name == "none" else self.measure_idle(workload, name)
-            proxy = self.proxies.get((name, workload.upstream))
+                return self.measure_idle(workload, name)
+            proxy = self.proxies.get((name, workload.upstream, workload.tls))
             if proxy is None:
                 return None
             return workloads.measure(self.options.bin, workload, proxy,
@@ -81,7 +92,7 @@ class Runner:
         """Of a fresh proxy: what load left behind in it is not a session's."""
         proxy = self.start(name, workload, "idle")
         try:
-            sessions = workloads.idle_sessions(self.options.quick)
+            sessions = workloads.idle_sessions(workload, self.options.quick)
             return workloads.measure_idle(self.options.bin, workload, proxy, sessions)
         finally:
             proxy.end()
@@ -111,8 +122,8 @@ class Runner:
                 self.upstreams[workload.upstream] = bench_proxies.Upstream(
                     self.options.bin, *workload.upstream, cpus=self.load_cpus)
             for name in self.names:
-                key = name, workload.upstream
-                if key in self.proxies or workload.kind == "idle":
+                key = name, workload.upstream, workload.tls
+                if key in self.proxies or workload.kind == "idle" or not measures(workload, name):
                     continue
                 try:
                     self.proxies[key] = self.start(name, workload, f"{len(self.proxies)}")
@@ -122,4 +133,11 @@ class Runner:
 
     def start(self, name, workload, label):
         return bench_proxies.Proxy(name, self.options.bin, f"{self.folder}/{name}-{label}",
-                                   [self.upstreams[workload.upstream].port], cpus=self.proxy_cpus)
+                                   [self.upstreams[workload.upstream].port], cpus=self.proxy_cpus,
+                                   certificate=self.certificate() if workload.tls else None)
+
+    def certificate(self):
+        """Paths of the one that every proxy shows, and of its key."""
+        if self.site is None:
+            self.site = load_certificate.make(self.folder)
+        return self.site

@@ -90,6 +90,23 @@ def test_bench_measures_connects_rate_and_idle():
     assert [goal["workload"] for goal in document["goals"]] == ["idle"], document["goals"]
 
 
+def test_bench_measures_tls():
+    with tempfile.TemporaryDirectory() as folder:
+        text = run("bench.py", "--quick", "--rounds", "1", "--seconds", "0.2", "--only",
+                   "tls-full,tls-resumed,tls-125,tls-idle", "--proxies", "relay-64k,sluice",
+                   "--out", folder)
+        document = json.loads(proc.read(folder + "/bench.json"))
+        page = Page(proc.read(folder + "/bench.html"))
+    of = {record["workload"]: record for record in document["runs"]}
+    assert len(document["runs"]) == 4 and len(of) == 4, document["runs"]  # the relay has no TLS
+    assert {record["proxy"] for record in of.values()} == {"sluice"}, of
+    assert of["tls-full"]["resumed"] == 0 < of["tls-full"]["full"], of
+    assert of["tls-resumed"]["resumed"] > 0, of
+    assert of["tls-125"]["cpu_us"] > 0 and of["tls-idle"]["bytes_per_session"] > 1024, of
+    assert [goal["workload"] for goal in document["goals"]] == ["tls-idle"], document["goals"]
+    assert "tls-resumed: TLS: resumed handshake" in text and page.open == [], text
+
+
 def test_bench_tells_of_a_proxy_that_does_not_start():
     with tempfile.TemporaryDirectory() as folder:
         for name in ("sluice-echo", "sluice-bench", "bare-relay"):
@@ -122,6 +139,16 @@ def test_goals_are_judged_by_the_median_of_ratios_in_one_round():
     assert not missed["reached"] and missed["clear"] and reached["reached"] and reached["clear"]
     text = bench_report.goal_table(bench_goals.judge(records))
     assert "1.100 (1.000..1.500)   missed" in text and "reached" in text, text
+
+
+def test_goals_against_several_take_the_better_one():
+    records = [{"workload": "tls-125", "proxy": proxy, "round": number, "cpu_us": cpu_us}
+               for proxy, all_us in (("sluice", (8, 9, 9)), ("nginx-tuned", (20, 5, 20)),
+                                     ("haproxy", (10, 10, 12)))
+               for number, cpu_us in enumerate(all_us)]
+    verdict, = bench_goals.judge(records)
+    assert (verdict["against"], verdict["median"], verdict["reached"]) == ("haproxy", 0.8, True)
+    assert "haproxy, the best" in bench_report.goal_table([verdict])
 
 
 # --- many.py and fair.py --------------------------------------------------------------------------

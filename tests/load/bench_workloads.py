@@ -15,6 +15,7 @@ RUN_SECONDS = 60  # beyond what a run measures: then it hangs
 PUSH_CONNECTIONS = 16  # what floods fill into their socket buffers has to be drained at the end
 IDLE_SESSIONS = 5000
 QUICK_IDLE_SESSIONS = 1000
+TLS_IDLE_SESSIONS = 2000
 DESCRIPTORS_BESIDES = 300  # of a proxy, for what is not a session
 
 
@@ -29,6 +30,8 @@ class Workload:
     warm_up: float = 0.0  # seconds at least
     kind: str = "echo"  # echo, push, connect, rate or idle
     quick: bool = False  # belongs to the bounded variant
+    tls: bool = False  # toward the client; the upstream is plain
+    resume: bool = False  # TLS sessions, else every TLS handshake is a full one
 
     @property
     def upstream(self):
@@ -57,6 +60,14 @@ WORKLOADS = (
     Workload("rate", "echo, 125 B, fixed rate", 125, kind="rate"),
     Workload("idle", "idle sessions after one echo each", connections=IDLE_SESSIONS, kind="idle",
              quick=True),
+    Workload("tls-full", "TLS: full handshake, upgrade, close", connections=16, kind="connect",
+             quick=True, tls=True),
+    Workload("tls-resumed", "TLS: resumed handshake, upgrade, close", connections=16,
+             kind="connect", quick=True, tls=True, resume=True),
+    Workload("tls-125", "TLS: echo, 125 B", 125, quick=True, tls=True),
+    Workload("tls-16k", "TLS: echo, 16 KiB", 16 << 10, quick=True, tls=True),
+    Workload("tls-idle", "TLS: idle sessions after one echo each", connections=TLS_IDLE_SESSIONS,
+             kind="idle", quick=True, tls=True),
 )
 
 
@@ -124,7 +135,7 @@ def options_of(workload, seconds, rate=0):
     words = ["--payload", str(workload.payload), "--connections", str(workload.connections),
              "--duration", f"{max(1, round(seconds * 1000))}ms"]
     if workload.kind == "connect":
-        return words + ["--connect-rate", "0"]
+        return words + ["--connect-rate", "0"] + ["--tls-resume"] * workload.resume
     warm_up = max(LEAST_WARM_UP_SECONDS, workload.warm_up, seconds * WARM_UP_SHARE)
     words += ["--warm-up", f"{round(warm_up * 1000)}ms"]
     if workload.kind == "push":
@@ -142,7 +153,8 @@ def measure(bin_folder, workload, proxy, upstream, seconds, rate=0, cpus=None):
         samples[mark] = Sample(pids, [generator.child.pid], [upstream.child.pid])
 
     ready = threading.Event()
-    generator = Generator(bin_folder, proxy.url(), *options_of(workload, seconds, rate), cpus=cpus,
+    generator = Generator(bin_folder, proxy.url(), *proxy.trust,
+                          *options_of(workload, seconds, rate), cpus=cpus,
                           at_mark=lambda mark: (ready.wait(), sample(mark)))
     ready.set()
     result = generator.result()
@@ -157,6 +169,7 @@ def measure(bin_folder, workload, proxy, upstream, seconds, rate=0, cpus=None):
     if proxy.pids() != pids:
         record["errors"] += 1
         record["first_error"] = record["first_error"] or "a process of the proxy ended"
+    check_resumed(workload, result, record)
     if workload.kind == "connect":
         count = result["opened"]
     else:
@@ -165,6 +178,19 @@ def measure(bin_folder, workload, proxy, upstream, seconds, rate=0, cpus=None):
         raise proc.Failure("nothing came back: " + result["first_error"])
     record.update(cpu_figures(samples, bool(pids), count / result["seconds"]))
     return record
+
+
+def check_resumed(workload, result, record):
+    """What was measured must be what the workload's name says."""
+    if workload.kind != "connect" or not workload.tls or not result["tls_handshakes"]:
+        return
+    resumed = record["resumed"] = result["tls_resumed"]
+    full = record["full"] = result["tls_handshakes"] - resumed
+    # Those that began before the first session came could not be resumed.
+    if full > 2 * workload.connections if workload.resume else resumed > 0:
+        record["errors"] += 1
+        record["first_error"] = record["first_error"] or f"{full} handshakes were full ones, " \
+                                                         f"{resumed} resumed"
 
 
 def cpu_figures(samples, proxied, per_second):
@@ -184,10 +210,11 @@ def cpu_figures(samples, proxied, per_second):
     return figures
 
 
-def idle_sessions(quick):
+def idle_sessions(workload, quick):
     """How many of them the descriptor limit permits: a session costs a proxy two."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return min(QUICK_IDLE_SESSIONS if quick else IDLE_SESSIONS, (limit - DESCRIPTORS_BESIDES) // 2)
+    wanted = QUICK_IDLE_SESSIONS if quick else workload.connections
+    return min(wanted, (limit - DESCRIPTORS_BESIDES) // 2)
 
 
 def measure_idle(bin_folder, workload, proxy, sessions):
@@ -201,7 +228,7 @@ def measure_idle(bin_folder, workload, proxy, sessions):
     generators = []
     for count in (sessions // 2, sessions - sessions // 2):
         generators.append(Generator(
-            bin_folder, proxy.url(), "--idle", "--idle-messages", "1", "--payload",
+            bin_folder, proxy.url(), *proxy.trust, "--idle", "--idle-messages", "1", "--payload",
             str(workload.payload), "--connections", str(count), "--duration", "1m"))
         generators[-1].await_mark("begin")
         proc.settle(pids)

@@ -96,7 +96,7 @@ class ManyProxy(bench_proxies.Proxy):
     """sluice with one group of all upstreams, in turn."""
 
     def command(self, bin_folder, folder, workers):
-        conf = bench_proxies.SLUICE.format(workers=workers, folder=folder, port=self.port)
+        conf = bench_proxies.listening(self, folder, workers)
         servers = "".join(f"  server ws://127.0.0.1:{port}\n" for port in self.ports)
         conf += "upstream many\n  idle_timeout 1h\n" + servers + "route /\n  proxy_pass many\n"
         return [bin_folder + "/sluice", "-c", bench_proxies.write(folder + "/sluice.conf", conf)]
