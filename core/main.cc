@@ -9,6 +9,7 @@
 #include "core/conf.h"
 #include "core/master.h"
 #include "protocol/http1.h"
+#include "tls/large_blocks.h"
 
 namespace {
 
@@ -95,6 +96,7 @@ int read_command_line(int count, char** words, CommandLine& line) {
 int main(int count, char** words) {
   CommandLine line;
   if (const int status = read_command_line(count, words, line); status >= 0) return status;
+  sluice::keep_large_blocks_apart();
   sluice::ConfOptions options;
   options.open_files = line.test;
   sluice::ConfOutcome outcome = sluice::load_conf(line.conf, options);

@@ -210,6 +210,10 @@ void unmap_memory(void* memory, size_t bytes) {
   ::munmap(memory, bytes);
 }
 
+void drop_memory(void* memory, size_t bytes) {
+  ::madvise(memory, bytes, MADV_DONTNEED);
+}
+
 uint64_t monotonic_ns() {
   timespec now;
   ::clock_gettime(CLOCK_MONOTONIC, &now);

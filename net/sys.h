@@ -68,6 +68,8 @@ ssize_t recv_with_descriptors(int fd, std::span<uint8_t> bytes, int* fds, size_t
 
 void* map_memory(size_t bytes);
 void unmap_memory(void* memory, size_t bytes);
+// Whole pages of it go back and stay mapped: zeroed when they are touched again.
+void drop_memory(void* memory, size_t bytes);
 
 // --- clock and randomness
 

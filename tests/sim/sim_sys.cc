@@ -151,6 +151,10 @@ void unmap_memory(void* memory, size_t bytes) {
   std::free(memory);
 }
 
+void drop_memory(void* memory, size_t bytes) {
+  std::memset(memory, 0, bytes);
+}
+
 uint64_t monotonic_ns() {
   return sim::world().now_ns();
 }

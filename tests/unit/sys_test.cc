@@ -222,6 +222,17 @@ TEST_CASE("sys: mapped memory is zeroed, also the second time") {
   CHECK(sys::map_memory(SIZE_MAX / 2) == nullptr);
 }
 
+TEST_CASE("sys: memory that was dropped is there, zeroed, beside what was kept") {
+  constexpr size_t page = 64 * 1024;  // or a multiple of one
+  auto* memory = static_cast<uint8_t*>(sys::map_memory(2 * page));
+  REQUIRE(memory != nullptr);
+  std::memset(memory, 0xff, 2 * page);
+  sys::drop_memory(memory, page);
+  CHECK(std::all_of(memory, memory + page, [](uint8_t byte) { return byte == 0; }));
+  CHECK(std::all_of(memory + page, memory + 2 * page, [](uint8_t byte) { return byte == 0xff; }));
+  sys::unmap_memory(memory, 2 * page);
+}
+
 TEST_CASE("sys: clocks go forward and know the century") {
   uint64_t before = sys::monotonic_ns();
   for (int i = 0; i < 1000; ++i) {
