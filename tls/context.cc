@@ -46,8 +46,10 @@ bool apply(const TlsPolicy& policy, SSL_CTX* context) {
   split_ciphers(policy.ciphers, suites, suites_13);
   suites += ":!aNULL:!eNULL";
   SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-  // An idle connection keeps no buffers.
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // An idle connection keeps no buffers: its transport frees them, once a call, where
+  // SSL_MODE_RELEASE_BUFFERS would do so for every record, and leave one behind for every ticket.
+  SSL_CTX_clear_mode(context, SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_mode(context, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   const int lowest = policy.protocols.tls12 ? TLS1_2_VERSION : TLS1_3_VERSION;
   const int highest = policy.protocols.tls13 ? TLS1_3_VERSION : TLS1_2_VERSION;
   return SSL_CTX_set_min_proto_version(context, lowest) == 1 &&

@@ -46,6 +46,11 @@ std::span<const uint8_t> view_of(const HeldBytes& held) {
   return {held.first(), held.size()};
 }
 
+// SSL_get_error looks at the queue. Emptying an empty one costs ten times as much as asking.
+void forget_errors() {
+  if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
 bool is_upper_case(uint8_t byte) {
   return byte >= 'A' && byte <= 'Z';
 }
@@ -227,7 +232,7 @@ Io::State TlsTransport::read_records(std::span<const iovec> pieces, Io& io) {
     auto* const at = static_cast<uint8_t*>(pieces[piece].iov_base) + into_piece;
     const size_t free = pieces[piece].iov_len - into_piece;
     size_t taken = 0;
-    ERR_clear_error();
+    if (io.bytes > 0) forget_errors();
     if (SSL_read_ex(ssl_, at, free, &taken) != 1) {
       const int wanted = SSL_get_error(ssl_, 0);
       if (wanted == SSL_ERROR_ZERO_RETURN) return Io::State::ended;
@@ -298,7 +303,7 @@ size_t TlsTransport::encrypt(std::span<const iovec> pieces, size_t skipped) {
     const size_t count = std::min(most - done, most_plaintext_bytes);
     const uint8_t* const bytes = contiguous(pieces, skipped + done, count);
     size_t written = 0;
-    ERR_clear_error();
+    if (done > 0) forget_errors();
     if (SSL_write_ex(ssl_, bytes, count, &written) != 1) {
       fail_with_openssl();
       return done;
@@ -355,7 +360,7 @@ size_t TlsTransport::send_some(std::span<const uint8_t> bytes) {
 }
 
 void TlsTransport::begin_call() {
-  ERR_clear_error();
+  forget_errors();
   window = view_of(unread_);
   window_ended = input_ended_;
   outgoing_bytes = 0;
@@ -373,6 +378,7 @@ void TlsTransport::end_call() {
     unread_.append(window);
   }
   window = {};
+  SSL_free_buffers(ssl_);  // unless a part of a record is in them
 }
 
 // The first failure counts.
