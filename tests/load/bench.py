@@ -25,7 +25,7 @@ import bench_runner
 from bench_workloads import WORKLOADS
 
 ROUNDS, SECONDS = 5, 1.5
-QUICK_ROUNDS, QUICK_SECONDS = 3, 0.7
+QUICK_ROUNDS, QUICK_SECONDS = 3, 0.5
 QUICK_MOST_SECONDS = 150  # then no round is begun: with its end and the report under three minutes
 
 

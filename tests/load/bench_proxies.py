@@ -11,6 +11,7 @@ import bench_proc as proc
 
 NAMES = ("none", "relay-64k", "relay-256k", "nginx", "nginx-tuned", "haproxy", "sluice")
 TLS_NAMES = ("nginx", "nginx-tuned", "haproxy", "sluice")
+QUICK_TLS_NAMES = ("nginx-tuned", "haproxy", "sluice")
 COMPARED = ("relay-256k", "nginx-tuned", "haproxy")  # what ratios are taken against
 PACKAGES = {"nginx": "nginx-light", "haproxy": "haproxy"}
 TUNED_BUFFER = "256k"

@@ -13,13 +13,6 @@ PROBE_SECONDS = 0.3
 RATE_SHARE = 1 / 3  # of what the slowest proxy does
 
 
-def measures(workload, name):
-    """Whether there is anything to measure of that proxy."""
-    if workload.tls and name not in bench_proxies.TLS_NAMES:
-        return False
-    return workload.kind != "idle" or name != "none"
-
-
 class Runner:
     """Keeps one proxy of each name before each upstream, and collects a record for each run."""
 
@@ -44,19 +37,29 @@ class Runner:
         self.start_all(chosen)
         longest = 0.0
         for round_number in range(rounds):
-            begin = time.monotonic()
+            begin, idle_seconds = time.monotonic(), 0.0
             if deadline is not None and round_number and begin + longest > deadline:
                 proc.say(f"bench: time is over after {round_number} of {rounds} rounds")
                 break
             for workload in chosen:
-                if workload.kind != "idle" or round_number < IDLE_ROUNDS:
+                if workload.kind != "idle":
                     self.run_workload(workload, round_number)
+                elif round_number < (1 if self.options.quick else IDLE_ROUNDS):
+                    idle_seconds -= time.monotonic()
+                    self.run_workload(workload, round_number)
+                    idle_seconds += time.monotonic()
             self.rounds_done += 1
-            longest = max(longest, time.monotonic() - begin)
+            longest = max(longest, time.monotonic() - begin - idle_seconds)
+
+    def measures(self, workload, name):
+        """Whether there is anything to measure of that proxy."""
+        speaks_tls = bench_proxies.QUICK_TLS_NAMES if self.options.quick \
+            else bench_proxies.TLS_NAMES
+        if workload.tls and name not in speaks_tls:
+            return False
+        return workload.kind != "idle" or name != "none"
 
     def run_workload(self, workload, round_number):
-        if workload.kind == "idle" and self.options.quick and round_number:
-            return
         if workload.kind == "rate" and not self.rate:
             self.choose_rate(workload)
         names = self.names if round_number % 2 == 0 else self.names[::-1]
@@ -74,7 +77,7 @@ class Runner:
     def try_once(self, workload, name, seconds):
         """A record, or None where there is none to be had."""
         try:
-            if not measures(workload, name):
+            if not self.measures(workload, name):
                 return None
             if workload.kind == "idle":
                 return self.measure_idle(workload, name)
@@ -123,7 +126,8 @@ class Runner:
                     self.options.bin, *workload.upstream, cpus=self.load_cpus)
             for name in self.names:
                 key = name, workload.upstream, workload.tls
-                if key in self.proxies or workload.kind == "idle" or not measures(workload, name):
+                idle = workload.kind == "idle"  # has a fresh proxy each time
+                if key in self.proxies or idle or not self.measures(workload, name):
                     continue
                 try:
                     self.proxies[key] = self.start(name, workload, f"{len(self.proxies)}")
