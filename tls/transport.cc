@@ -191,8 +191,6 @@ Io TlsTransport::recv(std::span<const iovec> pieces) {
   if (failed_) return Io{0, Io::State::failed, false, error_};
   begin_call();
   io.state = read_records(pieces, io);
-  // A ticket that came lets OpenSSL make a buffer for an answer, which none gives back (16 KiB).
-  SSL_free_buffers(ssl_);
   end_call();
   if (outgoing_bytes > 0) flush();  // an alert, an answer to a key update
   if (unsent_.size() > most_held_bytes) {
@@ -378,7 +376,8 @@ void TlsTransport::end_call() {
     unread_.append(window);
   }
   window = {};
-  SSL_free_buffers(ssl_);  // unless a part of a record is in them
+  // Unless a part of a record is in them. One for an answer is made for every ticket, too.
+  SSL_free_buffers(ssl_);
 }
 
 // The first failure counts.
