@@ -26,7 +26,10 @@ TOP_LEVEL = {
 # Conditional compilation is for the file whose point it is; platforms are chosen by CMake.
 CONDITIONALS_ALLOWED = {"net/check.h"}
 
-# Sources of net/ and protocol/ without a NAME_test.cc in tests/unit: what tests them instead.
+# How the unit test of a source file begins its name; tls/ shares names with net/.
+TESTED_LAYERS = {"net": "", "protocol": "", "tls": "tls_"}
+
+# Sources of these layers without a NAME_test.cc in tests/unit: what tests them instead.
 TESTED_ELSEWHERE = {
     "net/poller_epoll.cc": "tests/unit/poller_test.cc",  # asks whichever poller was built
     "net/poller_kqueue.cc": "tests/kqueue",  # is not built on Linux, but there over an emulation
@@ -288,8 +291,9 @@ def check_tree(tree):
         layer, _, name = path.partition("/")
         if layer not in TOP_LEVEL and not layer.startswith("."):
             tree.report(path, 1, "does not belong at the top level")
-        if layer in ("net", "protocol") and name.endswith(".cc"):
-            test = TESTED_ELSEWHERE.get(path, f"tests/unit/{name[:-3]}_test.cc")
+        if layer in TESTED_LAYERS and name.endswith(".cc"):
+            own = f"tests/unit/{TESTED_LAYERS[layer]}{name[:-3]}_test.cc"
+            test = TESTED_ELSEWHERE.get(path, own)
             if not any(file == test or file.startswith(test + "/") for file in tree.files):
                 tree.report(path, 1, f"has no {test}")
 

@@ -1,0 +1,163 @@
+// Session tickets: sealed by one set of keys and opened by it, through one rotation and no further,
+// at every context that shows the same certificate.
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <string>
+
+#include "tests/unit/tls_testing.h"
+#include "tls/tickets.h"
+
+namespace sluice {
+namespace {
+
+using testing::Conversation;
+using testing::make_client;
+using testing::make_server;
+using testing::server_settings;
+
+// Keys of the process are left as they were found: others' tests have sessions, too.
+struct FreshKeys {
+  FreshKeys() { use_ticket_keys(keys); }
+  void rotate() {
+    rotate_ticket_keys(keys);
+    use_ticket_keys(keys);
+  }
+  TicketKeys keys = make_ticket_keys();
+};
+
+// Opens a conversation and says whether it resumed the session in the slot, which then holds the
+// latest one.
+bool resumes(const TlsServer& server, const TlsClient& client, TlsSessionSlot& slot) {
+  Conversation conversation(server, client, "a.example", &slot);
+  conversation.open();
+  CHECK(conversation.client->resumed() == conversation.server->resumed());
+  CHECK(testing::send_text(*conversation.client, "in use").bytes == 6);
+  conversation.carry();
+  CHECK(testing::receive_all(*conversation.server) == "in use");
+  // With TLS 1.2 OpenSSL tells of a session's new ticket only where it is looked for.
+  SSL* const ssl = conversation.client->ssl();
+  if (SSL_version(ssl) == TLS1_2_VERSION) slot.keep(SSL_get1_session(ssl));
+  return conversation.server->resumed();
+}
+
+std::unique_ptr<TlsClient> client_of(bool tls13) {
+  TlsClientSettings settings = testing::client_settings();
+  settings.policy.protocols = {!tls13, tls13};
+  return make_client(settings);
+}
+
+TEST_CASE("tickets: keys are random, and rotation moves the current one on") {
+  TicketKeys keys = make_ticket_keys();
+  const TicketKeys others = make_ticket_keys();
+  CHECK(keys.current.name != others.current.name);
+  CHECK(keys.current.cipher_key != others.current.cipher_key);
+  CHECK(keys.current.mac_key != others.current.mac_key);
+  CHECK(keys.current.name != keys.previous.name);
+  const TicketKey first = keys.current;
+  rotate_ticket_keys(keys);
+  CHECK(keys.previous.name == first.name);
+  CHECK(keys.previous.cipher_key == first.cipher_key);
+  CHECK(keys.previous.mac_key == first.mac_key);
+  CHECK(keys.current.name != first.name);
+  CHECK(keys.current.cipher_key != first.cipher_key);
+  CHECK(keys.current.mac_key != first.mac_key);
+}
+
+TEST_CASE("tickets: a session is resumed, by another worker's context as well") {
+  const FreshKeys keys;
+  for (const bool tls13 : {false, true}) {
+    CAPTURE(tls13);
+    const auto client = client_of(tls13);
+    TlsSessionSlot slot;
+    CHECK_FALSE(resumes(*make_server(), *client, slot));
+    CHECK(resumes(*make_server(), *client, slot));
+    CHECK(resumes(*make_server(), *client, slot));
+  }
+}
+
+TEST_CASE("tickets: they live through one rotation, which renews them") {
+  FreshKeys keys;
+  const auto server = make_server();
+  for (const bool tls13 : {false, true}) {
+    CAPTURE(tls13);
+    const auto client = client_of(tls13);
+    TlsSessionSlot slot;
+    CHECK_FALSE(resumes(*server, *client, slot));
+    for (int i = 0; i < 3; ++i) {
+      keys.rotate();
+      CHECK(resumes(*server, *client, slot));  // sealed with the key before, sealed anew
+    }
+    keys.rotate();
+    keys.rotate();
+    CHECK_FALSE(resumes(*server, *client, slot));  // a whole TLS handshake, and no failure
+    CHECK(resumes(*server, *client, slot));
+  }
+}
+
+TEST_CASE("tickets: those of other keys are unknown and do no harm") {
+  for (const bool tls13 : {false, true}) {
+    const FreshKeys ours;
+    const auto server = make_server();
+    const auto client = client_of(tls13);
+    TlsSessionSlot slot;
+    CHECK_FALSE(resumes(*server, *client, slot));
+    FreshKeys theirs;
+    CHECK_FALSE(resumes(*server, *client, slot));
+    // A name that is known with another key behind it: the seal does not fit.
+    TicketKeys forged = theirs.keys;
+    forged.current.mac_key[0] ^= 1;
+    use_ticket_keys(forged);
+    CHECK_FALSE(resumes(*server, *client, slot));
+  }
+}
+
+TEST_CASE("tickets: one is good only where the same certificate and the same demands stand") {
+  const FreshKeys keys;
+  for (const bool tls13 : {false, true}) {
+    CAPTURE(tls13);
+    const auto client = client_of(tls13);
+    TlsSessionSlot slot;
+    CHECK_FALSE(resumes(*make_server(), *client, slot));
+    const auto another =
+        make_server(testing::showing(testing::test_authority().issue("b", "DNS:a.example")));
+    CHECK_FALSE(resumes(*another, *client, slot));
+    CHECK(resumes(*another, *client, slot));
+    CHECK_FALSE(resumes(*make_server(), *client, slot));
+    TlsServerSettings asking = server_settings();
+    asking.verify_client = VerifyClient::optional;
+    asking.client_authorities = testing::test_authority().pem();
+    CHECK_FALSE(resumes(*make_server(std::move(asking)), *client, slot));
+  }
+}
+
+TEST_CASE("tickets: with a lifetime of 0 there are none") {
+  const FreshKeys keys;
+  for (const bool tls13 : {false, true}) {
+    CAPTURE(tls13);
+    TlsServerSettings settings = server_settings();
+    settings.ticket_lifetime_s = 0;
+    const auto server = make_server(std::move(settings));
+    const auto client = client_of(tls13);
+    TlsSessionSlot slot;
+    CHECK_FALSE(resumes(*server, *client, slot));
+    CHECK_FALSE(resumes(*server, *client, slot));
+  }
+}
+
+TEST_CASE("tickets: the client is told how long one is good") {
+  const FreshKeys keys;
+  for (const bool tls13 : {false, true}) {
+    CAPTURE(tls13);
+    TlsServerSettings settings = server_settings();
+    settings.ticket_lifetime_s = 1'234;
+    const auto client = client_of(tls13);
+    TlsSessionSlot slot;
+    CHECK_FALSE(resumes(*make_server(std::move(settings)), *client, slot));
+    REQUIRE(slot.session() != nullptr);
+    CHECK(SSL_SESSION_get_ticket_lifetime_hint(slot.session()) == 1'234);
+  }
+}
+
+}  // namespace
+}  // namespace sluice
