@@ -73,15 +73,18 @@ struct Settings {
   std::optional<std::string> tls_ca;  // PEM
   std::optional<bool> tls_verify;
   std::optional<std::string> tls_server_name;
-  std::optional<Credentials> tls_client_credentials;  // the key comes with a line of its own
+  // The key comes with a line of its own; without a certificate where its line is wrong.
+  std::optional<Credentials> tls_client_credentials;
   std::vector<HeaderSetting> set_headers;
   std::vector<std::string> remove_headers;
 };
 
-// A tls_certificate, with the tls_key and tls_stapling_file behind it.
+// A tls_certificate, with the tls_key and tls_stapling_file behind it. Without a certificate where
+// its line is wrong: what belongs to it still finds its place.
 struct CertificateDraft {
   Credentials credentials;
   Place place;
+  bool key_given = false;
 };
 
 struct SectionDraft {
@@ -113,7 +116,12 @@ struct ConfDraft {
 // Collects errors and brings them into reading order.
 class ConfErrors {
  public:
+  // Says it once, though several sections may inherit what is wrong.
   void add(const Place& place, std::string what) {
+    const bool told = std::any_of(found_.begin(), found_.end(), [&](const Found& each) {
+      return each.order == place.order && each.error.what == what;
+    });
+    if (told) return;
     found_.push_back({place.order, ConfError{place.file, place.line, std::move(what)}});
   }
   bool empty() const { return found_.empty(); }

@@ -19,11 +19,16 @@ void take(const SectionDraft& section, const ConfDraft& draft, Field field, Valu
   }
 }
 
+// Those complain themselves where no certificate stands before them.
+bool belongs_to_certificate(std::string_view directive) {
+  return directive == "tls_key" || directive == "tls_stapling_file";
+}
+
 // The first of the section's TLS lines; null where it has none.
 const Place* tls_line(const SectionDraft& section, std::string_view& name) {
   const Place* first = nullptr;
   for (const auto& [directive, place] : section.given) {
-    if (!directive->name.starts_with("tls_")) continue;
+    if (!directive->name.starts_with("tls_") || belongs_to_certificate(directive->name)) continue;
     if (first != nullptr && first->order < place.order) continue;
     first = &place;
     name = directive->name;
@@ -52,13 +57,11 @@ std::vector<Credentials> credentials_of(SectionDraft& section, ConfErrors& error
   std::vector<Credentials> credentials;
   bool whole = true;
   for (CertificateDraft& each : section.certificates) {
-    if (each.credentials.key == nullptr) {
-      // Where a key's own line is wrong, that was told.
-      if (section.given.count(find_directive("tls_key")) == 0 || section.certificates.size() > 1) {
-        errors.add(each.place, "tls_certificate: its tls_key is missing behind it");
-      }
-      whole = false;
+    // Where its own line or its key's is wrong, that was told.
+    if (each.credentials.certificate != nullptr && !each.key_given) {
+      errors.add(each.place, "tls_certificate: its tls_key is missing behind it");
     }
+    whole = whole && each.credentials.key != nullptr;
     credentials.push_back(std::move(each.credentials));
   }
   if (!whole) credentials.clear();
@@ -86,8 +89,10 @@ std::unique_ptr<TlsServer> resolve_tls_server(ConfDraft& draft, SectionDraft& se
   take(section, draft, &Settings::tls_verify_client, settings.verify_client);
   settings.ticket_lifetime_s = (draft.config.tls_ticket_lifetime_ms + 999) / 1000;
   if (settings.verify_client != VerifyClient::off && settings.client_authorities.empty()) {
-    errors.add(place_of(section, "tls_verify_client"),
-               "tls_verify_client needs a tls_client_ca to verify with");
+    if (section.given.count(find_directive("tls_client_ca")) == 0) {  // else its line was wrong
+      errors.add(place_of(section, "tls_verify_client"),
+                 "tls_verify_client needs a tls_client_ca to verify with");
+    }
     return nullptr;
   }
   if (settings.verify_client == VerifyClient::off && section.settings.tls_client_ca) {
@@ -122,7 +127,8 @@ std::unique_ptr<TlsClient> resolve_tls_client(const ConfDraft& draft, const Sect
     const auto& credentials = level->settings.tls_client_credentials;
     if (!credentials || settings.credentials != nullptr) continue;
     if (credentials->key == nullptr) {
-      if (level->given.count(find_directive("tls_client_key")) == 0) {
+      if (credentials->certificate != nullptr &&
+          level->given.count(find_directive("tls_client_key")) == 0) {
         errors.add(place_of(*level, "tls_client_certificate"),
                    "tls_client_certificate: its tls_client_key is missing behind it");
       }

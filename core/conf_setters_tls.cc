@@ -16,6 +16,7 @@ namespace {
 
 constexpr size_t most_pem_bytes = 4 << 20;  // a whole system's authorities are 200 KiB
 constexpr size_t most_key_bytes = 64 << 10;
+constexpr size_t most_name_bytes = TLSEXT_MAXLEN_host_name;
 
 std::string read_named_file(const SetterCall& call) {
   const Word& word = call.word(1);
@@ -64,43 +65,53 @@ void read_key(const SetterCall& call, Credentials& credentials) {
       throw ConfProblem{quoted(word.text) + ": a key is at most 64k"};
     }
   }
+  if (credentials.certificate == nullptr) return;  // nothing to compare with, which was told
   if (const Status read = parse_private_key(secret.view(), credentials); !read.ok()) {
     refuse_file(word, read.fault());
   }
 }
 
 // What tls_key and tls_stapling_file belong to.
-Credentials& latest_certificate(const SetterCall& call) {
+CertificateDraft& latest_certificate(const SetterCall& call) {
   if (call.section.certificates.empty()) {
     throw ConfProblem{"it stands behind the tls_certificate that it belongs to"};
   }
-  return call.section.certificates.back().credentials;
+  return call.section.certificates.back();
+}
+
+[[noreturn]] void refuse_second(const SetterCall& call, const CertificateDraft& certificate,
+                                const char* what) {
+  throw ConfProblem{"the tls_certificate " + seen_from(call.statement.place, certificate.place) +
+                    " has its " + what + " already"};
 }
 
 }  // namespace
 
 void tls_certificate(const SetterCall& call) {
-  call.section.certificates.push_back({read_certificates(call), call.statement.place});
+  CertificateDraft& certificate = call.section.certificates.emplace_back();
+  certificate.place = call.statement.place;
+  certificate.credentials = read_certificates(call);
 }
 
 void tls_key(const SetterCall& call) {
-  Credentials& credentials = latest_certificate(call);
-  if (credentials.key != nullptr) {
-    throw ConfProblem{"the tls_certificate " +
-                      seen_from(call.statement.place, call.section.certificates.back().place) +
-                      " has its key already"};
-  }
-  read_key(call, credentials);
+  CertificateDraft& certificate = latest_certificate(call);
+  if (certificate.key_given) refuse_second(call, certificate, "key");
+  certificate.key_given = true;
+  read_key(call, certificate.credentials);
 }
 
 void tls_stapling_file(const SetterCall& call) {
-  Credentials& credentials = latest_certificate(call);
+  CertificateDraft& certificate = latest_certificate(call);
+  Credentials& credentials = certificate.credentials;
+  if (!credentials.ocsp_response.empty()) refuse_second(call, certificate, "response");
   const Status parsed = parse_ocsp_response(read_named_file(call), credentials);
   if (!parsed.ok()) refuse_file(call.word(1), parsed.fault());
 }
 
 void tls_client_certificate(const SetterCall& call) {
-  call.section.settings.tls_client_credentials = read_certificates(call);
+  auto& credentials = call.section.settings.tls_client_credentials;
+  credentials.emplace();
+  credentials = read_certificates(call);
 }
 
 void tls_client_key(const SetterCall& call) {
@@ -133,7 +144,8 @@ void tls_verify_client(const SetterCall& call) {
 void tls_server_name(const SetterCall& call) {
   const Word& word = call.word(1);
   const Result<Authority> authority = parse_authority(word.value);
-  if (!authority.ok() || authority.value().host.size() != word.value.size() ||
+  if (!authority.ok() || word.value.size() > most_name_bytes ||
+      authority.value().host.size() != word.value.size() ||
       word.value.find_first_of("[*") != std::string::npos) {
     throw ConfProblem{quoted(word.text) + " is not a host's name"};
   }
@@ -156,9 +168,8 @@ void tls_protocols(const SetterCall& call) {
 
 void tls_ciphers(const SetterCall& call) {
   const Word& word = call.word(1);
-  const std::string unknown = unknown_cipher(word.value);
-  if (word.value.empty() || !unknown.empty()) {
-    const std::string& shown = word.expanded() ? word.text : unknown;
+  if (const std::optional<std::string> unknown = unknown_cipher(word.value)) {
+    const std::string& shown = word.expanded() ? word.text : *unknown;
     throw ConfProblem{"there is no cipher " + quoted(shown) +
                       "; write OpenSSL's names, joined by \":\""};
   }

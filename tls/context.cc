@@ -259,7 +259,7 @@ std::unique_ptr<TlsTransport> TlsClient::connect(int fd, const std::string& host
   return transport;
 }
 
-std::string unknown_cipher(const std::string& ciphers) {
+std::optional<std::string> unknown_cipher(const std::string& ciphers) {
   const ContextPtr context(SSL_CTX_new(TLS_method()));
   for (size_t at = 0; at <= ciphers.size();) {
     const size_t end = std::min(ciphers.find(':', at), ciphers.size());
@@ -272,7 +272,7 @@ std::string unknown_cipher(const std::string& ciphers) {
     if (!known) return name;
     at = end + 1;
   }
-  return "";
+  return std::nullopt;
 }
 
 X509_STORE* system_authorities() {

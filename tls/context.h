@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -89,8 +90,8 @@ class TlsClient {
   bool verify_ = true;
 };
 
-// Whether OpenSSL knows every name in a ':'-separated list of ciphers; "" or the first unknown one.
-std::string unknown_cipher(const std::string& ciphers);
+// The first name in a ':'-separated list of ciphers that OpenSSL does not know; "" is none either.
+std::optional<std::string> unknown_cipher(const std::string& ciphers);
 
 // The trust anchors of the system; null where it has none. Made once.
 X509_STORE* system_authorities();

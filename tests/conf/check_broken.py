@@ -5,11 +5,13 @@ the .expected file; also checks that the confs that come with sluice are good.
     tests/conf/check_broken.py BIN_FOLDER
 
 In an .expected file FILE stands for the conf's name, but not behind "(" or "|": there it is a
-directive's argument. Confs are read from inside their folder, so that messages hold no other path.
+directive's argument. Confs are read from inside a copy of their folder, so that messages hold no
+other path; in there certificates and keys are made, which nobody wants in a repository.
 """
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -55,17 +57,63 @@ def difference(wanted_status, wanted, status, shown):
     return "\n".join(problems)
 
 
+def make_certificate(folder, name, host):
+    """NAME.pem, signed by its own NAME.key, which its owner alone may read."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}", "-days", "2",
+         "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem"],
+        check=True, capture_output=True, timeout=60,
+    )
+    (folder / f"{name}.key").chmod(0o600)
+
+
+def make_tls_files(folder):
+    """What the confs about TLS name under tls/, good and bad."""
+    folder.mkdir()
+    make_certificate(folder, "site", "a.example")
+    make_certificate(folder, "other", "b.example")
+    key = (folder / "site.key").read_bytes()
+    locked = subprocess.run(
+        ["openssl", "pkcs8", "-topk8", "-passout", f"pass:{SECRET}", "-in", folder / "site.key"],
+        check=True, capture_output=True, timeout=60,
+    ).stdout
+    certificate = (folder / "site.pem").read_bytes()
+    cut = certificate[:200] + b"\n-----END CERTIFICATE-----\n"
+    # RFC 6960 4.2.1: an OCSPResponse that holds its status alone, 0 for success, 3 for try later.
+    contents = {
+        "loose.key": key,
+        "locked.key": locked,
+        "large.key": b"#" * 70_000 + key,
+        "text.pem": f"{SECRET}\n".encode(),
+        "cut.pem": cut,
+        "site.ocsp": bytes.fromhex("30030a0100"),
+        "later.ocsp": bytes.fromhex("30030a0103"),
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+        (folder / name).chmod(0o644 if name == "loose.key" else 0o600)
+
+
 def broken_cases(sluice):
-    confs = sorted(BROKEN.glob("*.conf"))
+    with tempfile.TemporaryDirectory() as parent:
+        folder = pathlib.Path(parent) / "broken"
+        shutil.copytree(BROKEN, folder)
+        make_tls_files(folder / "tls")
+        yield from cases_in(sluice, folder)
+
+
+def cases_in(sluice, folder):
+    confs = sorted(folder.glob("*.conf"))
     for conf in confs:
         expected = conf.with_suffix(".expected")
         if not expected.exists():
             yield conf.name, "its .expected file is missing"
             continue
         wanted = re.sub(r"(?<![(|])FILE", conf.name, expected.read_text("utf-8"))
-        status, shown = check_conf(sluice, conf.name, BROKEN)
+        status, shown = check_conf(sluice, conf.name, folder)
         yield conf.name, difference(1, wanted, status, shown)
-    for expected in BROKEN.glob("*.expected"):
+    for expected in folder.glob("*.expected"):
         if not expected.with_suffix(".conf").exists():
             yield expected.name, "its conf is missing"
     few = "" if len(confs) >= LEAST_BROKEN else f"only {len(confs)} of at least {LEAST_BROKEN}"

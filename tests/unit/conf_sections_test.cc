@@ -167,15 +167,12 @@ TEST_CASE("conf sections: what is no server's URI") {
   for (const Row& row : rows) {
     CHECK(errors_in(conf_of("upstream up\nserver " + std::string(row.given))) ==
           "2: server: \"" + std::string(row.given) + "\" is not a server's URI (" +
-              std::string(row.why) + "); write ws[s]://HOST:PORT/PATH or ws[s]://unix:/SOCKET:/PATH\n");
+              std::string(row.why) +
+              "); write ws[s]://HOST:PORT/PATH or ws[s]://unix:/SOCKET:/PATH\n");
   }
   const std::string server = "2: server: \"";
   CHECK(errors_in(conf_of("upstream up\nserver ws://127.0.0.1:0")) ==
         server + "ws://127.0.0.1:0\": the port must be 1 to 65535\n");
-  CHECK(errors_in(conf_of("upstream up\nserver wss://127.0.0.1")) ==
-        server +
-            "wss://127.0.0.1\": TLS to upstreams is not there yet in this version; use "
-            "ws://\n");
   CHECK(errors_in(conf_of("upstream up\nserver ws://a..b:1")) ==
         server + "ws://a..b:1\": the host cannot be found (no such host)\n");
   const std::string long_socket = "ws://unix:/" + std::string(80, 'x') + std::string(40, 'y');
@@ -237,8 +234,8 @@ TEST_CASE("conf sections: proxy_pass that leads nowhere") {
                      target);
   };
   const std::string neither =
-      "\" is neither an upstream's name nor a server's URI; write ws://HOST:PORT/PATH or "
-      "ws://unix:/SOCKET:/PATH\n";
+      "\" is neither an upstream's name nor a server's URI; write ws[s]://HOST:PORT/PATH or "
+      "ws[s]://unix:/SOCKET:/PATH\n";
   CHECK(errors("chat") == "");
   CHECK(errors("chta") == "5: proxy_pass: there is no upstream \"chta\", did you mean \"chat\"?\n");
   CHECK(errors("Chat") == "5: proxy_pass: there is no upstream \"Chat\", did you mean \"chat\"?\n");

@@ -41,6 +41,13 @@ class TestFolder {
     std::ofstream(file, std::ios::binary) << content;
     return file.string();
   }
+  // The same for a private key.
+  std::string write_key(const std::string& name, std::string_view content) const {
+    const std::string file = write(name, content);
+    std::filesystem::permissions(
+        file, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    return file;
+  }
 
  private:
   std::string path_;

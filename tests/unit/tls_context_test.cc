@@ -178,8 +178,11 @@ TEST_CASE("tls server: weak suites are not there, and tls_ciphers leaves what it
 }
 
 TEST_CASE("tls: every name of a list of ciphers must be known") {
-  CHECK(unknown_cipher("ECDHE-RSA-AES128-GCM-SHA256") == "");
-  CHECK(unknown_cipher("ECDHE-RSA-AES128-GCM-SHA256:TLS_AES_128_GCM_SHA256") == "");
+  CHECK(unknown_cipher("ECDHE-RSA-AES128-GCM-SHA256") == std::nullopt);
+  CHECK(unknown_cipher("ECDHE-RSA-AES128-GCM-SHA256:TLS_AES_128_GCM_SHA256") == std::nullopt);
+  CHECK(unknown_cipher("") == "");
+  CHECK(unknown_cipher("ECDHE-RSA-AES128-GCM-SHA256:") == "");
+  CHECK(unknown_cipher("ECDHE-RSA-AES128-GCM-SHA256::TLS_AES_128_GCM_SHA256") == "");
   CHECK(unknown_cipher("ECDHE-RSA-AES128-GCM-SHA256:ROT13") == "ROT13");
   CHECK(unknown_cipher("TLS_ROT13:TLS_AES_128_GCM_SHA256") == "TLS_ROT13");
 }

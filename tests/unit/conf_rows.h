@@ -1,0 +1,33 @@
+// The rows of conf_directives_test, one for each directive; those of TLS are in a file of their
+// own.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/config.h"
+#include "tests/unit/conf_testing.h"
+
+namespace sluice::testing {
+
+struct ConfRow {
+  std::string_view name;
+  std::string sections;                // as DirectiveHelp has them
+  std::string line;                    // the directive's own, and what it needs behind it
+  std::string (*read)(const Config&);  // what the directive changes
+  std::string expected;                // of `read`, with the line
+  std::string again = {};              // another line that may stand beside it; "": none may
+  std::string before = {};             // lines that it needs before it, in the same section
+  std::string listener = {};           // lines of the listener that it works on
+  std::string server = "ws://127.0.0.1:9001";  // of the upstream
+};
+
+// `folder` gets the files that they name.
+std::vector<ConfRow> tls_rows(const TestFolder& folder);
+
+// site.pem, site.key, site.ocsp, ca.pem, clients.pem, client.pem, client.key, as the reference
+// names them, and other.pem with other.key. All are issued by the test's authority.
+void write_tls_files(const TestFolder& folder);
+
+}  // namespace sluice::testing

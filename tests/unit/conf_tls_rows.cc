@@ -1,0 +1,168 @@
+// What each directive of TLS does, read off a TLS handshake with what the conf made.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/unit/conf_rows.h"
+#include "tests/unit/tls_testing.h"
+
+namespace sluice::testing {
+
+namespace {
+
+const Identity& client_identity() {
+  static const Identity identity = test_authority().issue("client");
+  return identity;
+}
+
+// A client of the listener that trusts anybody; with a certificate where `shows`.
+std::unique_ptr<Conversation> meet_listener(const Config& config, bool shows,
+                                            void (*change)(SSL*) = nullptr) {
+  TlsClientSettings settings;
+  settings.verify = false;
+  Credentials credentials;
+  if (shows) {
+    credentials = credentials_of(client_identity());
+    settings.credentials = &credentials;
+  }
+  const auto client = make_client(settings);
+  auto met = std::make_unique<Conversation>(*config.listeners[0].tls, *client, "b.example");
+  if (change != nullptr) change(met->client->ssl());
+  met->shake();
+  return met;
+}
+
+// The upstream's client with a server that takes certificates of the authority's.
+std::unique_ptr<Conversation> meet_upstream(const Config& config) {
+  TlsServerSettings settings = server_settings();
+  settings.verify_client = VerifyClient::optional;
+  settings.client_authorities = test_authority().pem();
+  const auto server = make_server(std::move(settings));
+  auto met = std::make_unique<Conversation>(*server, *config.upstreams[0].tls, "127.0.0.1");
+  met->shake();
+  return met;
+}
+
+std::string certificate_shown(const Config& config) {
+  if (config.listeners[0].tls == nullptr) return "none";
+  const auto met = meet_listener(config, false);
+  const X509* shown = SSL_get0_peer_certificate(met->client->ssl());
+  char name[64] = "nothing";
+  if (shown != nullptr) {
+    X509_NAME_get_text_by_NID(X509_get_subject_name(shown), NID_commonName, name, sizeof name);
+  }
+  return name;
+}
+
+std::string response_stapled(const Config& config) {
+  if (config.listeners[0].tls == nullptr) return "none";
+  const auto met = meet_listener(
+      config, false, [](SSL* ssl) { SSL_set_tlsext_status_type(ssl, TLSEXT_STATUSTYPE_ocsp); });
+  const unsigned char* bytes = nullptr;
+  const long count = SSL_get_tlsext_status_ocsp_resp(met->client->ssl(), &bytes);
+  return std::to_string(count);
+}
+
+// Of the listener's side and of the upstream's: one of them is enough for a directive of both.
+template <class Read>
+std::string either(const Config& config, const std::string& wanted, Read read) {
+  for (const auto& met : {meet_listener(config, false), meet_upstream(config)}) {
+    if (read(met->client->ssl()) == wanted) return wanted;
+  }
+  return "";
+}
+
+// Each is restated, not shared, because a row takes plain functions.
+std::string older_version(const Config& config) {
+  return either(config, "TLSv1.2",
+                [](const SSL* ssl) { return std::string(SSL_get_version(ssl)); });
+}
+std::string larger_cipher(const Config& config) {
+  return either(config, "TLS_AES_256_GCM_SHA384",
+                [](const SSL* ssl) { return std::string(SSL_get_cipher_name(ssl)); });
+}
+
+std::string outcome_of(Handshake outcome) {
+  return outcome == Handshake::done ? "done" : "failed";
+}
+
+std::vector<ConfRow> listener_rows(const TestFolder& folder) {
+  const auto file = [&](const char* name) { return folder.path() + name; };
+  const std::string certificate = "tls_certificate " + file("site.pem") + "\n";
+  const std::string key = "tls_key " + file("site.key") + "\n";
+  const std::string other = "tls_certificate " + file("other.pem") + "\n";
+  const std::string other_key = "tls_key " + file("other.key") + "\n";
+  const std::string both = certificate + key;
+  return {
+      {"tls_certificate", "listen", other + other_key, certificate_shown, "b.example", both},
+      {"tls_key", "listen", other_key, certificate_shown, "b.example", both, other},
+      {"tls_stapling_file", "listen", "tls_stapling_file " + file("site.ocsp"), response_stapled,
+       std::to_string(ocsp_response().size()),
+       other + other_key + "tls_stapling_file " + file("site.ocsp"), both},
+      {"tls_client_ca", "top, listen", "tls_client_ca " + file("clients.pem"),
+       [](const Config& c) { return meet_listener(c, true)->server->verified_subject(); },
+       "CN=client", "", "tls_verify_client on\n", both},
+      {"tls_verify_client", "top, listen", "tls_verify_client on",
+       [](const Config& c) { return outcome_of(meet_listener(c, false)->server_outcome); },
+       "failed", "", "tls_client_ca " + file("clients.pem") + "\n", both},
+  };
+}
+
+std::vector<ConfRow> upstream_rows(const TestFolder& folder) {
+  const auto file = [&](const char* name) { return folder.path() + name; };
+  const std::string server = "wss://127.0.0.1:9001";
+  const std::string trusting = "tls_ca " + file("ca.pem") + "\n";
+  const std::string certificate = "tls_client_certificate " + file("client.pem");
+  const std::string key = "tls_client_key " + file("client.key");
+  const auto subject = [](const Config& c) { return meet_upstream(c)->server->verified_subject(); };
+  const auto outcome = [](const Config& c) { return outcome_of(meet_upstream(c)->client_outcome); };
+  return {
+      {"tls_verify", "top, upstream", "tls_verify off", outcome, "done", "", "", "", server},
+      {"tls_ca", "top, upstream", "tls_ca " + file("ca.pem"), outcome, "done", "", "", "", server},
+      {"tls_server_name", "top, upstream", "tls_server_name broker.internal",
+       [](const Config& c) {
+         const auto met = meet_upstream(c);
+         const char* name = SSL_get_servername(met->server->ssl(), TLSEXT_NAMETYPE_host_name);
+         return std::string(name == nullptr ? "none" : name);
+       },
+       "broker.internal", "", "", "", server},
+      {"tls_client_certificate", "top, upstream", certificate + "\n" + key, subject, "CN=client",
+       "", trusting, "", server},
+      {"tls_client_key", "top, upstream", key, subject, "CN=client", "",
+       trusting + certificate + "\n", "", server},
+  };
+}
+
+}  // namespace
+
+void write_tls_files(const TestFolder& folder) {
+  const Identity other = test_authority().issue("b.example", "DNS:b.example");
+  folder.write("site.pem", pem_of(test_authority().site));
+  folder.write_key("site.key", key_pem_of(test_authority().site));
+  folder.write("site.ocsp", ocsp_response());
+  folder.write("other.pem", pem_of(other));
+  folder.write_key("other.key", key_pem_of(other));
+  folder.write("ca.pem", test_authority().pem());
+  folder.write("clients.pem", test_authority().pem());
+  folder.write("client.pem", pem_of(client_identity()));
+  folder.write_key("client.key", key_pem_of(client_identity()));
+}
+
+std::vector<ConfRow> tls_rows(const TestFolder& folder) {
+  write_tls_files(folder);
+  const std::string both =
+      "tls_certificate " + folder.path() + "site.pem\ntls_key " + folder.path() + "site.key\n";
+  const std::string server = "wss://127.0.0.1:9001";
+  std::vector<ConfRow> rows = listener_rows(folder);
+  for (ConfRow& row : upstream_rows(folder)) rows.push_back(std::move(row));
+  rows.push_back({"tls_ticket_lifetime", "top", "tls_ticket_lifetime 10m",
+                  [](const Config& c) { return std::to_string(c.tls_ticket_lifetime_ms); },
+                  "600000"});
+  rows.push_back({"tls_protocols", "top, listen, upstream", "tls_protocols TLSv1.2", older_version,
+                  "TLSv1.2", "", "", both, server});
+  rows.push_back({"tls_ciphers", "top, listen, upstream", "tls_ciphers TLS_AES_256_GCM_SHA384",
+                  larger_cipher, "TLS_AES_256_GCM_SHA384", "", "", both, server});
+  return rows;
+}
+
+}  // namespace sluice::testing
