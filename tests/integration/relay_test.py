@@ -301,12 +301,12 @@ def stalled_remainder_moves_to_a_small_ring(link):
         client, server = pair(sluice, upstream, receive_buffer=16 * 1024)
         server.sock.setblocking(False)
         held = 0
-        for _ in range(20_000):  # in small steps, so that the ring is hardly filled when it stalls
+        for step in range(20_000):  # in small steps, so that the ring is hardly filled when it stalls
             try:
                 server.sock.send(frame(BINARY, b"s" * 1000))
             except BlockingIOError:
                 break
-            held = sluice.report()["bytes_lent"] if _ % 50 == 49 else 0
+            held = sluice.report()["bytes_lent"] if step % 10 == 9 else 0
             if held:
                 break
         assert held > 0
