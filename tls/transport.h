@@ -111,7 +111,6 @@ class TlsTransport final : public Transport {
   HeldBytes unread_;  // ciphertext, received and not yet taken by OpenSSL
   HeldBytes unsent_;  // ciphertext that the socket did not take
   size_t committed_ = 0;
-  bool opened_ : 1 = false;  // the TLS handshake is done
   bool failed_ : 1 = false;
   bool secured_ : 1 = false;       // the TLS handshake is done
   bool input_ended_ : 1 = false;   // the peer's FIN was read
