@@ -148,7 +148,7 @@ bool expect_name(SSL* ssl, const std::string& name, bool verify) {
 std::unique_ptr<TlsTransport> new_connection(SSL_CTX* context, int fd) {
   SslPtr ssl(SSL_new(context));
   if (ssl == nullptr) throw std::bad_alloc();
-  auto transport = std::make_unique<TlsTransport>(ssl.get(), fd);
+  auto transport = make_tls_transport(ssl.get(), fd);
   ssl.release();  // the transport's
   return transport;
 }

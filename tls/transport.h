@@ -46,7 +46,8 @@ struct HeldBytes {
   void drop(size_t count);  // from the front
 };
 
-class TlsTransport final : public Transport {
+// Not final: the simulator's own derives from it, to see what passes.
+class TlsTransport : public Transport {
  public:
   enum class Handshake : uint8_t {
     done,
@@ -118,5 +119,8 @@ class TlsTransport final : public Transport {
   bool short_count_ : 1 = false;   // the latest recv gave less than it could
   bool heard_ : 1 = false;         // the peer sent at least a byte
 };
+
+// Takes over `ssl`, unless it throws. A file of its own, so that the simulator links another one.
+std::unique_ptr<TlsTransport> make_tls_transport(SSL* ssl, int fd);
 
 }  // namespace sluice
