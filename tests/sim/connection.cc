@@ -17,6 +17,10 @@ Connection::Connection(const Link& link, uint32_t number, std::function<void(Con
 // -----------------------------------------------------------------------------
 
 ssize_t Connection::recv(char* buffer, size_t bytes) {
+  // Things go on between the wait and this call.
+  if (in_tls && world().random.chance(20)) {
+    world().advance(world().now_ns() + world().random.below(100 * us));
+  }
   if (state_ == State::connecting) return -EAGAIN;
   if (!rx_.empty()) {
     size_t taken = std::min(bytes, rx_.size());
@@ -29,7 +33,7 @@ ssize_t Connection::recv(char* buffer, size_t bytes) {
     count(true, taken);
     world().note("recv #%lld: %lld bytes of %lld asked for", number_, static_cast<int64_t>(taken),
                  static_cast<int64_t>(bytes));
-    if (observer != nullptr) observer->on_recv(*this, {buffer, taken});
+    if (Observer* told = observer_of_bytes()) told->on_recv(*this, {buffer, taken});
     flow_in();
     return static_cast<ssize_t>(taken);
   }
@@ -39,7 +43,7 @@ ssize_t Connection::recv(char* buffer, size_t bytes) {
     end_read_ = true;
     touched_ns = world().now_ns();
     world().note("recv #%lld: end, error %lld", number_, error);
-    if (observer != nullptr) observer->on_input_end(*this, error);
+    if (Observer* told = observer_of_bytes()) told->on_input_end(*this, error);
     return -error;
   }
   return -EAGAIN;
@@ -56,20 +60,21 @@ ssize_t Connection::send(std::string_view bytes) {
     count(false, 0);
     touched_ns = world().now_ns();
     world().note("send #%lld: error %lld", number_, error);
-    if (observer != nullptr) observer->on_send_error(*this, error);
+    if (Observer* told = observer_of_bytes()) told->on_send_error(*this, error);
     return -error;
   }
   const size_t room = std::min(link_.proxy_send_bytes - tx_used_,
                                most_unsent_ - std::min(most_unsent_, tx_.size()));
   const size_t taken = state_ == State::connecting ? 0 : std::min(room, bytes.size());
   if (taken < bytes.size()) no_space_ = true;
+  untaken = bytes.size() - taken;
   count(false, taken);
   if (taken == 0) return -EAGAIN;
   tx_.append(bytes.substr(0, taken));
   tx_used_ += taken;
   world().note("send #%lld: %lld bytes of %lld", number_, static_cast<int64_t>(taken),
                static_cast<int64_t>(bytes.size()));
-  if (observer != nullptr) observer->on_send(*this, bytes.substr(0, taken));
+  if (Observer* told = observer_of_bytes()) told->on_send(*this, bytes.substr(0, taken));
   flow_out();
   return static_cast<ssize_t>(taken);
 }
@@ -77,6 +82,7 @@ ssize_t Connection::send(std::string_view bytes) {
 int Connection::shutdown_write() {
   if (state_ != State::open) return -ENOTCONN;
   world().note("shutdown #%lld", number_);
+  if (left_ns == 0) left_ns = world().now_ns();
   fin_out_ = true;
   flow_out();
   return 0;
@@ -84,6 +90,7 @@ int Connection::shutdown_write() {
 
 void Connection::close(bool abort) {
   const bool unread = !rx_.empty();
+  if (left_ns == 0) left_ns = world().now_ns();
   if (state_ != State::open) {
     farewell_ = Farewell::dead;
   } else if (abort || unread) {
@@ -124,6 +131,8 @@ Readiness Connection::poll() {
   ready.failed = error_ != 0;
   ready.ended = ended();
   ready.readable = !rx_.empty() || ready.ended || ready.hung_up || ready.failed;
+  // A mark can come between the wait and a recv only where time passes in there.
+  while (in_tls && !marks_.empty() && marks_.front() <= received_) marks_.pop_front();
   ready.urgent = !marks_.empty() && marks_.front() > received_ && marks_.front() <= arrived_;
   const bool room = writable();
   if (!room) no_space_ = true;

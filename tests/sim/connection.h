@@ -98,13 +98,20 @@ class Connection {
   bool writable() const;
   bool closed_by_proxy() const { return farewell_ != Farewell::none && fd < 0; }
   Farewell farewell() const { return farewell_; }
+  uint64_t read_by_proxy() const { return received_; }
   uint32_t number() const { return number_; }
 
   int fd = -1;  // the proxy's, -1 before accept and after close
   Address remote;
   PeerEnd* peer = nullptr;
   Observer* observer = nullptr;
+  // Bytes are no plaintext: the observer is told of that by the proxy's transport.
+  bool in_tls = false;  // at the proxy's end
+  bool peer_in_tls = false;
+  size_t untaken = 0;       // of the proxy's latest send
+  size_t committed = 0;     // plaintext of the proxy that left in part
   uint64_t handed_ns = 0;   // when accept() or connect() gave it to the proxy
+  uint64_t left_ns = 0;     // when the proxy ended its half
   uint64_t touched_ns = 0;  // the proxy's latest system call that moved something
   uint32_t recvs_in_turn = 0;
   uint32_t sends_in_turn = 0;
@@ -127,6 +134,7 @@ class Connection {
   void reset_peer();
   void reset_proxy();
   void count(bool receiving, size_t bytes);
+  Observer* observer_of_bytes() const { return in_tls || peer_in_tls ? nullptr : observer; }
 
   Link link_;
   uint32_t number_;

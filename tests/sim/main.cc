@@ -20,13 +20,19 @@ using sluice::sim::Totals;
 // A run takes milliseconds; one that takes this long loops without a system call.
 constexpr unsigned longest_run_s = 60;
 
+struct Seed {
+  uint64_t number;
+  bool tls;
+};
+
 struct Options {
-  std::vector<uint64_t> seeds;
+  std::vector<Seed> seeds;
   uint64_t first = 1;
   uint64_t count = 0;
   bool forever = false;
   bool trace = false;
   bool twice = false;
+  bool tls = false;
 };
 
 double seconds_now() {
@@ -35,20 +41,20 @@ double seconds_now() {
 }
 
 // Returns the digest of its trace.
-uint64_t run_seed(uint64_t seed, bool trace, bool describe, Totals& totals) {
+uint64_t run_seed(const Seed& seed, bool trace, bool describe, Totals& totals) {
   ::alarm(longest_run_s);
-  Run run(seed, trace);
+  Run run(seed.number, seed.tls, trace);
   run.go(totals);
   if (describe) std::printf("%s\n", run.describe().c_str());
   return run.digest();
 }
 
 // Whether the second run, in which all memory lies elsewhere, is the first one again.
-bool runs_alike(uint64_t seed, Totals& totals) {
+bool runs_alike(const Seed& seed, Totals& totals) {
   const uint64_t first = run_seed(seed, false, false, totals);
   const std::string between(100'000, ' ');
   if (run_seed(seed, false, false, totals) == first) return true;
-  std::printf("seed %llu: two runs of it differ\n", static_cast<unsigned long long>(seed));
+  std::printf("seed %llu: two runs of it differ\n", static_cast<unsigned long long>(seed.number));
   return false;
 }
 
@@ -65,15 +71,18 @@ void print_totals(const Totals& totals, double seconds) {
   std::fflush(stdout);
 }
 
-// One seed a line; what follows it on the line is for people, and so are lines with '#'.
-bool read_seeds(const char* path, std::vector<uint64_t>& seeds) {
+// One seed a line, with "tls" before those of runs with TLS; what follows is for people, and so are
+// lines with '#'.
+bool read_seeds(const char* path, std::vector<Seed>& seeds) {
   std::ifstream file(path);
   if (!file) return false;
   std::string line;
   while (std::getline(file, line)) {
     char* end = nullptr;
-    const uint64_t seed = std::strtoull(line.c_str(), &end, 10);
-    if (end != line.c_str()) seeds.push_back(seed);
+    const bool tls = line.starts_with("tls ");
+    const char* begin = line.c_str() + (tls ? 4 : 0);
+    const uint64_t seed = std::strtoull(begin, &end, 10);
+    if (end != begin) seeds.push_back({seed, tls});
   }
   return true;
 }
@@ -84,7 +93,7 @@ bool take_option(const std::string& name, const char* value, Options& options) {
   const uint64_t number = std::strtoull(value, &end, 10);
   if (end == value) return false;
   if (name == "--seed") {
-    options.seeds.push_back(number);
+    options.seeds.push_back({number, false});
   } else if (name == "--count") {
     options.count = number;
   } else if (name == "--first") {
@@ -103,6 +112,8 @@ bool parse(int count, char** arguments, Options& options) {
     const std::string name = arguments[i];
     if (name == "--trace") {
       options.trace = true;
+    } else if (name == "--tls") {
+      options.tls = true;
     } else if (name == "--forever") {
       options.forever = true;
     } else if (name == "--twice") {
@@ -119,7 +130,7 @@ void run_forever(const Options& options) {
   const double begin = seconds_now();
   double told = begin;
   for (uint64_t seed = options.first;; ++seed) {
-    run_seed(seed, false, false, totals);
+    run_seed({seed, options.tls || seed % 3 == 0}, false, false, totals);
     if (const double now = seconds_now(); now - told >= 1) {
       told = now;
       std::printf("seed %llu: ", static_cast<unsigned long long>(seed));
@@ -135,15 +146,17 @@ int main(int count, char** arguments) {
   if (!parse(count, arguments, options)) {
     std::fprintf(stderr,
                  "usage: sim --seed N | --seeds A..B | --count N [--first S] | --seed-file PATH | "
-                 "--forever [--first S]  [--trace] [--twice]\n");
+                 "--forever [--first S]  [--tls] [--trace] [--twice]\n");
     return 2;
   }
   if (options.forever) run_forever(options);
   Totals totals;
   const double begin = seconds_now();
-  for (const uint64_t seed : options.seeds) run_seed(seed, options.trace, true, totals);
+  for (const Seed& seed : options.seeds) {
+    run_seed({seed.number, seed.tls || options.tls}, options.trace, true, totals);
+  }
   for (uint64_t i = 0; i < options.count; ++i) {
-    const uint64_t seed = options.first + i;
+    const Seed seed{options.first + i, options.tls};
     if (options.twice) {
       if (!runs_alike(seed, totals)) return 1;
     } else {

@@ -14,16 +14,16 @@ constexpr uint64_t leave_delay_ns = 100 * us;
 
 }  // namespace
 
-Peer::Peer(Connection& connection, const PeerPlan& plan, bool masks, uint64_t random_seed)
-    : connection_(connection), plan_(plan), masks_(masks), random_(random_seed) {
-  connection_.peer = this;
+Peer::Peer(Wire& wire, const PeerPlan& plan, bool masks, uint64_t random_seed)
+    : wire_(wire), plan_(plan), masks_(masks), random_(random_seed) {
+  wire_.attach(*this);
   judge_.rules.masked = !masks;
   judge_.rules.deflate = true;  // whether it was agreed is the lane's to judge
   judge_.rules.floods = false;
 }
 
 void Peer::give_up() {
-  if (!connection_.peer_gone()) connection_.reset();
+  if (!wire_.gone()) wire_.reset();
 }
 
 // --- reading
@@ -40,13 +40,13 @@ void Peer::pace_reading() {
   world().after(plan_.reader.every_ns, [this] {
     read_scheduled_ = false;
     read_some();
-    if (connection_.unread_by_peer() > 0) pace_reading();
+    if (wire_.unread() > 0) pace_reading();
   });
 }
 
 void Peer::read_some() {
-  if (frozen_ || connection_.peer_gone()) return;
-  size_t most = connection_.unread_by_peer();
+  if (frozen_ || wire_.gone()) return;
+  size_t most = wire_.unread();
   if (plan_.reader.pace == Reader::Pace::slow) most = std::min(most, plan_.reader.bytes);
   if (plan_.reader.pace == Reader::Pace::stuck) {
     const uint64_t left =
@@ -60,7 +60,7 @@ void Peer::read_some() {
     if (most == 0) return doze();
   }
   if (most == 0) return maybe_leave();
-  received_ += connection_.read(most);
+  received_ += wire_.read(most);
   if (!speaking_) take_opening();
   if (speaking_) take_frames();
   maybe_leave();
@@ -80,11 +80,11 @@ void Peer::take_frames() {
   const std::string_view stream = std::string_view(received_).substr(frames_begin_);
   judge_.look(stream, 0);
   if (judge_.verdict() == FrameJudge::Verdict::bad) {
-    world().fail(std::string("peer #") + std::to_string(connection_.number()) +
+    world().fail(std::string("peer #") + std::to_string(wire_.number()) +
                  " got an illegal frame: " + judge_.reason());
   }
   if (got_close_ && stream.size() > judge_.accepted()) {
-    world().fail("peer #" + std::to_string(connection_.number()) + " got bytes behind a Close");
+    world().fail("peer #" + std::to_string(wire_.number()) + " got bytes behind a Close");
   }
   const auto& frames = judge_.frames();
   for (; frames_seen_ < frames.size(); ++frames_seen_) {
@@ -100,7 +100,7 @@ void Peer::take_frames() {
 void Peer::take_close() {
   got_close_ = true;
   close_code_ = judge_.close_code();
-  world().note("peer #%lld: got Close %lld", connection_.number(), close_code_);
+  world().note("peer #%lld: got Close %lld", wire_.number(), close_code_);
   if (sent_close_ || !plan_.answers_close) return;
   world().after(plan_.answer_delay_ns, [this] {
     answer_close_ = true;
@@ -121,9 +121,9 @@ void Peer::on_reset() {
 void Peer::maybe_leave() {
   const bool agreed = !masks_ && sent_close_ && got_close_;
   if (!plan_.closes_stream || frozen_ || !(agreed || got_fin_)) return;
-  if (connection_.unread_by_peer() > 0 || connection_.peer_gone()) return;
+  if (wire_.unread() > 0 || wire_.gone()) return;
   world().after(leave_delay_ns, [this] {
-    if (connection_.unread_by_peer() == 0) connection_.close_both();
+    if (wire_.unread() == 0) wire_.close_both();
   });
 }
 
@@ -163,7 +163,7 @@ void Peer::schedule_step(uint64_t delay_ns) {
 
 // Writes until a pause or the end.
 void Peer::step() {
-  while (!cut_done_ && !connection_.peer_gone() && !step_scheduled_) {
+  while (!cut_done_ && !wire_.gone() && !step_scheduled_) {
     if (plan_.cut != Cut::none && written_ >= plan_.cut_at) return do_cut();
     if (!write_next()) return;
   }
@@ -182,7 +182,7 @@ bool Peer::write_next() {
     next_ = 0;
     if (plan_.ends_after_opening) {
       stage_ = Stage::ended;
-      connection_.finish();
+      wire_.finish();
       return false;
     }
     // Upstreams speak right behind their answer, clients (but for early frames) await it.
@@ -215,7 +215,7 @@ bool Peer::write_next() {
   const Piece& piece = plan_.pieces[next_++];
   at_boundary_ = piece.ends_frame;
   write(piece.bytes);
-  if (piece.urgent) connection_.mark_urgent();
+  if (piece.urgent) wire_.mark_urgent();
   if (next_ < plan_.pieces.size() && plan_.pieces[next_].delay_ns > 0) {
     schedule_step(plan_.pieces[next_].delay_ns);
   }
@@ -228,23 +228,23 @@ void Peer::write(std::string_view bytes) {
         0, static_cast<size_t>(std::min<uint64_t>(bytes.size(), plan_.cut_at - written_)));
   }
   written_ += bytes.size();
-  connection_.write(bytes);
+  wire_.write(bytes);
 }
 
 void Peer::do_cut() {
   cut_done_ = true;
-  world().note("peer #%lld: cut %lld at %lld", connection_.number(), static_cast<int>(plan_.cut),
+  world().note("peer #%lld: cut %lld at %lld", wire_.number(), static_cast<int>(plan_.cut),
                static_cast<int64_t>(written_));
   switch (plan_.cut) {
     case Cut::none:
     case Cut::silence:
       return;
     case Cut::fin:
-      return connection_.close_both();
+      return wire_.close_both();
     case Cut::half_close:
-      return connection_.finish();
+      return wire_.finish();
     case Cut::reset:
-      return connection_.reset();
+      return wire_.reset();
     case Cut::freeze:
       frozen_ = true;
       return;
@@ -264,7 +264,7 @@ void ClientPeer::take_opening() {
 }
 
 void Doorman::on_bytes() {
-  received_ += connection_.read(connection_.unread_by_peer());
+  received_ += wire_.read(wire_.unread());
   if (received_.find("\r\n\r\n") != std::string::npos) on_head_(*this);
 }
 

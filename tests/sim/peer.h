@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
-#include "tests/sim/connection.h"
 #include "tests/sim/frame_judge.h"
 #include "tests/sim/plan.h"
+#include "tests/sim/wire.h"
 #include "tests/sim/world.h"
 
 namespace sluice::sim {
@@ -17,17 +17,18 @@ namespace sluice::sim {
 class Peer : public PeerEnd {
  public:
   // `masks` for clients. The plan outlives the peer.
-  Peer(Connection& connection, const PeerPlan& plan, bool masks, uint64_t random_seed);
+  Peer(Wire& wire, const PeerPlan& plan, bool masks, uint64_t random_seed);
 
   void on_bytes() override;
   void on_fin() override;
   void on_reset() override;
 
   // Nothing more will happen from its side.
-  bool done() const { return connection_.peer_gone(); }
+  bool done() const { return wire_.gone(); }
   void give_up();  // the run is over
 
-  Connection& connection() { return connection_; }
+  Connection& connection() { return wire_.connection(); }
+  const Wire& wire() const { return wire_; }
   const std::string& received() const { return received_; }
   size_t frames_begin() const { return frames_begin_; }  // in received(), once speaking
   bool speaking() const { return speaking_; }
@@ -57,7 +58,7 @@ class Peer : public PeerEnd {
   void do_cut();
   void schedule_step(uint64_t delay_ns);
 
-  Connection& connection_;
+  Wire& wire_;
   const PeerPlan& plan_;
   bool masks_;
   Random random_;
@@ -113,16 +114,18 @@ class UpstreamPeer final : public Peer {
 // Waits for a request's head and hands the connection over to whoever is found by it.
 class Doorman final : public PeerEnd {
  public:
-  Doorman(Connection& connection, std::function<void(Doorman&)> on_head)
-      : connection_(connection), on_head_(std::move(on_head)) {}
+  Doorman(Wire& wire, std::function<void(Doorman&)> on_head)
+      : wire_(wire), on_head_(std::move(on_head)) {
+    wire_.attach(*this);
+  }
   void on_bytes() override;
-  void on_fin() override { connection_.close_both(); }
+  void on_fin() override { wire_.close_both(); }
   void on_reset() override {}
-  Connection& connection() { return connection_; }
+  Wire& wire() { return wire_; }
   const std::string& received() const { return received_; }
 
  private:
-  Connection& connection_;
+  Wire& wire_;
   std::function<void(Doorman&)> on_head_;
   std::string received_;
 };

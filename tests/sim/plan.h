@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/config.h"
 #include "tests/sim/frame_judge.h"
 #include "tests/sim/random.h"
+#include "tests/sim/tls_habits.h"
 
 namespace sluice::sim {
 
@@ -57,12 +59,18 @@ struct PeerPlan {
   uint64_t cut_at = 0;
   bool hostile = false;  // some frame is wrong, or may be
   bool pauses = false;   // longer than a strict check can wait for
+  std::optional<TlsHabits> tls;
 
   // Reads at once, goes on at once, answers: what it gets and when can be said exactly.
   bool solid() const {
     return reader.pace == Reader::Pace::eager && answers_close && !pauses && closes_stream &&
            cut != Cut::silence && cut != Cut::freeze;
   }
+  // What its TLS does wrong, if anything.
+  TlsTrouble trouble() const { return tls ? tls->trouble : TlsTrouble(); }
+  bool troubled() const { return trouble().kind != TlsTrouble::Kind::none; }
+  // FINs of its own come without close_notify, so that nobody may take them for an orderly end.
+  bool ends_abruptly() const { return tls && !tls->notifies; }
   uint64_t opening_bytes() const;
   uint64_t total_bytes() const;
 };
@@ -100,6 +108,9 @@ struct SessionPlan {
   std::string refusal_body;
   bool refusal_broken = false;    // its body breaks off
   const char* wrong_reason = "";  // for people
+  // Where the listener is in TLS.
+  bool speaks_plain_http = false;
+  bool mute = false;  // Asking::silence from the first byte of TLS on
 
   JudgeRules rules_from_client(const RouteConfig& route_config) const;
   JudgeRules rules_from_upstream(const RouteConfig& route_config) const;

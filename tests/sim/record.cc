@@ -80,6 +80,9 @@ void Record::look(int side) {
 
 void Record::on_input_end(Connection& connection, int error) {
   const int side = side_of(connection);
+  if (error == 0 && connection.in_tls && !tls(side)->sent_notify()) {
+    fail("TLS without close_notify is taken for an orderly end");
+  }
   legs_[side].input_ended = true;
   if (relaying_) note_incident(error == 0 ? Incident::Kind::ended : Incident::Kind::lost, side);
 }
@@ -215,7 +218,7 @@ void Record::check_opening() const {
     }
   }
   const uint64_t most_ms = config_.listeners[0].client_header_timeout_ms +
-                           3 * route_.connect_timeout_ms + route_.handshake_timeout_ms +
+                           3 * (route_.connect_timeout_ms + route_.handshake_timeout_ms) +
                            route_.send_timeout_ms + answer_ms + linger_ms;
   if (world().now_ns() > least + most_ms * ms + slack_ns) fail("its handshake does not end");
 }
@@ -242,9 +245,13 @@ void Record::check_closing() const {
 }
 
 void Record::check_quiet() {
+  check_untaken(0);
+  check_untaken(1);
   if (!relaying_) return;
   check_unread(0);
   check_unread(1);
+  check_hidden(0);
+  check_hidden(1);
   if (!incidents_.empty() || !live()) return;
   for (const int side : {0, 1}) {
     const Connection& target = *legs_[side].connection;

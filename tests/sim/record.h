@@ -11,6 +11,7 @@
 #include "tests/sim/lane.h"
 #include "tests/sim/peer.h"
 #include "tests/sim/plan.h"
+#include "tests/sim/tls_wire.h"
 
 namespace sluice::sim {
 
@@ -57,6 +58,7 @@ class Record final : public Observer {
 
   // Where no peer of the route can be reached: what the client is told. Empty else.
   std::vector<int> dial_statuses;
+  bool dial_may_stall = false;
 
   // --- for the watch -----------------------------------------------------------------------------
   const SessionPlan& plan() const { return plan_; }
@@ -108,6 +110,11 @@ class Record final : public Observer {
   void check_budget(const Connection& connection) const;
   void check_opening() const;
   void check_unread(int side) const;
+  void check_hidden(int side) const;
+  void check_untaken(int side) const;
+  const PeerPlan& peer_plan(int side) const { return side == 0 ? plan_.client : plan_.upstream; }
+  const Peer* peer(int side) const;
+  const TlsWire* tls(int side) const;
   void check_stall(int side) const;
   void check_closing() const;
   void check_own_code(int target) const;
@@ -117,6 +124,8 @@ class Record final : public Observer {
   void judge_answer(std::string_view head, std::string_view rest) const;
   void judge_times(int status) const;
   void judge_request() const;
+  bool expect_tls_trouble(std::vector<int>& expected) const;
+  void judge_tls(int side) const;
   void judge_side(int side) const;
   const Incident* first_for(int target) const;
   [[noreturn]] void fail(const std::string& what) const;

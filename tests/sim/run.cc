@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "core/worker.h"
+#include "tests/sim/tls_plan.h"
 
 namespace sluice::sim {
 
@@ -19,12 +20,26 @@ constexpr uint64_t longest_ns = 3'000 * second;
 constexpr uint64_t accept_within_ns = second;
 constexpr int most_reports = 6;
 
+// More than TLS makes of what a peer writes, its handshake included.
+uint64_t sealed_bytes(const PeerPlan& plan) {
+  const uint64_t bytes = plan.total_bytes();
+  if (!plan.tls) return bytes;
+  const uint64_t flood = plan.trouble().kind == TlsTrouble::Kind::key_flood ? 150'000 : 0;
+  return 5'000 + flood + 60 * plan.pieces.size() +
+         bytes * (plan.tls->most_record_bytes == 1    ? 30
+                  : plan.tls->most_record_bytes == 64 ? 4
+                                                      : 2);
+}
+
 }  // namespace
 
-Run::Run(uint64_t seed, bool print_trace)
-    : world_(seed, print_trace),
+Run::Run(uint64_t seed, bool tls, bool print_trace)
+    : world_(seed, tls, print_trace),
       plans_(seed ^ 0x5eed),
-      scenery_(make_scenery(plans_)),
+      tls_(tls),
+      tls_plans_(seed ^ 0x715),
+      openssl_random_(seed ^ 0x0551),
+      scenery_(prepared_scenery()),
       config_(*scenery_.config),
       kernel_(scenery_.kernel) {
   kernel_.dialled = this;
@@ -40,6 +55,11 @@ Run::Run(uint64_t seed, bool print_trace)
 
 Run::~Run() = default;
 
+Scenery Run::prepared_scenery() {
+  if (tls_) feed_openssl(openssl_random_);
+  return make_scenery(plans_, tls_ ? &tls_plans_ : nullptr);
+}
+
 // Which session dials is not known before its request is read, so all of them share one network.
 void Run::plan_sessions() {
   kernel_.upstream_link = make_link(plans_, scenery_);
@@ -47,6 +67,7 @@ void Run::plan_sessions() {
     auto session = std::make_unique<Session>();
     session->plan = make_plan(plans_, config_, number, scenery_.room);
     session->client_link = make_link(plans_, scenery_);
+    if (tls_) secure_plan(tls_plans_, scenery_, session->plan);
     session->plan.strict = permits_strict(*session);
     session->record = std::make_unique<Record>(session->plan, config_, scenery_.climate);
     sessions_.push_back(std::move(session));
@@ -61,7 +82,7 @@ bool Run::permits_strict(const Session& session) const {
     const size_t window = std::min({link->proxy_receive_bytes, link->proxy_send_bytes,
                                     link->peer_receive_bytes, link->segment_bytes});
     const uint64_t rounds =
-        8 + (session.plan.client.total_bytes() + session.plan.upstream.total_bytes()) / window;
+        8 + (sealed_bytes(session.plan.client) + sealed_bytes(session.plan.upstream)) / window;
     sum += rounds * 2 * (link->latency_ns + link->jitter_ns);
   }
   return sum + 60 * ms < route.close_timeout_ms * ms / 3;
@@ -75,22 +96,47 @@ void Run::connect(Session& session) {
   const auto from =
       Address::from_ip("10.1.0.1", static_cast<uint16_t>(20'000 + session.plan.number));
   Connection& connection = kernel_.connect_client(listener_, session.client_link, from.value());
-  session.client =
-      std::make_unique<ClientPeer>(connection, session.plan.client, true, plans_.next());
+  session.client = std::make_unique<ClientPeer>(wire_to(session, connection), session.plan.client,
+                                                true, plans_.next());
   session.record->attach_client(*session.client);
   session.record->dial_statuses = dial_statuses(scenery_, session.record->route());
+  session.record->dial_may_stall = dial_may_stall(scenery_, session.record->route());
   session.waits_since_ns = world_.now_ns();
   world_.note("session %lld: client #%lld connects", session.plan.number, connection.number());
+  if (session.client_tls != nullptr && !session.plan.mute) session.client_tls->start();
   session.client->start();
+}
+
+Wire& Run::wire_to(Session& session, Connection& connection) {
+  const PeerPlan& plan = session.plan.client;
+  if (!plan.tls || session.plan.speaks_plain_http) {
+    return *wires_.emplace_back(std::make_unique<Wire>(connection));
+  }
+  SslPtr ssl = TlsGround::get().new_client(plan.tls->certified, &resumable_);
+  if (plan.tls->resumes && resumable_ != nullptr) SSL_set_session(ssl.get(), resumable_.get());
+  const bool refusable = scenery_.certificates_needed && !plan.tls->certified;
+  auto wire = std::make_unique<TlsWire>(connection, std::move(ssl), *plan.tls, refusable,
+                                        tls_plans_.next());
+  session.client_tls = wire.get();
+  return *wires_.emplace_back(std::move(wire));
+}
+
+// Whose it is turns out with the request.
+Wire& Run::wire_from(Connection& connection, const Dialling& dialling) {
+  if (!dialling.tls.secure) return *wires_.emplace_back(std::make_unique<Wire>(connection));
+  TlsHabits habits;
+  habits.trouble = dialling.tls.trouble;
+  return *wires_.emplace_back(
+      std::make_unique<TlsWire>(connection, TlsGround::get().new_server(dialling.tls.shown), habits,
+                                dialling.tls.refused, tls_plans_.next()));
 }
 
 int Run::on_connect(Connection& connection, const Address& address) {
   const Dialling& dialling = scenery_.diallings[address.port() - first_server_port];
-  const auto doorman = [this, &connection] {
+  const auto doorman = [this, &connection, &dialling] {
     if (connection.state() == Connection::State::dead) return;
-    doormen_.push_back(
-        std::make_unique<Doorman>(connection, [this](Doorman& found) { greet(found); }));
-    connection.peer = doormen_.back().get();
+    doormen_.push_back(std::make_unique<Doorman>(wire_from(connection, dialling),
+                                                 [this](Doorman& found) { greet(found); }));
     connection.establish();
   };
   switch (dialling.kind) {
@@ -125,9 +171,12 @@ void Run::greet(Doorman& doorman) {
   if (number >= sessions_.size()) world_.fail("a request of nobody's reached an upstream");
   Session& session = *sessions_[number];
   if (session.upstream != nullptr) world_.fail("a request reached two upstreams");
-  session.upstream = std::make_unique<UpstreamPeer>(doorman.connection(), session.plan.upstream,
-                                                    false, plans_.next());
-  world_.note("session %lld: upstream #%lld", session.plan.number, doorman.connection().number());
+  if (session.plan.upstream.tls) {
+    static_cast<TlsWire&>(doorman.wire()).adopt(*session.plan.upstream.tls);
+  }
+  session.upstream =
+      std::make_unique<UpstreamPeer>(doorman.wire(), session.plan.upstream, false, plans_.next());
+  world_.note("session %lld: upstream #%lld", session.plan.number, doorman.wire().number());
   session.upstream->start(received, end);
   session.record->attach_upstream(*session.upstream);
 }
@@ -384,10 +433,10 @@ std::string Run::describe() const {
   char text[400];
   std::snprintf(
       text, sizeof text,
-      "seed %llu: %zu sessions, %zu routes, ring %u bytes, descriptors up to %d%s%s%s%s%s, "
+      "seed %llu%s: %zu sessions, %zu routes, ring %u bytes, descriptors up to %d%s%s%s%s%s, "
       "%llu turns, %.3f s of simulated time",
-      static_cast<unsigned long long>(world_.seed()), sessions_.size(), config_.routes.size(),
-      config_.ring_bytes, scenery_.kernel.descriptor_limit,
+      static_cast<unsigned long long>(world_.seed()), tls_ ? " --tls" : "", sessions_.size(),
+      config_.routes.size(), config_.ring_bytes, scenery_.kernel.descriptor_limit,
       scenery_.room == Room::small   ? ", small buffers"
       : scenery_.room == Room::large ? ", large buffers"
                                      : "",

@@ -11,6 +11,7 @@
 #include "tests/sim/plan.h"
 #include "tests/sim/record.h"
 #include "tests/sim/scenery.h"
+#include "tests/sim/tls_wire.h"
 #include "tests/sim/world.h"
 
 namespace sluice::sim {
@@ -34,7 +35,8 @@ struct Totals {
 
 class Run final : private Dialled, private Watcher {
  public:
-  Run(uint64_t seed, bool print_trace);
+  // With `tls` legs are in TLS: a seed is another run then.
+  Run(uint64_t seed, bool tls, bool print_trace);
   ~Run() override;
 
   // Fails the world, or returns.
@@ -46,6 +48,7 @@ class Run final : private Dialled, private Watcher {
   struct Session {
     SessionPlan plan;
     Link client_link;
+    TlsWire* client_tls = nullptr;
     std::unique_ptr<ClientPeer> client;
     std::unique_ptr<UpstreamPeer> upstream;
     std::unique_ptr<Record> record;
@@ -67,9 +70,12 @@ class Run final : private Dialled, private Watcher {
   void on_wake() override;
   void on_end_of_time() override;
 
+  Scenery prepared_scenery();
   void plan_sessions();
   bool permits_strict(const Session& session) const;
   void connect(Session& session);
+  Wire& wire_to(Session& session, Connection& connection);
+  Wire& wire_from(Connection& connection, const Dialling& dialling);
   void greet(Doorman& doorman);
   void on_signal(int signal);
   ssize_t on_error_log(std::string_view bytes);
@@ -86,10 +92,15 @@ class Run final : private Dialled, private Watcher {
 
   World world_;
   Random plans_;
+  bool tls_;
+  Random tls_plans_;
+  Random openssl_random_;  // what OpenSSL draws, on both sides
+  SessionPtr resumable_;   // of the latest client
   Scenery scenery_;
   const Config& config_;
   Kernel kernel_;
   std::vector<std::unique_ptr<Session>> sessions_;
+  std::vector<std::unique_ptr<Wire>> wires_;
   std::vector<std::unique_ptr<Doorman>> doormen_;
   int listener_ = -1;
   int error_log_ = -1;

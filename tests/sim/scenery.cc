@@ -1,9 +1,11 @@
 // Scenery: mostly kind, so that most sessions live, and now and then short of everything.
 #include "tests/sim/scenery.h"
 
+#include <algorithm>
 #include <string>
 
 #include "net/address.h"
+#include "tests/sim/tls_plan.h"
 
 namespace sluice::sim {
 
@@ -92,7 +94,7 @@ void make_hardships(Random& random, Scenery& scenery) {
 
 }  // namespace
 
-Scenery make_scenery(Random& random) {
+Scenery make_scenery(Random& random, Random* tls) {
   Scenery scenery;
   auto* made = new Config();  // counted by its references
   scenery.config = ConfigRef(made);
@@ -113,6 +115,7 @@ Scenery make_scenery(Random& random) {
   scenery.sessions = roll < 40 ? 1 : roll < 80 ? random.between(2, 5) : random.between(6, 20);
   make_hardships(random, scenery);
   scenery.climate.ring_bytes = config.ring_bytes;
+  if (tls != nullptr) secure_scenery(*tls, scenery, config);
   return scenery;
 }
 
@@ -159,6 +162,13 @@ std::vector<int> dial_statuses(const Scenery& scenery, const RouteConfig& route)
   if (timed_out == 0) return {502};
   if (timed_out == peers.size()) return {504};
   return {502, 504};
+}
+
+bool dial_may_stall(const Scenery& scenery, const RouteConfig& route) {
+  const auto& peers = scenery.config->upstreams[route.upstream].peers;
+  return std::any_of(peers.begin(), peers.end(), [&scenery](const PeerConfig& peer) {
+    return scenery.diallings[peer.address.port() - first_server_port].stalls();
+  });
 }
 
 }  // namespace sluice::sim

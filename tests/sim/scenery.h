@@ -9,8 +9,17 @@
 #include "tests/sim/kernel.h"
 #include "tests/sim/random.h"
 #include "tests/sim/record.h"
+#include "tests/sim/tls_ground.h"
 
 namespace sluice::sim {
+
+// How a server address is in TLS.
+struct DiallingTls {
+  bool secure = false;
+  Shown shown = Shown::good;
+  bool refused = false;  // by the proxy, for what is shown
+  TlsTrouble trouble;    // in the TLS handshake
+};
 
 // What happens to whoever connects to a server address.
 struct Dialling {
@@ -24,9 +33,13 @@ struct Dialling {
     too_late,  // accepted when nobody waits any more
   } kind = Kind::accept;
   uint64_t delay_ns = 0;
+  DiallingTls tls;
 
-  bool reaches() const { return kind == Kind::accept || kind == Kind::accept_at_once; }
-  bool times_out() const { return kind == Kind::hang || kind == Kind::too_late; }
+  bool connects() const { return kind == Kind::accept || kind == Kind::accept_at_once; }
+  bool spoils_tls() const { return tls.refused || tls.trouble.kind != TlsTrouble::Kind::none; }
+  bool reaches() const { return connects() && !spoils_tls(); }
+  bool stalls() const { return connects() && tls.trouble.kind == TlsTrouble::Kind::stall; }
+  bool times_out() const { return kind == Kind::hang || kind == Kind::too_late || stalls(); }
 };
 
 struct Scenery {
@@ -42,13 +55,18 @@ struct Scenery {
   uint64_t quit_ns = 0;   // the same for a SIGQUIT that does not wait for the sessions' end
   bool access_log = false;
   bool broken_access_log = false;
+  bool tls = false;
+  bool certificates_needed = false;  // of clients
 };
 
 inline constexpr uint16_t first_server_port = 9'000;
 
-Scenery make_scenery(Random& random);
+// With a `tls` some of it is in TLS, as that says.
+Scenery make_scenery(Random& random, Random* tls);
 Link make_link(Random& random, const Scenery& scenery);
 // What a client of that route is told where no server can be reached; empty where one can.
 std::vector<int> dial_statuses(const Scenery& scenery, const RouteConfig& route);
+// Whether a server of the route may use up the time for the whole handshake.
+bool dial_may_stall(const Scenery& scenery, const RouteConfig& route);
 
 }  // namespace sluice::sim

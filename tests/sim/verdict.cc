@@ -66,6 +66,7 @@ bool contains(const std::vector<int>& list, int value) {
 void Record::judge() {
   if (!accepted()) return;
   judge_handshake();
+  for (const int side : {0, 1}) judge_tls(side);
   if (upstream_ != nullptr) judge_request();
   if (!relaying_) return;
   for (const int side : {0, 1}) {
@@ -83,7 +84,7 @@ std::vector<int> Record::expected_statuses() const {
     case Asking::wrong:
       return plan_.asking_statuses;
     case Asking::silence:
-      return {0};
+      return {plan_.client.tls && !plan_.mute ? 408 : 0};  // a TLS handshake was a beginning
     case Asking::never:
       return {408};
     case Asking::upgrade:
@@ -105,7 +106,7 @@ std::vector<int> Record::expected_statuses() const {
       if (plan_.upstream.ends_after_opening) expected.push_back(502);  // whichever comes first
       break;
   }
-  if (plan_.upstream.cut != Cut::none) {
+  if (plan_.upstream.cut != Cut::none || plan_.upstream.troubled()) {
     expected.push_back(502);
     expected.push_back(504);
   }
@@ -118,6 +119,8 @@ void Record::judge_handshake() const {
   if (client.cut != Cut::none || client.reader.pace != Reader::Pace::eager) return;
   if (climate_.leaving_ns != 0 && legs_[0].farewell_ns >= climate_.leaving_ns) return;
   std::vector<int> expected = expected_statuses();
+  if (dial_may_stall && plan_.asking == Asking::upgrade) expected.push_back(504);
+  const bool in_trouble = expect_tls_trouble(expected);
   if (climate_.scarce) expected.insert(expected.end(), {502, 503, 504, 0});
   if (!plan_.strict) expected.insert(expected.end(), {0, 408, 502, 504});  // too slow a network
   if (climate_.overload) expected.insert(expected.end(), {503, 0});
@@ -131,11 +134,11 @@ void Record::judge_handshake() const {
     if (plan_.wrong_reason[0] != '\0') text += std::string(" (") + plan_.wrong_reason + ")";
     fail(text);
   }
-  if (!climate_.scarce && !climate_.overload) judge_times(status);
+  if (!climate_.scarce && !climate_.overload && !in_trouble) judge_times(status);
   const size_t end = answer.find("\r\n\r\n");
   if (status == 0) return;
   if (end == std::string_view::npos) {
-    if (!plan_.strict) return;  // its deadline came before it was through
+    if (!plan_.strict || in_trouble) return;  // its deadline came before it was through
     fail("the answer's head is not whole");
   }
   if (status == 101) {
@@ -147,7 +150,7 @@ void Record::judge_handshake() const {
     return;
   }
   judge_answer(answer.substr(0, end + 2), answer.substr(end + 4));
-  if (client.solid() && plan_.strict && client_->received() != answer) {
+  if (client.solid() && plan_.strict && !in_trouble && client_->received() != answer) {
     fail("the client did not get its whole answer");
   }
 }
@@ -163,8 +166,14 @@ void Record::judge_answer(std::string_view head, std::string_view rest) const {
   if (plan_.answer != Answer::refusal) fail("an answer that the upstream did not give");
   if (!plan_.refusal_body.starts_with(body.bytes)) fail("the refusal's body was changed");
   // Too slow a network moves nothing for as long as send_timeout.
-  const bool broken = plan_.refusal_broken || plan_.upstream.cut != Cut::none || !plan_.strict;
+  const PeerPlan& upstream = plan_.upstream;
+  const bool broken = plan_.refusal_broken || upstream.cut != Cut::none || !plan_.strict ||
+                      upstream.troubled() || upstream.ends_abruptly() || plan_.client.troubled();
   if (plan_.refusal_broken && body.whole) fail("a refusal that broke off looks whole");
+  const bool cut = body.bytes.size() < plan_.refusal_body.size();
+  if (tls(1) != nullptr && !tls(1)->sent_notify() && body.whole && cut) {
+    fail("a refusal cut off inside TLS looks whole");
+  }
   if (!broken && (!body.whole || body.bytes != plan_.refusal_body)) {
     fail("the refusal's body is not whole: " + std::to_string(body.bytes.size()) + " of " +
          std::to_string(plan_.refusal_body.size()) + " bytes");
@@ -184,10 +193,13 @@ void Record::judge_times(int status) const {
   if (plan_.asking == Asking::silence && status == 0) {
     check(legs_[0].farewell_ns, begin + header, begin + header, "client_header_timeout");
   }
-  if (status == 408) check(legs_[0].first_sent_ns, begin + header, begin + header, "408");
+  // Inside TLS the first byte is known to be sent when the last one of its record is.
+  const uint64_t sealing = tls(0) != nullptr && !plan_.strict ? second : 0;
+  if (status == 408) check(legs_[0].first_sent_ns, begin + header, begin + header + sealing, "408");
   if (status == 504 && plan_.answer == Answer::never && legs_[1].connection != nullptr) {
     const uint64_t dialled = legs_[1].connection->handed_ns + route_.handshake_timeout_ms * ms;
-    check(legs_[0].first_sent_ns, dialled, dialled + route_.connect_timeout_ms * ms, "504");
+    check(legs_[0].first_sent_ns, dialled, dialled + route_.connect_timeout_ms * ms + sealing,
+          "504");
   }
 }
 
@@ -196,7 +208,10 @@ void Record::judge_request() const {
   const std::string_view head = legs_[1].head_out;
   if (!head.starts_with("GET ")) fail("the upstream's request is no GET");
   if (field_of(head, "Sec-WebSocket-Key") != plan_.key) fail("the client's key did not travel on");
-  if (field_of(head, "X-Forwarded-Proto") != "http") fail("no X-Forwarded-Proto");
+  const bool in_tls = config_.listeners[0].tls != nullptr;
+  if (field_of(head, "X-Forwarded-Proto") != (in_tls ? "https" : "http")) {
+    fail("wrong X-Forwarded-Proto");
+  }
   const std::string connection = field_of(head, "Connection");
   if (connection != "Upgrade") fail("Connection toward the upstream is " + connection);
   if (legs_[0].head_in.find("X-Hop\r\n") != std::string::npos && !field_of(head, "X-Hop").empty()) {
@@ -243,16 +258,21 @@ void Record::check_own_code(int target) const {
 }
 
 bool Record::strict_side(int side) const {
-  const PeerPlan& own = side == 0 ? plan_.client : plan_.upstream;
-  const PeerPlan& other = side == 0 ? plan_.upstream : plan_.client;
+  const PeerPlan& own = peer_plan(side);
+  const PeerPlan& other = peer_plan(1 - side);
   if (!plan_.strict || !own.solid() || !other.solid() || climate_.scarce) return false;
   if (own.cut != Cut::none && own.cut != Cut::half_close) return false;
   if (climate_.leaving_ns != 0 && legs_[side].farewell_ns >= climate_.leaving_ns) return false;
+  // Its own TLS fails, or it leaves as if it had.
+  if (own.troubled() || (own.cut != Cut::none && own.ends_abruptly())) return false;
+  using Kind = TlsTrouble::Kind;
+  const Kind trouble = other.trouble().kind;
+  if (trouble == Kind::stall || trouble == Kind::damage) return false;  // may hang
   // What a hostile peer takes for frames of its own may be payload of one that never ends.
   const Lane& lane = lanes_[1 - side];
   const bool hangs = lane.judge.verdict() == FrameJudge::Verdict::good &&
                      (lane.judge.in_frame() || lane.in().size() > lane.judge.accepted());
-  return !hangs || other.cut != Cut::none;
+  return !hangs || other.cut != Cut::none || other.troubled();
 }
 
 void Record::judge_side(int side) const {
@@ -287,7 +307,7 @@ void Record::judge_side(int side) const {
     fail(name + " was reset without a reason");
   }
   const size_t got = side == 0 ? client_->received().size() : upstream_->received().size();
-  const PeerPlan& own = side == 0 ? plan_.client : plan_.upstream;
+  const PeerPlan& own = peer_plan(side);
   if (own.cut == Cut::none && got != leg.head_out.size() + lane.out().size()) {
     fail(name + " received " + std::to_string(got) + " bytes of " +
          std::to_string(leg.head_out.size() + lane.out().size()) + " that were sent");
