@@ -210,6 +210,8 @@ Io TlsTransport::recv(std::span<const iovec> pieces) {
 // fits into the room that is left, so that nothing but a part of a record has to be held.
 Io::State TlsTransport::read_records(std::span<const iovec> pieces, Io& io) {
   size_t room = bytes_of(pieces);
+  // Of ciphertext: records without plaintext, or with a byte each, must not keep the loop here.
+  size_t allowance = std::max(room, least_read_bytes);
   size_t piece = 0;
   size_t into_piece = 0;
   while (room > 0) {
@@ -217,15 +219,16 @@ Io::State TlsTransport::read_records(std::span<const iovec> pieces, Io& io) {
       // Nothing follows a close_notify, and a FIN need not: the peer may be waiting for ours (RFC
       // 8446 6.1).
       if ((SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) != 0) return Io::State::ended;
-      if (short_count_ || (io.bytes > 0 && room < most_record_bytes)) {
+      if (short_count_ || allowance == 0 || (io.bytes > 0 && room < most_record_bytes)) {
         io.short_count = short_count_;
         return Io::State::open;
       }
-      const Received received = receive(receive_limit(room));
+      const Received received = receive(std::min(receive_limit(room), allowance));
       if (received == Received::blocked) return Io::State::blocked;
       // OpenSSL need not know: it would answer with an alert and never resume the session.
       if (received == Received::ended) fail("TLS ended without close_notify", 0);
       if (failed_) return Io::State::failed;
+      allowance -= window.size();
     }
     auto* const at = static_cast<uint8_t*>(pieces[piece].iov_base) + into_piece;
     const size_t free = pieces[piece].iov_len - into_piece;
@@ -322,6 +325,14 @@ const uint8_t* TlsTransport::contiguous(std::span<const iovec> pieces, size_t be
   std::memcpy(gathered, at, before_seam);
   std::memcpy(gathered + before_seam, pieces[piece + 1].iov_base, count - before_seam);
   return gathered;
+}
+
+bool TlsTransport::flush_held() {
+  if (unsent_.empty()) return true;  // after a failure, the alert
+  begin_call();
+  const bool all_sent = flush();
+  end_call();
+  return all_sent;
 }
 
 bool TlsTransport::shutdown_write() {

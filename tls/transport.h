@@ -77,6 +77,10 @@ class TlsTransport : public Transport {
   bool shutdown_write() override;  // close_notify, then FIN
   const char* failure() const override { return failure_; }
 
+  // Sends what is held of what other calls produced; false where the socket does not take all of
+  // it. Plaintext is told to be sent by the next send().
+  bool flush_held();
+
   // The client's verified certificate's subject (RFC 2253 form), "" without one.
   std::string verified_subject() const;
   bool heard() const { return heard_; }  // the peer sent at least a byte
