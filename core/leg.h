@@ -79,6 +79,11 @@ class Leg {
     if (output_ended) return;
     output_ended = tls_ == nullptr ? PlainTransport(fd_).shutdown_write() : tls_->shutdown_write();
   }
+  // To be called when the leg turns writable: TLS may hold what no send() waits for, such as an
+  // answer to a key update.
+  void flush_held() {
+    if (tls_ != nullptr && writable && !tls_->flush_held()) writable = false;
+  }
   // Static text on why the connection failed, "" where errno was all.
   const char* failure() const { return tls_ == nullptr ? "" : tls_->failure(); }
 

@@ -18,6 +18,9 @@ constexpr size_t head_read_bytes = most_early_bytes;
 // How long a client may take for an error answer that it does not read.
 constexpr uint32_t answer_timeout_ms = 5'000;
 
+// Reads of a head, then others get their turn.
+constexpr int read_rounds = 32;
+
 constexpr const char* overload_reason = "worker_connections reached";
 
 Http1Parser::Limits request_limits(const ListenConfig& listener) {
@@ -142,7 +145,8 @@ Opening::Step Opening::end_without_tls(const char* reason) {
 
 Opening::Step Opening::read_request() {
   Leg& client = session_.leg(Side::client);
-  while (client.readable) {
+  for (int round = 0; client.readable; ++round) {
+    if (round == read_rounds) return Step::again;
     char bytes[head_read_bytes];
     const iovec piece{bytes, sizeof bytes};
     const Io io = client.recv({&piece, 1});

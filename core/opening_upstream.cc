@@ -14,7 +14,8 @@ namespace {
 
 constexpr size_t answer_read_bytes = most_early_bytes;  // early frames behind the 101 fit any ring
 constexpr size_t refusal_read_bytes = 16 * 1024;
-constexpr int refusal_rounds = 16;  // then others get their turn
+constexpr int read_rounds = 32;     // of a head; then others get their turn
+constexpr int refusal_rounds = 16;  // the same
 
 std::string_view host_for(const RouteConfig& route, const PeerConfig& peer,
                           std::string_view client_authority) {
@@ -106,6 +107,11 @@ Opening::Step Opening::secure_upstream() {
   peer_failure_ = failure;
   log_upstream(LogLevel::warn, std::string("TLS handshake: ") + failure);
   session_.close_leg(Side::upstream, false);
+  // What failed may have been resuming: the next connection begins afresh.
+  session_.services()
+      .upstreams[session_.route()->upstream]
+      .tls_session(*session_.peer())
+      .keep(nullptr);
   return connect_next();
 }
 
@@ -156,7 +162,8 @@ void Opening::build_request() {
 Opening::Step Opening::exchange() {
   if (!send_out(Side::upstream)) return refuse_lost_upstream();
   Leg& leg = session_.leg(Side::upstream);
-  while (leg.readable) {
+  for (int round = 0; leg.readable; ++round) {
+    if (round == read_rounds) return Step::again;
     char bytes[answer_read_bytes];
     const iovec piece{bytes, sizeof bytes};
     const Io io = leg.recv({&piece, 1});

@@ -44,6 +44,7 @@ void Session::on_ready(Side side, Readiness ready) {
   Leg& ready_leg = leg(side);
   if (!ready_leg.open()) return;  // closed earlier in this turn
   ready_leg.note(ready);
+  if (ready.writable) ready_leg.flush_held();
   switch (state_) {
     case State::opening:
       return follow(opening_->on_ready(side, ready));
