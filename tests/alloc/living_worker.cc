@@ -37,14 +37,14 @@ uint16_t port_of(int listener) {
   return sys::local_address(listener).port();
 }
 
-ConfigRef make_config(uint16_t upstream_port) {
+ConfigRef make_config(uint16_t upstream_port, std::unique_ptr<TlsServer> tls) {
   // Bound for good and never listening: else somebody else could come to listen there.
   const int refusing = sys::stream_socket(AF_INET);
   SLUICE_CHECK(sys::bind(refusing, Address::from_ip("127.0.0.1", 0).value()) == 0);
   const PeerConfig dead_peer = peer_at(port_of(refusing));
   auto* config = new Config;
   config->user = "root";
-  config->listeners.emplace_back();
+  config->listeners.emplace_back().tls = std::move(tls);
   config->upstreams.push_back({"good", {peer_at(upstream_port)}});
   config->upstreams.push_back({"dead", {dead_peer, dead_peer}});
   RouteConfig dead;

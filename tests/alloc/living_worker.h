@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -16,8 +17,8 @@ int open_loopback();
 uint16_t port_of(int listener);
 
 // Routes: "/dead" to two peers that refuse, everything else of host a.example to `upstream_port`;
-// "/idle" is closed after 40 ms without a byte.
-ConfigRef make_config(uint16_t upstream_port);
+// "/idle" is closed after 40 ms without a byte. With `tls` the listener speaks that.
+ConfigRef make_config(uint16_t upstream_port, std::unique_ptr<TlsServer> tls = nullptr);
 
 class LivingWorker {
  public:
