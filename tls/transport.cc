@@ -93,19 +93,24 @@ struct TlsBio {
     return 1;
   }
 
-  static BIO* shared() {
-    thread_local BIO* const bio = [] {
-      BIO_METHOD* method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sluice");
-      SLUICE_CHECK(method != nullptr);
-      BIO_meth_set_read_ex(method, read);
-      BIO_meth_set_write_ex(method, write);
-      BIO_meth_set_ctrl(method, control);
-      BIO_meth_set_create(method, create);
-      BIO* made = BIO_new(method);
+  static BIO_METHOD* method() {
+    static BIO_METHOD* const method = [] {
+      BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sluice");
       SLUICE_CHECK(made != nullptr);
+      BIO_meth_set_read_ex(made, read);
+      BIO_meth_set_write_ex(made, write);
+      BIO_meth_set_ctrl(made, control);
+      BIO_meth_set_create(made, create);
       return made;
     }();
-    return bio;
+    return method;
+  }
+
+  // A connection that outlives the thread keeps it alive.
+  static BIO* shared() {
+    thread_local const BioPtr bio(BIO_new(method()));
+    SLUICE_CHECK(bio != nullptr);
+    return bio.get();
   }
 };
 
