@@ -13,6 +13,7 @@
 #include "net/sys.h"
 #include "net/sys_process.h"
 #include "protocol/handshake.h"
+#include "tls/prepare.h"
 
 namespace sluice {
 
@@ -73,6 +74,7 @@ int Master::run() {
   }
   // OpenSSL reads its files at first use: here, not in a worker without privileges.
   accept_for_key("");
+  if (tls_in_use()) prepare_tls();
   signals_ = sys::signal_pipe({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD});
   const uint32_t count = config_->workers != 0 ? config_->workers : sys::processor_count();
   workers_.resize(count);
@@ -315,6 +317,12 @@ void Master::rotate_tickets() {
   rotate_at_ms_ = clock_ms() + config_->tls_ticket_lifetime_ms;
   send_to_workers(ticket_keys_, "ticket keys");
   log_.error(LogLevel::debug, "ticket keys rotated");
+}
+
+bool Master::tls_in_use() const {
+  const auto has_tls = [](const auto& each) { return each.tls != nullptr; };
+  return std::any_of(config_->listeners.begin(), config_->listeners.end(), has_tls) ||
+         std::any_of(config_->upstreams.begin(), config_->upstreams.end(), has_tls);
 }
 
 bool Master::tickets_in_use() const {

@@ -46,6 +46,7 @@ class Master {
   void reopen_logs();
   void start_tickets();
   void rotate_tickets();
+  bool tls_in_use() const;
   bool tickets_in_use() const;
   void send_to_workers(const ControlMessage& message, const char* what);
   void check_conf();

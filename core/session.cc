@@ -18,6 +18,16 @@ constexpr uint32_t shrink_after_ms = 1'000;  // stalled for so long: a smaller r
 // How long a client may take to read a refusal and end its side (lingering close).
 constexpr uint64_t linger_ms = 5'000;
 
+// TLS's close_notify tells an end in order from one cut off. Without memory for it the session
+// still ends.
+void say_goodbye(Leg& leg) noexcept {
+  try {
+    leg.shutdown_write();
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+}
+
 }  // namespace
 
 Session::Session(Services& services, const Address& client, uint32_t listener)
@@ -156,7 +166,7 @@ void Session::close_leg(Side side, bool abort) {
   if (abort) {
     sys::set_abort_on_close(gone.fd());
   } else if (gone.tls() != nullptr) {
-    gone.shutdown_write();  // its close_notify tells an end in order from one cut off
+    say_goodbye(gone);
   }
   sys::close(gone.fd());
   gone.detach();
@@ -231,7 +241,7 @@ void Session::begin_lingering() {
 }
 
 void Session::advance_lingering() {
-  leg(Side::client).shutdown_write();
+  leg(Side::client).shutdown_write();  // again, where TLS found no room for its last word
   const FrameRules rules;
   const PumpEnd end = directions_[index_of(Side::client)].pump(path(Side::client, rules));
   if (end == PumpEnd::waiting) return;

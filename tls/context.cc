@@ -215,6 +215,7 @@ int TlsServer::on_server_name(SSL* ssl, int*, void* self) {
 
 Result<std::unique_ptr<TlsClient>> TlsClient::make(const TlsClientSettings& settings) {
   ERR_clear_error();
+  if (slot_index() < 0) return refused();  // asked for here: later there may be no memory for it
   std::unique_ptr<TlsClient> client(new TlsClient);
   client->context_.reset(SSL_CTX_new(TLS_client_method()));
   SSL_CTX* const context = client->context_.get();

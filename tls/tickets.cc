@@ -22,7 +22,7 @@ void fill(TicketKey& key) {
   SLUICE_CHECK(RAND_priv_bytes(key.mac_key.data(), static_cast<int>(key.mac_key.size())) == 1);
 }
 
-// Fetched once: OpenSSL would look the name up for each ticket.
+// Fetched once, while contexts are made: OpenSSL would look the name up for each ticket.
 EVP_CIPHER* sealing_cipher() {
   static EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr);
   return cipher;
@@ -85,6 +85,7 @@ void use_ticket_keys(const TicketKeys& keys) {
 }
 
 void enable_tickets(SSL_CTX* context, uint32_t lifetime_s) {
+  SLUICE_CHECK(sealing_cipher() != nullptr);
   SSL_CTX_set_timeout(context, static_cast<long>(lifetime_s));
   SSL_CTX_set_tlsext_ticket_key_evp_cb(context, choose_key);
   // One a connection: a client that comes back needs no second one.

@@ -9,9 +9,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <utility>
 
-#include "net/check.h"
 #include "net/sys.h"
 #include "tls/credentials.h"
 #include "tls/openssl_ptr.h"
@@ -96,7 +96,7 @@ struct TlsBio {
   static BIO_METHOD* method() {
     static BIO_METHOD* const method = [] {
       BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sluice");
-      SLUICE_CHECK(made != nullptr);
+      if (made == nullptr) throw std::bad_alloc();  // the next connection tries again
       BIO_meth_set_read_ex(made, read);
       BIO_meth_set_write_ex(made, write);
       BIO_meth_set_ctrl(made, control);
@@ -108,8 +108,9 @@ struct TlsBio {
 
   // A connection that outlives the thread keeps it alive.
   static BIO* shared() {
-    thread_local const BioPtr bio(BIO_new(method()));
-    SLUICE_CHECK(bio != nullptr);
+    thread_local BioPtr bio;
+    if (bio == nullptr) bio.reset(BIO_new(method()));
+    if (bio == nullptr) throw std::bad_alloc();
     return bio.get();
   }
 };
@@ -425,7 +426,11 @@ std::string TlsTransport::verified_subject() const {
   const X509* certificate = SSL_get0_peer_certificate(ssl_);
   if (certificate == nullptr || SSL_get_verify_result(ssl_) != X509_V_OK) return "";
   const BioPtr text(BIO_new(BIO_s_mem()));
-  X509_NAME_print_ex(text.get(), X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
+  const X509_NAME* subject = X509_get_subject_name(certificate);
+  // Half a subject could be another's.
+  if (text == nullptr || X509_NAME_print_ex(text.get(), subject, 0, XN_FLAG_RFC2253) < 0) {
+    throw std::bad_alloc();
+  }
   const char* bytes = nullptr;
   const long count = BIO_get_mem_data(text.get(), &bytes);
   return std::string(bytes, static_cast<size_t>(std::max(count, 0L)));

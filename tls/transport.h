@@ -1,6 +1,9 @@
 // TlsTransport: a byte stream inside TLS over a descriptor (RFC 8446, RFC 5246). OpenSSL sees
 // memory only: bytes come and go through buffers of the thread, one recv for many records and one
 // send for all that a call produced.
+//
+// Every call may throw std::bad_alloc. The connection is good for nothing but its destructor then;
+// others are not touched.
 #pragma once
 
 #include <openssl/types.h>

@@ -12,20 +12,43 @@
 #include "net/check.h"
 #include "net/listener.h"
 #include "net/sys.h"
+#include "tls/tickets.h"
 
 namespace sluice::alloc {
 
 namespace {
 
-PeerConfig peer_at(uint16_t port) {
+PeerConfig peer_at(uint16_t port, const std::string& scheme = "ws") {
   PeerConfig peer;
   peer.address = Address::from_ip("127.0.0.1", port).value();
-  peer.uri = parse_server_uri("ws://127.0.0.1:" + std::to_string(port)).value();
+  peer.uri = parse_server_uri(scheme + "://127.0.0.1:" + std::to_string(port)).value();
   peer.name = peer.address.text();
   return peer;
 }
 
+std::unique_ptr<TlsServer> make_tls_server() {
+  TlsServerSettings settings;
+  settings.credentials.push_back(
+      std::move(parse_certificates(testing::pem_of(identity())).value()));
+  SLUICE_CHECK(
+      parse_private_key(testing::key_pem_of(identity()), settings.credentials.back()).ok());
+  settings.ticket_lifetime_s = 3'600;
+  use_ticket_keys(make_ticket_keys());
+  return std::move(TlsServer::make(std::move(settings)).value());
+}
+
+std::unique_ptr<TlsClient> make_tls_client() {
+  TlsClientSettings settings;
+  settings.verify = false;
+  return std::move(TlsClient::make(settings).value());
+}
+
 }  // namespace
+
+const testing::Identity& identity() {
+  static const testing::Identity made = testing::make_identity({.common_name = "a.example"});
+  return made;
+}
 
 int open_loopback() {
   const Result<int> fd = open_listener(Address::from_ip("127.0.0.1", 0).value(), false);
@@ -44,9 +67,16 @@ ConfigRef make_config(uint16_t upstream_port, std::unique_ptr<TlsServer> tls) {
   const PeerConfig dead_peer = peer_at(port_of(refusing));
   auto* config = new Config;
   config->user = "root";
-  config->listeners.emplace_back().tls = std::move(tls);
+  config->listeners.resize(2);
+  config->listeners[0].tls = std::move(tls);
+  config->listeners[1].tls = make_tls_server();
   config->upstreams.push_back({"good", {peer_at(upstream_port)}});
   config->upstreams.push_back({"dead", {dead_peer, dead_peer}});
+  config->upstreams.push_back({"secure", {peer_at(upstream_port, "wss")}, make_tls_client()});
+  RouteConfig secure;
+  secure.path = "/secure";
+  secure.upstream = 2;
+  secure.close_timeout_ms = 500;
   RouteConfig dead;
   dead.path = "/dead";
   dead.upstream = 1;
@@ -59,17 +89,18 @@ ConfigRef make_config(uint16_t upstream_port, std::unique_ptr<TlsServer> tls) {
   RouteConfig idle = good;
   idle.path = "/idle";
   idle.idle_timeout_ms = 40;
-  config->routes = {dead, idle, good};
+  config->routes = {dead, secure, idle, good};
   return ConfigRef(config);
 }
 
 LivingWorker::LivingWorker(ConfigRef config, const std::function<void()>& on_thread)
     : log_path_("/tmp/sluice-alloc." + std::to_string(::getpid())) {
   WorkerSetup setup;
-  const int listener = open_loopback();
-  port_ = port_of(listener);
   setup.config = std::move(config);
-  setup.listeners = {listener};
+  for (uint16_t& port : ports_) {
+    setup.listeners.push_back(open_loopback());
+    port = port_of(setup.listeners.back());
+  }
   setup.worker_connections = 100;
   setup.logs.error.fd = sys::open_for_append(log_path_.c_str());
   setup.logs.access.fd = sys::open_for_append("/dev/null");

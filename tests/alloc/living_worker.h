@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "core/worker.h"
+#include "tests/unit/tls_identity.h"
 
 namespace sluice::alloc {
 
@@ -16,9 +17,12 @@ namespace sluice::alloc {
 int open_loopback();
 uint16_t port_of(int listener);
 
-// Routes: "/dead" to two peers that refuse, everything else of host a.example to `upstream_port`;
-// "/idle" is closed after 40 ms without a byte. With `tls` the listener speaks that.
+// Two listeners, the second one with TLS, the first one with `tls`. Routes: "/dead" to two peers
+// that refuse, "/secure" to `upstream_port` by TLS that trusts anybody, everything else of host
+// a.example there without; "/idle" is closed after 40 ms without a byte.
 ConfigRef make_config(uint16_t upstream_port, std::unique_ptr<TlsServer> tls = nullptr);
+// What the TLS listener shows, made once.
+const testing::Identity& identity();
 
 class LivingWorker {
  public:
@@ -29,7 +33,8 @@ class LivingWorker {
   // Ends it in order (SIGQUIT): every session must have gone.
   ~LivingWorker();
 
-  uint16_t port() const { return port_; }
+  uint16_t port() const { return ports_[0]; }
+  uint16_t tls_port() const { return ports_[1]; }
   // "" once nothing is held any more, else what is left after a while.
   std::string wait_until_empty() const;
 
@@ -37,7 +42,7 @@ class LivingWorker {
   std::string report(size_t earlier) const;
 
   std::string log_path_;
-  uint16_t port_ = 0;
+  uint16_t ports_[2] = {0, 0};
   std::atomic<bool> serving_{false};
   std::thread thread_;
 };

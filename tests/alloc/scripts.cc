@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -15,6 +16,7 @@
 
 #include "protocol/frame_codec.h"
 #include "protocol/handshake.h"
+#include "tests/alloc/living_worker.h"
 
 namespace sluice::alloc {
 
@@ -42,12 +44,25 @@ class Socket {
 
   bool open() const { return fd_ >= 0; }
   bool hung() const { return hung_; }
-  void finish() { ::shutdown(fd_, SHUT_WR); }
+  void finish() {
+    if (ssl_ != nullptr) SSL_shutdown(ssl_.get());
+    ::shutdown(fd_, SHUT_WR);
+  }
+  // From here on all goes through TLS.
+  bool secure(bool as_server) {
+    const ContextPtr context(SSL_CTX_new(TLS_method()));
+    SSL_CTX_use_certificate(context.get(), identity().certificate.get());
+    SSL_CTX_use_PrivateKey(context.get(), identity().key.get());
+    ssl_.reset(SSL_new(context.get()));
+    SSL_set_fd(ssl_.get(), fd_);
+    if ((as_server ? SSL_accept(ssl_.get()) : SSL_connect(ssl_.get())) == 1) return true;
+    return note_hang();
+  }
 
   bool send(const std::string& bytes) {
     size_t done = 0;
     while (done < bytes.size()) {
-      const ssize_t sent = ::send(fd_, bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL);
+      const ssize_t sent = send_some(bytes.data() + done, bytes.size() - done);
       if (sent <= 0) return note_hang();
       done += static_cast<size_t>(sent);
     }
@@ -58,7 +73,8 @@ class Socket {
     char buffer[65536];
     text += std::exchange(behind_head_, "");
     while (until.empty() ? text.size() < bytes : text.find(until) == std::string::npos) {
-      const ssize_t got = ::recv(fd_, buffer, sizeof buffer, 0);
+      errno = 0;
+      const ssize_t got = recv_some(buffer, sizeof buffer);
       if (got <= 0) return got < 0 ? note_hang() : false;
       text.append(buffer, static_cast<size_t>(got));
     }
@@ -77,6 +93,14 @@ class Socket {
   void read_to_end() { read_bytes(SIZE_MAX); }
 
  private:
+  ssize_t send_some(const char* bytes, size_t count) {
+    if (ssl_ == nullptr) return ::send(fd_, bytes, count, MSG_NOSIGNAL);
+    return SSL_write(ssl_.get(), bytes, static_cast<int>(count));
+  }
+  ssize_t recv_some(char* buffer, size_t count) {
+    if (ssl_ == nullptr) return ::recv(fd_, buffer, count, 0);
+    return SSL_read(ssl_.get(), buffer, static_cast<int>(count));
+  }
   bool note_hang() {
     hung_ = errno == EAGAIN || errno == EWOULDBLOCK;
     return false;
@@ -85,6 +109,7 @@ class Socket {
   int fd_;
   bool hung_ = false;
   std::string behind_head_;
+  SslPtr ssl_;
 };
 
 int dial(uint16_t port) {
@@ -100,7 +125,7 @@ int dial(uint16_t port) {
 
 // The proxy's connection, or -1 where the client's end says first that none will come.
 int accept_unless_refused(const Stage& stage, int client) {
-  pollfd both[2] = {{stage.upstream, POLLIN, 0}, {client, POLLIN, 0}};
+  pollfd both[2] = {{stage.upstream, POLLIN, 0}, {client, POLLRDHUP, 0}};
   if (::poll(both, 2, deadline_ms) <= 0 || (both[0].revents & POLLIN) == 0) return -1;
   return ::accept4(stage.upstream, nullptr, nullptr, SOCK_CLOEXEC);
 }
@@ -151,33 +176,37 @@ std::string outcome(const char* what, bool healthy, std::initializer_list<const 
   return healthy ? std::string(what) + ": failed without a failed allocation" : "";
 }
 
-// What comes right behind the handshake.
-struct Early {
-  std::string from_client;
-  std::string from_server;
+// Which legs are in TLS, and what comes right behind the handshake.
+struct Setting {
+  bool client_tls = false;
+  bool upstream_tls = false;
+  std::string target = "/";
+  std::string from_client = {};
+  std::string from_server = {};
 };
 
 // Both ends of a session that relays; `server` is closed where the handshake did not come so far.
 bool open_session(const Stage& stage, Socket& client, std::unique_ptr<Socket>& server, int fd,
-                  const std::string& target, const Early& early) {
+                  const Setting& setting) {
   std::string head;
-  if (!client.send(request(target) + early.from_client)) return false;
+  if (setting.client_tls && !client.secure(false)) return false;
+  const std::string target = setting.upstream_tls ? "/secure" : setting.target;
+  if (!client.send(request(target) + setting.from_client)) return false;
   server = std::make_unique<Socket>(accept_unless_refused(stage, fd));
-  if (!server->open() || !server->read_head(head)) return false;
-  if (!server->send(answer() + early.from_server)) return false;
+  if (!server->open() || (setting.upstream_tls && !server->secure(true))) return false;
+  if (!server->read_head(head) || !server->send(answer() + setting.from_server)) return false;
   std::string answered;
   return client.read_head(answered) && answered.find(" 101 ") != std::string::npos;
 }
 
 using Talk = bool (*)(Socket& client, Socket& server);
 
-std::string play_session(const Stage& stage, bool healthy, Talk talk,
-                         const std::string& target = "/", const Early& early = {}) {
-  const int fd = dial(stage.proxy_port);
+std::string play_session(const Stage& stage, bool healthy, Talk talk, const Setting& setting = {}) {
+  const int fd = dial(setting.client_tls ? stage.tls_port : stage.proxy_port);
   Socket client(fd);
   std::unique_ptr<Socket> server;
   if (!client.open()) return "the proxy does not accept";
-  const bool good = open_session(stage, client, server, fd, target, early) && talk(client, *server);
+  const bool good = open_session(stage, client, server, fd, setting) && talk(client, *server);
   // Whatever happened, both peers see the end, once they end their halves themselves.
   client.finish();
   if (server && server->open()) {
@@ -237,6 +266,12 @@ bool talk_not_at_all(Socket& client, Socket& server) {
 std::string play_in_order(const Stage& stage, bool healthy) {
   return play_session(stage, healthy, talk_in_order);
 }
+std::string play_in_tls(const Stage& stage, bool healthy) {
+  return play_session(stage, healthy, talk_in_order, {.client_tls = true});
+}
+std::string play_toward_tls(const Stage& stage, bool healthy) {
+  return play_session(stage, healthy, talk_in_order, {.upstream_tls = true});
+}
 std::string play_badly(const Stage& stage, bool healthy) {
   return play_session(stage, healthy, talk_badly);
 }
@@ -246,11 +281,13 @@ std::string play_leaving(const Stage& stage, bool healthy) {
 
 std::string play_early(const Stage& stage, bool healthy) {
   const std::string close = control(Opcode::close, normal_close, false);
-  return play_session(stage, healthy, talk_early, "/",
-                      {binary(1'000, true), binary(1'000, false) + close});
+  Setting setting;
+  setting.from_client = binary(1'000, true);
+  setting.from_server = binary(1'000, false) + close;
+  return play_session(stage, healthy, talk_early, setting);
 }
 std::string play_idle(const Stage& stage, bool healthy) {
-  return play_session(stage, healthy, talk_not_at_all, "/idle");
+  return play_session(stage, healthy, talk_not_at_all, {.target = "/idle"});
 }
 
 std::string play_request(const Stage& stage, bool healthy, const std::string& bytes,
@@ -294,6 +331,8 @@ std::string play_refusal(const Stage& stage, bool healthy) {
 
 constexpr Script all[] = {
     {"a session in order", play_in_order},
+    {"a session in TLS", play_in_tls, 11},
+    {"a session toward TLS", play_toward_tls, 17},
     {"a bad frame", play_badly},
     {"a peer that leaves", play_leaving},
     {"early frames", play_early},

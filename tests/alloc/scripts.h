@@ -11,6 +11,7 @@ namespace sluice::alloc {
 // Where the proxy listens, and where the script's own upstream does.
 struct Stage {
   uint16_t proxy_port = 0;
+  uint16_t tls_port = 0;
   int upstream = -1;  // a listening descriptor
 };
 
@@ -18,6 +19,8 @@ struct Script {
   const char* name;
   // Plays it; returns "" or what went wrong. `healthy`: no allocation fails, everything must work.
   std::string (*play)(const Stage& stage, bool healthy);
+  // With TLS there are thousands of allocations: an ordinary run lets every `step`-th fail.
+  int step = 1;
 };
 
 std::span<const Script> scripts();

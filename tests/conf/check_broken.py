@@ -73,6 +73,9 @@ def make_tls_files(folder):
     folder.mkdir()
     make_certificate(folder, "site", "a.example")
     make_certificate(folder, "other", "b.example")
+    make_certificate(folder, "client", "edge.example")
+    make_certificate(folder, "ca", "Example CA")
+    make_certificate(folder, "partners", "Partners' CA")
     key = (folder / "site.key").read_bytes()
     locked = subprocess.run(
         ["openssl", "pkcs8", "-topk8", "-passout", f"pass:{SECRET}", "-in", folder / "site.key"],
@@ -121,13 +124,17 @@ def cases_in(sluice, folder):
 
 
 def good_cases(sluice):
-    examples = sorted((CONF / "examples").glob("*.conf"))
-    if not examples:
-        yield "conf/examples", "no example is there"
-    for conf in [CONF / "sluice.conf", CONF / "reference.conf", *examples]:
-        status, shown = check_conf(sluice, conf.name, conf.parent)
-        wanted = f"sluice: {conf.name}: the conf is good\n"
-        yield str(conf.relative_to(CONF.parent)), difference(0, wanted, status, shown)
+    with tempfile.TemporaryDirectory() as parent:
+        folder = pathlib.Path(parent) / "conf"
+        shutil.copytree(CONF, folder)
+        make_tls_files(folder / "examples" / "tls")
+        examples = sorted((folder / "examples").glob("*.conf"))
+        if not examples:
+            yield "conf/examples", "no example is there"
+        for conf in [folder / "sluice.conf", folder / "reference.conf", *examples]:
+            status, shown = check_conf(sluice, conf.name, conf.parent)
+            wanted = f"sluice: {conf.name}: the conf is good\n"
+            yield str(conf.relative_to(parent)), difference(0, wanted, status, shown)
 
 
 def file_cases(sluice):

@@ -33,6 +33,7 @@ TESTED_LAYERS = {"net": "", "protocol": "", "tls": "tls_"}
 TESTED_ELSEWHERE = {
     "net/poller_epoll.cc": "tests/unit/poller_test.cc",  # asks whichever poller was built
     "net/poller_kqueue.cc": "tests/kqueue",  # is not built on Linux, but there over an emulation
+    "tls/prepare.cc": "tests/alloc/main.cc",  # what it is for shows where memory is short
     "protocol/handshake_upstream.cc": "tests/unit/handshake_test.cc",  # both roles of one header
 }
 

@@ -27,7 +27,8 @@ struct ConfRow {
 std::vector<ConfRow> tls_rows(const TestFolder& folder);
 
 // site.pem, site.key, site.ocsp, ca.pem, clients.pem, client.pem, client.key, as the reference
-// names them, and other.pem with other.key. All are issued by the test's authority.
-void write_tls_files(const TestFolder& folder);
+// names them, and what the examples do: other.pem, other.key, partners.pem. All are issued by the
+// test's authority. `below` is a folder in the folder.
+void write_tls_files(const TestFolder& folder, const std::string& below = "");
 
 }  // namespace sluice::testing

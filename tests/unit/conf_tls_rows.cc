@@ -135,17 +135,19 @@ std::vector<ConfRow> upstream_rows(const TestFolder& folder) {
 
 }  // namespace
 
-void write_tls_files(const TestFolder& folder) {
+void write_tls_files(const TestFolder& folder, const std::string& below) {
   const Identity other = test_authority().issue("b.example", "DNS:b.example");
-  folder.write("site.pem", pem_of(test_authority().site));
-  folder.write_key("site.key", key_pem_of(test_authority().site));
-  folder.write("site.ocsp", ocsp_response());
-  folder.write("other.pem", pem_of(other));
-  folder.write_key("other.key", key_pem_of(other));
-  folder.write("ca.pem", test_authority().pem());
-  folder.write("clients.pem", test_authority().pem());
-  folder.write("client.pem", pem_of(client_identity()));
-  folder.write_key("client.key", key_pem_of(client_identity()));
+  const auto write = [&](const std::string& name, const Identity& identity) {
+    folder.write(below + name + ".pem", pem_of(identity));
+    folder.write_key(below + name + ".key", key_pem_of(identity));
+  };
+  write("site", test_authority().site);
+  write("other", other);
+  write("client", client_identity());
+  for (const char* authority : {"ca.pem", "clients.pem", "partners.pem"}) {
+    folder.write(below + authority, test_authority().pem());
+  }
+  folder.write(below + "site.ocsp", ocsp_response());
 }
 
 std::vector<ConfRow> tls_rows(const TestFolder& folder) {
