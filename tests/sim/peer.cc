@@ -69,7 +69,7 @@ void Peer::read_some() {
 void Peer::doze() {
   if (dozing_) return;
   dozing_ = true;
-  world().note("peer #%lld: dozes", connection_.number());
+  world().note("peer #%lld: dozes", wire_.number());
   world().after(plan_.reader.nap_ns, [this] {
     rested_ = true;
     read_some();

@@ -84,7 +84,7 @@ std::vector<int> Record::expected_statuses() const {
     case Asking::wrong:
       return plan_.asking_statuses;
     case Asking::silence:
-      return {plan_.client.tls && !plan_.mute ? 408 : 0};  // a TLS handshake was a beginning
+      return {0};  // a TLS handshake alone is no beginning of a request
     case Asking::never:
       return {408};
     case Asking::upgrade:

@@ -146,9 +146,10 @@ TEST_CASE("tls transport: little room, and what OpenSSL keeps of a record") {
     // Byte by byte would take long without finding more.
     const std::string got = room > 1 ? receive_all(opened.server(), &last, room) : [&] {
       std::string text;
-      for (int i = 0; i < 3'000; ++i) {
+      while (text.size() < 3'000) {
         const Io io = receive_once(opened.server(), text, 1);
-        CHECK(io.bytes == 1);
+        REQUIRE(io.state == Io::State::open);  // a call takes in a part of a record, so some give 0
+        CHECK(io.bytes <= 1);
         CHECK_FALSE(io.short_count);  // there is more
       }
       return text + receive_all(opened.server(), &last);
