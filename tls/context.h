@@ -45,7 +45,7 @@ class TlsServer {
   static Result<std::unique_ptr<TlsServer>> make(TlsServerSettings settings);
 
   // The transport of an accepted descriptor, which stays the caller's; the TLS handshake is yet to
-  // come. It may outlive this object. Throws std::bad_alloc.
+  // come, and needs this object. Throws std::bad_alloc.
   std::unique_ptr<TlsTransport> accept(int fd) const;
 
  private:

@@ -331,8 +331,8 @@ std::string play_refusal(const Stage& stage, bool healthy) {
 
 constexpr Script all[] = {
     {"a session in order", play_in_order},
-    {"a session in TLS", play_in_tls, 11},
-    {"a session toward TLS", play_toward_tls, 17},
+    {"a session in TLS", play_in_tls, 29},
+    {"a session toward TLS", play_toward_tls, 61},
     {"a bad frame", play_badly},
     {"a peer that leaves", play_leaving},
     {"early frames", play_early},

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -177,7 +178,8 @@ TEST_CASE("tls transport: one send for up to 64 KiB, in as few records as fit") 
 TEST_CASE("tls transport: a seam between two pieces costs no record") {
   Packets ends;
   const std::string text = pattern(40'000);
-  for (const size_t seam : {1, 100, 16'383, 16'384, 16'385, 30'000, 32'768, 39'999}) {
+  for (const size_t seam :
+       std::initializer_list<size_t>{1, 100, 16'383, 16'384, 16'385, 30'000, 32'768, 39'999}) {
     CAPTURE(seam);
     const iovec pieces[] = {{const_cast<char*>(text.data()), seam},
                             {const_cast<char*>(text.data()) + seam, text.size() - seam}};
@@ -214,7 +216,7 @@ std::string peek(int fd) {
 }
 
 TEST_CASE("tls transport: what the socket does not take is held, and told as sent once it left") {
-  for (const size_t taken_at_once : {53, 700, 5'000}) {
+  for (const size_t taken_at_once : std::initializer_list<size_t>{53, 700, 5'000}) {
     CAPTURE(taken_at_once);
     Opened opened;
     TlsTransport& client = opened.client();
@@ -318,7 +320,7 @@ TEST_CASE("tls transport: an idle connection holds nothing, a part of a record i
   CHECK(opened.server().held_bytes() == 0);
   send_text(opened.client(), pattern(50'000));
   const std::string raw = opened.conversation.from_client();
-  for (const size_t room : {1'000, 256 * 1'024}) {
+  for (const size_t room : std::initializer_list<size_t>{1'000, 256 * 1'024}) {
     CAPTURE(room);
     if (room == 1'000) opened.conversation.to_server(raw);
     receive_all(opened.server(), nullptr, room);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <initializer_list>
 #include <memory>
 #include <string>
 
@@ -46,7 +47,7 @@ std::string pattern(size_t bytes) {
 TEST_CASE("tls transport: a TLS handshake takes bytes in any pieces") {
   const Fixture fixture;
   for (const bool tls13 : {false, true}) {
-    for (const size_t piece : {1, 2, 3, 7, 64, 500}) {
+    for (const size_t piece : std::initializer_list<size_t>{1, 2, 3, 7, 64, 500}) {
       CAPTURE(tls13);
       CAPTURE(piece);
       Conversation conversation(*fixture.tls_server, *fixture.tls_client);
@@ -136,7 +137,8 @@ TEST_CASE("tls transport: records split at every byte") {
 }
 
 TEST_CASE("tls transport: little room, and what OpenSSL keeps of a record") {
-  for (const size_t room : {1, 5, 1'000, 4'096, 16'384, 20'000, 40'000}) {
+  for (const size_t room :
+       std::initializer_list<size_t>{1, 5, 1'000, 4'096, 16'384, 20'000, 40'000}) {
     CAPTURE(room);
     Opened opened;
     const std::string sent = pattern(50'000);
