@@ -117,7 +117,7 @@ void Record::begin_relaying() {
   if (upstream_ == nullptr) fail("a 101 without an upstream");
   relaying_ = true;
   relaying_ns_ = world().now_ns();
-  activity_ms_ = world().now_ms();
+  activity_ms_ = wake_ms_;
   look(0);
   look(1);
 }
@@ -141,7 +141,6 @@ void Record::on_farewell(Connection& connection, Farewell farewell) {
 
 void Record::on_event(Connection& connection, Readiness) {
   if (!relaying_ || connection.fd < 0) return;
-  activity_ms_ = world().now_ms();
   event_turn_ = world().turn;
 }
 
@@ -174,6 +173,8 @@ bool Record::over() const {
 }
 
 void Record::on_wake() {
+  wake_ms_ = world().now_ms();
+  if (event_turn_ == world().turn) activity_ms_ = wake_ms_;
   if (!relaying_ || !incidents_.empty() || !live() || event_turn_ == world().turn) return;
   if (world().now_ms() - activity_ms_ >= route_.idle_timeout_ms) {
     note_incident(Incident::Kind::idle, 0);

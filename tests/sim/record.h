@@ -141,6 +141,7 @@ class Record final : public Observer {
   std::vector<Incident> incidents_;
   bool relaying_ = false;
   uint64_t relaying_ns_ = 0;
+  uint64_t wake_ms_ = 0;  // when the turn began; in TLS time goes on within it
   uint64_t activity_ms_ = 0;
   uint64_t event_turn_ = 0;
 };
