@@ -35,6 +35,7 @@ TESTED_ELSEWHERE = {
     "net/poller_kqueue.cc": "tests/kqueue",  # is not built on Linux, but there over an emulation
     "tls/prepare.cc": "tests/alloc/main.cc",  # what it is for shows where memory is short
     "protocol/handshake_upstream.cc": "tests/unit/handshake_test.cc",  # both roles of one header
+    "tls/make_transport.cc": "tests/unit/tls_context_test.cc",  # its one line is in every connection
 }
 
 SYSCALLS = (
