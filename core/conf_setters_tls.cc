@@ -1,5 +1,6 @@
 // Setters of everything about TLS. They read certificates and keys at once, so that what is wrong
 // with a file is told at the line that names it.
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -14,7 +15,8 @@ namespace sluice::setters {
 
 namespace {
 
-constexpr size_t most_pem_bytes = 4 << 20;  // a whole system's authorities are 200 KiB
+constexpr size_t most_pem_bytes = 4 << 20;            // a whole system's authorities are 200 KiB
+constexpr size_t most_certificate_bytes = 256 << 10;  // with its chain
 constexpr size_t most_key_bytes = 64 << 10;
 constexpr size_t most_name_bytes = TLSEXT_MAXLEN_host_name;
 
@@ -31,8 +33,28 @@ std::string read_named_file(const SetterCall& call) {
   throw ConfProblem{quoted(word.text) + ": " + fault.text()};
 }
 
+// A file that holds a key, or may hold one beside its certificate, leaves no copy behind.
+void read_secret(const SetterCall& call, Secret& secret) {
+  const Word& word = call.word(1);
+  const std::string path = resolve_path(call.statement.folder, word.value);
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"),
+                                                             &std::fclose);
+  const auto refuse = [&word](int error) {
+    throw ConfProblem{quoted(word.text) + " cannot be read: " + std::strerror(error)};
+  };
+  if (file == nullptr) refuse(errno);
+  std::setvbuf(file.get(), nullptr, _IONBF, 0);  // a buffer of the library's would not be wiped
+  Secret::Block block;
+  while (const size_t bytes = std::fread(block.bytes, 1, sizeof block.bytes, file.get())) {
+    if (!secret.append({block.bytes, bytes})) refuse(EFBIG);
+  }
+  if (std::ferror(file.get()) != 0) refuse(errno);
+}
+
 Credentials read_certificates(const SetterCall& call) {
-  Result<Credentials> parsed = parse_certificates(read_named_file(call));
+  Secret secret(most_certificate_bytes);
+  read_secret(call, secret);
+  Result<Credentials> parsed = parse_certificates(secret.view());
   if (!parsed.ok()) refuse_file(call.word(1), parsed.fault());
   return std::move(parsed.value());
 }
@@ -51,20 +73,9 @@ void check_private(const Word& word, const std::string& path) {
 
 void read_key(const SetterCall& call, Credentials& credentials) {
   const Word& word = call.word(1);
-  const std::string path = resolve_path(call.statement.folder, word.value);
-  check_private(word, path);
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"),
-                                                             &std::fclose);
-  if (file == nullptr)
-    throw ConfProblem{quoted(word.text) + " cannot be read: " + std::strerror(errno)};
-  std::setvbuf(file.get(), nullptr, _IONBF, 0);  // a buffer of the library's would not be wiped
+  check_private(word, resolve_path(call.statement.folder, word.value));
   Secret secret(most_key_bytes);
-  Secret::Block block;
-  while (const size_t bytes = std::fread(block.bytes, 1, sizeof block.bytes, file.get())) {
-    if (!secret.append({block.bytes, bytes})) {
-      throw ConfProblem{quoted(word.text) + ": a key is at most 64k"};
-    }
-  }
+  read_secret(call, secret);
   if (credentials.certificate == nullptr) return;  // nothing to compare with, which was told
   if (const Status read = parse_private_key(secret.view(), credentials); !read.ok()) {
     refuse_file(word, read.fault());
