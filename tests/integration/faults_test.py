@@ -7,7 +7,6 @@ import random
 import resource
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,7 +14,7 @@ import time
 
 from harness import Sluice, Suite, assert_within_100_ms, wait_until
 from wire import (BINARY, CLOSE, KEY, PING, TEXT, Upstream, answer_101, close_payload, dial,
-                  frame, pair, refusal, request)
+                  frame, pair, refusal, refusing_socket, request)
 
 suite = Suite()
 
@@ -186,13 +185,6 @@ def reset_is_told_within_100_ms():
             waits.append(time.monotonic() - begin)
             client.close()
         assert_within_100_ms(waits, "RST between frames was told as 1011")
-
-
-def refusing_socket():
-    """Bound and never listening, so that nobody else can come to listen on its port."""
-    sock = socket.socket()
-    sock.bind(("127.0.0.1", 0))
-    return sock
 
 
 @suite.check

@@ -4,8 +4,8 @@ import os
 import threading
 import time
 
-from harness import Sluice, Suite, free_port, wait_until
-from wire import TEXT, Upstream, dial, pair, refusal, request
+from harness import Sluice, Suite, wait_until
+from wire import TEXT, Upstream, dial, pair, refusal, refusing_socket, request
 
 suite = Suite()
 
@@ -138,8 +138,8 @@ def first_matching_route_wins():
 
 @suite.check
 def round_robin_and_next_peer():
-    dead = free_port()
-    with Upstream() as one, Upstream() as two:
+    with Upstream() as one, Upstream() as two, refusing_socket() as refusing:
+        dead = refusing.getsockname()[1]
         conf = (f"upstream chat\n  server {one.uri}\n  server ws://127.0.0.1:{dead}\n"
                 f"  server {two.uri}\nroute /\n  proxy_pass chat")
         with Sluice(conf) as sluice:

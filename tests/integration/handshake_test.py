@@ -5,8 +5,9 @@ import socket
 import threading
 import time
 
-from harness import Sluice, Suite, free_port, wait_until
-from wire import (BINARY, KEY, Upstream, answer_101, dial, frame, pair, refusal, request)
+from harness import Sluice, Suite, wait_until
+from wire import (BINARY, KEY, Upstream, answer_101, dial, frame, pair, refusal, refusing_socket,
+                  request)
 
 suite = Suite()
 
@@ -381,7 +382,8 @@ def abandoned_handshake_has_an_access_line():
 
 @suite.check
 def upstream_that_cannot_be_reached():
-    with Sluice(f"route /\n  proxy_pass ws://127.0.0.1:{free_port()}") as sluice:
+    with refusing_socket() as nobody, Sluice(
+            f"route /\n  proxy_pass ws://127.0.0.1:{nobody.getsockname()[1]}") as sluice:
         begin = time.monotonic()
         assert refusal(sluice, request())[0].status == 502
         assert time.monotonic() - begin < 2

@@ -188,6 +188,13 @@ class Wire:
         self.sock.close()
 
 
+def refusing_socket():
+    """Bound and never listening, so that nobody else can come to listen on its port."""
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    return sock
+
+
 def dial(port, host="127.0.0.1", receive_buffer=0, wrap=None):
     """A client's end; `wrap` makes a socket in TLS of the connected one."""
     sock = socket.socket()

@@ -10,7 +10,7 @@ sys.dont_write_bytecode = True  # the source tree stays as it is
 
 from certificates import Certificates  # noqa: E402
 from curl_server import FRAMES, CurlServer  # noqa: E402
-from harness import Sluice, Tally, bin_folder, expect_equal, free_port  # noqa: E402
+from harness import NOBODYS_PORT, Sluice, Tally, bin_folder, expect_equal  # noqa: E402
 
 KEY, ACCEPT = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # RFC 6455 1.3
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
@@ -49,7 +49,7 @@ class Stage:
         listen = self.certificates.listen("server") if OVER_TLS else []
         self.sluice = Sluice(os.path.join(bin_folder(most_arguments=2), "sluice"), [
             ("/server", self.server.port, "close_timeout 300ms"),
-            ("/nobody", free_port()),
+            ("/nobody", NOBODYS_PORT),
         ], listen=listen)
 
     def url(self, target):

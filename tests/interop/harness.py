@@ -69,6 +69,10 @@ def expect_equal(actual, expected, what=""):
         raise AssertionError(f"{what}: {actual!r:.300} came, {expected!r:.300} was expected")
 
 
+# Nobody listens there, nor can a test that runs beside this one come to: tcpmux's.
+NOBODYS_PORT = 1
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

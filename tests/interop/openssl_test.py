@@ -12,7 +12,7 @@ import sys
 sys.dont_write_bytecode = True  # the source tree stays as it is
 
 from certificates import VERSIONS, Certificates  # noqa: E402
-from harness import Sluice, Tally, bin_folder, expect_equal, free_port, wait_until  # noqa: E402
+from harness import NOBODYS_PORT, Sluice, Tally, bin_folder, expect_equal, wait_until  # noqa: E402
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"  # answered with 426 and the end
 FLAGS = {"TLSv1.2": "-tls1_2", "TLSv1.3": "-tls1_3"}
@@ -40,7 +40,7 @@ class Stage:
 
     @staticmethod
     def sluice(listen):
-        return Sluice(os.path.join(bin_folder(), "sluice"), [("/", free_port())], listen=listen)
+        return Sluice(os.path.join(bin_folder(), "sluice"), [("/", NOBODYS_PORT)], listen=listen)
 
     def client(self, sluice, *options, say=REQUEST, until_end=True):
         """What s_client prints, with its errors. Nothing but the test's authority is trusted."""

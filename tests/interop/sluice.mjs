@@ -19,6 +19,9 @@ process.on('exit', () => {
 });
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => process.exit(1));
 
+// Nobody listens there, nor can a test that runs beside this one come to: tcpmux's.
+export const nobodysPort = 1;
+
 export async function freePort() {
   const server = net.createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { binFolder, WebSocket } from './dependencies.mjs';
 import { Endpoint } from './endpoint.mjs';
 import { Peer } from './peer.mjs';
-import { freePort, Sluice, withSluice } from './sluice.mjs';
+import { nobodysPort, Sluice, withSluice } from './sluice.mjs';
 
 export const messageLimit = 64 * 1024; // of the route /limited
 
@@ -48,7 +48,7 @@ export class Stage {
       route('/limited', 'plain', `max_message_size ${messageLimit}`),
       route('/filtered', 'choosy', 'subprotocols mqtt v12.stomp'),
       route('/headers', 'plain', 'set_header X-Gate "north lock"', 'remove_header X-Secret'),
-      { path: '/nobody', port: await freePort() },
+      { path: '/nobody', port: nobodysPort },
     ], this.conf);
     await this.sluice.start();
   }

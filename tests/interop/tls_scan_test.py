@@ -8,7 +8,7 @@ import sys
 sys.dont_write_bytecode = True  # the source tree stays as it is
 
 from certificates import Certificates  # noqa: E402
-from harness import Sluice, Tally, bin_folder, expect_equal, free_port  # noqa: E402
+from harness import NOBODYS_PORT, Sluice, Tally, bin_folder, expect_equal  # noqa: E402
 from tls_hello import (  # noqa: E402
     ALL_GROUPS, ALL_SUITES, DOWNGRADED_TO_12, FALLBACK_SCSV, HANDSHAKE_FAILURE, HEARTBEAT,
     INAPPROPRIATE_FALLBACK, PROTOCOL_VERSION, SSL3, TLS10, TLS11, TLS12, TLS13, say_hello, take_all)
@@ -94,7 +94,7 @@ def offer_what_is_unsafe(port):
 
 
 def scan(tally, program, certificates, name):
-    routes = [("/", free_port())]
+    routes = [("/", NOBODYS_PORT)]
     with Sluice(program, routes, listen=certificates.listen(name)) as sluice:
         def check(what, run, *args):
             with tally.check(f"scan, certificate {name}: {what}"):

@@ -13,7 +13,7 @@ sys.dont_write_bytecode = True  # the source tree stays as it is
 warnings.simplefilter("ignore", DeprecationWarning)  # newer versions deprecate these modules
 
 from certificates import Certificates  # noqa: E402
-from harness import Sluice, Tally, bin_folder, expect_equal, free_port  # noqa: E402
+from harness import NOBODYS_PORT, Sluice, Tally, bin_folder, expect_equal  # noqa: E402
 
 try:
     from websockets.exceptions import ConnectionClosed, InvalidStatusCode
@@ -95,7 +95,7 @@ class Stage:
         self.sluice = Sluice(os.path.join(bin_folder(most_arguments=2), "sluice"), [
             *routes,
             ("/headers", self.servers["plain"].uri, 'set_header X-Gate "north lock"'),
-            ("/nobody", free_port()),
+            ("/nobody", NOBODYS_PORT),
         ], top=[certificates.trust()] if TLS_VERSION else [],
             listen=certificates.listen("server") if TLS_VERSION else [])
         self.sluice.__enter__()
