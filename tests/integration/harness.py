@@ -161,7 +161,8 @@ class Sluice:
         return status
 
     def remove(self):
-        if self.process.poll() is None or not self.ended:
+        running = self.process.poll() is None
+        if running or not self.ended or self.process.returncode < 0:  # workers outlive their master
             try:
                 os.killpg(self.process.pid, signal.SIGKILL)  # a session of its own: all its processes
             except ProcessLookupError:

@@ -1,12 +1,12 @@
 // LargeBlocks: what it serves, which block comes next, and which pages stay.
-#include "tls/large_blocks.h"
-
 #include <doctest/doctest.h>
 
 #include <cstring>
 #include <memory>
 #include <set>
 #include <vector>
+
+#include "tls/large_blocks.h"
 
 namespace sluice {
 
