@@ -18,9 +18,6 @@ constexpr size_t head_read_bytes = most_early_bytes;
 // How long a client may take for an error answer that it does not read.
 constexpr uint32_t answer_timeout_ms = 5'000;
 
-// Reads of a head, then others get their turn.
-constexpr int read_rounds = 32;
-
 constexpr const char* overload_reason = "worker_connections reached";
 
 Http1Parser::Limits request_limits(const ListenConfig& listener) {

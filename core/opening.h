@@ -39,6 +39,7 @@ class Opening {
   using Step = OpeningStep;
 
   static constexpr int max_interim_answers = 8;
+  static constexpr int read_rounds = 32;  // reads of a head in a row, then others get their turn
 
   // `session` owns this and outlives it.
   explicit Opening(Session& session);

@@ -14,8 +14,7 @@ namespace {
 
 constexpr size_t answer_read_bytes = most_early_bytes;  // early frames behind the 101 fit any ring
 constexpr size_t refusal_read_bytes = 16 * 1024;
-constexpr int read_rounds = 32;     // of a head; then others get their turn
-constexpr int refusal_rounds = 16;  // the same
+constexpr int refusal_rounds = 16;  // then others get their turn
 
 std::string_view host_for(const RouteConfig& route, const PeerConfig& peer,
                           std::string_view client_authority) {

@@ -10,7 +10,7 @@ import threading
 import time
 
 from harness import PATIENCE, SANITIZED, Sluice, Suite, wait_until
-from wire import (BINARY, CLOSE, TEXT, Upstream, close_payload, dial, pair, refusal, request)
+from wire import BINARY, TEXT, Upstream, close_in_order, dial, pair, refusal, request
 
 suite = Suite()
 
@@ -129,12 +129,7 @@ def quit_lets_a_handshake_finish():
         client.send_frame(TEXT, "in time")
         server.expect(TEXT, "in time")
         assert not sluice.dead()
-        client.send_frame(CLOSE, close_payload(1000))
-        server.expect_close(1000)
-        server.send_frame(CLOSE, close_payload(1000))
-        client.expect_close(1000)
-        server.close()
-        client.close()
+        close_in_order(client, server)
         assert sluice.wait(10) == 0
 
 

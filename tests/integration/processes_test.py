@@ -9,7 +9,8 @@ import subprocess
 import time
 
 from harness import BIN, SANITIZED, Sluice, Suite, free_port, wait_until
-from wire import (BINARY, CLOSE, TEXT, Reset, Upstream, close_payload, dial, header, pair, refusal, request)
+from wire import (BINARY, CLOSE, TEXT, Reset, Upstream, close_in_order, close_payload, dial, header,
+                  pair, refusal, request)
 
 suite = Suite()
 
@@ -110,12 +111,7 @@ def quit_waits_for_the_sessions():
         server.expect(TEXT, "still here")
         time.sleep(0.3)
         assert not sluice.dead()
-        client.send_frame(CLOSE, close_payload(1000))
-        server.expect_close(1000)
-        server.send_frame(CLOSE, close_payload(1000))
-        client.expect_close(1000)
-        server.close()
-        client.close()
+        close_in_order(client, server)
         assert sluice.wait(10) == 0
 
 

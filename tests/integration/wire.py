@@ -276,6 +276,16 @@ def pair(sluice, upstream, target="/", fields=(), answer_fields=(), **options):
     return client, server
 
 
+def close_in_order(client, server):
+    """The client's Close, the upstream's answer, then both connections' ends."""
+    client.send_frame(CLOSE, close_payload(1000))
+    server.expect_close(1000)
+    server.send_frame(CLOSE, close_payload(1000))
+    client.expect_close(1000)
+    server.close()
+    client.close()
+
+
 def refusal(sluice, data):
     """Sends bytes that will be refused; the answer's head and body, to the connection's end."""
     client = dial(sluice.port, wrap=sluice.wrap)

@@ -179,4 +179,11 @@ class Conversation {
   std::unique_ptr<TlsTransport> client;
 };
 
+// Bytes of which no two stretches are alike.
+inline std::string pattern(size_t bytes) {
+  std::string text(bytes, '\0');
+  for (size_t i = 0; i < bytes; ++i) text[i] = static_cast<char>(i * 131 + i / 251);
+  return text;
+}
+
 }  // namespace sluice::testing

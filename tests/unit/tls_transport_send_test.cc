@@ -19,6 +19,7 @@ namespace {
 using testing::Conversation;
 using testing::Descriptor;
 using testing::Handshake;
+using testing::pattern;
 using testing::receive_all;
 using testing::send_text;
 
@@ -36,12 +37,6 @@ struct Opened : Fixture {
 
   Conversation conversation{*tls_server, *tls_client};
 };
-
-std::string pattern(size_t bytes) {
-  std::string text(bytes, '\0');
-  for (size_t i = 0; i < bytes; ++i) text[i] = static_cast<char>(i * 131 + i / 251);
-  return text;
-}
 
 // The plaintext sizes of the records, of which the last may not be whole.
 std::vector<size_t> records_in(const std::string& raw) {

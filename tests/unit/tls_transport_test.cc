@@ -16,6 +16,7 @@ namespace {
 
 using testing::Conversation;
 using testing::Handshake;
+using testing::pattern;
 using testing::receive_all;
 using testing::receive_once;
 using testing::send_text;
@@ -37,12 +38,6 @@ struct Opened : Fixture {
 
   Conversation conversation{*tls_server, *tls_client};
 };
-
-std::string pattern(size_t bytes) {
-  std::string text(bytes, '\0');
-  for (size_t i = 0; i < bytes; ++i) text[i] = static_cast<char>(i * 131 + i / 251);
-  return text;
-}
 
 TEST_CASE("tls transport: a TLS handshake takes bytes in any pieces") {
   const Fixture fixture;
