@@ -47,7 +47,7 @@ asan: test-deps ## build with ASan and UBSan and run every test
 	@ctest --test-dir $(BUILD)/asan --output-on-failure --timeout 900 -j $(JOBS)
 
 clang: clang-deps ## build with clang, where warnings are errors, too
-	@CC=clang CXX=clang++ $(CONFIGURE) -B $(BUILD)/clang >/dev/null
+	@CC=clang CXX=clang++ $(CONFIGURE) -C .cmake/clang.cmake -B $(BUILD)/clang >/dev/null
 	@cmake --build $(BUILD)/clang -j $(JOBS)
 
 coverage: test-deps clang-deps ## run the tests under clang's coverage, print it per folder with what is missed
