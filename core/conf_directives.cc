@@ -64,6 +64,14 @@ constexpr Directive table[] = {
      .default_value = "256k",
      .help = "Buffer of one direction while bytes are in it, 16k to 16m, a power of two. Idle "
              "sessions have none."},
+    {.name = "splice",
+     .sections = top,
+     .arguments = "on|off",
+     .set = setters::splice,
+     .default_value = "on",
+     .help =
+         "Whether payload of frames of 64 KiB and more passes inside the kernel (splice(2)) where "
+         "neither side is in TLS, at about half the cost."},
     {.name = "worker_connections",
      .sections = top,
      .arguments = "N",

@@ -121,6 +121,10 @@ void pid_file(const SetterCall& call) {
   call.draft.config.pid_file = path;
 }
 
+void splice(const SetterCall& call) {
+  call.draft.config.splice = switch_on(call.word(1));
+}
+
 void ring_size(const SetterCall& call) {
   const uint64_t bytes = size_bytes(call.word(1), 16 << 10, 16 << 20);
   if (!std::has_single_bit(bytes)) {

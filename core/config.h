@@ -89,6 +89,7 @@ struct Config {
   bool log_query = false;
   std::string pid_file;  // "": none
   uint32_t ring_bytes = 256 * 1024;
+  bool splice = true;
   uint32_t worker_connections = 0;                   // 0: (descriptor limit - 64) / 2
   uint32_t tls_ticket_lifetime_ms = 12 * 3'600'000;  // 0: no tickets
   std::vector<ListenConfig> listeners;

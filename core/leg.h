@@ -64,13 +64,21 @@ class Leg {
   // recv and send that keep `readable` and `writable` true to the kernel's state.
   Io recv(std::span<const iovec> pieces) {
     const Io io = tls_ == nullptr ? PlainTransport(fd_).recv(pieces) : tls_->recv(pieces);
-    if (drained(io)) readable = false;
-    return io;
+    return noted(io, readable);
   }
   Io send(std::span<const iovec> pieces) {
     const Io io = tls_ == nullptr ? PlainTransport(fd_).send(pieces) : tls_->send(pieces);
-    if (drained(io)) writable = false;
-    return io;
+    return noted(io, writable);
+  }
+  // Whether bytes may pass by the kernel alone, by the next three: not in TLS, and not where
+  // something was reported that a splice may stop at for good (urgent data).
+  bool may_splice() const { return tls_ == nullptr && short_means_drained_; }
+  Io peek(std::span<uint8_t> room) { return noted(PlainTransport(fd_).peek(room), readable); }
+  Io splice_into(const Pipe& pipe, size_t bytes) {
+    return noted(PlainTransport(fd_).splice_into(pipe, bytes), readable);
+  }
+  Io splice_from(const Pipe& pipe, size_t bytes) {
+    return noted(PlainTransport(fd_).splice_from(pipe, bytes), writable);
   }
   // Transport::committed.
   size_t committed() const { return tls_ == nullptr ? 0 : tls_->committed(); }
@@ -93,8 +101,10 @@ class Leg {
   bool output_ended = false;  // our FIN is sent, or the peer takes nothing any more
 
  private:
-  bool drained(const Io& io) const {
-    return io.state != Io::State::open || (short_means_drained_ && io.short_count);
+  // Clears the flag where the kernel has nothing more.
+  Io noted(const Io& io, bool& flag) const {
+    if (io.state != Io::State::open || (short_means_drained_ && io.short_count)) flag = false;
+    return io;
   }
 
   std::unique_ptr<TlsTransport> tls_;

@@ -1,5 +1,5 @@
 // The invariant that keeps this simple: the source is read only when nothing is queued, so before a
-// recv the ring holds at most one incomplete header or control frame.
+// recv the ring holds at most one incomplete header or control frame, and before a splice nothing.
 #include "core/relay.h"
 
 #include <algorithm>
@@ -7,6 +7,7 @@
 
 #include "net/check.h"
 #include "net/sys.h"
+#include "net/sys_process.h"
 
 namespace sluice {
 
@@ -23,13 +24,16 @@ bool may_read(const Leg& source) {
 
 PumpEnd Direction::pump(const PumpPath& path) {
   if (flush(path) == Flow::failed) return PumpEnd::target_failed;
-  for (int round = 0; round < rounds_a_pump; ++round) {
+  int rounds = rounds_a_pump;
+  for (int round = 0; round < rounds; ++round) {
     const bool draining = mode_ == Mode::draining;
-    if (!may_read(path.source) || (!draining && ring_.queued() > 0)) {
+    if (!may_read(path.source) || (!draining && queued() > 0)) {
       settle(path);
       return PumpEnd::waiting;
     }
-    const PumpEnd end = draining ? discard(path) : fill(path);
+    const bool carrying = !draining && may_carry(path);
+    if (carrying) rounds = carrying_rounds_a_pump;
+    const PumpEnd end = draining ? discard(path) : carrying ? carry(path) : fill(path);
     if (end != PumpEnd::waiting) return end;
     if (flush(path) == Flow::failed) return PumpEnd::target_failed;
   }
@@ -62,13 +66,14 @@ bool Direction::close_with(const PumpPath& path, CloseCode code, bool source_goe
 }
 
 void Direction::give_up(BufferPool& buffers) {
-  ring_.release(buffers);
+  release(buffers);
   mode_ = Mode::draining;
   stalled_ = false;
 }
 
 void Direction::shrink(BufferPool& buffers) {
   slow_ = true;
+  if (carried() > 0 && ring_.empty() && land(buffers)) ring_.accept(ring_.unjudged());
   if (!ring_.held()) return;
   const size_t kept = ring_.queued() + ring_.unjudged() + close_reserve_bytes;
   const BufferClass wanted = std::max(buffers.class_for(kept), BufferClass::tiny);
@@ -77,19 +82,25 @@ void Direction::shrink(BufferPool& buffers) {
 
 // Sends what is queued. A send that took less than it was given has filled the socket's buffer.
 Direction::Flow Direction::flush(const PumpPath& path) {
-  while (ring_.queued() > 0 && path.target.writable) {
+  while (queued() > 0 && path.target.writable) {
+    const bool by_pipe = carried() > 0;
     iovec pieces[2];
     const size_t count = ring_.queued_pieces(pieces);
-    const Io io = path.target.send({pieces, count});
+    const Io io =
+        by_pipe ? path.target.splice_from(*pipe_, pipe_->bytes) : path.target.send({pieces, count});
     if (io.state == Io::State::failed) {
       give_up(path.buffers);
       return Flow::failed;
     }
     if (io.bytes == 0) break;
-    ring_.sent(io.bytes);
+    if (by_pipe) {
+      pipe_->bytes -= static_cast<uint32_t>(io.bytes);
+    } else {
+      ring_.sent(io.bytes);
+    }
     stalled_ = false;
   }
-  if (ring_.queued() == 0) return Flow::drained;
+  if (queued() == 0) return Flow::drained;
   if (!stalled_) {
     stalled_ = true;
     stalled_since_ms_ = path.now_ms;
@@ -102,20 +113,87 @@ PumpEnd Direction::fill(const PumpPath& path) {
   iovec pieces[2];
   const size_t count = ring_.room_pieces(pieces, close_reserve_bytes);
   const Io io = path.source.recv({pieces, count});
-  switch (io.state) {
-    case Io::State::open:
-      ring_.received(io.bytes);
-      return scan(path);
-    case Io::State::blocked:
-      return PumpEnd::waiting;
-    case Io::State::ended:
-    case Io::State::failed:
-      path.source.input_ended = true;
-      ring_.drop_unjudged();
-      settle(path);
-      break;
-  }
+  if (io.state != Io::State::open) return nothing_received(path, io);
+  ring_.received(io.bytes);
+  return scan(path);
+}
+
+PumpEnd Direction::nothing_received(const PumpPath& path, const Io& io) {
+  if (io.state == Io::State::blocked) return PumpEnd::waiting;
+  path.source.input_ended = true;
+  ring_.drop_unjudged();
+  settle(path);
   return io.state == Io::State::ended ? PumpEnd::source_ended : PumpEnd::source_failed;
+}
+
+// Large frames come in runs, so after one the next is expected. In finishing mode the ring takes
+// the frame's rest as well as a pipe would.
+bool Direction::may_carry(const PumpPath& path) const {
+  return scanner_.large_frame() && mode_ == Mode::flowing && ring_.empty() && !slow_ &&
+         !path.rules.validate_utf8 && path.source.may_splice() && path.target.may_splice() &&
+         (pipe_ != nullptr || path.buffers.pipes().left() > 0);
+}
+
+// fill() for large frames: the header is judged where it lies, in the socket, and goes into the
+// pipe together with the payload; apart from it, the payload's pages would be cut in two at the
+// target.
+PumpEnd Direction::carry(const PumpPath& path) {
+  FrameScanner ahead = scanner_;
+  size_t header_bytes = 0;
+  if (ahead.payload_left() == 0) {
+    uint8_t header[max_frame_header_bytes];
+    const Io seen = path.source.peek(header);
+    if (seen.state != Io::State::open) return nothing_received(path, seen);
+    header_bytes = large_frame_header_bytes({header, seen.bytes});
+    if (header_bytes == 0) return fill(path);
+    ahead.scan({header, header_bytes}, path.rules, path.now_ms);
+    if (ahead.payload_left() == 0) return fill(path);  // which is told what is wrong
+  }
+  if (pipe_ == nullptr) pipe_ = path.buffers.pipes().borrow();
+  // Once pipes run short, a stalled target gets no more by pipe than a ring can take back.
+  const bool plenty = path.buffers.pipes().left() >= PipePool::most_pipes / 2;
+  const uint64_t most =
+      plenty ? PipePool::pipe_bytes : path.buffers.full_bytes() - close_reserve_bytes;
+  const Io io =
+      path.source.splice_into(*pipe_, std::min(header_bytes + ahead.payload_left(), most));
+  if (io.state != Io::State::open) return nothing_received(path, io);
+  pipe_->bytes = static_cast<uint32_t>(io.bytes);
+  if (io.bytes < header_bytes) {
+    SLUICE_CHECK(land(path.buffers));  // a tiny ring will do, and those are never spent
+    return scan(path);
+  }
+  ahead.step_over(io.bytes - header_bytes);
+  scanner_ = ahead;
+  bytes_ += io.bytes;
+  return PumpEnd::waiting;
+}
+
+// Copies what the pipe holds into the ring, which must be empty, unjudged. False where it is too
+// much for a ring, or for what the budgets leave; the pipe keeps it, then.
+bool Direction::land(BufferPool& buffers) {
+  const size_t needed = carried() + close_reserve_bytes;
+  if (needed > buffers.full_bytes()) return false;
+  ring_.release_if_empty(buffers);
+  ring_.borrow(buffers, std::max(buffers.class_for(needed), BufferClass::tiny));
+  if (ring_.room() < needed) {
+    ring_.release(buffers);
+    return false;
+  }
+  while (carried() > 0) {
+    iovec pieces[2];
+    ring_.room_pieces(pieces);
+    const ssize_t got = sys::read(pipe_->out, pieces[0].iov_base, pipe_->bytes);
+    SLUICE_CHECK(got > 0);
+    ring_.received(static_cast<size_t>(got));
+    pipe_->bytes -= static_cast<uint32_t>(got);
+  }
+  release_pipe(buffers);
+  return true;
+}
+
+void Direction::release_pipe(BufferPool& buffers) {
+  if (pipe_ != nullptr) buffers.pipes().give_back(pipe_);
+  pipe_ = nullptr;
 }
 
 PumpEnd Direction::discard(const PumpPath& path) {
@@ -183,7 +261,8 @@ void Direction::make_room(const PumpPath& path) {
 
 // Gives the ring back once it is empty; an incomplete header or control frame waits in a block.
 void Direction::settle(const PumpPath& path) {
-  if (ring_.queued() == 0 && !path.source.readable) slow_ = false;  // the target keeps up
+  if (queued() == 0 && !path.source.readable) slow_ = false;  // the target keeps up
+  if (carried() == 0) release_pipe(path.buffers);
   if (!ring_.held() || ring_.queued() > 0) return;
   if (ring_.unjudged() == 0) {
     ring_.release(path.buffers);

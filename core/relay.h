@@ -1,5 +1,6 @@
 // Direction: one way through a session. It receives from one leg into a ring, judges frames where
-// they lie, and sends them to the other leg; it decides nothing about the session's life.
+// they lie, and sends them to the other leg; large frames' payload passes through a pipe instead,
+// unseen and without being copied. It decides nothing about the session's life.
 #pragma once
 
 #include <cstdint>
@@ -50,6 +51,8 @@ class Direction {
 
   // Rounds of one pump: one full ring, after which others get their turn.
   static constexpr int rounds_a_pump = 1;
+  // The same by pipe, where only a further look tells that the source has nothing more.
+  static constexpr int carrying_rounds_a_pump = 2;
 
   // Moves what can be moved without waiting. Every outcome but `waiting` and `more` is told once.
   PumpEnd pump(const PumpPath& path);
@@ -66,15 +69,18 @@ class Direction {
 
   // The target is gone: whatever is queued is dropped.
   void give_up(BufferPool& buffers);
-  void release(BufferPool& buffers) { ring_.release(buffers); }
+  void release(BufferPool& buffers) {
+    ring_.release(buffers);
+    release_pipe(buffers);
+  }
 
   // For a target that has been stalled for long: moves the remainder into the smallest buffer that
   // holds it, and receives into small rings until it keeps up again.
   void shrink(BufferPool& buffers);
 
   Mode mode() const { return mode_; }
-  bool delivered() const { return ring_.queued() == 0; }
-  size_t queued() const { return ring_.queued(); }
+  bool delivered() const { return queued() == 0; }
+  size_t queued() const { return carried() + ring_.queued(); }
   // Waits for the target to take bytes since then (milliseconds of the turn's clock).
   bool stalled() const { return stalled_; }
   uint32_t stalled_since_ms() const { return stalled_since_ms_; }
@@ -88,14 +94,22 @@ class Direction {
 
   Flow flush(const PumpPath& path);
   PumpEnd fill(const PumpPath& path);
+  PumpEnd carry(const PumpPath& path);
   PumpEnd discard(const PumpPath& path);
+  PumpEnd nothing_received(const PumpPath& path, const Io& io);
   PumpEnd scan(const PumpPath& path);
   FrameScanner::Scan scan_piece(const PumpPath& path, std::span<const uint8_t> bytes);
+  bool may_carry(const PumpPath& path) const;
+  // What the pipe holds; it leaves before what the ring holds.
+  size_t carried() const { return pipe_ == nullptr ? 0 : pipe_->bytes; }
+  bool land(BufferPool& buffers);
+  void release_pipe(BufferPool& buffers);
   void make_room(const PumpPath& path);
   void settle(const PumpPath& path);
   void queue_close(const PumpPath& path);
 
   Ring ring_;
+  Pipe* pipe_ = nullptr;  // borrowed while it holds bytes
   FrameScanner scanner_;
   uint64_t bytes_ = 0;
   uint32_t stalled_since_ms_ = 0;

@@ -121,6 +121,7 @@ Worker::Worker(const WorkerSetup& setup)
       worker_connections_(setup.worker_connections),
       channels_(std::make_unique<Channels>(*this, setup.control)) {
   services_.stalled.reserve(expected_stalls);
+  buffers_.pipes().set_limit(setup.config->splice ? PipePool::most_pipes : 0);
   prepare_frame_codec();
   log_.set_level(setup.config->error_log.level);
   log_.error_sink.use(setup.logs.error);
@@ -274,7 +275,8 @@ void Worker::report_buffers() {
                                    std::to_string(services_.relaying) + ", rings lent " +
                                    std::to_string(buffers_.lent()) + ", blocks lent " +
                                    std::to_string(buffers_.lent_blocks()) + ", bytes lent " +
-                                   std::to_string(buffers_.lent_bytes()) + ", timers " +
+                                   std::to_string(buffers_.lent_bytes()) + ", pipes lent " +
+                                   std::to_string(buffers_.pipes().lent()) + ", timers " +
                                    std::to_string(reactor_.armed_timers()) + ", bytes a session " +
                                    std::to_string(sizeof(Session)));
 }

@@ -1,6 +1,6 @@
-// BufferPool and Ring: the memory that bytes pass through. A worker lends buffers last-in
-// first-out, so that the same hot pages serve one session after the other; an idle session holds
-// none.
+// BufferPool and Ring: the memory that bytes pass through (pipes, net/pipe.h, apart). A worker
+// lends buffers last-in first-out, so that the same hot pages serve one session after the other; an
+// idle session holds none.
 #pragma once
 
 #include <sys/uio.h>
@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <span>
 #include <vector>
+
+#include "net/pipe.h"
 
 namespace sluice {
 
@@ -52,6 +54,9 @@ class BufferPool {
   size_t lent_bytes() const;
   uint32_t full_bytes() const { return shelves_[3].bytes; }
 
+  // What bytes pass through that are not looked at.
+  PipePool& pipes() { return pipes_; }
+
  private:
   struct Shelf {
     uint32_t bytes = 0;
@@ -62,6 +67,7 @@ class BufferPool {
   Shelf& shelf_of(uint32_t bytes);
 
   std::array<Shelf, 4> shelves_;
+  PipePool pipes_;
 };
 
 // Bytes on their way in one direction: [head, judged) may be sent, [judged, tail) was received but

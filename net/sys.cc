@@ -61,6 +61,10 @@ ssize_t send_pieces(int fd, std::span<const iovec> pieces) {
   return retry([&] { return ::sendmsg(fd, &message, MSG_NOSIGNAL); });
 }
 
+ssize_t peek(int fd, void* buffer, size_t bytes) {
+  return retry([&] { return ::recv(fd, buffer, bytes, MSG_PEEK); });
+}
+
 int stream_socket(int family) {
   return retry([&] { return ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); });
 }

@@ -24,6 +24,14 @@ ssize_t send(int fd, const void* buffer, size_t bytes);  // MSG_NOSIGNAL
 // For rings that wrap; at most two pieces.
 ssize_t recv_pieces(int fd, std::span<const iovec> pieces);
 ssize_t send_pieces(int fd, std::span<const iovec> pieces);
+// As recv, and the bytes stay where they are.
+ssize_t peek(int fd, void* buffer, size_t bytes);
+// A pipe: ends[0] is its way out. Non-blocking; with room for `bytes` if the system permits.
+// -ENOSYS where there is no splice.
+int pipe(int ends[2], size_t bytes);
+// Moves bytes from a socket to a pipe, or on from there, without copying them. Fewer than asked for
+// says nothing; -EAGAIN does, and also stands at urgent data. SIGPIPE has to be ignored.
+ssize_t splice(int from, int to, size_t bytes);
 
 // --- sockets: every descriptor is non-blocking and close-on-exec
 

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <span>
 
+#include "net/pipe.h"
+
 namespace sluice {
 
 // What one call moved and how the stream stands after it.
@@ -52,6 +54,13 @@ class PlainTransport final : public Transport {
   Io recv(std::span<const iovec> pieces) override;
   Io send(std::span<const iovec> pieces) override;
   bool shutdown_write() override;
+
+  // What the next recv() would begin with.
+  Io peek(std::span<uint8_t> room);
+  // From the socket into a pipe, and out of one into the socket, at least one byte of `bytes`;
+  // never a short_count, for other things end a splice early, too. Urgent data blocks one for good.
+  Io splice_into(const Pipe& pipe, size_t bytes);
+  Io splice_from(const Pipe& pipe, size_t bytes);
 
  private:
   int fd_;

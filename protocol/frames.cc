@@ -115,6 +115,13 @@ inline size_t skip_short_messages(std::span<const uint8_t> bytes, const FrameRul
 
 }  // namespace
 
+size_t large_frame_header_bytes(std::span<const uint8_t> bytes) {
+  if (bytes.size() < 2 || is_control(bytes[0])) return 0;
+  const size_t length_bytes = extended_length_bytes(bytes[1]);
+  const size_t header_bytes = 2 + length_bytes + ((bytes[1] & mask_bit) != 0 ? 4 : 0);
+  return length_bytes == 8 && header_bytes <= bytes.size() ? header_bytes : 0;
+}
+
 FrameScanner::Scan FrameScanner::scan(std::span<const uint8_t> bytes, const FrameRules& rules,
                                       uint32_t now_ms) {
   size_t at = 0;
@@ -125,6 +132,7 @@ FrameScanner::Scan FrameScanner::scan(std::span<const uint8_t> bytes, const Fram
       taken = take_payload(rest, rules);
     } else {
       if (!in_message_) taken = skip_short_messages(rest, rules, messages_);
+      if (taken > 0) large_frame_ = false;
       if (taken == 0) taken = take_frame(rest, rules, now_ms);
     }
     if (taken == 0) break;
@@ -154,9 +162,18 @@ size_t FrameScanner::take_payload(std::span<const uint8_t> bytes, const FrameRul
       taken -= 1;  // the byte that should have completed the character is the bad one
     }
   }
-  payload_left_ -= taken;
-  into_frame_ = payload_left_ == 0 ? 0 : into_frame_ + taken;
+  count_payload(taken);
   return taken;
+}
+
+void FrameScanner::step_over(uint64_t payload_bytes) {
+  SLUICE_DCHECK(!check_text_ && payload_bytes <= payload_left_);
+  count_payload(payload_bytes);
+}
+
+void FrameScanner::count_payload(uint64_t bytes) {
+  payload_left_ -= bytes;
+  into_frame_ = payload_left_ == 0 ? 0 : into_frame_ + bytes;
 }
 
 // Judges the frame that begins with bytes[0] as far as it is there. Returns what it accepts: a data
@@ -250,6 +267,7 @@ void FrameScanner::begin_frame(std::span<const uint8_t> header, uint64_t payload
   message_bytes_ = saturating_sum(message_bytes_, payload_bytes);
   ++fragments_;
   in_message_ = !is_final(first);
+  large_frame_ = payload_bytes > UINT16_MAX;
   payload_left_ = payload_bytes;
   into_frame_ = payload_bytes == 0 ? 0 : header.size();
   if (check_text_ && rules.expect_masked) {

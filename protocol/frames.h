@@ -24,6 +24,10 @@ struct FrameRules {
   uint64_t max_message_bytes = 0;  // 0: unlimited
 };
 
+// How many bytes the header takes that `bytes` begin with, where it is there whole and that of a
+// large data frame, one whose length takes 64 bits; else 0.
+size_t large_frame_header_bytes(std::span<const uint8_t> bytes);
+
 // One direction's place in its frames. A small value that lives in the session; it allocates
 // nothing and keeps no bytes: what scan() did not accept is the caller's to keep and to offer
 // again.
@@ -60,6 +64,11 @@ class FrameScanner {
   // After `closed`: the code that the peer sent, 1005 for an empty payload.
   uint16_t peer_close_code() const { return peer_close_code_; }
 
+  // Whether the latest data frame was one whose length takes 64 bits: 64 KiB or more.
+  bool large_frame() const { return large_frame_; }
+  // Accepts that much of the current frame's payload unseen; never where text is validated.
+  void step_over(uint64_t payload_bytes);
+
   // Messages that began (text and binary first frames), for the access log.
   uint64_t messages() const { return messages_; }
 
@@ -72,6 +81,7 @@ class FrameScanner {
   size_t take_frame(std::span<const uint8_t> bytes, const FrameRules& rules, uint32_t now_ms);
   size_t take_control_frame(std::span<const uint8_t> frame, uint32_t now_ms);
   void take_close(std::span<const uint8_t> frame);
+  void count_payload(uint64_t bytes);
   void begin_frame(std::span<const uint8_t> header, uint64_t payload_bytes,
                    const FrameRules& rules);
 
@@ -95,6 +105,7 @@ class FrameScanner {
   Wrong wrong_{};            // what made the verdict `bad`
   bool in_message_ = false;  // a message is open: its final frame did not begin yet
   bool check_text_ = false;  // the message of the latest data frame is text to be validated
+  bool large_frame_ = false;
 };
 
 static_assert(sizeof(FrameScanner) <= 64, "two of them lie in every session");

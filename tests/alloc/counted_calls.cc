@@ -1,6 +1,7 @@
 // The functions are replaced for the whole program and reach the kernel by syscall().
 #include "tests/alloc/counted_calls.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -13,7 +14,7 @@ namespace sluice::counted_calls {
 namespace {
 
 thread_local bool counted_thread = false;
-std::atomic<int64_t> recv_count{0}, send_count{0}, wait_count{0}, other_count{0};
+std::atomic<int64_t> recv_count{0}, send_count{0}, splice_count{0}, wait_count{0}, other_count{0};
 std::atomic<const char*> other{""};
 
 void count(std::atomic<int64_t>& counter, const char* name = nullptr) {
@@ -29,9 +30,8 @@ void count_this_thread() {
 }
 
 Counts take() {
-  Counts counts{recv_count.exchange(0), send_count.exchange(0), wait_count.exchange(0),
-                other_count.exchange(0), other.load()};
-  return counts;
+  return Counts{recv_count.exchange(0), send_count.exchange(0),  splice_count.exchange(0),
+                wait_count.exchange(0), other_count.exchange(0), other.load()};
 }
 
 }  // namespace sluice::counted_calls
@@ -48,6 +48,11 @@ ssize_t recv(int fd, void* buffer, size_t bytes, int flags) {
 ssize_t send(int fd, const void* buffer, size_t bytes, int flags) {
   count(send_count);
   return ::syscall(SYS_sendto, fd, buffer, bytes, flags, nullptr, 0);
+}
+
+ssize_t splice(int from, off64_t*, int to, off64_t*, size_t bytes, unsigned flags) {
+  count(splice_count);
+  return ::syscall(SYS_splice, from, nullptr, to, nullptr, bytes, flags);
 }
 
 ssize_t recvmsg(int fd, msghdr* message, int flags) {

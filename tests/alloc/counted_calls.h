@@ -9,6 +9,7 @@ namespace sluice::counted_calls {
 struct Counts {
   int64_t recv = 0;
   int64_t send = 0;
+  int64_t splice = 0;
   int64_t wait = 0;    // epoll_wait
   int64_t others = 0;  // everything else that the hot path could be tempted to call
   std::string last_other;

@@ -124,7 +124,8 @@ std::string LivingWorker::wait_until_empty() const {
   for (size_t tries = 0; tries < 100; ++tries) {
     last = report(tries);
     if (last.starts_with(
-            "sessions 0, relaying 0, rings lent 0, blocks lent 0, bytes lent 0, timers 0")) {
+            "sessions 0, relaying 0, rings lent 0, blocks lent 0, bytes lent 0, pipes lent 0, "
+            "timers 0")) {
       return "";
     }
     ::usleep(10'000);

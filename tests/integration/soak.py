@@ -80,7 +80,8 @@ def held(sluice):
     with open(f"/proc/{worker}/status", encoding="ascii") as file:
         rss = next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
     return {"descriptors": len(os.listdir(f"/proc/{worker}/fd")), "rings": report["rings_lent"],
-            "blocks": report["blocks_lent"], "sessions": report["sessions"],
+            "blocks": report["blocks_lent"], "pipes": report["pipes_lent"],
+            "sessions": report["sessions"],
             "timers": report["timers"], "RSS in kB": rss}
 
 
@@ -113,7 +114,7 @@ def main():
     print(f"soak: {sessions} sessions in {SECONDS:.0f} s")
     for name, value in after.items():
         print(f"soak: {name}: {value}, {value - before[name]:+d} against the beginning")
-    lost = [name for name in ("descriptors", "rings", "blocks", "sessions", "timers")
+    lost = [name for name in ("descriptors", "rings", "blocks", "pipes", "sessions", "timers")
             if after[name] != before[name]]
     sys.exit(f"soak: not given back: {', '.join(lost)}" if lost else 0)
 

@@ -38,6 +38,25 @@ ssize_t Connection::recv(char* buffer, size_t bytes) {
     return static_cast<ssize_t>(taken);
   }
   count(true, 0);
+  return tell_end();
+}
+
+ssize_t Connection::peek(char* buffer, size_t bytes) {
+  if (state_ == State::connecting) return -EAGAIN;
+  if (rx_.empty()) return tell_end();
+  size_t seen = std::min(bytes, rx_.size());
+  while (!marks_.empty() && marks_.front() <= received_) marks_.pop_front();
+  if (!marks_.empty()) seen = std::min<size_t>(seen, marks_.front() - received_);
+  std::memcpy(buffer, rx_.view().data(), seen);
+  return static_cast<ssize_t>(seen);
+}
+
+// A mark that a recv() has stopped at is behind it; before, a splice gets no further.
+bool Connection::at_mark() const {
+  return !marks_.empty() && marks_.front() == received_;
+}
+
+ssize_t Connection::tell_end() {
   if (error_ != 0 || ended()) {
     const int error = std::exchange(error_, 0);
     end_read_ = true;

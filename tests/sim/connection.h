@@ -69,6 +69,9 @@ class Connection {
 
   // --- the proxy's side: what system calls do; answers as the kernel's ---------------------------
   ssize_t recv(char* buffer, size_t bytes);
+  ssize_t peek(char* buffer, size_t bytes);
+  // Whether nothing but urgent data is next: a splice stops there for good.
+  bool at_mark() const;
   ssize_t send(std::string_view bytes);
   int shutdown_write();
   void close(bool abort);
@@ -123,6 +126,7 @@ class Connection {
   bool ended() const { return fin_in_ || state_ == State::dead; }
   uint64_t arrival(uint64_t& latest);
   size_t piece(size_t most);
+  ssize_t tell_end();
   void flow_in();
   void flow_out();
   void tell_room();

@@ -11,6 +11,7 @@ namespace {
 
 constexpr int first_descriptor = 3;
 constexpr uint64_t most_acts_in_turn = 20'000;
+constexpr size_t most_piped_bytes = 512 * 1024;
 
 Kernel* current = nullptr;
 
@@ -156,6 +157,52 @@ int Kernel::close(int fd, bool abort) {
 
 void Kernel::mark_abort(int fd) {
   entry(fd, Kind::stream).abort = true;
+}
+
+int Kernel::make_pipe(int ends[2]) {
+  ends[0] = allocate(Kind::pipe_out, false);
+  if (ends[0] < 0) return ends[0];
+  ends[1] = allocate(Kind::pipe_in, false);
+  if (ends[1] < 0) {
+    table_[static_cast<size_t>(ends[0])] = Entry();
+    return ends[1];
+  }
+  for (int i = 0; i < 2; ++i) {
+    Entry& end = table_[static_cast<size_t>(ends[i])];
+    end.pipe = i == 0 ? std::make_shared<ByteQueue>() : table_[static_cast<size_t>(ends[0])].pipe;
+  }
+  return 0;
+}
+
+// As Linux: what a pipe takes hangs on how the bytes lie in pages, so any part may be all of it.
+ssize_t Kernel::splice(int from, int to, size_t bytes) {
+  const auto index = static_cast<size_t>(to);
+  const size_t most = world().random.chance(5) ? 13 : rules_.most_spliced;
+  bytes = std::min<size_t>(bytes, world().random.between(1, most));
+  if (index < table_.size() && table_[index].kind == Kind::pipe_in) {
+    Connection& source = stream(from);
+    if (source.at_mark()) return -EAGAIN;
+    ByteQueue& pipe = *entry(to, Kind::pipe_in).pipe;
+    bytes = std::min(bytes, most_piped_bytes - pipe.size());
+    if (bytes == 0) return -EAGAIN;
+    std::string moved(bytes, '\0');
+    const ssize_t got = source.recv(moved.data(), bytes);
+    if (got > 0) pipe.append({moved.data(), static_cast<size_t>(got)});
+    return got;
+  }
+  ByteQueue& pipe = *entry(from, Kind::pipe_out).pipe;
+  if (pipe.empty()) return -EAGAIN;
+  const ssize_t sent = stream(to).send(pipe.view().substr(0, bytes));
+  if (sent > 0) pipe.drop(static_cast<size_t>(sent));
+  return sent;
+}
+
+ssize_t Kernel::read_pipe(int fd, char* buffer, size_t bytes) {
+  ByteQueue& pipe = *entry(fd, Kind::pipe_out).pipe;
+  if (pipe.empty()) return -EAGAIN;
+  const std::string taken = pipe.take(std::min<size_t>(bytes, world().random.between(1, bytes)));
+  std::memcpy(buffer, taken.data(), taken.size());
+  return static_cast<ssize_t>(taken.size());
 }
 
 int Kernel::make_signal_pipe() {

@@ -50,6 +50,7 @@ class Kernel {
     int watch_faults = 0;            // epoll_ctl() fails so often with ENOSPC, at random
     int accept_faults = 0;           // the same for accept() and ENFILE
     int mappings_until_fault = 0;    // the mmap() with that number fails
+    size_t most_spliced = SIZE_MAX;  // splices move at most a random part of that
     uint64_t turn_cost_ns = 20'000;  // up to so much passes with each turn
     uint64_t late_ns = 300'000;      // timeouts are up to so late
   };
@@ -88,6 +89,10 @@ class Kernel {
   int accept(int listener, Address& peer);
   int connect(int fd, const Address& address);
   int close(int fd, bool abort);
+  int make_pipe(int ends[2]);
+  // From a stream into a pipe, or from a pipe into a stream.
+  ssize_t splice(int from, int to, size_t bytes);
+  ssize_t read_pipe(int fd, char* buffer, size_t bytes);
   int make_signal_pipe();
   int next_signal(int fd);
   ssize_t write_log(int fd, std::string_view bytes);
@@ -103,7 +108,7 @@ class Kernel {
   size_t wait(std::span<PollEvent> events, int timeout_ms);
 
  private:
-  enum class Kind : uint8_t { none, stream, listener, signals, log, poller };
+  enum class Kind : uint8_t { none, stream, listener, signals, log, poller, pipe_in, pipe_out };
 
   struct Listener {
     Address address;
@@ -114,6 +119,7 @@ class Kernel {
     Kind kind = Kind::none;
     Connection* connection = nullptr;
     std::unique_ptr<Listener> listener;
+    std::shared_ptr<ByteQueue> pipe;  // of both ends
     std::function<ssize_t(std::string_view)> write;
     uint64_t cookie = 0;
     bool watched = false;

@@ -15,6 +15,7 @@
 namespace {
 
 using sluice::sim::Run;
+using sluice::sim::RunKind;
 using sluice::sim::Totals;
 
 // A run takes milliseconds; one that takes this long loops without a system call.
@@ -22,7 +23,7 @@ constexpr unsigned longest_run_s = 60;
 
 struct Seed {
   uint64_t number;
-  bool tls;
+  RunKind kind;
 };
 
 struct Options {
@@ -32,7 +33,7 @@ struct Options {
   bool forever = false;
   bool trace = false;
   bool twice = false;
-  bool tls = false;
+  RunKind kind = RunKind::plain;
 };
 
 double seconds_now() {
@@ -43,7 +44,7 @@ double seconds_now() {
 // Returns the digest of its trace.
 uint64_t run_seed(const Seed& seed, bool trace, bool describe, Totals& totals) {
   ::alarm(longest_run_s);
-  Run run(seed.number, seed.tls, trace);
+  Run run(seed.number, seed.kind, trace);
   run.go(totals);
   if (describe) std::printf("%s\n", run.describe().c_str());
   return run.digest();
@@ -71,18 +72,20 @@ void print_totals(const Totals& totals, double seconds) {
   std::fflush(stdout);
 }
 
-// One seed a line, with "tls" before those of runs with TLS; what follows is for people, and so are
-// lines with '#'.
+// One seed a line, with the kind before those that are not plain; what follows is for people, and
+// so are lines with '#'.
 bool read_seeds(const char* path, std::vector<Seed>& seeds) {
   std::ifstream file(path);
   if (!file) return false;
   std::string line;
   while (std::getline(file, line)) {
     char* end = nullptr;
-    const bool tls = line.starts_with("tls ");
-    const char* begin = line.c_str() + (tls ? 4 : 0);
+    const RunKind kind = line.starts_with("tls ")      ? RunKind::tls
+                         : line.starts_with("splice ") ? RunKind::splice
+                                                       : RunKind::plain;
+    const char* begin = line.c_str() + (kind == RunKind::plain ? 0 : line.find(' '));
     const uint64_t seed = std::strtoull(begin, &end, 10);
-    if (end != begin) seeds.push_back({seed, tls});
+    if (end != begin) seeds.push_back({seed, kind});
   }
   return true;
 }
@@ -93,7 +96,7 @@ bool take_option(const std::string& name, const char* value, Options& options) {
   const uint64_t number = std::strtoull(value, &end, 10);
   if (end == value) return false;
   if (name == "--seed") {
-    options.seeds.push_back({number, false});
+    options.seeds.push_back({number, RunKind::plain});
   } else if (name == "--count") {
     options.count = number;
   } else if (name == "--first") {
@@ -113,7 +116,9 @@ bool parse(int count, char** arguments, Options& options) {
     if (name == "--trace") {
       options.trace = true;
     } else if (name == "--tls") {
-      options.tls = true;
+      options.kind = RunKind::tls;
+    } else if (name == "--splice") {
+      options.kind = RunKind::splice;
     } else if (name == "--forever") {
       options.forever = true;
     } else if (name == "--twice") {
@@ -130,7 +135,9 @@ void run_forever(const Options& options) {
   const double begin = seconds_now();
   double told = begin;
   for (uint64_t seed = options.first;; ++seed) {
-    run_seed({seed, options.tls || seed % 3 == 0}, false, false, totals);
+    RunKind kind = options.kind;
+    if (kind == RunKind::plain) kind = static_cast<RunKind>(seed % 3);
+    run_seed({seed, kind}, false, false, totals);
     if (const double now = seconds_now(); now - told >= 1) {
       told = now;
       std::printf("seed %llu: ", static_cast<unsigned long long>(seed));
@@ -146,17 +153,18 @@ int main(int count, char** arguments) {
   if (!parse(count, arguments, options)) {
     std::fprintf(stderr,
                  "usage: sim --seed N | --seeds A..B | --count N [--first S] | --seed-file PATH | "
-                 "--forever [--first S]  [--tls] [--trace] [--twice]\n");
+                 "--forever [--first S]  [--tls | --splice] [--trace] [--twice]\n");
     return 2;
   }
   if (options.forever) run_forever(options);
   Totals totals;
   const double begin = seconds_now();
   for (const Seed& seed : options.seeds) {
-    run_seed({seed.number, seed.tls || options.tls}, options.trace, true, totals);
+    const RunKind kind = seed.kind == RunKind::plain ? options.kind : seed.kind;
+    run_seed({seed.number, kind}, options.trace, true, totals);
   }
   for (uint64_t i = 0; i < options.count; ++i) {
-    const Seed seed{options.first + i, options.tls};
+    const Seed seed{options.first + i, options.kind};
     if (options.twice) {
       if (!runs_alike(seed, totals)) return 1;
     } else {

@@ -15,8 +15,9 @@ struct Volume {
   size_t largest_bytes = 2'000;
 };
 
-Volume choose_volume(Random& random, Room room) {
+Volume choose_volume(Random& random, Room room, bool splice) {
   if (room == Room::small) return {3, 150};
+  if (splice && random.chance(70)) return {6, 200'000};
   // More than a turn may move, and rings that are full and wrap anywhere.
   if (room == Room::large && random.chance(70)) {
     return random.pick<Volume>({{3, 700'000}, {1'500, 120}, {5'000, 2}});
@@ -151,7 +152,7 @@ SessionPlan make_plan(Random& random, const Config& config, uint32_t number, Roo
   choose_kind(random, plan);
   plan_asking(random, route, plan);
   plan_answer(random, room, plan);
-  const Volume volume = choose_volume(random, room);
+  const Volume volume = choose_volume(random, room, config.splice);
   plan_frames(random, volume, route, true, plan, plan.client);
   plan_frames(random, volume, route, false, plan, plan.upstream);
   plan_ending(random, plan);

@@ -195,7 +195,7 @@ void Record::check_turn() {
 void Record::check_budget(const Connection& connection) const {
   if (connection.counted_turn != world().turn) return;
   // What is only dropped goes through a larger buffer; what is sent never does.
-  const uint64_t relayed = most_rings * climate_.ring_bytes;
+  const uint64_t relayed = most_rings * std::max(climate_.ring_bytes, climate_.pipe_bytes);
   const uint64_t dropped = std::max(relayed, most_rings * discard_bytes);
   uint64_t most_received = closing() ? dropped : relayed;
   uint64_t most_sent = relayed;

@@ -21,6 +21,7 @@ struct Climate {
   bool overload = false;    // worker_connections may be reached
   uint64_t leaving_ns = 0;  // SIGTERM was read then
   uint32_t ring_bytes = 0;
+  uint32_t pipe_bytes = 0;  // 0: no payload passes by pipe
 };
 
 // What ended a session, or helped to.

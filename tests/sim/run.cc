@@ -33,10 +33,11 @@ uint64_t sealed_bytes(const PeerPlan& plan) {
 
 }  // namespace
 
-Run::Run(uint64_t seed, bool tls, bool print_trace)
-    : world_(seed, tls, print_trace),
+Run::Run(uint64_t seed, RunKind kind, bool print_trace)
+    : world_(seed, kind, print_trace),
       plans_(seed ^ 0x5eed),
-      tls_(tls),
+      kind_(kind),
+      tls_(kind == RunKind::tls),
       tls_plans_(seed ^ 0x715),
       openssl_random_(seed ^ 0x0551),
       scenery_(prepared_scenery()),
@@ -57,7 +58,7 @@ Run::~Run() = default;
 
 Scenery Run::prepared_scenery() {
   if (tls_) feed_openssl(openssl_random_);
-  return make_scenery(plans_, tls_ ? &tls_plans_ : nullptr);
+  return make_scenery(plans_, tls_ ? &tls_plans_ : nullptr, kind_ == RunKind::splice);
 }
 
 // Which session dials is not known before its request is read, so all of them share one network.
@@ -219,14 +220,14 @@ ssize_t Run::on_access_log(std::string_view bytes) {
 void Run::take_report(std::string_view line) {
   const size_t at = line.find("sessions ");
   if (!report_asked_ || at == std::string_view::npos) return;
-  unsigned long long v[6] = {};
+  unsigned long long v[7] = {};
   const int found = std::sscanf(std::string(line.substr(at)).c_str(),
                                 "sessions %llu, relaying %llu, rings lent %llu, blocks lent %llu, "
-                                "bytes lent %llu, timers %llu",
-                                &v[0], &v[1], &v[2], &v[3], &v[4], &v[5]);
-  if (found != 6) return;
+                                "bytes lent %llu, pipes lent %llu, timers %llu",
+                                &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6]);
+  if (found != 7) return;
   report_asked_ = false;
-  check_report(Report{v[0], v[1], v[2], v[3], v[4], v[5]});
+  check_report(Report{v[0], v[1], v[2], v[3], v[4], v[5], v[6]});
 }
 
 Run::Expected Run::expect_report() const {
@@ -251,7 +252,8 @@ void Run::check_report(const Report& report) {
   const uint64_t live = expected_.live;
   const std::string text =
       std::to_string(report.sessions) + " sessions, " + std::to_string(report.rings) + " rings, " +
-      std::to_string(report.blocks) + " blocks, " + std::to_string(report.timers) + " timers";
+      std::to_string(report.blocks) + " blocks, " + std::to_string(report.pipes) + " pipes, " +
+      std::to_string(report.timers) + " timers";
   if (report.sessions != live) {
     world_.fail("the worker has " + text + ", live are " + std::to_string(live));
   }
@@ -259,7 +261,7 @@ void Run::check_report(const Report& report) {
   if (report.timers < live || report.timers > live + 3) {
     world_.fail("the worker has " + text + " for " + std::to_string(live));
   }
-  if (report.rings > expected_.rings || report.blocks > expected_.blocks) {
+  if (report.rings + report.pipes > expected_.rings || report.blocks > expected_.blocks) {
     world_.fail("idle sessions hold memory: " + text + ", " + std::to_string(expected_.rings) +
                 " rings may be held");
   }
@@ -435,7 +437,7 @@ std::string Run::describe() const {
       text, sizeof text,
       "seed %llu%s: %zu sessions, %zu routes, ring %u bytes, descriptors up to %d%s%s%s%s%s, "
       "%llu turns, %.3f s of simulated time",
-      static_cast<unsigned long long>(world_.seed()), tls_ ? " --tls" : "", sessions_.size(),
+      static_cast<unsigned long long>(world_.seed()), option_of(kind_), sessions_.size(),
       config_.routes.size(), config_.ring_bytes, scenery_.kernel.descriptor_limit,
       scenery_.room == Room::small   ? ", small buffers"
       : scenery_.room == Room::large ? ", large buffers"

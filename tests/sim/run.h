@@ -35,8 +35,7 @@ struct Totals {
 
 class Run final : private Dialled, private Watcher {
  public:
-  // With `tls` legs are in TLS: a seed is another run then.
-  Run(uint64_t seed, bool tls, bool print_trace);
+  Run(uint64_t seed, RunKind kind, bool print_trace);
   ~Run() override;
 
   // Fails the world, or returns.
@@ -56,7 +55,7 @@ class Run final : private Dialled, private Watcher {
     uint64_t waits_since_ns = 0;  // connected and not accepted, with descriptors left
   };
   struct Report {  // what SIGUSR2 makes the worker say
-    uint64_t sessions, relaying, rings, blocks, bytes, timers;
+    uint64_t sessions, relaying, rings, blocks, bytes, pipes, timers;
   };
   struct Expected {  // of it, at the moment of the signal
     uint64_t live = 0;
@@ -92,6 +91,7 @@ class Run final : private Dialled, private Watcher {
 
   World world_;
   Random plans_;
+  RunKind kind_;
   bool tls_;
   Random tls_plans_;
   Random openssl_random_;  // what OpenSSL draws, on both sides

@@ -94,7 +94,7 @@ void make_hardships(Random& random, Scenery& scenery) {
 
 }  // namespace
 
-Scenery make_scenery(Random& random, Random* tls) {
+Scenery make_scenery(Random& random, Random* tls, bool splice) {
   Scenery scenery;
   auto* made = new Config();  // counted by its references
   scenery.config = ConfigRef(made);
@@ -115,6 +115,10 @@ Scenery make_scenery(Random& random, Random* tls) {
   scenery.sessions = roll < 40 ? 1 : roll < 80 ? random.between(2, 5) : random.between(6, 20);
   make_hardships(random, scenery);
   scenery.climate.ring_bytes = config.ring_bytes;
+  scenery.climate.pipe_bytes = splice ? PipePool::pipe_bytes : 0;
+  config.splice = splice;
+  if (splice) scenery.kernel.descriptor_limit += 2 * static_cast<int>(PipePool::most_pipes);
+  if (splice) scenery.kernel.most_spliced = random.pick<size_t>({200, 3'000, 60'000, 1 << 20});
   if (tls != nullptr) secure_scenery(*tls, scenery, config);
   return scenery;
 }

@@ -62,7 +62,7 @@ struct Scenery {
 inline constexpr uint16_t first_server_port = 9'000;
 
 // With a `tls` some of it is in TLS, as that says.
-Scenery make_scenery(Random& random, Random* tls);
+Scenery make_scenery(Random& random, Random* tls, bool splice);
 Link make_link(Random& random, const Scenery& scenery);
 // What a client of that route is told where no server can be reached; empty where one can.
 std::vector<int> dial_statuses(const Scenery& scenery, const RouteConfig& route);

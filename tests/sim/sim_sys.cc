@@ -59,6 +59,20 @@ ssize_t send_pieces(int fd, std::span<const iovec> pieces) {
   return send(fd, bytes.data(), bytes.size());
 }
 
+ssize_t peek(int fd, void* buffer, size_t bytes) {
+  return counted().stream(fd).peek(static_cast<char*>(buffer), bytes);
+}
+
+int pipe(int ends[2], size_t) {
+  return counted().make_pipe(ends);
+}
+
+ssize_t splice(int from, int to, size_t bytes) {
+  const ssize_t moved = counted().splice(from, to, bytes);
+  if (moved != -EAGAIN) sim::kernel().progress();
+  return moved;
+}
+
 int stream_socket(int) {
   return counted().new_stream();
 }

@@ -33,10 +33,10 @@ World& world() {
   return *current;
 }
 
-World::World(uint64_t seed, bool tls, bool print_trace)
+World::World(uint64_t seed, RunKind kind, bool print_trace)
     : random(seed),
       seed_(seed),
-      tls_(tls),
+      kind_(kind),
       begin_ns_(clock_begin_ns(random)),
       now_ns_(begin_ns_),
       notes_(kept_notes),
@@ -98,7 +98,7 @@ void World::print_trace() const {
 
 void World::fail(const std::string& what) {
   if (!print_trace_) print_trace();
-  std::printf("seed %llu%s: %s\n", static_cast<unsigned long long>(seed_), tls_ ? " --tls" : "",
+  std::printf("seed %llu%s: %s\n", static_cast<unsigned long long>(seed_), option_of(kind_),
               what.c_str());
   std::fflush(stdout);
   std::_Exit(1);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/sim/random.h"
+#include "tests/sim/run_kind.h"
 
 namespace sluice::sim {
 
@@ -19,7 +20,7 @@ inline constexpr uint64_t second = 1'000 * ms;
 class World {
  public:
   // Becomes the world that fail() and trace lines of this process belong to.
-  World(uint64_t seed, bool tls, bool print_trace);
+  World(uint64_t seed, RunKind kind, bool print_trace);
   World(const World&) = delete;
   World& operator=(const World&) = delete;
   ~World();
@@ -72,7 +73,7 @@ class World {
   void print(const Note& note) const;
 
   uint64_t seed_;
-  bool tls_;
+  RunKind kind_;
   uint64_t begin_ns_;
   uint64_t now_ns_;
   uint64_t order_ = 0;

@@ -32,6 +32,8 @@ TESTED_LAYERS = {"net": "", "protocol": "", "tls": "tls_"}
 # Sources of these layers without a NAME_test.cc in tests/unit: what tests them instead.
 TESTED_ELSEWHERE = {
     "net/poller_epoll.cc": "tests/unit/poller_test.cc",  # asks whichever poller was built
+    "net/sys_splice_linux.cc": "tests/unit/sys_splice_test.cc",
+    "net/sys_splice_none.cc": "tests/kqueue",  # is compiled there
     "net/poller_kqueue.cc": "tests/kqueue",  # is not built on Linux, but there over an emulation
     "tls/prepare.cc": "tests/alloc/main.cc",  # what it is for shows where memory is short
     "protocol/handshake_upstream.cc": "tests/unit/handshake_test.cc",  # both roles of one header
