@@ -14,8 +14,8 @@ import time
 
 from harness import PATIENCE, SANITIZED, Sluice, Suite, wait_until
 from tls import LINKS, PLAIN, SECURE, server_wrap
-from wire import (BINARY, CLOSE, PING, PONG, TEXT, Upstream, Wire, answer_101, close_payload, dial, frame,
-                  pair, request)
+from wire import (BINARY, CLOSE, PING, PONG, TEXT, Upstream, Wire, answer_101, close_in_order,
+                  close_payload, dial, frame, pair, request)
 
 suite = Suite()
 
@@ -152,13 +152,7 @@ def records_split_at_every_byte(link):
                 server.expect(BINARY, payload)
                 server.send_frame(TEXT, payload)
                 client.expect(TEXT, payload)
-            client.send_frame(CLOSE, close_payload(1000))
-            server.expect_close(1000)
-            server.send_frame(CLOSE, close_payload(1000))
-            client.expect_close(1000)
-            client.expect_end()
-            client.close()
-            server.close()
+            close_in_order(client, server)
             line = sluice.access_line("close", id=f"0-{number + 1}")
             assert line["reason"] == "close" and line["code"] == "1000", line
 

@@ -282,6 +282,7 @@ def close_in_order(client, server):
     server.expect_close(1000)
     server.send_frame(CLOSE, close_payload(1000))
     client.expect_close(1000)
+    client.expect_end()
     server.close()
     client.close()
 

@@ -45,15 +45,16 @@ ssize_t Connection::peek(char* buffer, size_t bytes) {
   if (state_ == State::connecting) return -EAGAIN;
   if (rx_.empty()) return tell_end();
   size_t seen = std::min(bytes, rx_.size());
-  while (!marks_.empty() && marks_.front() <= received_) marks_.pop_front();
-  if (!marks_.empty()) seen = std::min<size_t>(seen, marks_.front() - received_);
+  for (const uint64_t mark : marks_) {  // those that are reached stay: a peek takes nothing
+    if (mark > received_) seen = std::min<size_t>(seen, mark - received_);
+  }
   std::memcpy(buffer, rx_.view().data(), seen);
   return static_cast<ssize_t>(seen);
 }
 
 // A mark that a recv() has stopped at is behind it; before, a splice gets no further.
 bool Connection::at_mark() const {
-  return !marks_.empty() && marks_.front() == received_;
+  return std::find(marks_.begin(), marks_.end(), received_) != marks_.end();
 }
 
 ssize_t Connection::tell_end() {

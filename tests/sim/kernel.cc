@@ -177,7 +177,7 @@ int Kernel::make_pipe(int ends[2]) {
 // As Linux: what a pipe takes hangs on how the bytes lie in pages, so any part may be all of it.
 ssize_t Kernel::splice(int from, int to, size_t bytes) {
   const auto index = static_cast<size_t>(to);
-  const size_t most = world().random.chance(5) ? 13 : rules_.most_spliced;
+  const size_t most = world().random.chance(20) ? 13 : rules_.most_spliced;
   bytes = std::min<size_t>(bytes, world().random.between(1, most));
   if (index < table_.size() && table_[index].kind == Kind::pipe_in) {
     Connection& source = stream(from);

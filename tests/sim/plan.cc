@@ -17,7 +17,7 @@ struct Volume {
 
 Volume choose_volume(Random& random, Room room, bool splice) {
   if (room == Room::small) return {3, 150};
-  if (splice && random.chance(70)) return {6, 200'000};
+  if (splice && random.chance(70)) return {6, random.chance(10) ? size_t{500'000} : 200'000};
   // More than a turn may move, and rings that are full and wrap anywhere.
   if (room == Room::large && random.chance(70)) {
     return random.pick<Volume>({{3, 700'000}, {1'500, 120}, {5'000, 2}});
