@@ -24,15 +24,12 @@ bool may_read(const Leg& source) {
 
 PumpEnd Direction::pump(const PumpPath& path) {
   if (flush(path) == Flow::failed) return PumpEnd::target_failed;
-  int rounds = rounds_a_pump;
+  int rounds = 1;
   for (int round = 0; round < rounds; ++round) {
     const bool draining = mode_ == Mode::draining;
-    if (!may_read(path.source) || (!draining && queued() > 0)) {
-      settle(path);
-      return PumpEnd::waiting;
-    }
+    if (!may_read(path.source) || (!draining && queued() > 0)) break;
     const bool carrying = !draining && may_carry(path);
-    if (carrying) rounds = carrying_rounds_a_pump;
+    if (carrying && !path.light_beside) rounds = carrying_rounds_a_pump;
     const PumpEnd end = draining ? discard(path) : carrying ? carry(path) : fill(path);
     if (end != PumpEnd::waiting) return end;
     if (flush(path) == Flow::failed) return PumpEnd::target_failed;
@@ -152,8 +149,8 @@ PumpEnd Direction::carry(const PumpPath& path) {
   if (pipe_ == nullptr) pipe_ = path.buffers.pipes().borrow();
   // Once pipes run short, a stalled target gets no more by pipe than a ring can take back.
   const bool plenty = path.buffers.pipes().left() >= PipePool::most_pipes / 2;
-  const uint64_t most =
-      plenty ? PipePool::pipe_bytes : path.buffers.full_bytes() - close_reserve_bytes;
+  uint64_t most = plenty ? PipePool::pipe_bytes : path.buffers.full_bytes() - close_reserve_bytes;
+  if (path.light_beside) most = std::min<uint64_t>(most, short_carry_bytes);
   const Io io =
       path.source.splice_into(*pipe_, std::min(header_bytes + ahead.payload_left(), most));
   if (io.state != Io::State::open) return nothing_received(path, io);

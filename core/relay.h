@@ -20,7 +20,7 @@ inline constexpr size_t most_early_bytes = BufferPool::tiny_bytes - close_reserv
 // Why pump() came back.
 enum class PumpEnd : uint8_t {
   waiting,        // for an edge of either leg
-  more,           // the round limit was hit: run again in the next turn
+  more,           // the source may have more: run again, after others
   closed,         // the source's Close was accepted and is queued or sent
   faulty,         // the source broke the protocol; scanner().code() and reason() say how
   source_ended,   // FIN, and everything before it is queued or sent
@@ -36,6 +36,7 @@ struct PumpPath {
   const FrameRules& rules;
   uint32_t now_ms;
   bool toward_upstream;  // our own frames are masked there
+  bool light_beside;     // sessions that move little are being served, too
 };
 
 //            queue_close / close_at_boundary
@@ -49,12 +50,14 @@ class Direction {
     draining,   // a Close is queued or sent: the source is read and dropped
   };
 
-  // Rounds of one pump: one full ring, after which others get their turn.
-  static constexpr int rounds_a_pump = 1;
-  // The same by pipe, where only a further look tells that the source has nothing more.
+  // How often one pump carries, where nobody is made to wait: only the second look tells that the
+  // source has nothing more.
   static constexpr int carrying_rounds_a_pump = 2;
+  // What one pump carries, once, where somebody is.
+  static constexpr size_t short_carry_bytes = 128 * 1024;
 
-  // Moves what can be moved without waiting. Every outcome but `waiting` and `more` is told once.
+  // Moves what can be moved without waiting, at most a full ring or two full pipes; then others get
+  // their turn. Every outcome but `waiting` and `more` is told once.
   PumpEnd pump(const PumpPath& path);
 
   // Puts bytes that arrived with the handshake before whatever the source sends next, and judges
@@ -85,6 +88,7 @@ class Direction {
   bool stalled() const { return stalled_; }
   uint32_t stalled_since_ms() const { return stalled_since_ms_; }
   bool holds_ring() const { return ring_.held(); }
+  bool moves_large_frames() const { return scanner_.large_frame(); }
 
   const FrameScanner& scanner() const { return scanner_; }
   uint64_t bytes() const { return bytes_; }  // of frames, accepted from the source

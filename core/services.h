@@ -27,6 +27,7 @@ struct Services {
 
   // Sessions with a target that takes nothing; the worker looks through them (check_stalls).
   std::vector<Handle> stalled;
+  uint64_t light_at_ms = 0;  // when a session that moves little was last served
   uint64_t next_session = 1;
   uint64_t relaying = 0;  // sessions in that state now
 };

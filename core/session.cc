@@ -15,6 +15,9 @@ namespace sluice {
 namespace {
 
 constexpr uint32_t shrink_after_ms = 1'000;  // stalled for so long: a smaller ring will do
+constexpr uint64_t busy_bytes = 64 * 1024;   // in one turn: a session is busy
+// Busy ones take shorter turns until so long after a light one was served.
+constexpr uint64_t light_for_ms = 10;
 // How long a client may take to read a refusal and end its side (lingering close).
 constexpr uint64_t linger_ms = 5'000;
 
@@ -60,18 +63,35 @@ void Session::on_ready(Side side, Readiness ready) {
       return follow(opening_->on_ready(side, ready));
     case State::relaying:
     case State::closing:
-      last_activity_ms_ = static_cast<uint32_t>(now_ms());
-      if (ready.readable) pump(side);
-      if (ready.writable && state_ != State::closed && !toward(side).delivered()) {
-        pump(other(side));
-      }
-      if (state_ == State::closing) settle_closing();
-      return;
+      return serve(side, ready);
     case State::lingering:
       return advance_lingering();
     case State::closed:
       return;
   }
+}
+
+// A busy session waits until the others of this turn are served.
+void Session::serve(Side side, Readiness ready) {
+  last_activity_ms_ = static_cast<uint32_t>(now_ms());
+  if (busy_) return enqueue();
+  const uint64_t before = accepted_bytes();
+  if (ready.readable) pump(side);
+  if (ready.writable && state_ != State::closed && !toward(side).delivered()) pump(other(side));
+  if (state_ == State::closing) settle_closing();
+  weigh(before);
+  const bool large = directions_[0].moves_large_frames() || directions_[1].moves_large_frames();
+  if (!busy_ && !large) services_.light_at_ms = now_ms();
+}
+
+// After a turn; one that moved nothing tells nothing.
+void Session::weigh(uint64_t accepted_before) {
+  const uint64_t moved = accepted_bytes() - accepted_before;
+  if (moved > 0) busy_ = moved >= busy_bytes;
+}
+
+uint64_t Session::accepted_bytes() const {
+  return directions_[0].bytes() + directions_[1].bytes();
 }
 
 void Session::on_timer() {
@@ -97,15 +117,20 @@ void Session::on_run() {
       return follow(opening_->on_run());
     case State::relaying:
     case State::closing:
-      pump(Side::client);
-      if (state_ != State::closed) pump(Side::upstream);
-      if (state_ == State::closing) settle_closing();
-      return;
+      return run();
     case State::lingering:
       return advance_lingering();
     case State::closed:
       return;
   }
+}
+
+void Session::run() {
+  const uint64_t before = accepted_bytes();
+  pump(Side::client);
+  if (state_ != State::closed) pump(Side::upstream);
+  if (state_ == State::closing) settle_closing();
+  weigh(before);
 }
 
 void Session::leave(CloseCode code) {
@@ -294,7 +319,8 @@ PumpPath Session::path(Side source, const FrameRules& rules) {
                   services_.buffers,
                   rules,
                   static_cast<uint32_t>(now_ms()),
-                  source == Side::client};
+                  source == Side::client,
+                  now_ms() < services_.light_at_ms + light_for_ms};
 }
 
 FrameRules Session::rules_for(Side source) const {

@@ -84,6 +84,10 @@ class Session {
   void begin_relaying();
   void begin_lingering();
 
+  void serve(Side side, Readiness ready);
+  void run();
+  void weigh(uint64_t accepted_before);
+  uint64_t accepted_bytes() const;
   void pump(Side source);
   void act_on(PumpEnd end, Side source);
   PumpPath path(Side source, const FrameRules& rules);
@@ -129,6 +133,7 @@ class Session {
   State state_ = State::opening;
   bool deflate_ : 1 = false;
   bool run_queued_ : 1 = false;
+  bool busy_ : 1 = false;  // moved much in its last turn: others come first
   bool stall_watched_ : 1 = false;
   bool patient_ : 1 = false;  // closing: both peers behave, one Close is awaited
 };

@@ -50,6 +50,8 @@ class Poller {
   void remove(int fd);
   // Waits up to `timeout_ms` (-1: without end) and returns how many of `events` were filled.
   size_t wait(std::span<PollEvent> events, int timeout_ms);
+  // The kernel's queue, which is itself readable while wait() would find something.
+  int descriptor() const { return fd_; }
 
  private:
   int fd_ = -1;

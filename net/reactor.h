@@ -33,7 +33,9 @@ class Reactor {
   // A handler's number in cookies.
   using HandlerId = uint32_t;
 
-  static constexpr size_t runs_a_turn = 64;  // as many as events, see Poller::max_events
+  // What is put off has much to do, so after a few runs come the events again; looking for them
+  // after each costs more than it gains (15 % of the CPU time of 1 MiB messages).
+  static constexpr size_t runs_a_turn = 4;
 
   Reactor();
   Reactor(const Reactor&) = delete;
@@ -67,6 +69,9 @@ class Reactor {
   void turn(int most_ms);
   void run();  // turns until stop()
   void stop() { stopped_ = true; }
+
+  // Readable while a turn would find events; for whoever wants to wait by a finer clock than ours.
+  int descriptor() const { return poller_.descriptor(); }
 
   size_t armed_timers() const { return timers_.armed(); }
   size_t run_queue_length() const { return run_queue_.size() - run_head_; }

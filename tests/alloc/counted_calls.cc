@@ -15,7 +15,9 @@ namespace {
 
 thread_local bool counted_thread = false;
 std::atomic<int64_t> recv_count{0}, send_count{0}, splice_count{0}, wait_count{0}, other_count{0};
+std::atomic<int64_t> early_splice_count{0};
 std::atomic<const char*> other{""};
+std::atomic<bool> held{false}, stands{false};
 
 void count(std::atomic<int64_t>& counter, const char* name = nullptr) {
   if (!counted_thread) return;
@@ -30,8 +32,22 @@ void count_this_thread() {
 }
 
 Counts take() {
-  return Counts{recv_count.exchange(0), send_count.exchange(0),  splice_count.exchange(0),
-                wait_count.exchange(0), other_count.exchange(0), other.load()};
+  return Counts{recv_count.exchange(0),        send_count.exchange(0),  splice_count.exchange(0),
+                wait_count.exchange(0),        other_count.exchange(0), other.load(),
+                early_splice_count.exchange(0)};
+}
+
+void hold() {
+  held = true;
+}
+
+void await_held() {
+  stands.wait(false);
+}
+
+void release() {
+  stands = held = false;
+  held.notify_all();
 }
 
 }  // namespace sluice::counted_calls
@@ -52,6 +68,7 @@ ssize_t send(int fd, const void* buffer, size_t bytes, int flags) {
 
 ssize_t splice(int from, off64_t*, int to, off64_t*, size_t bytes, unsigned flags) {
   count(splice_count);
+  if (send_count == 0) count(early_splice_count);
   return ::syscall(SYS_splice, from, nullptr, to, nullptr, bytes, flags);
 }
 
@@ -77,6 +94,11 @@ ssize_t write(int fd, const void* buffer, size_t bytes) {
 
 int epoll_wait(int fd, epoll_event* events, int most, int timeout_ms) {
   count(wait_count);
+  if (counted_thread && held) {
+    stands = true;
+    stands.notify_all();
+    held.wait(true);
+  }
   return static_cast<int>(::syscall(SYS_epoll_pwait, fd, events, most, timeout_ms, nullptr, 0));
 }
 

@@ -124,6 +124,12 @@ std::string frame(uint64_t payload_bytes, bool masked) {
   return bytes + std::string(masked ? 4 : 0, '\0') + std::string(payload_bytes, 'x');
 }
 
+void close_pair(const Pair& pair) {
+  ::close(pair.client);
+  receive(pair.server, 8);  // the Close in the client's name
+  ::close(pair.server);
+}
+
 void echo(const Pair& pair, const std::string& there, const std::string& back) {
   pair.send(there);
   receive(pair.server, there.size());
@@ -182,6 +188,25 @@ int measure_large(const Pair& pair, size_t payload_bytes, int messages) {
          claim(allocations == 0, "no allocation");
 }
 
+// Both have become ready while the worker was away, the busy one first.
+int measure_order(const Pair& busy, const Pair& light) {
+  const std::string large = frame(100'000, true);
+  const std::string small = frame(125, true);
+  for (int i = 0; i < 10; ++i) echo(busy, large, frame(100'000, false));
+  ::usleep(50'000);  // the worker is back in its wait, which a message of the light one ends
+  counted_calls::hold();
+  send_all(light.client, small);
+  counted_calls::await_held();
+  send_all(busy.client, large);
+  send_all(light.client, small);
+  counted_calls::take();
+  counted_calls::release();
+  receive(light.server, 2 * small.size());
+  receive(busy.server, large.size());
+  return claim(counted_calls::take().splice_before_send == 0,
+               "a busy session lets others go first");
+}
+
 int run(std::unique_ptr<TlsServer> server, const TlsClient* client) {
   const int upstream = open_loopback();
   ::fcntl(upstream, F_SETFL, 0);
@@ -194,12 +219,15 @@ int run(std::unique_ptr<TlsServer> server, const TlsClient* client) {
   int failed = measure(pair, 16, 10'000);
   failed += measure(pair, 125, 10'000);
   failed += measure(pair, 4'000, 2'000);
-  if (pair.tls == nullptr) failed += measure_large(pair, 100'000, 500);
+  if (pair.tls == nullptr) {
+    failed += measure_large(pair, 100'000, 500);
+    const Pair light = open_pair(worker.port(), upstream, nullptr, session);
+    failed += measure_order(pair, light);
+    close_pair(light);
+  }
   if (pair.tls != nullptr) SLUICE_CHECK(pair.tls->shutdown_write());
   pair.tls.reset();
-  ::close(pair.client);
-  receive(pair.server, 8);  // the Close in the client's name
-  ::close(pair.server);
+  close_pair(pair);
   ::close(upstream);
   return failed;
 }

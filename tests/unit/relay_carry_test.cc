@@ -236,5 +236,19 @@ TEST_CASE("carry: FIN behind a large frame is told when the frame is on its way"
   CHECK(all == large);
 }
 
+TEST_CASE("carry: turns are shorter while light sessions are served beside") {
+  Carrying f;
+  const Bytes longer = frame(0x82, std::string(Direction::short_carry_bytes + 20'000, 'S'));
+  for (const bool beside : {true, false}) {
+    CAPTURE(beside);
+    f.light_beside = beside;
+    const PumpEnd end = f.feed(longer);
+    const Bytes first = f.received();
+    CHECK(end == (beside ? PumpEnd::more : PumpEnd::waiting));
+    CHECK(first.size() == (beside ? Direction::short_carry_bytes : longer.size()));
+    CHECK(first + f.all_received() == longer);
+  }
+}
+
 }  // namespace
 }  // namespace sluice

@@ -52,7 +52,7 @@ struct Fixture {
     CHECK(buffers.pipes().lent() == 0);
   }
 
-  PumpPath path() { return PumpPath{source, target, buffers, rules, 0, false}; }
+  PumpPath path() { return PumpPath{source, target, buffers, rules, 0, false, light_beside}; }
 
   PumpEnd feed(const Bytes& bytes) {
     REQUIRE(sys::send(source_pair[1], bytes.data(), bytes.size()) ==
@@ -77,6 +77,7 @@ struct Fixture {
   int target_pair[2];
   BufferPool buffers;
   FrameRules rules;
+  bool light_beside = false;
   Leg source;
   Leg target;
   Direction direction;
