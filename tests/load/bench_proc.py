@@ -44,8 +44,9 @@ def read(path):
 
 
 # --- children -------------------------------------------------------------------------------------
-def start(command, cpus=None, nice=0, **options):
-    """A child that ends with us, however we end."""
+def start(command, cpus=None, schedule=None, **options):
+    """A child that ends with us, however we end. `schedule`, hurry or yield_to_all, is called in
+    it, and what it starts has the same from it."""
     parent = os.getpid()
 
     def prepare():
@@ -54,8 +55,8 @@ def start(command, cpus=None, nice=0, **options):
             os._exit(1)
         if cpus:
             os.sched_setaffinity(0, cpus)
-        if nice:
-            os.nice(nice)
+        if schedule is not None:
+            schedule()
 
     options.setdefault("stdin", subprocess.DEVNULL)
     child = subprocess.Popen(command, preexec_fn=prepare, **options)
@@ -92,9 +93,18 @@ def end_all():
 def hurry():
     """The calling thread, which hardly ever runs, no longer waits for a processor (needs root)."""
     try:
-        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     except (AttributeError, OSError):
         pass
+
+
+def yield_to_all():
+    """The calling thread leaves a processor as soon as anybody else wants it. A nice value alone
+    would let it finish its time slice, which is longer than most of what is measured."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    except (AttributeError, OSError):
+        os.nice(19)
 
 
 def end_with_signals():

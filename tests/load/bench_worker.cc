@@ -5,9 +5,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <thread>
 
 #include "net/sys.h"
+#include "tests/load/common_nap.h"
 
 namespace sluice::load {
 
@@ -100,6 +100,7 @@ void BenchWorker::begin_all() {
     step_ns_ = per_message_ns * options_.connections / share_;
     first_ns += per_message_ns * index_;  // the threads take turns
     next_ns_ = first_ns;
+    wake_promptly();
     schedule.interval_ns = step_ns_ * share_;
   }
   for (uint32_t i = 0; i < share_; ++i) {
@@ -120,11 +121,15 @@ void BenchWorker::drive() {
     } else if (step_ns_ > 0) {
       release_messages(now_ns);
     }
-    const int wait = wait_ms(sys::monotonic_ns());
-    reactor_.turn(wait);
-    // The poller's clock is too coarse for a fixed rate; whoever serves us needs the processor,
-    // too.
-    if (wait == 0) std::this_thread::yield();
+    now_ns = sys::monotonic_ns();
+    const uint64_t until_ns = next_due_ns();
+    const uint64_t left_ns = until_ns - std::min(until_ns, now_ns);
+    if (left_ns > 0 && left_ns < 1'000'000 && reactor_.run_queue_length() == 0) {
+      nap(reactor_.descriptor(), left_ns);  // the poller's clock is too coarse
+      reactor_.turn(0);
+    } else {
+      reactor_.turn(static_cast<int>(std::min<uint64_t>(look_ms, ms_of(left_ns))));
+    }
     now_ns = sys::monotonic_ns();
   }
   mark("end");
@@ -194,15 +199,14 @@ void BenchWorker::start_cycles(uint64_t now_ns) {
   }
 }
 
-int BenchWorker::wait_ms(uint64_t now_ns) const {
-  uint64_t until_ns = end_ns_;
+// When there is something to do even if nothing happens.
+uint64_t BenchWorker::next_due_ns() const {
   const bool cycles = options_.mode == Mode::connect && connections_.live() < share_;
   if (cycles && step_ns_ == 0) return 0;
   if (step_ns_ > 0 && (cycles || options_.mode == Mode::echo)) {
-    until_ns = std::min(until_ns, static_cast<uint64_t>(next_ns_));
+    return std::min(end_ns_, static_cast<uint64_t>(next_ns_));
   }
-  if (until_ns <= now_ns) return 0;
-  return static_cast<int>(std::min<uint64_t>(look_ms, ms_of(until_ns - now_ns)));
+  return end_ns_;
 }
 
 bool BenchWorker::over(uint64_t now_ns) const {

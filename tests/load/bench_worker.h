@@ -37,7 +37,7 @@ class BenchWorker final : public EventHandler {
 
   void release_messages(uint64_t now_ns);
   void start_cycles(uint64_t now_ns);
-  int wait_ms(uint64_t now_ns) const;
+  uint64_t next_due_ns() const;
   bool over(uint64_t now_ns) const;
 
   void connect(uint32_t number, uint64_t started_ns);

@@ -2,10 +2,12 @@
 """Whether one session that pushes at full speed slows the others down: 100 sessions send a message
 every 20 ms, first alone, then next to the pusher.
 
-    fair.py BIN_FOLDER [--proxies NAME,..] [--rounds N] [--seconds S] [--nice N]
+    fair.py BIN_FOLDER [--proxies NAME,..] [--rounds N] [--seconds S]
 
-The pusher's own load generator and upstream run with a lower priority, so that they take from the
-others what the proxy lets them take, not processors; "none" tells what the machine itself does.
+The pusher's own load generator and upstream get processors that nobody else wants, so that they
+take from the others what the proxy lets them take; those of the 100 sessions, which hardly ever
+run, wait for nobody where that is permitted (to root), so that their latency is not the scheduler's
+time slice. "none" tells what the machine itself does.
 Exit status 1 where something went wrong, never because something was slow.
 """
 import argparse
@@ -42,8 +44,6 @@ def read_options(arguments):
     parser.add_argument("--rounds", type=int, default=3, help="default %(default)s")
     parser.add_argument("--seconds", type=float, default=1.5,
                         help="measured in each run, default %(default)s")
-    parser.add_argument("--nice", type=int, default=10,
-                        help="of the pusher's load generator and upstream, default %(default)s")
     options = parser.parse_args(arguments)
     options.bin = os.path.abspath(options.bin)
     options.names = [name for name in options.proxies.split(",") if name]
@@ -59,7 +59,7 @@ def start_pusher(options, proxy, case):
         return None
     number = 1 + list(PUSHERS).index(case)
     pusher = Generator(options.bin, proxy.url(number), "--connections", "1", "--duration", "1h",
-                       *PUSHERS[case][1], nice=options.nice)
+                       *PUSHERS[case][1], schedule=proc.yield_to_all)
     pusher.await_mark("begin")
     time.sleep(WARM_UP_SECONDS)  # until it is at full speed
     return pusher
@@ -74,7 +74,7 @@ def measure(options, proxy, case):
         options.bin, proxy.url(), "--connections", str(SESSIONS), "--payload", str(PAYLOAD),
         "--rate", str(SESSIONS * 1000 // INTERVAL_MS), "--warm-up",
         f"{round(WARM_UP_SECONDS * 1000)}ms", "--duration", f"{round(options.seconds * 1000)}ms",
-        at_mark=lambda mark: samples.setdefault(mark, Sample(pids, [], [])))
+        at_mark=lambda mark: samples.setdefault(mark, Sample(pids, [], [])), schedule=proc.hurry)
     try:
         result = generator.result()
     finally:
@@ -136,8 +136,8 @@ def print_results(options, records):
 
 def measure_all(options, folder):
     """Records of all rounds, and what failed."""
-    upstreams = [bench_proxies.Upstream(options.bin)]
-    upstreams += [bench_proxies.Upstream(options.bin, *words, nice=options.nice)
+    upstreams = [bench_proxies.Upstream(options.bin, schedule=proc.hurry)]
+    upstreams += [bench_proxies.Upstream(options.bin, *words, schedule=proc.yield_to_all)
                   for words, _ in PUSHERS.values()]
     ports = [upstream.port for upstream in upstreams]
     proxies = [bench_proxies.Proxy(name, options.bin, f"{folder}/{name}", ports)
@@ -160,6 +160,8 @@ def main(arguments):
     proc.end_with_signals()
     proc.raise_descriptor_limit()
     options.names = bench_proxies.install(options.names)
+    if os.geteuid() != 0:
+        proc.say("fair: without root the latencies hold the scheduler's time slices, too")
     with tempfile.TemporaryDirectory(prefix="sluice-fair-") as folder:
         os.chmod(folder, 0o755)
         try:
