@@ -8,6 +8,7 @@
 
 #include "net/sys.h"
 #include "tests/load/common_nap.h"
+#include "tests/load/common_system.h"
 
 namespace sluice::load {
 
@@ -33,6 +34,7 @@ int connect_from(const Address& address, const Address* source) {
   const int fd = sys::stream_socket(address.family());
   if (fd < 0) return fd;
   if (!address.is_unix()) sys::set_no_delay(fd);
+  if (source != nullptr) choose_port_late(fd);
   int answer = source == nullptr ? 0 : sys::bind(fd, *source);
   if (answer == 0) answer = sys::connect(fd, address);
   if (answer == 0 || answer == -EINPROGRESS) return fd;

@@ -6,10 +6,6 @@
 
 namespace sluice::load {
 
-// The calling thread's naps, and all its waits, are no longer rounded up by the system (50 us on
-// Linux). Does nothing where the system knows no such thing.
-void wake_promptly();
-
 // Until the descriptor, one of the first 1,024, is readable, or `ns` (less than a second) are over.
 void nap(int fd, uint64_t ns);
 

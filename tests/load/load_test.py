@@ -3,6 +3,7 @@
 
     load_test.py BIN_FOLDER [PART_OF_A_TEST'S_NAME]
 """
+import fcntl
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import time
 from load_peers import Server, frame, read_frame, read_head, upgrade
 
 BIN = ""
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 REQUEST = ("GET / HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n")
 
@@ -408,6 +410,28 @@ def test_address_in_use():
         done = subprocess.run([BIN + "/sluice-echo", "--listen", echo.address, "--threads", "2"],
                               stderr=subprocess.PIPE, text=True, timeout=5)
         assert done.returncode == 1 and "in use" in done.stderr, done
+
+
+def test_source_ports_serve_every_destination():
+    """In a network of its own with 16 ports, which two times 12 sessions from one source share."""
+    if os.geteuid() != 0:
+        print("not root, skipped: ", end="")
+    elif "SMALL_NETWORK" not in os.environ:
+        subprocess.run(["unshare", "--net", sys.executable, *sys.argv[:2], "source_ports"],
+                       env={**os.environ, "SMALL_NETWORK": "1"}, timeout=30, check=True)
+    else:
+        with socket.socket() as any_socket:  # the loopback device comes up
+            fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
+        with open("/proc/sys/net/ipv4/ip_local_port_range", "w", encoding="utf-8") as ports:
+            ports.write("40000 40015")
+        options = ("--source", "127.0.0.2", "--connections", "12", "--idle", "--duration")
+        with Echo(listen="127.0.0.1:50001") as first, Echo(listen="127.0.0.1:50002") as second:
+            held = subprocess.Popen([BIN + "/sluice-bench", first.url(), "--marks", *options, "9s"],
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            assert "begin" in iter(lambda: held.stderr.readline().strip(), "")
+            assert bench(second.url(), *options, "100ms")["open_at_end"] == 12
+            held.terminate()
+            held.communicate()
 
 
 def test_text_output():
