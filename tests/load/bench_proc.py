@@ -145,6 +145,15 @@ def await_listener(child, port, name):
     raise Failure(f"{name} does not listen on port {port}")
 
 
+def await_processes(child, count, name):
+    """Until it has so many processes, itself counted: a listener is there before its workers."""
+    until = time.monotonic() + START_SECONDS
+    while len(tree(child.pid)) < count:
+        if child.poll() is not None or time.monotonic() > until:
+            raise Failure(f"{name} did not start its workers")
+        time.sleep(0.01)
+
+
 # --- what /proc says ------------------------------------------------------------------------------
 def tree(pid):
     """The process and all its descendants that live."""

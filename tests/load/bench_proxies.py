@@ -145,10 +145,17 @@ class Proxy:
                                     stdout=output, stderr=output)
         try:
             proc.await_listener(self.child, self.port, name)
+            proc.await_processes(self.child, 1 + self.children(workers), name)
         except proc.Failure as failure:
             said = proc.read(folder + "/output").strip()
             proc.end(self.child)
             raise proc.Failure(f"{failure}: {said}" if said else str(failure)) from None
+
+    def children(self, workers):
+        """How many worker processes it has, beside the one that was started."""
+        if self.name == "sluice":
+            return workers
+        return 1 if self.name.startswith("nginx") else 0
 
     def pids(self):
         """All its processes as they are now."""

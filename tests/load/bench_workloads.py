@@ -221,7 +221,6 @@ def measure_idle(bin_folder, workload, proxy, sessions):
     """Memory of a proxy that was just started, before and with that many sessions, each of which
     has echoed one message. They come in two halves: what the second one adds is free of what the
     first made the proxy take once and for all."""
-    time.sleep(0.1)  # its workers start
     pids = proxy.pids()
     proc.settle(pids, pause=0.1)
     memory_kb = [proc.memory_kb(pids)]

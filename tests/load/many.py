@@ -36,7 +36,6 @@ class Holder:
         self.upstreams = [bench_proxies.Upstream(bin_folder) for _ in range(plan.upstreams)]
         self.proxy = ManyProxy("sluice", bin_folder, folder, [up.port for up in self.upstreams],
                                workers=plan.workers)
-        time.sleep(0.3)  # until all workers are there
         self.pids = self.proxy.pids()
         self.generators = []  # with how many sessions each was to open
         self.sources = 0
