@@ -15,7 +15,7 @@ namespace {
 
 thread_local bool counted_thread = false;
 std::atomic<int64_t> recv_count{0}, send_count{0}, splice_count{0}, wait_count{0}, other_count{0};
-std::atomic<int64_t> early_splice_count{0};
+std::atomic<int64_t> early_splice_count{0}, first_splice_bytes{0};
 std::atomic<const char*> other{""};
 std::atomic<bool> held{false}, stands{false};
 
@@ -32,9 +32,10 @@ void count_this_thread() {
 }
 
 Counts take() {
-  return Counts{recv_count.exchange(0),        send_count.exchange(0),  splice_count.exchange(0),
-                wait_count.exchange(0),        other_count.exchange(0), other.load(),
-                early_splice_count.exchange(0)};
+  return Counts{recv_count.exchange(0),         send_count.exchange(0),
+                splice_count.exchange(0),       wait_count.exchange(0),
+                other_count.exchange(0),        other.load(),
+                early_splice_count.exchange(0), first_splice_bytes.exchange(0)};
 }
 
 void hold() {
@@ -69,6 +70,7 @@ ssize_t send(int fd, const void* buffer, size_t bytes, int flags) {
 ssize_t splice(int from, off64_t*, int to, off64_t*, size_t bytes, unsigned flags) {
   count(splice_count);
   if (send_count == 0) count(early_splice_count);
+  if (counted_thread && splice_count == 1) first_splice_bytes = static_cast<int64_t>(bytes);
   return ::syscall(SYS_splice, from, nullptr, to, nullptr, bytes, flags);
 }
 

@@ -14,6 +14,7 @@ struct Counts {
   int64_t others = 0;  // everything else that the hot path could be tempted to call
   std::string last_other;
   int64_t splice_before_send = 0;
+  int64_t first_splice_bytes = 0;  // that the first splice was asked to move
 };
 
 void count_this_thread();

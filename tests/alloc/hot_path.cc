@@ -14,6 +14,7 @@
 #include <string>
 #include <utility>
 
+#include "core/relay.h"
 #include "net/check.h"
 #include "protocol/handshake.h"
 #include "tests/alloc/counted_calls.h"
@@ -188,23 +189,46 @@ int measure_large(const Pair& pair, size_t payload_bytes, int messages) {
          claim(allocations == 0, "no allocation");
 }
 
-// Both have become ready while the worker was away, the busy one first.
-int measure_order(const Pair& busy, const Pair& light) {
-  const std::string large = frame(100'000, true);
+// Of a frame that does not go in one short turn; the first part only, so that sending it never
+// waits for the worker.
+const std::string huge = frame(300'000, true);
+constexpr size_t huge_part = 100'000;
+constexpr int64_t short_turn = Direction::short_carry_bytes;
+
+void finish_huge(const Pair& busy) {
+  send_all(busy.client, huge.substr(huge_part));
+  receive(busy.server, huge.size());
+}
+
+// Both become ready while the worker is away, the busy one first.
+bool light_goes_first(const Pair& busy, const Pair& light) {
   const std::string small = frame(125, true);
-  for (int i = 0; i < 10; ++i) echo(busy, large, frame(100'000, false));
+  for (int i = 0; i < 10; ++i) echo(busy, frame(100'000, true), frame(100'000, false));
   ::usleep(50'000);  // the worker is back in its wait, which a message of the light one ends
   counted_calls::hold();
   send_all(light.client, small);
   counted_calls::await_held();
-  send_all(busy.client, large);
+  send_all(busy.client, huge.substr(0, huge_part));
   send_all(light.client, small);
   counted_calls::take();
   counted_calls::release();
   receive(light.server, 2 * small.size());
-  receive(busy.server, large.size());
-  return claim(counted_calls::take().splice_before_send == 0,
-               "a busy session lets others go first");
+  finish_huge(busy);
+  const counted_calls::Counts calls = counted_calls::take();
+  return calls.splice_before_send == 0 && calls.first_splice_bytes == short_turn;
+}
+
+int measure_order(const Pair& busy, const Pair& light) {
+  bool first = false;
+  // Where the machine stood still for a moment, the busy one's last turn was a small one.
+  for (int i = 0; i < 10 && !first; ++i) first = light_goes_first(busy, light);
+  ::usleep(50'000);
+  counted_calls::take();
+  send_all(busy.client, huge.substr(0, huge_part));
+  finish_huge(busy);
+  const bool whole = counted_calls::take().first_splice_bytes > short_turn;
+  return claim(first, "a busy session lets a light one go first and takes a short turn") +
+         claim(whole, "alone it takes a whole one");
 }
 
 int run(std::unique_ptr<TlsServer> server, const TlsClient* client) {
