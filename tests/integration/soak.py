@@ -12,7 +12,7 @@ import time
 
 SECONDS = float(sys.argv[2]) if len(sys.argv) > 2 else 60
 
-from harness import Sluice  # noqa: E402  (reads the same command line)
+from harness import Sluice, wait_until  # noqa: E402  (reads the same command line)
 from wire import BINARY, CLOSE, PING, Upstream, answer_101, close_payload, dial, request  # noqa: E402
 
 
@@ -100,6 +100,10 @@ def run_for(sluice, seconds):
     for thread in threads:
         thread.join()
     sluice.wait_sessions(0)
+    # The look at stalled sessions is the worker's, not theirs: it may outlive the last of them a while.
+    timers = sluice.report()["timers"]
+    assert timers <= 1, f"{timers} timers without a session"
+    wait_until(lambda: sluice.report()["timers"] == 0, "no timer without a session")
     return sum(counts)
 
 
