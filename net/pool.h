@@ -4,12 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <new>
 #include <utility>
-#include <vector>
 
 #include "net/check.h"
+#include "net/slab.h"
 
 namespace sluice {
 
@@ -36,17 +35,17 @@ class Pool {
   Pool& operator=(const Pool&) = delete;
   ~Pool() {
     sweep();
-    for (uint32_t index = 0; index < slots_; ++index) {
-      Slot& slot = at(index);
+    for (uint32_t index = 0; index < slots_.size(); ++index) {
+      Slot& slot = slots_[index];
       if (slot.state == State::live) slot.object()->~T();
     }
   }
 
   template <class... Arguments>
   Handle create(Arguments&&... arguments) {
-    if (first_free_ == none) grow();
+    if (first_free_ == none) add_slot();
     const uint32_t index = first_free_;
-    Slot& slot = at(index);
+    Slot& slot = slots_[index];
     new (slot.storage) T(std::forward<Arguments>(arguments)...);
     first_free_ = slot.next;
     slot.state = State::live;
@@ -56,17 +55,17 @@ class Pool {
 
   // Null for a handle that is stale, default, or was never given out.
   T* get(Handle handle) {
-    if (handle.index >= slots_) return nullptr;
-    Slot& slot = at(handle.index);
+    if (handle.index >= slots_.size()) return nullptr;
+    Slot& slot = slots_[handle.index];
     if (slot.generation != handle.generation || slot.state != State::live) return nullptr;
     return slot.object();
   }
 
   void retire(Handle handle) {
     SLUICE_CHECK(get(handle) != nullptr);
-    Slot& slot = at(handle.index);
+    Slot& slot = slots_[handle.index];
     slot.state = State::retired;
-    slot.generation = next_generation(slot.generation);
+    if (++slot.generation == 0) slot.generation = 1;
     slot.next = first_retired_;
     first_retired_ = handle.index;
     --live_;
@@ -76,7 +75,7 @@ class Pool {
   void sweep() {
     while (first_retired_ != none) {
       const uint32_t index = first_retired_;
-      Slot& slot = at(index);
+      Slot& slot = slots_[index];
       first_retired_ = slot.next;
       slot.object()->~T();
       slot.state = State::free;
@@ -90,47 +89,33 @@ class Pool {
   // Calls visit(handle, object) for every live object; `visit` may retire, but not create.
   template <class Visit>
   void for_each(Visit visit) {
-    for (uint32_t index = 0; index < slots_; ++index) {
-      Slot& slot = at(index);
+    for (uint32_t index = 0; index < slots_.size(); ++index) {
+      Slot& slot = slots_[index];
       if (slot.state == State::live) visit(Handle{index, slot.generation}, *slot.object());
     }
   }
 
  private:
   static constexpr uint32_t none = UINT32_MAX;
-  static constexpr uint32_t chunk_slots = 64;
 
-  enum class State : uint8_t { free, live, retired };
+  enum class State : uint32_t { free, live, retired };
 
   struct Slot {
     alignas(T) unsigned char storage[sizeof(T)];
     uint32_t next = none;
-    uint32_t generation = 1;
-    State state = State::free;
+    uint32_t generation : Handle::generation_bits = 1;
+    State state : 2 = State::free;
 
     T* object() { return std::launder(reinterpret_cast<T*>(storage)); }
   };
 
-  static uint32_t next_generation(uint32_t generation) {
-    const uint32_t next = (generation + 1) & ((1u << Handle::generation_bits) - 1);
-    return next == 0 ? 1 : next;
+  void add_slot() {
+    SLUICE_CHECK(slots_.size() < (1u << Handle::index_bits));
+    slots_.add();
+    first_free_ = slots_.size() - 1;
   }
 
-  Slot& at(uint32_t index) { return chunks_[index / chunk_slots][index % chunk_slots]; }
-
-  void grow() {
-    SLUICE_CHECK(slots_ + chunk_slots < (1u << Handle::index_bits));
-    chunks_.push_back(std::make_unique<Slot[]>(chunk_slots));
-    for (uint32_t i = chunk_slots; i-- > 0;) {
-      Slot& slot = chunks_.back()[i];
-      slot.next = first_free_;
-      first_free_ = slots_ + i;
-    }
-    slots_ += chunk_slots;
-  }
-
-  std::vector<std::unique_ptr<Slot[]>> chunks_;
-  uint32_t slots_ = 0;
+  Slab<Slot> slots_;
   uint32_t first_free_ = none;
   uint32_t first_retired_ = none;
   size_t live_ = 0;

@@ -10,10 +10,10 @@
 
 namespace sluice {
 
-Timers::Timers(uint64_t now_ms) : nodes_(heads), now_ms_(now_ms) {
+Timers::Timers(uint64_t now_ms) : now_ms_(now_ms) {
   for (uint32_t head = 0; head < heads; ++head) {
-    nodes_[head].next = head;
-    nodes_[head].previous = head;
+    Node& node = nodes_.add();
+    node.next = node.previous = head;
   }
 }
 
@@ -22,8 +22,8 @@ TimerId Timers::arm(uint64_t deadline_ms, uint64_t cookie) {
   if (index != 0) {
     first_free_ = nodes_[index].next;
   } else {
-    index = static_cast<uint32_t>(nodes_.size());
-    nodes_.emplace_back();
+    index = nodes_.size();
+    nodes_.add();
   }
   nodes_[index].deadline_ms = std::max(deadline_ms, now_ms_ + 1);
   nodes_[index].cookie = cookie;

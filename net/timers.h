@@ -5,7 +5,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+
+#include "net/slab.h"
 
 namespace sluice {
 
@@ -51,7 +52,7 @@ class Timers {
   void cascade();
   uint64_t next_look_ms() const;
 
-  std::vector<Node> nodes_;
+  Slab<Node> nodes_;
   std::array<uint64_t, levels> occupied_{};  // one bit a slot
   uint32_t first_free_ = 0;
   uint64_t now_ms_;

@@ -84,7 +84,8 @@ void make_hardships(Random& random, Scenery& scenery) {
     scenery.climate.scarce = true;
   }
   if (random.chance(4)) {
-    rules.mappings_until_fault = static_cast<int>(random.between(1, 6));
+    // The first is for the timers: without it the worker does not start.
+    rules.mappings_until_fault = static_cast<int>(random.between(2, 7));
     scenery.climate.scarce = true;
   }
   if (random.chance(8)) rules.accept_faults = static_cast<int>(random.between(1, 2));
