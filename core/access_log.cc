@@ -59,9 +59,9 @@ std::string close_line(const Session& session, std::string_view reason) {
   append_field(line, "subprotocol", session.subprotocol());
   append_field(line, "status", 101);
   append_field(line, "client_bytes", up.bytes());
-  append_field(line, "client_messages", up.scanner().messages());
+  append_field(line, "client_messages", up.messages());
   append_field(line, "upstream_bytes", down.bytes());
-  append_field(line, "upstream_messages", down.scanner().messages());
+  append_field(line, "upstream_messages", down.messages());
   append_field(line, "duration", seconds_text(session.now_ms() - session.opened_ms()));
   append_field(line, "closed_by", name_of(session.closed_by()));
   append_field(line, "code", session.close_code());

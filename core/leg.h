@@ -63,22 +63,20 @@ class Leg {
 
   // recv and send that keep `readable` and `writable` true to the kernel's state.
   Io recv(std::span<const iovec> pieces) {
-    const Io io = tls_ == nullptr ? PlainTransport(fd_).recv(pieces) : tls_->recv(pieces);
-    return noted(io, readable);
+    return received(tls_ == nullptr ? PlainTransport(fd_).recv(pieces) : tls_->recv(pieces));
   }
   Io send(std::span<const iovec> pieces) {
-    const Io io = tls_ == nullptr ? PlainTransport(fd_).send(pieces) : tls_->send(pieces);
-    return noted(io, writable);
+    return sent(tls_ == nullptr ? PlainTransport(fd_).send(pieces) : tls_->send(pieces));
   }
   // Whether bytes may pass by the kernel alone, by the next three: not in TLS, and not where
   // something was reported that a splice may stop at for good (urgent data).
   bool may_splice() const { return tls_ == nullptr && short_means_drained_; }
-  Io peek(std::span<uint8_t> room) { return noted(PlainTransport(fd_).peek(room), readable); }
+  Io peek(std::span<uint8_t> room) { return received(PlainTransport(fd_).peek(room)); }
   Io splice_into(const Pipe& pipe, size_t bytes) {
-    return noted(PlainTransport(fd_).splice_into(pipe, bytes), readable);
+    return received(PlainTransport(fd_).splice_into(pipe, bytes));
   }
   Io splice_from(const Pipe& pipe, size_t bytes) {
-    return noted(PlainTransport(fd_).splice_from(pipe, bytes), writable);
+    return sent(PlainTransport(fd_).splice_from(pipe, bytes));
   }
   // Transport::committed.
   size_t committed() const { return tls_ == nullptr ? 0 : tls_->committed(); }
@@ -95,21 +93,28 @@ class Leg {
   // Static text on why the connection failed, "" where errno was all.
   const char* failure() const { return tls_ == nullptr ? "" : tls_->failure(); }
 
-  bool readable = false;
-  bool writable = false;
-  bool input_ended = false;   // FIN or an error was read: nothing more will come
-  bool output_ended = false;  // our FIN is sent, or the peer takes nothing any more
+  bool readable : 1 = false;
+  bool writable : 1 = false;
+  bool input_ended : 1 = false;   // FIN or an error was read: nothing more will come
+  bool output_ended : 1 = false;  // our FIN is sent, or the peer takes nothing any more
 
  private:
-  // Clears the flag where the kernel has nothing more.
-  Io noted(const Io& io, bool& flag) const {
-    if (io.state != Io::State::open || (short_means_drained_ && io.short_count)) flag = false;
+  Io received(const Io& io) {
+    if (exhausted(io)) readable = false;
     return io;
   }
+  Io sent(const Io& io) {
+    if (exhausted(io)) writable = false;
+    return io;
+  }
+  // Whether the kernel is known to have nothing more.
+  bool exhausted(const Io& io) const {
+    return io.state != Io::State::open || (short_means_drained_ && io.short_count);
+  }
 
-  std::unique_ptr<TlsTransport> tls_;
+  bool short_means_drained_ : 1 = true;
   int fd_ = -1;
-  bool short_means_drained_ = true;
+  std::unique_ptr<TlsTransport> tls_;
 };
 
 }  // namespace sluice

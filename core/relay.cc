@@ -42,18 +42,21 @@ PumpEnd Direction::pump(const PumpPath& path) {
 PumpEnd Direction::begin_with(const PumpPath& path, std::span<const uint8_t> early) {
   // What came early from the other side may have ended this direction with a Close already.
   if (early.empty() || mode_ != Mode::flowing) return PumpEnd::waiting;
-  ring_.borrow(path.buffers, BufferClass::full);
-  ring_.append_unjudged(early);
+  Ring& ring = begin(path.transits).ring;
+  ring.borrow(path.transits.buffers(), BufferClass::full);
+  ring.append_unjudged(early);
   return scan(path);
 }
 
 bool Direction::close_with(const PumpPath& path, CloseCode code, bool source_goes_on) {
   if (mode_ == Mode::draining) return true;
-  if (mode_ == Mode::flowing) close_code_ = code;
-  ring_.drop_unjudged();
-  const uint64_t begun = scanner_.into_frame();
-  if (ring_.queued() >= begun + path.target.committed()) {
-    if (begun > 0) ring_.trim(begun);
+  Transit& transit = begin(path.transits);
+  if (mode_ == Mode::flowing) transit.close_code = code;
+  Ring& ring = transit.ring;
+  ring.drop_unjudged();
+  const uint64_t begun = transit.scanner.into_frame();
+  if (ring.queued() >= begun + path.target.committed()) {
+    if (begun > 0) ring.trim(begun);
     queue_close(path);
     return true;
   }
@@ -62,63 +65,76 @@ bool Direction::close_with(const PumpPath& path, CloseCode code, bool source_goe
   return true;
 }
 
-void Direction::give_up(BufferPool& buffers) {
-  release(buffers);
+void Direction::give_up(TransitPool& transits) {
   mode_ = Mode::draining;
-  stalled_ = false;
+  if (transit_ == nullptr) return;
+  transit_->ring.release(transits.buffers());
+  transits.release_pipe(*transit_);
+  transit_->stalled = false;
+  rest(transits);
 }
 
-void Direction::shrink(BufferPool& buffers) {
-  slow_ = true;
-  if (carried() > 0 && ring_.empty() && land(buffers)) ring_.accept(ring_.unjudged());
-  if (!ring_.held()) return;
-  const size_t kept = ring_.queued() + ring_.unjudged() + close_reserve_bytes;
+void Direction::release(TransitPool& transits) {
+  if (transit_ != nullptr) end(transits);
+}
+
+void Direction::shrink(TransitPool& transits) {
+  if (transit_ == nullptr) return;
+  transit_->slow = true;
+  Ring& ring = transit_->ring;
+  if (carried() > 0 && ring.empty() && land(transits)) ring.accept(ring.unjudged());
+  if (!ring.held()) return;
+  BufferPool& buffers = transits.buffers();
+  const size_t kept = ring.queued() + ring.unjudged() + close_reserve_bytes;
   const BufferClass wanted = std::max(buffers.class_for(kept), BufferClass::tiny);
-  if (buffers.bytes_of(wanted) < ring_.capacity()) ring_.move_to(buffers, wanted);
+  if (buffers.bytes_of(wanted) < ring.capacity()) ring.move_to(buffers, wanted);
 }
 
 // Sends what is queued. A send that took less than it was given has filled the socket's buffer.
 Direction::Flow Direction::flush(const PumpPath& path) {
+  if (transit_ == nullptr) return Flow::drained;
+  Transit& transit = *transit_;
   while (queued() > 0 && path.target.writable) {
     const bool by_pipe = carried() > 0;
     iovec pieces[2];
-    const size_t count = ring_.queued_pieces(pieces);
-    const Io io =
-        by_pipe ? path.target.splice_from(*pipe_, pipe_->bytes) : path.target.send({pieces, count});
+    const size_t count = transit.ring.queued_pieces(pieces);
+    const Io io = by_pipe ? path.target.splice_from(*transit.pipe, transit.pipe->bytes)
+                          : path.target.send({pieces, count});
     if (io.state == Io::State::failed) {
-      give_up(path.buffers);
+      give_up(path.transits);
       return Flow::failed;
     }
     if (io.bytes == 0) break;
     if (by_pipe) {
-      pipe_->bytes -= static_cast<uint32_t>(io.bytes);
+      transit.pipe->bytes -= static_cast<uint32_t>(io.bytes);
     } else {
-      ring_.sent(io.bytes);
+      transit.ring.sent(io.bytes);
     }
-    stalled_ = false;
+    transit.stalled = false;
   }
   if (queued() == 0) return Flow::drained;
-  if (!stalled_) {
-    stalled_ = true;
-    stalled_since_ms_ = path.now_ms;
+  if (!transit.stalled) {
+    transit.stalled = true;
+    transit.stalled_since_ms = path.now_ms;
   }
   return Flow::blocked;
 }
 
 PumpEnd Direction::fill(const PumpPath& path) {
   make_room(path);
+  Ring& ring = transit_->ring;
   iovec pieces[2];
-  const size_t count = ring_.room_pieces(pieces, close_reserve_bytes);
+  const size_t count = ring.room_pieces(pieces, close_reserve_bytes);
   const Io io = path.source.recv({pieces, count});
   if (io.state != Io::State::open) return nothing_received(path, io);
-  ring_.received(io.bytes);
+  ring.received(io.bytes);
   return scan(path);
 }
 
 PumpEnd Direction::nothing_received(const PumpPath& path, const Io& io) {
   if (io.state == Io::State::blocked) return PumpEnd::waiting;
   path.source.input_ended = true;
-  ring_.drop_unjudged();
+  transit_->ring.drop_unjudged();
   settle(path);
   return io.state == Io::State::ended ? PumpEnd::source_ended : PumpEnd::source_failed;
 }
@@ -126,16 +142,19 @@ PumpEnd Direction::nothing_received(const PumpPath& path, const Io& io) {
 // Large frames come in runs, so after one the next is expected. In finishing mode the ring takes
 // the frame's rest as well as a pipe would.
 bool Direction::may_carry(const PumpPath& path) const {
-  return scanner_.large_frame() && mode_ == Mode::flowing && ring_.empty() && !slow_ &&
-         !path.rules.validate_utf8 && path.source.may_splice() && path.target.may_splice() &&
-         (pipe_ != nullptr || path.buffers.pipes().left() > 0);
+  if (!moves_large_frames() || mode_ != Mode::flowing) return false;
+  if (transit_ != nullptr && (!transit_->ring.empty() || transit_->slow)) return false;
+  const bool holds_pipe = transit_ != nullptr && transit_->pipe != nullptr;
+  return !path.rules.validate_utf8 && path.source.may_splice() && path.target.may_splice() &&
+         (holds_pipe || path.transits.buffers().pipes().left() > 0);
 }
 
 // fill() for large frames: the header is judged where it lies, in the socket, and goes into the
 // pipe together with the payload; apart from it, the payload's pages would be cut in two at the
 // target.
 PumpEnd Direction::carry(const PumpPath& path) {
-  FrameScanner ahead = scanner_;
+  Transit& transit = begin(path.transits);
+  FrameScanner ahead = transit.scanner;
   size_t header_bytes = 0;
   if (ahead.payload_left() == 0) {
     uint8_t header[max_frame_header_bytes];
@@ -146,51 +165,50 @@ PumpEnd Direction::carry(const PumpPath& path) {
     ahead.scan({header, header_bytes}, path.rules, path.now_ms);
     if (ahead.payload_left() == 0) return fill(path);  // which is told what is wrong
   }
-  if (pipe_ == nullptr) pipe_ = path.buffers.pipes().borrow();
+  BufferPool& buffers = path.transits.buffers();
+  if (transit.pipe == nullptr) transit.pipe = buffers.pipes().borrow();
   // Once pipes run short, a stalled target gets no more by pipe than a ring can take back.
-  const bool plenty = path.buffers.pipes().left() >= PipePool::most_pipes / 2;
-  uint64_t most = plenty ? PipePool::pipe_bytes : path.buffers.full_bytes() - close_reserve_bytes;
+  const bool plenty = buffers.pipes().left() >= PipePool::most_pipes / 2;
+  uint64_t most = plenty ? PipePool::pipe_bytes : buffers.full_bytes() - close_reserve_bytes;
   if (path.light_beside) most = std::min<uint64_t>(most, short_carry_bytes);
   const Io io =
-      path.source.splice_into(*pipe_, std::min(header_bytes + ahead.payload_left(), most));
+      path.source.splice_into(*transit.pipe, std::min(header_bytes + ahead.payload_left(), most));
   if (io.state != Io::State::open) return nothing_received(path, io);
-  pipe_->bytes = static_cast<uint32_t>(io.bytes);
+  transit.pipe->bytes = static_cast<uint32_t>(io.bytes);
   if (io.bytes < header_bytes) {
-    SLUICE_CHECK(land(path.buffers));  // a tiny ring will do, and those are never spent
+    SLUICE_CHECK(land(path.transits));  // a tiny ring will do, and those are never spent
     return scan(path);
   }
   ahead.step_over(io.bytes - header_bytes);
-  scanner_ = ahead;
+  transit.scanner = ahead;
   bytes_ += io.bytes;
   return PumpEnd::waiting;
 }
 
 // Copies what the pipe holds into the ring, which must be empty, unjudged. False where it is too
 // much for a ring, or for what the budgets leave; the pipe keeps it, then.
-bool Direction::land(BufferPool& buffers) {
+bool Direction::land(TransitPool& transits) {
+  BufferPool& buffers = transits.buffers();
   const size_t needed = carried() + close_reserve_bytes;
   if (needed > buffers.full_bytes()) return false;
-  ring_.release_if_empty(buffers);
-  ring_.borrow(buffers, std::max(buffers.class_for(needed), BufferClass::tiny));
-  if (ring_.room() < needed) {
-    ring_.release(buffers);
+  Ring& ring = transit_->ring;
+  ring.release_if_empty(buffers);
+  ring.borrow(buffers, std::max(buffers.class_for(needed), BufferClass::tiny));
+  if (ring.room() < needed) {
+    ring.release(buffers);
     return false;
   }
-  while (carried() > 0) {
+  Pipe& pipe = *transit_->pipe;
+  while (pipe.bytes > 0) {
     iovec pieces[2];
-    ring_.room_pieces(pieces);
-    const ssize_t got = sys::read(pipe_->out, pieces[0].iov_base, pipe_->bytes);
+    ring.room_pieces(pieces);
+    const ssize_t got = sys::read(pipe.out, pieces[0].iov_base, pipe.bytes);
     SLUICE_CHECK(got > 0);
-    ring_.received(static_cast<size_t>(got));
-    pipe_->bytes -= static_cast<uint32_t>(got);
+    ring.received(static_cast<size_t>(got));
+    pipe.bytes -= static_cast<uint32_t>(got);
   }
-  release_pipe(buffers);
+  transits.release_pipe(*transit_);
   return true;
-}
-
-void Direction::release_pipe(BufferPool& buffers) {
-  if (pipe_ != nullptr) buffers.pipes().give_back(pipe_);
-  pipe_ = nullptr;
 }
 
 PumpEnd Direction::discard(const PumpPath& path) {
@@ -204,9 +222,10 @@ PumpEnd Direction::discard(const PumpPath& path) {
 // Judges everything received. Where the ring wraps inside a header or control frame, the bytes
 // around the seam are looked at in a copy.
 PumpEnd Direction::scan(const PumpPath& path) {
-  while (ring_.unjudged() > 0) {
+  Ring& ring = transit_->ring;
+  while (ring.unjudged() > 0) {
     iovec pieces[2];
-    const size_t count = ring_.unjudged_pieces(pieces);
+    const size_t count = ring.unjudged_pieces(pieces);
     auto* first = static_cast<uint8_t*>(pieces[0].iov_base);
     FrameScanner::Scan seen = scan_piece(path, {first, pieces[0].iov_len});
     if (seen.accepted == 0 && seen.verdict == FrameScanner::Verdict::good) {
@@ -220,19 +239,19 @@ PumpEnd Direction::scan(const PumpPath& path) {
       seen = scan_piece(path, {seam, before + behind});
       if (seen.accepted == 0 && seen.verdict == FrameScanner::Verdict::good) break;
     }
-    ring_.accept(seen.accepted);
+    ring.accept(seen.accepted);
     bytes_ += seen.accepted;
     if (seen.verdict == FrameScanner::Verdict::bad) {
-      ring_.drop_unjudged();
+      ring.drop_unjudged();
       return PumpEnd::faulty;
     }
     if (seen.verdict == FrameScanner::Verdict::closed) {
-      ring_.drop_unjudged();
+      ring.drop_unjudged();
       mode_ = Mode::draining;
       return PumpEnd::closed;
     }
-    if (mode_ == Mode::finishing && scanner_.at_boundary()) {
-      ring_.drop_unjudged();
+    if (mode_ == Mode::finishing && at_boundary()) {
+      ring.drop_unjudged();
       queue_close(path);
       break;
     }
@@ -242,40 +261,68 @@ PumpEnd Direction::scan(const PumpPath& path) {
 
 // While finishing, nothing behind the current frame is looked at.
 FrameScanner::Scan Direction::scan_piece(const PumpPath& path, std::span<const uint8_t> bytes) {
+  FrameScanner& scanner = transit_->scanner;
   if (mode_ == Mode::finishing) {
-    bytes = bytes.first(std::min<uint64_t>(bytes.size(), scanner_.payload_left()));
+    bytes = bytes.first(std::min<uint64_t>(bytes.size(), scanner.payload_left()));
   }
-  return scanner_.scan(bytes, path.rules, path.now_ms);
+  return scanner.scan(bytes, path.rules, path.now_ms);
 }
 
 void Direction::make_room(const PumpPath& path) {
-  if (!ring_.held()) {
-    ring_.borrow(path.buffers, slow_ ? BufferClass::small : BufferClass::full);
-  } else if (ring_.capacity() < BufferPool::tiny_bytes) {
-    ring_.move_to(path.buffers, slow_ ? BufferClass::small : BufferClass::full);
+  Transit& transit = begin(path.transits);
+  const BufferClass wanted = transit.slow ? BufferClass::small : BufferClass::full;
+  if (!transit.ring.held()) {
+    transit.ring.borrow(path.transits.buffers(), wanted);
+  } else if (transit.ring.capacity() < BufferPool::tiny_bytes) {
+    transit.ring.move_to(path.transits.buffers(), wanted);
   }
 }
 
 // Gives the ring back once it is empty; an incomplete header or control frame waits in a block.
 void Direction::settle(const PumpPath& path) {
-  if (queued() == 0 && !path.source.readable) slow_ = false;  // the target keeps up
-  if (carried() == 0) release_pipe(path.buffers);
-  if (!ring_.held() || ring_.queued() > 0) return;
-  if (ring_.unjudged() == 0) {
-    ring_.release(path.buffers);
-  } else if (!path.source.readable && ring_.capacity() >= BufferPool::tiny_bytes) {
-    ring_.move_to(path.buffers, BufferClass::block);
+  if (transit_ == nullptr) return;
+  BufferPool& buffers = path.transits.buffers();
+  Ring& ring = transit_->ring;
+  if (queued() == 0 && !path.source.readable) transit_->slow = false;  // the target keeps up
+  if (carried() == 0) path.transits.release_pipe(*transit_);
+  if (ring.held() && ring.queued() == 0) {
+    if (ring.unjudged() == 0) {
+      ring.release(buffers);
+    } else if (!path.source.readable && ring.capacity() >= BufferPool::tiny_bytes) {
+      ring.move_to(buffers, BufferClass::block);
+    }
   }
+  rest(path.transits);
 }
 
 void Direction::queue_close(const PumpPath& path) {
   uint8_t key[4];
   if (path.toward_upstream) sys::random_bytes(key, sizeof key);
   uint8_t frame[max_control_frame_bytes];
-  const size_t bytes = encode_close(close_code_, path.toward_upstream ? key : nullptr, frame);
-  if (!ring_.held()) ring_.borrow(path.buffers, BufferClass::block);
-  ring_.append({frame, bytes});
+  const size_t bytes =
+      encode_close(transit_->close_code, path.toward_upstream ? key : nullptr, frame);
+  Ring& ring = transit_->ring;
+  if (!ring.held()) ring.borrow(path.transits.buffers(), BufferClass::block);
+  ring.append({frame, bytes});
   mode_ = Mode::draining;
+}
+
+Transit& Direction::begin(TransitPool& transits) {
+  if (transit_ == nullptr) transit_ = transits.borrow(FrameScanner(rest_));
+  return *transit_;
+}
+
+// Gives the transit back where nothing is under way any more.
+void Direction::rest(TransitPool& transits) {
+  const Transit& transit = *transit_;
+  const bool holds = transit.ring.held() || transit.pipe != nullptr || transit.slow;
+  if (!holds && transit.scanner.at_rest()) end(transits);
+}
+
+void Direction::end(TransitPool& transits) {
+  rest_ = transit_->scanner.rest();
+  transits.give_back(transit_);
+  transit_ = nullptr;
 }
 
 }  // namespace sluice

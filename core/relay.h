@@ -6,8 +6,7 @@
 #include <cstdint>
 
 #include "core/leg.h"
-#include "net/ring.h"
-#include "protocol/frames.h"
+#include "core/transit.h"
 
 namespace sluice {
 
@@ -32,7 +31,7 @@ enum class PumpEnd : uint8_t {
 struct PumpPath {
   Leg& source;
   Leg& target;
-  BufferPool& buffers;
+  TransitPool& transits;
   const FrameRules& rules;
   uint32_t now_ms;
   bool toward_upstream;  // our own frames are masked there
@@ -71,27 +70,32 @@ class Direction {
   [[nodiscard]] bool close_with(const PumpPath& path, CloseCode code, bool source_goes_on);
 
   // The target is gone: whatever is queued is dropped.
-  void give_up(BufferPool& buffers);
-  void release(BufferPool& buffers) {
-    ring_.release(buffers);
-    release_pipe(buffers);
-  }
+  void give_up(TransitPool& transits);
+  // The end: gives back everything borrowed.
+  void release(TransitPool& transits);
 
   // For a target that has been stalled for long: moves the remainder into the smallest buffer that
   // holds it, and receives into small rings until it keeps up again.
-  void shrink(BufferPool& buffers);
+  void shrink(TransitPool& transits);
 
   Mode mode() const { return mode_; }
   bool delivered() const { return queued() == 0; }
-  size_t queued() const { return carried() + ring_.queued(); }
+  size_t queued() const { return transit_ == nullptr ? 0 : carried() + transit_->ring.queued(); }
   // Waits for the target to take bytes since then (milliseconds of the turn's clock).
-  bool stalled() const { return stalled_; }
-  uint32_t stalled_since_ms() const { return stalled_since_ms_; }
-  bool holds_ring() const { return ring_.held(); }
-  bool moves_large_frames() const { return scanner_.large_frame(); }
+  bool stalled() const { return transit_ != nullptr && transit_->stalled; }
+  uint32_t stalled_since_ms() const { return stalled() ? transit_->stalled_since_ms : 0; }
 
-  const FrameScanner& scanner() const { return scanner_; }
-  uint64_t bytes() const { return bytes_; }  // of frames, accepted from the source
+  // Where the source is in its frames, as FrameScanner says it; the last two after `faulty`.
+  bool at_boundary() const { return transit_ == nullptr || transit_->scanner.at_boundary(); }
+  bool moves_large_frames() const { return scanned().large_frame; }
+  uint16_t peer_close_code() const {
+    return transit_ == nullptr ? 0 : transit_->scanner.peer_close_code();
+  }
+  CloseCode fault_code() const { return transit_->scanner.code(); }
+  const char* fault_reason() const { return transit_->scanner.reason(); }
+  // Accepted from the source.
+  uint64_t messages() const { return scanned().messages; }
+  uint64_t bytes() const { return bytes_; }  // of frames
 
  private:
   enum class Flow : uint8_t { drained, blocked, failed };
@@ -105,22 +109,26 @@ class Direction {
   FrameScanner::Scan scan_piece(const PumpPath& path, std::span<const uint8_t> bytes);
   bool may_carry(const PumpPath& path) const;
   // What the pipe holds; it leaves before what the ring holds.
-  size_t carried() const { return pipe_ == nullptr ? 0 : pipe_->bytes; }
-  bool land(BufferPool& buffers);
-  void release_pipe(BufferPool& buffers);
+  size_t carried() const { return transit_->pipe == nullptr ? 0 : transit_->pipe->bytes; }
+  bool land(TransitPool& transits);
   void make_room(const PumpPath& path);
   void settle(const PumpPath& path);
   void queue_close(const PumpPath& path);
 
-  Ring ring_;
-  Pipe* pipe_ = nullptr;  // borrowed while it holds bytes
-  FrameScanner scanner_;
+  FrameScanner::Rest scanned() const {
+    return transit_ == nullptr ? rest_ : transit_->scanner.rest();
+  }
+  Transit& begin(TransitPool& transits);
+  void rest(TransitPool& transits);
+  void end(TransitPool& transits);
+
+  // A session has two directions, and one that idles is hardly more than they are.
+  Transit* transit_ = nullptr;  // borrowed; null at rest
   uint64_t bytes_ = 0;
-  uint32_t stalled_since_ms_ = 0;
+  [[no_unique_address]] FrameScanner::Rest rest_;  // good at rest; its tail has room for mode_
   Mode mode_ = Mode::flowing;
-  bool stalled_ : 1 = false;
-  bool slow_ : 1 = false;  // was stalled for long: small rings, until the source runs dry first
-  CloseCode close_code_ = CloseCode::normal;  // of the Close that `finishing` leads to
 };
+
+static_assert(sizeof(Direction) <= 32);
 
 }  // namespace sluice

@@ -6,10 +6,10 @@
 
 #include "core/config.h"
 #include "core/log.h"
+#include "core/transit.h"
 #include "core/upstream.h"
 #include "net/pool.h"
 #include "net/reactor.h"
-#include "net/ring.h"
 
 namespace sluice {
 
@@ -19,7 +19,7 @@ struct Services {
   Reactor& reactor;
   Reactor::HandlerId handler;  // of whoever finds sessions by their handles
   Pool<Session>& sessions;
-  BufferPool& buffers;
+  TransitPool& transits;
   Log& log;
   std::vector<Upstream>& upstreams;  // one for each of Config::upstreams
   ConfigRef config;                  // for sessions that begin now

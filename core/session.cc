@@ -169,7 +169,7 @@ void Session::close(const char* reason, bool abort) {
   }
   close_leg(Side::client, abort);
   close_leg(Side::upstream, abort);
-  for (Direction& direction : directions_) direction.release(services_.buffers);
+  for (Direction& direction : directions_) direction.release(services_.transits);
   services_.sessions.retire(self_);
 }
 
@@ -197,7 +197,7 @@ void Session::close_leg(Side side, bool abort) {
   gone.detach();
   gone.readable = gone.writable = false;
   gone.input_ended = gone.output_ended = true;
-  if (state_ != State::opening) toward(side).give_up(services_.buffers);
+  if (state_ != State::opening) toward(side).give_up(services_.transits);
 }
 
 void Session::arm_timer(uint64_t delay_ms) {
@@ -260,7 +260,7 @@ void Session::begin_lingering() {
   close_leg(Side::upstream, false);
   opening_.reset();
   state_ = State::lingering;
-  for (Direction& direction : directions_) direction.give_up(services_.buffers);
+  for (Direction& direction : directions_) direction.give_up(services_.transits);
   arm_timer(linger_ms);
   advance_lingering();
 }
@@ -316,7 +316,7 @@ void Session::act_on(PumpEnd end, Side source) {
 PumpPath Session::path(Side source, const FrameRules& rules) {
   return PumpPath{leg(source),
                   leg(other(source)),
-                  services_.buffers,
+                  services_.transits,
                   rules,
                   static_cast<uint32_t>(now_ms()),
                   source == Side::client,
@@ -362,7 +362,7 @@ void Session::check_stall(Side source) {
     if (state_ == State::closing) settle_closing();
     if (state_ != State::closed) enqueue();  // no edge would send the other peer's Close
   } else if (stalled_ms >= shrink_after_ms) {
-    direction.shrink(services_.buffers);
+    direction.shrink(services_.transits);
   }
 }
 

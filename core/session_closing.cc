@@ -36,27 +36,26 @@ bool Session::send_close(Side target, CloseCode code, bool source_goes_on) {
   return false;
 }
 
-// Bytes that have gone out in either direction, to see whether anything moves.
-uint64_t Session::moved_bytes() const {
+// Bytes that have gone out in either direction, modulo 2^32, to see whether anything moves.
+uint32_t Session::moved_bytes() const {
   uint64_t sum = 0;
   for (const Direction& direction : directions_) sum += direction.bytes() - direction.queued();
-  return sum;
+  return static_cast<uint32_t>(sum);
 }
 
 // True while a message is on its way, or what was received waits to be sent.
 bool Session::has_unfinished() const {
   for (const Direction& direction : directions_) {
-    const bool inside =
-        direction.mode() != Direction::Mode::draining && !direction.scanner().at_boundary();
+    const bool inside = direction.mode() != Direction::Mode::draining && !direction.at_boundary();
     if (inside || !direction.delivered()) return true;
   }
   return false;
 }
 
 void Session::on_fault(Side source) {
-  const FrameScanner& scanner = directions_[index_of(source)].scanner();
-  const CloseCode code = scanner.code();
-  record_end(who_is(source), static_cast<uint16_t>(code), scanner.reason());
+  const Direction& faulty = directions_[index_of(source)];
+  const CloseCode code = faulty.fault_code();
+  record_end(who_is(source), static_cast<uint16_t>(code), faulty.fault_reason());
   send_close(other(source), code_for_loss_of(source), false);
   send_close(source, code, true);
   patient_ = false;
@@ -66,7 +65,7 @@ void Session::on_fault(Side source) {
 
 // The Close is queued for the other peer, which answers it; until then its data travels on.
 void Session::on_peer_close(Side source) {
-  record_end(who_is(source), directions_[index_of(source)].scanner().peer_close_code(), "close");
+  record_end(who_is(source), directions_[index_of(source)].peer_close_code(), "close");
   if (state_ == State::closing) return;
   patient_ = true;
   moved_before_ = moved_bytes();
@@ -130,7 +129,7 @@ void Session::settle_leg(Side side) {
   if (!all_sent || !all_heard) return;
   // After an orderly exchange of Closes the server closes first (RFC 6455 section 7.1.1): toward
   // upstreams we are the client and wait, which also leaves TIME_WAIT to them.
-  const bool server_closes = side == Side::upstream && from.scanner().peer_close_code() != 0;
+  const bool server_closes = side == Side::upstream && from.peer_close_code() != 0;
   if (!server_closes) ending.shutdown_write();
 }
 
@@ -149,7 +148,7 @@ void Session::on_idle_timer() {
 // that message moves. Whoever did not get everything is aborted, never ended as if it had.
 void Session::on_close_timer() {
   if (patient_ && has_unfinished()) {
-    const uint64_t moved = moved_bytes();
+    const uint32_t moved = moved_bytes();
     if (moved != moved_before_) {
       moved_before_ = moved;
       return arm_timer(route_->close_timeout_ms);
@@ -163,7 +162,7 @@ void Session::end_now(const char* reason) {
     for (const Side side : {Side::client, Side::upstream}) {
       const Direction& to = toward(side);
       const bool whole =
-          to.delivered() && (to.mode() == Direction::Mode::draining || to.scanner().at_boundary());
+          to.delivered() && (to.mode() == Direction::Mode::draining || to.at_boundary());
       close_leg(side, !whole);
     }
   }

@@ -113,8 +113,9 @@ class Worker::Channels final : public EventHandler {
 
 Worker::Worker(const WorkerSetup& setup)
     : buffers_(setup.config->ring_bytes),
+      transits_(buffers_),
       upstreams_(make_upstreams(*setup.config)),
-      services_{reactor_,   reactor_.attach(*this), sessions_,    buffers_, log_,
+      services_{reactor_,   reactor_.attach(*this), sessions_,    transits_, log_,
                 upstreams_, setup.config,           setup.number, {}},
       acceptor_(reactor_, *this),
       listeners_(setup.listeners),
@@ -276,7 +277,8 @@ void Worker::report_buffers() {
                                    std::to_string(buffers_.lent()) + ", blocks lent " +
                                    std::to_string(buffers_.lent_blocks()) + ", bytes lent " +
                                    std::to_string(buffers_.lent_bytes()) + ", pipes lent " +
-                                   std::to_string(buffers_.pipes().lent()) + ", timers " +
+                                   std::to_string(buffers_.pipes().lent()) + ", transits lent " +
+                                   std::to_string(transits_.lent()) + ", timers " +
                                    std::to_string(reactor_.armed_timers()) + ", bytes a session " +
                                    std::to_string(sizeof(Session)));
 }

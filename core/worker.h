@@ -65,6 +65,7 @@ class Worker final : public EventHandler, public AcceptSink {
   Reactor reactor_;
   Pool<Session> sessions_;
   BufferPool buffers_;
+  TransitPool transits_;
   Log log_;
   std::vector<Upstream> upstreams_;
   Services services_;

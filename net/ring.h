@@ -72,7 +72,7 @@ class BufferPool {
 
 // Bytes on their way in one direction: [head, judged) may be sent, [judged, tail) was received but
 // not yet accepted. Holds a buffer of the pool only while it holds bytes; the owner says when to
-// borrow and when to release. A member of its session, 24 bytes.
+// borrow and when to release.
 class Ring {
  public:
   Ring() = default;

@@ -28,9 +28,8 @@ struct FrameRules {
 // large data frame, one whose length takes 64 bits; else 0.
 size_t large_frame_header_bytes(std::span<const uint8_t> bytes);
 
-// One direction's place in its frames. A small value that lives in the session; it allocates
-// nothing and keeps no bytes: what scan() did not accept is the caller's to keep and to offer
-// again.
+// One direction's place in its frames. A small value that allocates nothing and keeps no bytes:
+// what scan() did not accept is the caller's to keep and to offer again.
 class FrameScanner {
  public:
   enum class Verdict : uint8_t {
@@ -43,6 +42,22 @@ class FrameScanner {
     size_t accepted = 0;  // bytes from the beginning that may travel on
     Verdict verdict = Verdict::good;
   };
+
+  // What lasts of a scanner from one message to the next.
+  struct Rest {
+    uint64_t messages = 0;
+    uint32_t control_window_ms = 0;
+    uint8_t control_frames = 0;
+    bool large_frame = false;
+  };
+
+  FrameScanner() = default;
+  // Goes on where one stood that was at rest.
+  explicit FrameScanner(const Rest& rest)
+      : messages_(rest.messages),
+        control_window_ms_(rest.control_window_ms),
+        control_frames_(rest.control_frames),
+        large_frame_(rest.large_frame) {}
 
   // Judges contiguous bytes that follow what was accepted before. A frame header is accepted only
   // whole, a control frame only with its whole payload: what is left over under `good` is at most
@@ -57,6 +72,9 @@ class FrameScanner {
   // Bytes of the current frame accepted so far, header included; 0 at a frame boundary.
   uint64_t into_frame() const { return into_frame_; }
   bool at_boundary() const { return into_frame_ == 0; }
+  // Between two messages, with nothing wrong and no Close: rest() is all there is to keep.
+  bool at_rest() const { return at_boundary() && !in_message_ && verdict() == Verdict::good; }
+  Rest rest() const { return {messages_, control_window_ms_, control_frames_, large_frame_}; }
 
   // After `bad`. `reason` is static text for the log.
   CloseCode code() const;
@@ -107,7 +125,5 @@ class FrameScanner {
   bool check_text_ = false;  // the message of the latest data frame is text to be validated
   bool large_frame_ = false;
 };
-
-static_assert(sizeof(FrameScanner) <= 64, "two of them lie in every session");
 
 }  // namespace sluice

@@ -125,7 +125,7 @@ std::string LivingWorker::wait_until_empty() const {
     last = report(tries);
     if (last.starts_with(
             "sessions 0, relaying 0, rings lent 0, blocks lent 0, bytes lent 0, pipes lent 0, "
-            "timers 0")) {
+            "transits lent 0, timers 0")) {
       return "";
     }
     ::usleep(10'000);

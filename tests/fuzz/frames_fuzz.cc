@@ -24,7 +24,8 @@ FrameRules rules_of(uint8_t choice) {
   return rules;
 }
 
-// Offers the bytes as a Direction does: what was not accepted is offered again with more behind it.
+// Offers the bytes as a Direction does: what was not accepted is offered again with more behind it,
+// and a scanner that is at rest makes room for a new one.
 FrameOpinion scan_in_pieces(std::span<const uint8_t> bytes, const FrameRules& rules, uint8_t kind) {
   FrameScanner scanner;
   FrameOpinion seen;
@@ -42,6 +43,10 @@ FrameOpinion scan_in_pieces(std::span<const uint8_t> bytes, const FrameRules& ru
     const size_t kept = piece.size() - scan.accepted;
     SLUICE_CHECK(seen.verdict != Verdict::good || kept < max_control_frame_bytes);
     SLUICE_CHECK(scanner.at_boundary() == (scanner.into_frame() == 0));
+    if (scanner.at_rest()) {
+      const FrameScanner::Rest rest = scanner.rest();
+      scanner = FrameScanner(rest);
+    }
   }
   if (seen.verdict != Verdict::good) {
     const uint8_t more[] = {0x81, 0};

@@ -90,9 +90,11 @@ SessionWorld::SessionWorld(const WorldChoices& choices)
     : choices_(choices),
       config_(make_config(choices)),
       buffers_(config_->ring_bytes),
+      transits_(buffers_),
       upstreams_(one_upstream(*config_)),
-      services_{reactor_, reactor_.attach(*this), sessions_, buffers_, log_, upstreams_, config_, 0,
-                {}} {
+      services_{
+          reactor_, reactor_.attach(*this), sessions_, transits_, log_, upstreams_, config_, 0,
+          {}} {
   prepare_frame_codec();
   upstream_listener();
   SLUICE_CHECK(reactor_.open().ok() && ::ftruncate(log_file(), 0) == 0);
@@ -177,6 +179,7 @@ void SessionWorld::end() {
   }
   SLUICE_CHECK(sessions_.live() == 0 && services_.relaying == 0);
   SLUICE_CHECK(buffers_.lent() == 0 && buffers_.lent_blocks() == 0 && buffers_.lent_bytes() == 0);
+  SLUICE_CHECK(transits_.lent() == 0);
   SLUICE_CHECK(reactor_.armed_timers() == 0 && reactor_.run_queue_length() == 0);
   SLUICE_CHECK(lowest_free_descriptor() == lowest_free_fd_);
   check_log();

@@ -66,6 +66,7 @@ class SessionWorld final : public EventHandler {
   Reactor reactor_;
   Pool<Session> sessions_;
   BufferPool buffers_;
+  TransitPool transits_;
   Log log_;
   std::vector<Upstream> upstreams_;
   Services services_;

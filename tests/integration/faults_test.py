@@ -157,9 +157,9 @@ def seeded_faults_on_either_side():
         for thread in threads:
             thread.join(200)
         assert not problems, "SLUICE_FAULT_SEED=N replays one: " + "; ".join(problems[:5])
-        sluice.wait_sessions(0)
+        sluice.wait_idle()
         report = sluice.report()
-        assert report["rings_lent"] == report["blocks_lent"] == report["timers"] == 0, report
+        assert report["rings_lent"] == report["blocks_lent"] == report["transits_lent"] == 0, report
 
 
 def seeds_of(seeds, lock):

@@ -137,6 +137,14 @@ class Sluice:
     def wait_sessions(self, count):
         wait_until(lambda: self.report()["sessions"] == count, f"{count} sessions")
 
+    def wait_idle(self):
+        """Until the last session has ended and nothing is left of any."""
+        self.wait_sessions(0)
+        # The look at stalled sessions is the worker's, not theirs: it may outlive the last of them.
+        timers = self.report()["timers"]
+        assert timers <= 1, f"{timers} timers without a session"
+        wait_until(lambda: self.report()["timers"] == 0, "no timer without a session")
+
     def stop(self):
         """Ends it in order; whatever it held must be given back by then."""
         if self.ended:

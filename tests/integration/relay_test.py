@@ -114,6 +114,7 @@ def check_digests(link, sessions, largest_of_few, top=""):
         sluice.wait_sessions(0)
         report = sluice.report()
         assert report["rings_lent"] == report["blocks_lent"] == report["pipes_lent"] == 0, report
+        assert report["transits_lent"] == 0, report
 
 
 @suite.check_each(*LINKS)
@@ -394,7 +395,7 @@ def open_sessions(sluice, count):
 
 @suite.check_each(*LINKS)
 def idle_sessions_own_nothing(link):
-    """5,000 idle sessions: no ring is lent, each costs at most 512 bytes of user memory, and each
+    """5,000 idle sessions: no ring is lent, each costs at most 256 bytes of user memory, and each
     connection in TLS at most 15 KB more for each."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -413,13 +414,13 @@ def idle_sessions_own_nothing(link):
         wait_until(lambda: sluice.report()["sessions"] == count + some, "sessions")
         report = wait_until(lambda: (lambda r: r if r["rings_lent"] == 0 else None)(sluice.report()),
                             "an idle worker lends no ring")
-        assert report["blocks_lent"] == 0, report
+        assert report["blocks_lent"] == report["transits_lent"] == 0, report
         assert report["relaying"] == count + some, report
         each = (user_bytes(worker) - before) / count
         print(f"idle sessions, {link}: {count} more cost {each:.0f} bytes of user memory each "
               f"(the session object: {report['bytes_a_session']})")
         if not SANITIZED:
-            assert each <= 512 + 15 * 1024 * link.text.count("wss"), each
+            assert each <= 256 + 15 * 1024 * link.text.count("wss"), each
         for wire in held:
             wire.reset()
         sluice.wait_sessions(0)

@@ -89,7 +89,7 @@ def stopped_upstream():
             patient.close()
             sluice.wait_sessions(0)
             report = sluice.report()
-            assert report["rings_lent"] == report["blocks_lent"] == 0, report
+            assert report["rings_lent"] == report["blocks_lent"] == report["transits_lent"] == 0, report
 
 
 @suite.check

@@ -14,8 +14,8 @@ LEAST_WARM_UP_SECONDS = 0.1
 RUN_SECONDS = 60  # beyond what a run measures: then it hangs
 PUSH_CONNECTIONS = 16  # what floods fill into their socket buffers has to be drained at the end
 IDLE_SESSIONS = 5000
-QUICK_IDLE_SESSIONS = 1000
 TLS_IDLE_SESSIONS = 2000
+QUICK_TLS_IDLE_SESSIONS = 1000
 DESCRIPTORS_BESIDES = 300  # of a proxy, for what is not a session
 
 
@@ -213,7 +213,7 @@ def cpu_figures(samples, proxied, per_second):
 def idle_sessions(workload, quick):
     """How many of them the descriptor limit permits: a session costs a proxy two."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    wanted = QUICK_IDLE_SESSIONS if quick else workload.connections
+    wanted = QUICK_TLS_IDLE_SESSIONS if quick and workload.tls else workload.connections
     return min(wanted, (limit - DESCRIPTORS_BESIDES) // 2)
 
 

@@ -220,14 +220,14 @@ ssize_t Run::on_access_log(std::string_view bytes) {
 void Run::take_report(std::string_view line) {
   const size_t at = line.find("sessions ");
   if (!report_asked_ || at == std::string_view::npos) return;
-  unsigned long long v[7] = {};
+  unsigned long long v[8] = {};
   const int found = std::sscanf(std::string(line.substr(at)).c_str(),
                                 "sessions %llu, relaying %llu, rings lent %llu, blocks lent %llu, "
-                                "bytes lent %llu, pipes lent %llu, timers %llu",
-                                &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6]);
-  if (found != 7) return;
+                                "bytes lent %llu, pipes lent %llu, transits lent %llu, timers %llu",
+                                &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7]);
+  if (found != 8) return;
   report_asked_ = false;
-  check_report(Report{v[0], v[1], v[2], v[3], v[4], v[5], v[6]});
+  check_report(Report{v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]});
 }
 
 Run::Expected Run::expect_report() const {
@@ -241,7 +241,9 @@ Run::Expected Run::expect_report() const {
       const Lane& lane = record.lane_from(side);
       const bool waits = lane.undelivered() > 0 || record.closing();
       expected.rings += waits;
-      expected.blocks += waits || lane.in().size() > lane.judge.accepted();
+      const bool partial = lane.in().size() > lane.judge.accepted();
+      expected.blocks += waits || partial;
+      expected.transits += waits || partial || lane.judge.in_frame() || lane.judge.in_message();
     }
   }
   return expected;
@@ -253,7 +255,7 @@ void Run::check_report(const Report& report) {
   const std::string text =
       std::to_string(report.sessions) + " sessions, " + std::to_string(report.rings) + " rings, " +
       std::to_string(report.blocks) + " blocks, " + std::to_string(report.pipes) + " pipes, " +
-      std::to_string(report.timers) + " timers";
+      std::to_string(report.transits) + " transits, " + std::to_string(report.timers) + " timers";
   if (report.sessions != live) {
     world_.fail("the worker has " + text + ", live are " + std::to_string(live));
   }
@@ -261,9 +263,10 @@ void Run::check_report(const Report& report) {
   if (report.timers < live || report.timers > live + 3) {
     world_.fail("the worker has " + text + " for " + std::to_string(live));
   }
-  if (report.rings + report.pipes > expected_.rings || report.blocks > expected_.blocks) {
+  if (report.rings + report.pipes > expected_.rings || report.blocks > expected_.blocks ||
+      report.transits > expected_.transits) {
     world_.fail("idle sessions hold memory: " + text + ", " + std::to_string(expected_.rings) +
-                " rings may be held");
+                " rings and " + std::to_string(expected_.transits) + " transits may be held");
   }
   if (final_report_ && report.timers != 0) world_.fail("a timer is left: " + text);
 }

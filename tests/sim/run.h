@@ -55,12 +55,13 @@ class Run final : private Dialled, private Watcher {
     uint64_t waits_since_ns = 0;  // connected and not accepted, with descriptors left
   };
   struct Report {  // what SIGUSR2 makes the worker say
-    uint64_t sessions, relaying, rings, blocks, bytes, pipes, timers;
+    uint64_t sessions, relaying, rings, blocks, bytes, pipes, transits, timers;
   };
   struct Expected {  // of it, at the moment of the signal
     uint64_t live = 0;
     uint64_t rings = 0;
     uint64_t blocks = 0;
+    uint64_t transits = 0;
   };
 
   int on_connect(Connection& connection, const Address& address) override;

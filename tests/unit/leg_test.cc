@@ -90,7 +90,7 @@ TEST_CASE("leg: what comes with the end of the TLS handshake waits to be read") 
   SecuredLeg secured;
   secured.leg.note(Readiness{.writable = true});
   CHECK(secured.leg.handshake() == TlsTransport::Handshake::done);
-  CHECK(secured.leg.readable);
+  CHECK(bool{secured.leg.readable});
   std::string buffer(7, '.');
   CHECK(secured.recv(buffer).bytes == 7);
   CHECK(buffer == "request");
@@ -104,7 +104,7 @@ TEST_CASE("leg: close_notify behind data is an end, whether FIN follows or not")
   const Io data = secured.recv(buffer);
   CHECK(data.state == Io::State::open);
   CHECK(data.bytes == 7);
-  CHECK(secured.leg.readable);
+  CHECK(bool{secured.leg.readable});
   CHECK(secured.recv(buffer).state == Io::State::ended);
   CHECK(secured.recv(buffer).state == Io::State::ended);
 }

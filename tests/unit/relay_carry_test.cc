@@ -32,7 +32,7 @@ struct Carrying : Fixture {
   explicit Carrying(uint32_t full_bytes = 256 * 1024) : Fixture(full_bytes) {
     REQUIRE(feed(large) != PumpEnd::faulty);
     REQUIRE(all_received() == large);
-    REQUIRE(direction.scanner().large_frame());
+    REQUIRE(direction.moves_large_frames());
   }
 
   // What arrives at the target until the source has nothing more.
@@ -62,9 +62,11 @@ TEST_CASE("carry: a large frame behind another waits in a pipe, not in a ring") 
   CHECK(f.direction.queued() == large.size());
   CHECK_FALSE(f.direction.delivered());
   CHECK(f.direction.stalled());
-  CHECK(f.direction.scanner().messages() == 2);
+  CHECK(f.direction.messages() == 2);
   CHECK(f.all_received() == large);
   CHECK(f.buffers.pipes().lent() == 0);
+  CHECK(f.transits.lent() == 0);
+  CHECK(f.direction.moves_large_frames());  // of which the next one is expected as well
   CHECK(f.direction.bytes() == 2 * large.size());
   CHECK_FALSE(f.direction.stalled());
 }
@@ -116,13 +118,13 @@ TEST_CASE("carry: a bad large frame is told, and nothing of it travels") {
   for (const Bytes& bad : {masked, reserved, huge, continued}) {
     Carrying f;
     CHECK(f.feed(bad) == PumpEnd::faulty);
-    CHECK(f.direction.scanner().code() == CloseCode::protocol_error);
+    CHECK(f.direction.fault_code() == CloseCode::protocol_error);
     CHECK(f.received().empty());
   }
   Carrying f;
   f.rules.max_message_bytes = 99'999;
   CHECK(f.feed(large) == PumpEnd::faulty);
-  CHECK(f.direction.scanner().code() == CloseCode::message_too_big);
+  CHECK(f.direction.fault_code() == CloseCode::message_too_big);
   CHECK(f.received().empty());
 }
 
@@ -174,7 +176,7 @@ TEST_CASE("carry: a Close of ours stands behind the frame that has begun") {
 TEST_CASE("carry: a remainder that is stalled for long comes back into a ring") {
   Carrying f;
   f.feed_stalled(large);
-  f.direction.shrink(f.buffers);
+  f.direction.shrink(f.transits);
   CHECK(f.buffers.pipes().lent() == 0);
   CHECK(f.buffers.lent() == 1);
   CHECK(f.direction.queued() == large.size());
@@ -184,7 +186,7 @@ TEST_CASE("carry: a remainder that is stalled for long comes back into a ring") 
 TEST_CASE("carry: a remainder that no ring holds stays in its pipe") {
   Carrying f(16 * 1024);
   f.feed_stalled(large);
-  f.direction.shrink(f.buffers);
+  f.direction.shrink(f.transits);
   CHECK(f.buffers.pipes().lent() == 1);
   CHECK(f.buffers.lent() == 0);
   CHECK(f.all_received() == large);
@@ -197,7 +199,7 @@ TEST_CASE("carry: once pipes run short, one takes no more than a ring can take b
   while (pipes.left() > PipePool::most_pipes / 2) taken.push_back(pipes.borrow());
   f.feed_stalled(large);
   CHECK(f.direction.queued() == 16 * 1024 - close_reserve_bytes);
-  f.direction.shrink(f.buffers);
+  f.direction.shrink(f.transits);
   CHECK(pipes.lent() == taken.size());
   CHECK(f.all_received() == large);
   for (Pipe* pipe : taken) pipes.give_back(pipe);

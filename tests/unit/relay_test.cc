@@ -24,7 +24,7 @@ TEST_CASE("a whole frame passes and leaves no ring behind") {
   CHECK(f.buffers.lent() == 0);
   CHECK(f.buffers.lent_blocks() == 0);
   CHECK(f.direction.bytes() == sent.size());
-  CHECK(f.direction.scanner().messages() == 1);
+  CHECK(f.direction.messages() == 1);
 }
 
 TEST_CASE("a frame in single bytes passes and only a block is held in its header") {
@@ -57,7 +57,7 @@ TEST_CASE("a bad frame is told, what was before it is delivered") {
   const Bytes bad = frame(0xf2, "reserved bits");
   bytes.insert(bytes.end(), bad.begin(), bad.end());
   CHECK(f.feed(bytes) == PumpEnd::faulty);
-  CHECK(f.direction.scanner().code() == CloseCode::protocol_error);
+  CHECK(f.direction.fault_code() == CloseCode::protocol_error);
   CHECK(f.direction.close_with(f.path(), CloseCode::internal_error, false));
   CHECK(f.pump() == PumpEnd::waiting);
   Bytes expected = good;
@@ -142,7 +142,7 @@ TEST_CASE("a target that takes nothing stops the source, and the remainder moves
   CHECK(f.feed(sent) == PumpEnd::waiting);
   CHECK(f.direction.queued() == sent.size());
   CHECK(sys::unread_bytes(f.source_pair[0]) == static_cast<int>(sent.size()));
-  f.direction.shrink(f.buffers);
+  f.direction.shrink(f.transits);
   CHECK(f.buffers.lent_bytes() == BufferPool::tiny_bytes);
   f.target.writable = true;
   CHECK(f.pump() == PumpEnd::waiting);
@@ -171,6 +171,79 @@ TEST_CASE("a busy source is put off after its rounds") {
   CHECK(end == PumpEnd::waiting);
   CHECK(pumps > 1);
   CHECK(all == sent);
+}
+
+TEST_CASE("between two messages a direction holds no transit, within one it does") {
+  Fixture f;
+  const Bytes whole = frame(0x82, "whole");
+  const Bytes begun = frame(0x01, "begun");
+  const Bytes ended = frame(0x80, "ended");
+  const Bytes ping = frame(0x89, "");
+  const auto holds_after = [&](const Bytes& bytes) {
+    CHECK(f.feed(bytes) == PumpEnd::waiting);
+    return f.transits.lent() == 1;
+  };
+  CHECK_FALSE(holds_after(whole));
+  CHECK(holds_after({whole[0]}));  // in a header
+  CHECK(holds_after(Bytes(whole.begin() + 1, whole.end() - 1)));
+  CHECK_FALSE(holds_after({whole.back()}));
+  CHECK(holds_after(begun));  // a fragment
+  CHECK(f.direction.at_boundary());
+  CHECK(holds_after(ping));
+  CHECK_FALSE(holds_after(ended));
+  CHECK_FALSE(holds_after(ping));
+  f.target.writable = false;
+  CHECK(holds_after(whole));  // waits to be sent
+  f.target.writable = true;
+  CHECK(f.pump() == PumpEnd::waiting);
+  CHECK(f.transits.lent() == 0);
+  CHECK(f.direction.messages() == 4);
+  CHECK(f.direction.bytes() == 3 * whole.size() + begun.size() + ended.size() + 2 * ping.size());
+}
+
+TEST_CASE("a flood of control frames is one, too, where each of them comes to rest") {
+  Fixture f;
+  const Bytes ping = frame(0x89, "");
+  for (uint32_t i = 0; i < max_control_frames_a_second; ++i) {
+    REQUIRE(f.feed(ping) == PumpEnd::waiting);
+    REQUIRE(f.transits.lent() == 0);
+  }
+  CHECK(f.feed(ping) == PumpEnd::faulty);
+  CHECK(f.direction.fault_code() == CloseCode::policy_violation);
+}
+
+TEST_CASE("a target that was stalled for long gets small rings until its source runs dry") {
+  Fixture f;
+  f.target.writable = false;
+  CHECK(f.feed(frame(0x82, std::string(3000, 's'))) == PumpEnd::waiting);
+  f.direction.shrink(f.transits);
+  // 2,000 messages of 16 bytes, of which a small ring takes 1,023 and no part of another.
+  Bytes many;
+  for (int i = 0; i < 2000; ++i) {
+    const Bytes one = frame(0x82, "fourteen bytes");
+    many.insert(many.end(), one.begin(), one.end());
+  }
+  f.target.writable = true;
+  CHECK(f.feed(many) == PumpEnd::more);
+  CHECK(f.direction.delivered());
+  f.target.writable = false;
+  CHECK(f.pump() == PumpEnd::waiting);
+  CHECK(f.buffers.lent_bytes() == BufferPool::small_bytes);
+  f.target.writable = true;
+  CHECK(f.pump() == PumpEnd::waiting);
+  CHECK(f.direction.messages() == 2001);
+  CHECK(f.transits.lent() == 0);
+}
+
+TEST_CASE("whom a Close has come from is known until the end") {
+  Fixture f;
+  CHECK(f.direction.peer_close_code() == 0);
+  CHECK(f.feed(frame(0x88, std::string("\x03\xe8", 2))) == PumpEnd::closed);
+  CHECK(f.pump() == PumpEnd::waiting);
+  CHECK(f.direction.delivered());
+  CHECK(f.direction.peer_close_code() == 1000);
+  f.direction.give_up(f.transits);
+  CHECK(f.direction.peer_close_code() == 1000);
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ inline Bytes frame(uint8_t first, const std::string& payload) {
 
 // One direction between two socket pairs; the test holds the far ends.
 struct Fixture {
-  explicit Fixture(uint32_t full_bytes = 256 * 1024) : buffers(full_bytes) {
+  explicit Fixture(uint32_t full_bytes = 256 * 1024) : buffers(full_bytes), transits(buffers) {
     REQUIRE(sys::pair(source_pair) == 0);
     REQUIRE(sys::pair(target_pair) == 0);
     buffers.pipes().set_limit(PipePool::most_pipes);
@@ -43,16 +43,17 @@ struct Fixture {
     target.writable = true;
   }
   ~Fixture() {
-    direction.release(buffers);
+    direction.release(transits);
     for (const int fd : source_pair) sys::close(fd);
     for (const int fd : target_pair) {
       if (fd >= 0) sys::close(fd);
     }
     CHECK(buffers.lent() == 0);
     CHECK(buffers.pipes().lent() == 0);
+    CHECK(transits.lent() == 0);
   }
 
-  PumpPath path() { return PumpPath{source, target, buffers, rules, 0, false, light_beside}; }
+  PumpPath path() { return PumpPath{source, target, transits, rules, 5'000, false, light_beside}; }
 
   PumpEnd feed(const Bytes& bytes) {
     REQUIRE(sys::send(source_pair[1], bytes.data(), bytes.size()) ==
@@ -76,6 +77,7 @@ struct Fixture {
   int source_pair[2];
   int target_pair[2];
   BufferPool buffers;
+  TransitPool transits;
   FrameRules rules;
   bool light_beside = false;
   Leg source;

@@ -1,0 +1,57 @@
+// Transit: what a direction needs while something of it is under way, namely bytes, a frame or a
+// message. At rest, which is where an idle session's directions are, it holds none. Transits are
+// lent last-in first-out like the buffers in them, so that few serve many sessions and stay hot.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "net/ring.h"
+#include "protocol/frames.h"
+
+namespace sluice {
+
+struct Transit {
+  explicit Transit(const FrameScanner& resumed) : scanner(resumed) {}
+
+  Ring ring;
+  Pipe* pipe = nullptr;  // borrowed while it holds bytes
+  FrameScanner scanner;
+  uint32_t stalled_since_ms = 0;
+  bool stalled = false;
+  bool slow = false;  // was stalled for long: small rings, until the source runs dry first
+  CloseCode close_code = CloseCode::normal;  // of a Close that the frame's end is awaited for
+};
+
+static_assert(sizeof(Transit) <= 104);
+
+// One per worker and thread; outlives every borrower.
+class TransitPool {
+ public:
+  // Free ones that are kept; what is given back beyond that returns to the heap.
+  static constexpr size_t most_kept = 16 * 1024;
+
+  // What transits borrow comes from `buffers`, which outlives this.
+  explicit TransitPool(BufferPool& buffers) : buffers_(buffers) {}
+  TransitPool(const TransitPool&) = delete;
+  TransitPool& operator=(const TransitPool&) = delete;
+  ~TransitPool();
+
+  // One that holds nothing, whose scanner goes on from there. Throws std::bad_alloc.
+  Transit* borrow(const FrameScanner& resumed);
+  // Whatever it holds is dropped.
+  void give_back(Transit* transit);
+  // Gives the transit's pipe back, with what is in it, where it has one.
+  void release_pipe(Transit& transit);
+
+  size_t lent() const { return lent_; }
+  BufferPool& buffers() { return buffers_; }
+
+ private:
+  BufferPool& buffers_;
+  size_t lent_ = 0;
+  std::vector<void*> free_;
+};
+
+}  // namespace sluice
