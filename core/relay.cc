@@ -42,7 +42,7 @@ PumpEnd Direction::pump(const PumpPath& path) {
 PumpEnd Direction::begin_with(const PumpPath& path, std::span<const uint8_t> early) {
   // What came early from the other side may have ended this direction with a Close already.
   if (early.empty() || mode_ != Mode::flowing) return PumpEnd::waiting;
-  Ring& ring = begin(path.transits).ring;
+  Ring& ring = borrow_transit(path.transits).ring;
   ring.borrow(path.transits.buffers(), BufferClass::full);
   ring.append_unjudged(early);
   return scan(path);
@@ -50,7 +50,7 @@ PumpEnd Direction::begin_with(const PumpPath& path, std::span<const uint8_t> ear
 
 bool Direction::close_with(const PumpPath& path, CloseCode code, bool source_goes_on) {
   if (mode_ == Mode::draining) return true;
-  Transit& transit = begin(path.transits);
+  Transit& transit = borrow_transit(path.transits);
   if (mode_ == Mode::flowing) transit.close_code = code;
   Ring& ring = transit.ring;
   ring.drop_unjudged();
@@ -71,11 +71,21 @@ void Direction::give_up(TransitPool& transits) {
   transit_->ring.release(transits.buffers());
   transits.release_pipe(*transit_);
   transit_->stalled = false;
-  rest(transits);
+  settle_transit(transits);
 }
 
 void Direction::release(TransitPool& transits) {
-  if (transit_ != nullptr) end(transits);
+  if (transit_ != nullptr) return_transit(transits);
+}
+
+CloseCode Direction::fault_code() const {
+  SLUICE_CHECK(transit_ != nullptr);
+  return transit_->scanner.code();
+}
+
+const char* Direction::fault_reason() const {
+  SLUICE_CHECK(transit_ != nullptr);
+  return transit_->scanner.reason();
 }
 
 void Direction::shrink(TransitPool& transits) {
@@ -153,7 +163,7 @@ bool Direction::may_carry(const PumpPath& path) const {
 // pipe together with the payload; apart from it, the payload's pages would be cut in two at the
 // target.
 PumpEnd Direction::carry(const PumpPath& path) {
-  Transit& transit = begin(path.transits);
+  Transit& transit = borrow_transit(path.transits);
   FrameScanner ahead = transit.scanner;
   size_t header_bytes = 0;
   if (ahead.payload_left() == 0) {
@@ -269,7 +279,7 @@ FrameScanner::Scan Direction::scan_piece(const PumpPath& path, std::span<const u
 }
 
 void Direction::make_room(const PumpPath& path) {
-  Transit& transit = begin(path.transits);
+  Transit& transit = borrow_transit(path.transits);
   const BufferClass wanted = transit.slow ? BufferClass::small : BufferClass::full;
   if (!transit.ring.held()) {
     transit.ring.borrow(path.transits.buffers(), wanted);
@@ -292,7 +302,7 @@ void Direction::settle(const PumpPath& path) {
       ring.move_to(buffers, BufferClass::block);
     }
   }
-  rest(path.transits);
+  settle_transit(path.transits);
 }
 
 void Direction::queue_close(const PumpPath& path) {
@@ -307,19 +317,19 @@ void Direction::queue_close(const PumpPath& path) {
   mode_ = Mode::draining;
 }
 
-Transit& Direction::begin(TransitPool& transits) {
+Transit& Direction::borrow_transit(TransitPool& transits) {
   if (transit_ == nullptr) transit_ = transits.borrow(FrameScanner(rest_));
   return *transit_;
 }
 
 // Gives the transit back where nothing is under way any more.
-void Direction::rest(TransitPool& transits) {
+void Direction::settle_transit(TransitPool& transits) {
   const Transit& transit = *transit_;
   const bool holds = transit.ring.held() || transit.pipe != nullptr || transit.slow;
-  if (!holds && transit.scanner.at_rest()) end(transits);
+  if (!holds && transit.scanner.at_rest()) return_transit(transits);
 }
 
-void Direction::end(TransitPool& transits) {
+void Direction::return_transit(TransitPool& transits) {
   rest_ = transit_->scanner.rest();
   transits.give_back(transit_);
   transit_ = nullptr;

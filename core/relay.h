@@ -21,7 +21,7 @@ enum class PumpEnd : uint8_t {
   waiting,        // for an edge of either leg
   more,           // the source may have more: run again, after others
   closed,         // the source's Close was accepted and is queued or sent
-  faulty,         // the source broke the protocol; scanner().code() and reason() say how
+  faulty,         // the source broke the protocol; fault_code() and fault_reason() say how
   source_ended,   // FIN, and everything before it is queued or sent
   source_failed,  // the same for an error (RST)
   target_failed,  // nothing can be sent any more
@@ -43,6 +43,10 @@ struct PumpPath {
 //      \------- the source's own Close, or target lost -------------------/
 class Direction {
  public:
+  Direction() = default;
+  Direction(const Direction&) = delete;
+  Direction& operator=(const Direction&) = delete;
+
   enum class Mode : uint8_t {
     flowing,    // frames travel
     finishing,  // on to the end of the current frame, then a Close of ours
@@ -91,8 +95,8 @@ class Direction {
   uint16_t peer_close_code() const {
     return transit_ == nullptr ? 0 : transit_->scanner.peer_close_code();
   }
-  CloseCode fault_code() const { return transit_->scanner.code(); }
-  const char* fault_reason() const { return transit_->scanner.reason(); }
+  CloseCode fault_code() const;
+  const char* fault_reason() const;
   // Accepted from the source.
   uint64_t messages() const { return scanned().messages; }
   uint64_t bytes() const { return bytes_; }  // of frames
@@ -115,12 +119,12 @@ class Direction {
   void settle(const PumpPath& path);
   void queue_close(const PumpPath& path);
 
-  FrameScanner::Rest scanned() const {
+  const FrameScanner::Rest& scanned() const {
     return transit_ == nullptr ? rest_ : transit_->scanner.rest();
   }
-  Transit& begin(TransitPool& transits);
-  void rest(TransitPool& transits);
-  void end(TransitPool& transits);
+  Transit& borrow_transit(TransitPool& transits);
+  void settle_transit(TransitPool& transits);
+  void return_transit(TransitPool& transits);
 
   // A session has two directions, and one that idles is hardly more than they are.
   Transit* transit_ = nullptr;  // borrowed; null at rest

@@ -1,28 +1,18 @@
-// A stack of free transits, each a block of the heap of its own.
+// A list of free transits, the latest first.
 #include "core/transit.h"
 
-#include <algorithm>
 #include <new>
 
 #include "net/check.h"
 
 namespace sluice {
 
-TransitPool::~TransitPool() {
-  for (void* place : free_) ::operator delete(place);
-}
-
 Transit* TransitPool::borrow(const FrameScanner& resumed) {
-  void* place;
-  if (!free_.empty()) {
-    place = free_.back();
-    free_.pop_back();
+  Transit* place = first_free_;
+  if (place != nullptr) {
+    first_free_ = place->next_free;
   } else {
-    // Room on the stack is made here, so that giving back never allocates.
-    if (free_.capacity() <= lent_) {
-      free_.reserve(std::min(std::max<size_t>(2 * lent_, 64), most_kept));
-    }
-    place = ::operator new(sizeof(Transit));
+    place = &transits_.add();
   }
   ++lent_;
   return new (place) Transit(resumed);
@@ -33,12 +23,8 @@ void TransitPool::give_back(Transit* transit) {
   --lent_;
   transit->ring.release(buffers_);
   release_pipe(*transit);
-  transit->~Transit();
-  if (free_.size() < free_.capacity()) {
-    free_.push_back(transit);
-  } else {
-    ::operator delete(transit);
-  }
+  transit->next_free = first_free_;
+  first_free_ = transit;
 }
 
 void TransitPool::release_pipe(Transit& transit) {

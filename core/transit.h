@@ -5,38 +5,35 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "net/ring.h"
+#include "net/slab.h"
 #include "protocol/frames.h"
 
 namespace sluice {
 
 struct Transit {
+  Transit() = default;
   explicit Transit(const FrameScanner& resumed) : scanner(resumed) {}
 
   Ring ring;
   Pipe* pipe = nullptr;  // borrowed while it holds bytes
   FrameScanner scanner;
+  Transit* next_free = nullptr;  // the pool's, while nobody has it
   uint32_t stalled_since_ms = 0;
   bool stalled = false;
   bool slow = false;  // was stalled for long: small rings, until the source runs dry first
   CloseCode close_code = CloseCode::normal;  // of a Close that the frame's end is awaited for
 };
 
-static_assert(sizeof(Transit) <= 104);
-
-// One per worker and thread; outlives every borrower.
+// One per worker and thread; outlives every borrower. As many as were ever lent at once stay: two
+// for a session at most.
 class TransitPool {
  public:
-  // Free ones that are kept; what is given back beyond that returns to the heap.
-  static constexpr size_t most_kept = 16 * 1024;
-
   // What transits borrow comes from `buffers`, which outlives this.
   explicit TransitPool(BufferPool& buffers) : buffers_(buffers) {}
   TransitPool(const TransitPool&) = delete;
   TransitPool& operator=(const TransitPool&) = delete;
-  ~TransitPool();
 
   // One that holds nothing, whose scanner goes on from there. Throws std::bad_alloc.
   Transit* borrow(const FrameScanner& resumed);
@@ -50,8 +47,9 @@ class TransitPool {
 
  private:
   BufferPool& buffers_;
+  Slab<Transit> transits_;
+  Transit* first_free_ = nullptr;
   size_t lent_ = 0;
-  std::vector<void*> free_;
 };
 
 }  // namespace sluice

@@ -1,6 +1,6 @@
-// Slab: an array that grows in mapped chunks. What lasts, such as sessions and timers, lies in one,
-// so that the heap holds only what passes and is given back when it has passed: among what lasts,
-// the holes that many handshakes at once leave behind would stay.
+// Slab: an array that grows in mapped chunks. Sessions and timers, which last, lie in one, away
+// from the heap, where many handshakes at once would leave holes among them; and no growth ever
+// copies them.
 #pragma once
 
 #include <cstddef>

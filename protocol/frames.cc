@@ -131,8 +131,8 @@ FrameScanner::Scan FrameScanner::scan(std::span<const uint8_t> bytes, const Fram
     if (payload_left_ > 0) {
       taken = take_payload(rest, rules);
     } else {
-      if (!in_message_) taken = skip_short_messages(rest, rules, messages_);
-      if (taken > 0) large_frame_ = false;
+      if (!in_message_) taken = skip_short_messages(rest, rules, rest_.messages);
+      if (taken > 0) rest_.large_frame = false;
       if (taken == 0) taken = take_frame(rest, rules, now_ms);
     }
     if (taken == 0) break;
@@ -257,7 +257,7 @@ void FrameScanner::begin_frame(std::span<const uint8_t> header, uint64_t payload
                                const FrameRules& rules) {
   const uint8_t first = header[0];
   if (begins_message(first)) {
-    ++messages_;
+    ++rest_.messages;
     message_bytes_ = 0;
     fragments_ = 0;
     const bool compressed = (first & rsv1_bit) != 0;
@@ -267,7 +267,7 @@ void FrameScanner::begin_frame(std::span<const uint8_t> header, uint64_t payload
   message_bytes_ = saturating_sum(message_bytes_, payload_bytes);
   ++fragments_;
   in_message_ = !is_final(first);
-  large_frame_ = payload_bytes > UINT16_MAX;
+  rest_.large_frame = payload_bytes > UINT16_MAX;
   payload_left_ = payload_bytes;
   into_frame_ = payload_bytes == 0 ? 0 : header.size();
   if (check_text_ && rules.expect_masked) {
@@ -284,8 +284,8 @@ size_t FrameScanner::take_control_frame(std::span<const uint8_t> frame, uint32_t
     return wrong_ == Wrong::nothing ? frame.size() : 0;
   }
   const uint32_t counted = control_frames_in_window(now_ms);
-  if (counted == 0) control_window_ms_ = now_ms;
-  control_frames_ = static_cast<uint8_t>(counted + 1);
+  if (counted == 0) rest_.control_window_ms = now_ms;
+  rest_.control_frames = static_cast<uint8_t>(counted + 1);
   return frame.size();
 }
 
@@ -312,8 +312,9 @@ void FrameScanner::take_close(std::span<const uint8_t> frame) {
 
 // The window is opened by the first control frame after the last one has run out.
 uint32_t FrameScanner::control_frames_in_window(uint32_t now_ms) const {
-  static_assert(max_control_frames_a_second < UINT8_MAX, "control_frames_ counts them in a byte");
-  return now_ms - control_window_ms_ < control_window_length_ms ? control_frames_ : 0;
+  static_assert(max_control_frames_a_second < UINT8_MAX,
+                "rest_.control_frames counts them in a byte");
+  return now_ms - rest_.control_window_ms < control_window_length_ms ? rest_.control_frames : 0;
 }
 
 CloseCode FrameScanner::code() const {

@@ -46,18 +46,14 @@ class FrameScanner {
   // What lasts of a scanner from one message to the next.
   struct Rest {
     uint64_t messages = 0;
-    uint32_t control_window_ms = 0;
+    uint32_t control_window_ms = 0;  // when the window began in which control_frames are counted
     uint8_t control_frames = 0;
     bool large_frame = false;
   };
 
   FrameScanner() = default;
   // Goes on where one stood that was at rest.
-  explicit FrameScanner(const Rest& rest)
-      : messages_(rest.messages),
-        control_window_ms_(rest.control_window_ms),
-        control_frames_(rest.control_frames),
-        large_frame_(rest.large_frame) {}
+  explicit FrameScanner(const Rest& rest) : rest_(rest) {}
 
   // Judges contiguous bytes that follow what was accepted before. A frame header is accepted only
   // whole, a control frame only with its whole payload: what is left over under `good` is at most
@@ -74,7 +70,7 @@ class FrameScanner {
   bool at_boundary() const { return into_frame_ == 0; }
   // Between two messages, with nothing wrong and no Close: rest() is all there is to keep.
   bool at_rest() const { return at_boundary() && !in_message_ && verdict() == Verdict::good; }
-  Rest rest() const { return {messages_, control_window_ms_, control_frames_, large_frame_}; }
+  const Rest& rest() const { return rest_; }
 
   // After `bad`. `reason` is static text for the log.
   CloseCode code() const;
@@ -83,12 +79,12 @@ class FrameScanner {
   uint16_t peer_close_code() const { return peer_close_code_; }
 
   // Whether the latest data frame was one whose length takes 64 bits: 64 KiB or more.
-  bool large_frame() const { return large_frame_; }
+  bool large_frame() const { return rest_.large_frame; }
   // Accepts that much of the current frame's payload unseen; never where text is validated.
   void step_over(uint64_t payload_bytes);
 
   // Messages that began (text and binary first frames), for the access log.
-  uint64_t messages() const { return messages_; }
+  uint64_t messages() const { return rest_.messages; }
 
  private:
   enum class Wrong : uint8_t;
@@ -112,18 +108,15 @@ class FrameScanner {
   uint64_t payload_left_ = 0;
   uint64_t into_frame_ = 0;
   uint64_t message_bytes_ = 0;  // announced by all frames of the open message, saturating
-  uint64_t messages_ = 0;
-  uint32_t control_window_ms_ = 0;  // when the window began in which control_frames_ are counted
+  Rest rest_;
   Utf8Validator utf8_;
   uint8_t mask_key_[4] =
       {};  // turned so that the byte at into_frame_ is masked with [into_frame_ % 4]
   uint16_t fragments_ = 0;        // of the open message
   uint16_t peer_close_code_ = 0;  // 0 until a Close was accepted
-  uint8_t control_frames_ = 0;
-  Wrong wrong_{};            // what made the verdict `bad`
-  bool in_message_ = false;  // a message is open: its final frame did not begin yet
-  bool check_text_ = false;  // the message of the latest data frame is text to be validated
-  bool large_frame_ = false;
+  Wrong wrong_{};                 // what made the verdict `bad`
+  bool in_message_ = false;       // a message is open: its final frame did not begin yet
+  bool check_text_ = false;       // the message of the latest data frame is text to be validated
 };
 
 }  // namespace sluice

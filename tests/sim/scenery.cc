@@ -85,7 +85,7 @@ void make_hardships(Random& random, Scenery& scenery) {
   }
   if (random.chance(4)) {
     // The first is for the timers: without it the worker does not start.
-    rules.mappings_until_fault = static_cast<int>(random.between(2, 7));
+    rules.mappings_until_fault = static_cast<int>(random.between(2, 8));
     scenery.climate.scarce = true;
   }
   if (random.chance(8)) rules.accept_faults = static_cast<int>(random.between(1, 2));

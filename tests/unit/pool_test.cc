@@ -42,7 +42,10 @@ TEST_CASE("pool: handles that name nothing") {
   const Handle handle = pool.create(alive, 1);
   CHECK(pool.get(Handle()) == nullptr);
   CHECK(pool.get(Handle{handle.index, handle.generation + 1}) == nullptr);
-  CHECK(pool.get(Handle{handle.index + 1, handle.generation}) == nullptr);  // a free place
+  CHECK(pool.get(Handle{handle.index + 1, handle.generation}) == nullptr);
+  pool.retire(handle);
+  pool.sweep();
+  CHECK(pool.get(Handle{handle.index, handle.generation + 1}) == nullptr);  // a free place
   CHECK(pool.get(Handle{1'000'000, 1}) == nullptr);
 }
 
@@ -88,12 +91,12 @@ TEST_CASE("pool: objects stay where they are while it grows") {
   Pool<Counted> pool;
   std::vector<Handle> handles;
   std::vector<Counted*> places;
-  for (int i = 0; i < 1000; ++i) {
+  for (int i = 0; i < 3000; ++i) {
     handles.push_back(pool.create(alive, i));
     places.push_back(pool.get(handles.back()));
   }
   std::set<Counted*> distinct(places.begin(), places.end());
-  CHECK(distinct.size() == 1000);
+  CHECK(distinct.size() == 3000);
   for (size_t i = 0; i < handles.size(); ++i) {
     CHECK(pool.get(handles[i]) == places[i]);
     CHECK(places[i]->value == static_cast<int>(i));
@@ -104,7 +107,7 @@ TEST_CASE("pool: for_each sees every live object and may retire it") {
   int alive = 0;
   Pool<Counted> pool;
   std::vector<Handle> handles;
-  for (int i = 0; i < 200; ++i) handles.push_back(pool.create(alive, i));
+  for (int i = 0; i < 3000; ++i) handles.push_back(pool.create(alive, i));
   pool.retire(handles[150]);
 
   std::vector<int> seen;
@@ -114,11 +117,11 @@ TEST_CASE("pool: for_each sees every live object and may retire it") {
     if (object.value % 2 == 0) pool.retire(handle);
     if (object.value == 10) pool.retire(handles[11]);  // one that is yet to come
   });
-  CHECK(seen.size() == 198);  // without 150 and 11
-  CHECK(pool.live() == 99);
-  CHECK(alive == 200);
+  CHECK(seen.size() == 2998);  // without 150 and 11
+  CHECK(pool.live() == 1499);
+  CHECK(alive == 3000);
   pool.sweep();
-  CHECK(alive == 99);
+  CHECK(alive == 1499);
   pool.for_each([](Handle, const Counted& object) { CHECK(object.value % 2 == 1); });
 }
 
