@@ -1,5 +1,5 @@
 // Reading a conf file: lexer, includes, expansion, directive table; ends in a Config or in the list
-// of everything that is wrong with the file (DESIGN.md sections 5 and 7).
+// of everything that is wrong with the file (core/DESIGN.md sections 5 and 7).
 #pragma once
 
 #include <memory>
@@ -49,7 +49,5 @@ std::span<const DirectiveHelp> directive_help();
 // conf/reference.conf, whole. A conf itself: what it needs stands there plainly, everything else
 // as a comment that begins with '#' and the directive's name, without a blank between them.
 std::string reference_conf();
-// README.md's table of directives, from its head to its last row.
-std::string directive_table_markdown();
 
 }  // namespace sluice

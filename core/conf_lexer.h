@@ -1,5 +1,5 @@
 // The conf's lexer: a line becomes words. Blanks separate, double quotes hold together, '#' at a
-// word's start begins a comment (DESIGN.md section 7).
+// word's start begins a comment (core/DESIGN.md section 7).
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// Documentation out of the directive table: the reference conf and the README's table, so that
-// neither can say anything else than the program does.
+// Documentation out of the directive table: the reference conf, so that it cannot say anything else
+// than the program does.
 #include <algorithm>
 #include <deque>
 #include <string>
@@ -78,15 +78,6 @@ void append_reference(std::string& page, const Directive& row, const DirectiveHe
   page += "\n";
 }
 
-std::string escaped_for_table(std::string_view text) {
-  std::string escaped;
-  for (const char byte : text) {
-    if (byte == '|') escaped += '\\';
-    escaped += byte;
-  }
-  return escaped;
-}
-
 }  // namespace
 
 std::span<const DirectiveHelp> directive_help() {
@@ -112,18 +103,6 @@ std::string reference_conf() {
     append_reference(page, rows[i], directive_help()[i], in_section);
   }
   return page;
-}
-
-std::string directive_table_markdown() {
-  std::string table =
-      "| Directive | Stands in | Default | Meaning |\n"
-      "|---|---|---|---|\n";
-  for (const DirectiveHelp& row : directive_help()) {
-    table += "| `" + std::string(row.name) + " " + escaped_for_table(row.arguments) + "` | " +
-             std::string(row.sections) + " | " + escaped_for_table(row.default_value) + " | " +
-             escaped_for_table(row.help) + " |\n";
-  }
-  return table;
 }
 
 }  // namespace sluice

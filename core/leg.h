@@ -22,7 +22,7 @@ inline unsigned index_of(Side side) {
 }
 
 // A member of its session, which opens, watches and closes it. Readiness is edge-triggered: a flag
-// is cleared only where the kernel is known to have nothing more (DESIGN.md section 2).
+// is cleared only where the kernel is known to have nothing more (core/DESIGN.md section 2).
 class Leg {
  public:
   // Takes over a descriptor that is non-blocking and not watched yet.

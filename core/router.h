@@ -1,5 +1,5 @@
 // Router: which route a request takes. Routes are tried in file order, the first match wins
-// (DESIGN.md section 5).
+// (core/DESIGN.md section 5).
 #pragma once
 
 #include <string_view>

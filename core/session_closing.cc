@@ -1,5 +1,5 @@
 // How a session ends once it relays: faults, Close frames, peers that leave, and timeouts
-// (DESIGN.md section 7, leaving a leg).
+// (core/DESIGN.md section 7, leaving a leg).
 #include "core/session.h"
 
 namespace sluice {

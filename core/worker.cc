@@ -13,8 +13,8 @@ namespace sluice {
 
 namespace {
 
-// A fast end gives Close frames and what is queued this long to get out (DESIGN.md 7: exit within
-// a second).
+// A fast end gives Close frames and what is queued this long to get out (core/DESIGN.md 7: exit
+// within a second).
 constexpr uint64_t leave_ms = 700;
 constexpr uint64_t stall_look_ms = 250;
 // Refusals beyond worker_connections that are answered with patience, until the client has read
@@ -92,7 +92,7 @@ class Worker::Channels final : public EventHandler {
       if (const auto* keys = std::get_if<TicketKeys>(&*message)) use_ticket_keys(*keys);
     }
     if (!ended) return;
-    // Without its master a worker goes on serving (FAULTS.md); signals reach it all the same.
+    // Without its master a worker goes on serving (tests/FAULTS.md); signals reach it all the same.
     worker_.reactor_.unwatch(control_);
     worker_.log_.error(LogLevel::error, "master is gone, serving on");
   }

@@ -53,7 +53,7 @@ class Address {
 };
 
 // All addresses of a host name, in the resolver's order, never none. Blocks: only the master, at
-// start, calls it (DESIGN.md section 7, addresses).
+// start, calls it (core/DESIGN.md section 7, addresses).
 Result<std::vector<Address>> resolve_blocking(const std::string& host, uint16_t port);
 
 }  // namespace sluice

@@ -15,8 +15,8 @@ namespace sluice {
 // A unix path that is left over from a dead process (nobody answers) is replaced.
 Result<int> open_listener(const Address& address, bool reuse_port);
 
-// Whether somebody already listens there; SO_REUSEPORT would let us join silently (DESIGN.md 4).
-// EADDRINUSE and the like come back as a Fault.
+// Whether somebody already listens there; SO_REUSEPORT would let us join silently (core/DESIGN.md
+// 4). EADDRINUSE and the like come back as a Fault.
 Status probe_address(const Address& address);
 
 // Whoever takes accepted connections; owns `fd` from then on.

@@ -11,7 +11,7 @@
 namespace sluice {
 
 // What became true of a descriptor since its last report. `urgent`, `ended`, `hung_up` and `failed`
-// forbid taking a short read or write for "drained" (DESIGN.md section 2).
+// forbid taking a short read or write for "drained" (core/DESIGN.md section 2).
 struct Readiness {
   bool readable : 1 = false;
   bool writable : 1 = false;

@@ -20,7 +20,8 @@ enum class CloseCode : uint16_t {
   service_restart = 1012,
 };
 
-// True for 1000 to 1003, 1007 to 1014 and 3000 to 4999: what a peer may send (BAD_INPUT.md).
+// True for 1000 to 1003, 1007 to 1014 and 3000 to 4999: what a peer may send
+// (protocol/BAD_INPUT.md).
 bool close_code_allowed_on_wire(uint16_t code);
 
 // "protocol error" and the like; "" for codes without a name.

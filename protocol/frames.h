@@ -12,7 +12,7 @@
 
 namespace sluice {
 
-inline constexpr uint32_t max_control_frames_a_second = 100;  // DESIGN.md section 7, limits
+inline constexpr uint32_t max_control_frames_a_second = 100;  // core/DESIGN.md section 7, limits
 inline constexpr uint32_t max_fragments_a_message = 1024;
 
 // What one direction's frames must obey. One per leg and session; filled from the route and the

@@ -38,7 +38,7 @@ std::optional<Refusal> find_authority(const Head& head, UpgradeRequest& request)
   return std::nullopt;
 }
 
-// An upgrade request has no body; a length of nothing may be said (DESIGN.md section 7).
+// An upgrade request has no body; a length of nothing may be said (core/DESIGN.md section 7).
 bool announces_body(const Head& head) {
   if (head.find("Transfer-Encoding") != nullptr) return true;
   return std::any_of(head.fields.begin(), head.fields.end(), [](const HeaderField& field) {

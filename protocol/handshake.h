@@ -31,8 +31,8 @@ struct UpgradeRequest {
   std::vector<std::string_view> deflate_offers;  // permessage-deflate offers with their parameters
 };
 
-// Checks every row of BAD_INPUT.md's first table that a head alone decides (Host, body framing,
-// version, method, Upgrade, Connection, key, target). On success fills `request`.
+// Checks every row of protocol/BAD_INPUT.md's first table that a head alone decides (Host, body
+// framing, version, method, Upgrade, Connection, key, target). On success fills `request`.
 std::optional<Refusal> check_upgrade_request(const Head& head, UpgradeRequest& request);
 
 // How the request goes upstream. All views outlive the call only.
@@ -92,7 +92,7 @@ std::string build_refusal_head(const Head& head, Http1Parser::Framing framing,
 std::string accept_for_key(std::string_view key);
 
 // True for fields that set_header may not set: Connection, Upgrade, Sec-WebSocket-*,
-// Content-Length, Transfer-Encoding (DESIGN.md section 7, headers).
+// Content-Length, Transfer-Encoding (core/DESIGN.md section 7, headers).
 bool header_is_reserved(std::string_view name);
 bool header_name_valid(std::string_view name);    // RFC 9110 5.1 token
 bool header_value_valid(std::string_view value);  // no CR, LF, NUL or other control byte but TAB

@@ -40,7 +40,7 @@ void check_error_answer(int status) {
   SLUICE_CHECK(reading.consumed + fed.consumed == answer.size());
 }
 
-// The rows of BAD_INPUT.md that a head alone decides, over what was accepted.
+// The rows of protocol/BAD_INPUT.md that a head alone decides, over what was accepted.
 void check_accepted_request(const Head& head, const UpgradeRequest& request) {
   SLUICE_CHECK(head.method == "GET" && head.minor_version == 1 && head.count("Host") == 1);
   SLUICE_CHECK(parse_authority(*head.find("Host")).ok());

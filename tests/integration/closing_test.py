@@ -1,5 +1,5 @@
-"""How sessions end: DESIGN.md section 7, leaving a leg, and the timeouts. Codes, boundaries, what is
-still delivered, and who sees an abort."""
+"""How sessions end: core/DESIGN.md section 7, leaving a leg, and the timeouts. Codes, boundaries,
+what is still delivered, and who sees an abort."""
 import fcntl
 import struct
 import termios

@@ -1,5 +1,5 @@
-"""The frame table of BAD_INPUT.md: every bad frame from either side, the code that its sender gets,
-what the innocent side is told, and that nothing refused goes through."""
+"""The frame table of protocol/BAD_INPUT.md: every bad frame from either side, the code
+that its sender gets, what the innocent side is told, and that nothing refused goes through."""
 import struct
 import time
 

@@ -1,5 +1,5 @@
-"""The handshake tables of BAD_INPUT.md through the real binary, client's side and upstream's side.
-A refused request must reach no upstream."""
+"""The handshake tables of protocol/BAD_INPUT.md through the real binary, client's side and
+upstream's side. A refused request must reach no upstream."""
 import select
 import socket
 import threading

@@ -1,5 +1,5 @@
-"""Master, workers and signals: DESIGN.md sections 4 and 7 (signals, workers, logs) and the rows of
-FAULTS.md that concern processes and descriptors."""
+"""Master, workers and signals: core/DESIGN.md sections 4 and 7 (signals, workers, logs) and the
+rows of tests/FAULTS.md that concern processes and descriptors."""
 import os
 import pwd
 import resource
@@ -373,7 +373,7 @@ def out_of_descriptors():
         crowd[-1].send(request())
         upstream.upgrade()
         assert crowd[-1].head().status == 101
-        assert time.monotonic() - begin < (5 if SANITIZED else 1)  # FAULTS.md
+        assert time.monotonic() - begin < (5 if SANITIZED else 1)  # tests/FAULTS.md
 
 
 @suite.check

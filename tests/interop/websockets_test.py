@@ -258,7 +258,7 @@ async def see_who_asks(stage):
     expect_equal(fields["Cookie"], "a=b; c=d", "Cookie")
     expect_equal(fields["Origin"], "http://page.example", "Origin")
     expect_equal(fields["Authorization"], "Basic Zm9vOmJhcg==", "Authorization")
-    # Toward a server in TLS the name is the server's own (DESIGN.md section 7).
+    # Toward a server in TLS the name is the server's own (core/DESIGN.md section 7).
     host = stage.servers["plain"] if TLS_VERSION else stage.sluice
     expect_equal(fields["Host"], f"127.0.0.1:{host.port}", "Host")
     expect_equal("websockets" in fields["User-Agent"], True, "User-Agent")

@@ -47,7 +47,7 @@ async function checkForwardedFields(stage) {
   assert.equal(url, '/headers/deep?a=1&b=%20x');
   assert.equal(headers['x-forwarded-for'], '127.0.0.1');
   assert.equal(headers['x-forwarded-proto'], stage.secured ? 'https' : 'http');
-  // Toward a server in TLS the name is the server's own (DESIGN.md section 7).
+  // Toward a server in TLS the name is the server's own (core/DESIGN.md section 7).
   const { port } = stage.secured ? stage.peers.plain : stage.sluice;
   assert.equal(headers.host, `127.0.0.1:${port}`);
   assert.equal(headers.origin, 'http://page.example');

@@ -33,7 +33,7 @@ class Link {
   std::string failure(const Io& io) const;
 
   // Whether a call may move something; cleared by EAGAIN or by a short count, which means the same
-  // unless the poller told of something that shortens reads (DESIGN.md section 2).
+  // unless the poller told of something that shortens reads (core/DESIGN.md section 2).
   bool readable() const { return readable_; }
   bool writable() const { return writable_; }
 

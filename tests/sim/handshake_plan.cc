@@ -1,4 +1,5 @@
-// Handshake plans: good requests and answers, and each row of BAD_INPUT.md's handshake tables.
+// Handshake plans: good requests and answers, and each row of protocol/BAD_INPUT.md's handshake
+// tables.
 #include <algorithm>
 
 #include "protocol/handshake.h"

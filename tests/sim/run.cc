@@ -16,7 +16,7 @@ namespace {
 
 // Beyond this a run does not end by itself.
 constexpr uint64_t longest_ns = 3'000 * second;
-// Accepting goes on within a second of descriptors being there again (FAULTS.md).
+// Accepting goes on within a second of descriptors being there again (tests/FAULTS.md).
 constexpr uint64_t accept_within_ns = second;
 constexpr int most_reports = 6;
 

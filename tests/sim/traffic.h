@@ -1,4 +1,4 @@
-// Traffic: seeded random WebSocket frames, well-behaved or one of BAD_INPUT.md's rows.
+// Traffic: seeded random WebSocket frames, well-behaved or one of protocol/BAD_INPUT.md's rows.
 #pragma once
 
 #include <cstdint>

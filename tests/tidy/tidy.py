@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Checks what no compiler does: which layer includes which, lengths, and the words and calls that
-# STYLE.md and DESIGN.md rule out. Usage: tidy.py [source folder]; exit status 1 with violations.
+# the house rules out. Usage: tidy.py [source folder]; exit status 1 with violations.
 import pathlib
 import re
 import subprocess
@@ -9,7 +9,7 @@ import sys
 MAX_FUNCTION_LINES = 70
 MAX_FILE_LINES = 500
 
-# Who may include whom (DESIGN.md section 1); tests/ may include everything.
+# Who may include whom (core/DESIGN.md section 1); tests/ may include everything.
 LAYERS = {
     "core": {"core", "protocol", "tls", "net"},
     "tls": {"tls", "net"},

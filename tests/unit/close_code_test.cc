@@ -1,4 +1,4 @@
-// Close codes: every number against the table of BAD_INPUT.md.
+// Close codes: every number against the table of protocol/BAD_INPUT.md.
 #include "protocol/close_code.h"
 
 #include <doctest/doctest.h>

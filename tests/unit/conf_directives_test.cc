@@ -288,7 +288,7 @@ TEST_CASE("conf directives: the documented default is what a conf without it has
   CHECK(good(conf_of(""))->worker_connections == 0);  // depends on the machine: 0 stands for it
 }
 
-TEST_CASE("conf directives: the defaults of DESIGN.md") {
+TEST_CASE("conf directives: the defaults of core/DESIGN.md") {
   const auto config = good(conf_of(""));
   CHECK(config->workers == 0);
   CHECK(config->user == "nobody");

@@ -1,5 +1,5 @@
-// FrameScanner against the frames table of BAD_INPUT.md, its limits and its accounting, for both
-// peers; frames_wslay_test.cc compares it with wslay and with itself over split bytes.
+// FrameScanner against the frames table of protocol/BAD_INPUT.md, its limits and its accounting,
+// for both peers; frames_wslay_test.cc compares it with wslay and with itself over split bytes.
 #include "protocol/frames.h"
 
 #include <doctest/doctest.h>
@@ -94,7 +94,7 @@ FrameScanner::Scan scan_bytewise(FrameScanner& scanner, const Bytes& bytes,
   return sum;
 }
 
-// One row of BAD_INPUT.md: what may travel, then what may not.
+// One row of protocol/BAD_INPUT.md: what may travel, then what may not.
 struct Row {
   Bytes good;
   Bytes bad;

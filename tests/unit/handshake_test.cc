@@ -1,4 +1,5 @@
-// The handshake's rows of BAD_INPUT.md, what travels upstream, and which answers are believed.
+// The handshake's rows of protocol/BAD_INPUT.md, what travels upstream, and which answers are
+// believed.
 #include "protocol/handshake.h"
 
 #include <doctest/doctest.h>
