@@ -66,6 +66,15 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]', re.M)
 LOCK_FILE = re.compile(r"^tests/interop/.*(?:lock|shrinkwrap)[^/]*\.(?:json|ya?ml)$|\.lock$")
 RESOLVED = re.compile(r'"resolved"\s*:|^\s*resolved[:\s]', re.M)
 
+# A page that is cited by its path from the top or from beside the citing file, with the sections
+# that are named of it ("core/DESIGN.md section 7, leaving a leg", "core/DESIGN.md 4 and 7").
+CITATION = re.compile(
+    r"(?<![\w./-])(?P<page>\w[\w./-]*\.md)\b"
+    r"(?:\s+(?:sections?\s+)?(?P<sections>\d+(?:(?:\s+and\s+|,\s+)\d+)*)\b"
+    r"(?:,\s+(?P<part>[a-z][a-z -]*[a-z]))?)?")
+CONTINUED = re.compile(r"\n[ \t]*(?://|#)[ \t]*")  # a comment goes on in its next line
+NO_CITATIONS = {"tests/tidy/tidy_test.py"}  # names of pages that nobody wrote
+
 CPP = {".h", ".cc"}
 LIMITED = {".h", ".cc", ".py", ".mjs", ".sh"}
 FINISHED = LIMITED | {".txt", ".cmake", ".conf", ".service", ".yml", ".yaml", ".js", ""}
@@ -271,6 +280,34 @@ def check_cpp(tree, path, text):
             tree.report_matches(path, code, pattern, rule)
 
 
+def section_of(page, number):
+    """The text under the heading `## NUMBER. ...`, None where there is no such heading."""
+    found = re.search(rf"^## {number}\. .*?(?=^## |\Z)", page, re.M | re.S)
+    return found.group() if found else None
+
+
+def check_citations(tree, path, text):
+    if path in NO_CITATIONS:
+        return
+    for found in CITATION.finditer(CONTINUED.sub(lambda gap: " " * len(gap.group()), text)):
+        name = found["page"]
+        beside = str(pathlib.PurePosixPath(path).parent / name)
+        page = next((each for each in (name, beside) if each in tree.files), None)
+        line = line_of(text, found.start())
+        if page is None:
+            if name not in TOP_LEVEL:
+                tree.report(path, line, f"cites {name}, which is not there")
+            continue
+        content = (tree.root / page).read_text(encoding="utf-8")
+        for number in re.findall(r"\d+", found["sections"] or ""):
+            section = section_of(content, number)
+            if section is None:
+                tree.report(path, line, f"cites section {number} of {page}, which is not there")
+            elif (found["part"] or "") not in section.lower():
+                tree.report(path, line, f'cites "{found["part"]}" of {page} {number}, '
+                                        "which is not there")
+
+
 def check_file(tree, path):
     suffix = pathlib.PurePath(path).suffix
     try:
@@ -282,6 +319,8 @@ def check_file(tree, path):
         tree.report(path, MAX_FILE_LINES + 1, f"file of {lines} lines, at most {MAX_FILE_LINES}")
     if suffix in CPP | {".py", ".mjs"}:
         check_opening(tree, path, text)
+    if suffix in FINISHED | {".md"} and not path.startswith("tests/fuzz/corpus"):
+        check_citations(tree, path, text)
     if suffix in FINISHED and not path.startswith("tests/fuzz/"):
         tree.report_matches(path, text, UNFINISHED, "unfinished")
     if suffix in CPP:

@@ -36,6 +36,8 @@ CLEAN = {
     "tests/interop/package-lock.json": '{"lockfileVersion": 3, "packages": {}}\n',
     "tests/interop/ws_test.mjs": "// Interop.\n",
     "tests/tidy/tool.py": "#!/usr/bin/env python3\n# A tool.\n",
+    "core/DESIGN.md": "## 1. House\n## 2. Path\nRings.\n## 4. Processes\n"
+                      "## 7. Exactly\nWords, leaving a leg.\n",
     "tests/tidy/other.py": '"""A tool."""\n',
 }
 
@@ -237,6 +239,17 @@ class TidyTest(unittest.TestCase):
             self.expect(path, "text\n", (1, "top level"))
         for path in ["README.md", "CHANGELOG.md", "conf/x.conf", ".gitignore", ".ci/x.yml"]:
             self.expect_clean(path, "text\n")
+
+    def test_citations(self):
+        for good in ["core/DESIGN.md", "core/DESIGN.md section 2, rings", "core/DESIGN.md 2 and 7",
+                     "core/DESIGN.md, section 9", "core/DESIGN.md section 7,\n// words", "README.md"]:
+            self.expect_clean("core/x.cc", f"// Opens ({good}).\n")
+        for bad, rule in [("core/OTHER.md", "core/OTHER.md"), ("DESIGN.md", "cites DESIGN.md"),
+                          ("core/DESIGN.md section 3", "section 3"),
+                          ("core/DESIGN.md sections 2 and 5", "section 5"),
+                          ("core/DESIGN.md section 2, words", '"words"')]:
+            self.expect("tests/x.cc", f"// Opens.\n// See {bad}.\n", (2, rule))
+        self.expect_clean("core/x.md", "DESIGN.md beside this page, section 2.\n")
 
     def test_git_decides_what_belongs_to_the_tree(self):
         self.build({**CLEAN, ".gitignore": "/out/\n/*.log\n", "out/x.h": "bad", "a.log": "bad"})
