@@ -10,7 +10,7 @@ namespace {
 
 std::string line_begin(std::string_view event, const Session& session) {
   std::string line(event);
-  append_field(line, "id", std::to_string(session.worker()) + "-" + std::to_string(session.id()));
+  append_field(line, "id", session.id_text());
   append_field(line, "client", session.client().text());
   if (session.route() != nullptr) append_field(line, "route", session.route()->path);
   if (session.peer() != nullptr) append_field(line, "peer", session.peer()->name);

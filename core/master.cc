@@ -167,6 +167,7 @@ void Master::start_due_workers() {
 
 void Master::start_worker(uint32_t number) {
   WorkerProcess& worker = workers_[number];
+  worker.start_s = std::max(sys::wall_clock_ms() / 1000, worker.start_s + 1);
   int ends[2];
   pid_t pid = sys::pair(ends);
   if (pid == 0) {
@@ -197,6 +198,7 @@ void Master::start_worker(uint32_t number) {
 void Master::become_worker(uint32_t number, int control) {
   WorkerSetup setup;
   setup.number = number;
+  setup.start_s = workers_[number].start_s;
   setup.config = config_;
   setup.control = control;
   setup.logs = logs_;

@@ -27,6 +27,7 @@ class Master {
     pid_t pid = 0;  // 0: to be started at start_at_ms
     int control = -1;
     uint64_t started_ms = 0;
+    uint64_t start_s = 0;  // by the wall clock, or later: each of its starts has another one
     uint64_t start_at_ms = 0;
     uint32_t quick_deaths = 0;  // one after the other
   };

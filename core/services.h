@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "core/config.h"
@@ -23,7 +24,9 @@ struct Services {
   Log& log;
   std::vector<Upstream>& upstreams;  // one for each of Config::upstreams
   ConfigRef config;                  // for sessions that begin now
-  uint32_t worker = 0;               // its number, for session ids
+  // What the ids of its sessions begin with, unique within a log: "0-tjx4k2-" is worker 0 and the
+  // second of its start in base 36.
+  std::string id_prefix;
 
   // Sessions with a target that takes nothing; the worker looks through them (check_stalls).
   std::vector<Handle> stalled;

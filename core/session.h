@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "core/client_address.h"
@@ -70,13 +71,13 @@ class Session {
   uint64_t now_ms() const;
 
   // --- for the access log ------------------------------------------------------------------------
-  uint64_t id() const { return id_; }
+  // The id in logs: "0-tjx4k2-17" (Services::id_prefix and a number of its own).
+  std::string id_text() const { return services_.id_prefix + std::to_string(id_); }
   const Direction& direction(Side source) const { return directions_[index_of(source)]; }
   const char* subprotocol() const { return subprotocol_ ? subprotocol_.get() : ""; }
   uint64_t opened_ms() const { return opened_ms_; }
   ClosedBy closed_by() const { return closed_by_; }
   uint16_t close_code() const { return close_code_; }
-  uint32_t worker() const { return services_.worker; }
 
  private:
   void follow(OpeningStep step);

@@ -34,6 +34,15 @@ std::vector<Upstream> make_upstreams(const Config& config) {
   return upstreams;
 }
 
+std::string id_prefix(const WorkerSetup& setup) {
+  static constexpr char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+  std::string start;
+  for (uint64_t rest = setup.start_s; rest > 0 || start.empty(); rest /= 36) {
+    start.insert(start.begin(), digits[rest % 36]);
+  }
+  return std::to_string(setup.number) + "-" + start + "-";
+}
+
 }  // namespace
 
 template <class Call>
@@ -115,8 +124,8 @@ Worker::Worker(const WorkerSetup& setup)
     : buffers_(setup.config->ring_bytes),
       transits_(buffers_),
       upstreams_(make_upstreams(*setup.config)),
-      services_{reactor_,   reactor_.attach(*this), sessions_,    transits_, log_,
-                upstreams_, setup.config,           setup.number, {}},
+      services_{reactor_,   reactor_.attach(*this), sessions_,        transits_, log_,
+                upstreams_, setup.config,           id_prefix(setup), {}},
       acceptor_(reactor_, *this),
       listeners_(setup.listeners),
       worker_connections_(setup.worker_connections),

@@ -18,6 +18,9 @@ namespace sluice {
 // with the process.
 struct WorkerSetup {
   uint32_t number = 0;
+  // The second of its start, later than that of each worker before it with this number: for the ids
+  // of its sessions.
+  uint64_t start_s = 0;
   ConfigRef config;
   std::vector<int> listeners;  // one for each of Config::listeners
   int control = -1;            // the channel to the master

@@ -93,7 +93,7 @@ SessionWorld::SessionWorld(const WorldChoices& choices)
       transits_(buffers_),
       upstreams_(one_upstream(*config_)),
       services_{
-          reactor_, reactor_.attach(*this), sessions_, transits_, log_, upstreams_, config_, 0,
+          reactor_, reactor_.attach(*this), sessions_, transits_, log_, upstreams_, config_, "0-0-",
           {}} {
   prepare_frame_codec();
   upstream_listener();

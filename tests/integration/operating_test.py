@@ -217,7 +217,7 @@ def each_worker_begins_at_a_peer_of_its_own():
         wait_until(lambda: len(sluice.access()) == 80, "access lines")
         first = {}
         for line in sluice.access():
-            worker, number = line["id"].split("-")
+            worker, _, number = line["id"].split("-")
             if number == "1":
                 first[worker] = line["peer"]
         assert len(first) >= 8, first

@@ -2,6 +2,7 @@
 rows of tests/FAULTS.md that concern processes and descriptors."""
 import os
 import pwd
+import re
 import resource
 import signal
 import socket
@@ -52,6 +53,24 @@ def killed_worker_is_back_and_others_go_on():
         except Reset:
             pass  # the kernel ends what the dead worker held in either way
         assert "was killed by signal 9, starting it again" in sluice.errors()
+
+
+@suite.check
+def ids_are_unique_across_restarts():
+    """Also where a worker takes its predecessor's place within the same second."""
+    with Upstream() as upstream, simple(upstream) as sluice:
+        sluice.may_be_killed = True
+        for count in (1, 2, 3):
+            worker = wait_until(sluice.workers, "a worker")[0]
+            pair(sluice, upstream)[0].close()
+            wait_until(lambda count=count: len([line for line in sluice.access()
+                                                if line["event"] == "open"]) == count, "its line")
+            os.kill(worker, signal.SIGKILL)
+            wait_until(lambda worker=worker: sluice.workers() not in ([worker], []), "another worker")
+        ids = [line["id"] for line in sluice.access() if line["event"] == "open"]
+        assert len(set(ids)) == 3, ids
+        for each in ids:
+            assert re.fullmatch(r"0-[0-9a-z]{6}-1", each), ids
 
 
 @suite.check

@@ -154,7 +154,10 @@ def records_split_at_every_byte(link):
                 server.send_frame(TEXT, payload)
                 client.expect(TEXT, payload)
             close_in_order(client, server)
-            line = sluice.access_line("close", id=f"0-{number + 1}")
+            line = wait_until(lambda number=number: next(
+                (line for line in sluice.access() if line["event"] == "close"
+                 and line["id"].startswith("0-") and line["id"].endswith(f"-{number + 1}")), None),
+                              "its close line")
             assert line["reason"] == "close" and line["code"] == "1000", line
 
 

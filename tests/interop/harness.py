@@ -152,7 +152,7 @@ class Sluice:
 
     def sessions_with(self, event):
         with open(self.access_log) as file:
-            lines = [re.match(r"\d{4}-\S+Z (\S+) id=(\d+-\d+) ", line) for line in file]
+            lines = [re.match(r"\d{4}-\S+Z (\S+) id=(\d+-\w+-\d+) ", line) for line in file]
         if None in lines:
             raise AssertionError("a line of the access log has another form")
         return sorted(line[2] for line in lines if line[1] == event)
