@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <new>
 
+#include "protocol/extensions.h"
+
 namespace sluice {
 
 namespace {
@@ -81,10 +83,7 @@ std::optional<Refusal> check_upgrade_request(const Head& head, UpgradeRequest& r
     if (!header_name_valid(protocol)) return Refusal{400, "malformed Sec-WebSocket-Protocol"};
   }
   for (const std::string_view extension : list_elements(head, "Sec-WebSocket-Extensions")) {
-    const std::string_view name = extension.substr(0, extension.find_first_of("; \t"));
-    if (equals_ignoring_case(name, "permessage-deflate")) {
-      request.deflate_offers.push_back(extension);
-    }
+    if (deflate_offer_valid(extension)) request.deflate_offers.push_back(extension);
   }
   return std::nullopt;
 }

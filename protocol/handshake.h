@@ -28,7 +28,7 @@ struct UpgradeRequest {
   std::string_view host;       // authority without the port, brackets kept
   std::string_view key;        // Sec-WebSocket-Key
   std::vector<std::string_view> protocols;       // offered, in order
-  std::vector<std::string_view> deflate_offers;  // permessage-deflate offers with their parameters
+  std::vector<std::string_view> deflate_offers;  // well-formed ones, with their parameters
 };
 
 // Checks every row of protocol/BAD_INPUT.md's first table that a head alone decides (Host, body
@@ -53,7 +53,8 @@ struct UpstreamRequest {
 
 // Builds the request afresh: hop-by-hop fields and everything that Connection nominates are dropped
 // (RFC 9110 7.6.1), end-to-end fields are kept in order, then ours are added. The client's key and
-// its permessage-deflate offers travel on, other extensions do not.
+// its well-formed permessage-deflate offers travel on; other offers do not, as if the client had
+// not made them.
 std::string build_upstream_request(const Head& head, const UpgradeRequest& request,
                                    const UpstreamRequest& upstream);
 
@@ -64,9 +65,9 @@ struct UpgradeAnswer {
 };
 
 // Checks a 101 (RFC 6455 4.2.2, 4.1 page 19): Upgrade, Connection, Accept for `key`, at most one
-// protocol among `offered_protocols` (those that went upstream), at most one permessage-deflate and
-// only where it was offered, with parameters that the offers permit (RFC 7692 7.1). Returns the
-// reason for the log, or nullptr where all is well.
+// protocol among `offered_protocols` (those that went upstream; an empty field is none), at most
+// one permessage-deflate and only where it was offered. Returns the reason for the log, static
+// text, or nullptr where all is well.
 const char* check_upgrade_answer(const Head& head, std::string_view key,
                                  std::span<const std::string_view> offered_protocols,
                                  std::span<const std::string_view> deflate_offers,

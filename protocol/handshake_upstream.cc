@@ -1,8 +1,8 @@
 // The handshake's client role: the request that goes upstream, built afresh, and what an upstream's
-// answer must hold before it reaches the client (RFC 6455 section 4.1, RFC 7692 section 7.1).
+// answer must hold before it reaches the client (RFC 6455 section 4.1).
 #include <algorithm>
-#include <charconv>
 
+#include "protocol/extensions.h"
 #include "protocol/handshake.h"
 
 namespace sluice {
@@ -64,97 +64,31 @@ bool has_underscore(std::string_view name) {
   return name.find('_') != std::string_view::npos;
 }
 
-// The parameters of one permessage-deflate offer or answer.
-struct DeflateParameters {
-  bool valid = false;
-  bool server_no_context_takeover = false;
-  bool client_no_context_takeover = false;
-  bool client_window_offered = false;  // client_max_window_bits, with a value or without
-  int server_window_bits = 0;          // 0: not given
-  int client_window_bits = 0;
-};
-
-// 8 to 15 (RFC 7692 7.1.2), or -1; the value may be quoted.
-int window_bits(std::string_view value) {
-  if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
-    value = value.substr(1, value.size() - 2);
-  }
-  int bits = 0;
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), bits);
-  const bool whole = error == std::errc() && end == value.data() + value.size();
-  return whole && value.front() != '0' && bits >= 8 && bits <= 15 ? bits : -1;
-}
-
-bool take_flag(bool& flag, bool has_value) {
-  const bool fresh = !flag && !has_value;
-  flag = true;
-  return fresh;
-}
-
-bool take_parameter(DeflateParameters& parameters, std::string_view text) {
-  const size_t equals = text.find('=');
-  const bool has_value = equals != std::string_view::npos;
-  const std::string_view name = without_blanks(text.substr(0, equals));
-  const std::string_view value =
-      has_value ? without_blanks(text.substr(equals + 1)) : std::string_view();
-  if (equals_ignoring_case(name, "server_no_context_takeover")) {
-    return take_flag(parameters.server_no_context_takeover, has_value);
-  }
-  if (equals_ignoring_case(name, "client_no_context_takeover")) {
-    return take_flag(parameters.client_no_context_takeover, has_value);
-  }
-  if (equals_ignoring_case(name, "server_max_window_bits")) {
-    if (parameters.server_window_bits != 0) return false;
-    return (parameters.server_window_bits = window_bits(value)) > 0;
-  }
-  if (!equals_ignoring_case(name, "client_max_window_bits")) return false;
-  if (parameters.client_window_offered) return false;
-  parameters.client_window_offered = true;
-  return !has_value || (parameters.client_window_bits = window_bits(value)) > 0;
-}
-
-DeflateParameters parse_deflate(std::string_view extension) {
-  DeflateParameters parameters;
-  size_t begin = extension.find(';');
-  if (!equals_ignoring_case(without_blanks(extension.substr(0, begin)), "permessage-deflate")) {
-    return parameters;
-  }
-  while (begin != std::string_view::npos) {
-    const size_t end = extension.find(';', begin + 1);
-    const size_t length = end == std::string_view::npos ? end : end - begin - 1;
-    if (!take_parameter(parameters, without_blanks(extension.substr(begin + 1, length)))) {
-      return parameters;
-    }
-    begin = end;
-  }
-  parameters.valid = true;
-  return parameters;
-}
-
-// Whether that offer permits that answer (RFC 7692 7.1.1, 7.1.2).
-bool answers_offer(const DeflateParameters& answer, const DeflateParameters& offer) {
-  if (!offer.valid) return false;
-  if (offer.server_no_context_takeover && !answer.server_no_context_takeover) return false;
-  if (offer.server_window_bits != 0 &&
-      (answer.server_window_bits == 0 || answer.server_window_bits > offer.server_window_bits)) {
-    return false;
-  }
-  if (!answer.client_window_offered) return true;
-  if (answer.client_window_bits == 0 || !offer.client_window_offered) return false;
-  return offer.client_window_bits == 0 || answer.client_window_bits <= offer.client_window_bits;
-}
-
+// The payload passes opaque, so whether permessage-deflate was offered is all that concerns us: its
+// parameters are between the endpoints.
 const char* check_extensions(const Head& head, std::span<const std::string_view> offers,
                              UpgradeAnswer& answer) {
   const std::vector<std::string_view> accepted = list_elements(head, "Sec-WebSocket-Extensions");
   if (accepted.empty()) return nullptr;
-  if (accepted.size() > 1) return "101 with more than one extension";
-  const DeflateParameters parameters = parse_deflate(accepted[0]);
-  const bool offered = std::any_of(offers.begin(), offers.end(), [&](std::string_view offer) {
-    return answers_offer(parameters, parse_deflate(offer));
-  });
-  if (!parameters.valid || !offered) return "101 with an extension that was not offered";
+  for (const std::string_view extension : accepted) {
+    if (!names_deflate(extension)) return "101 with an extension that was not offered";
+  }
+  if (offers.empty()) return "101 with permessage-deflate, which was not offered";
+  if (accepted.size() > 1) return "101 names permessage-deflate twice";
   answer.extensions = accepted[0];
+  return nullptr;
+}
+
+// Subprotocols compare with case (RFC 6455 4.1). An empty field chooses none, as browsers read it.
+const char* check_protocol(const Head& head, std::span<const std::string_view> offered,
+                           UpgradeAnswer& answer) {
+  if (head.count("Sec-WebSocket-Protocol") > 1) return "101 with a second Sec-WebSocket-Protocol";
+  const std::string_view* protocol = head.find("Sec-WebSocket-Protocol");
+  if (protocol == nullptr || protocol->empty()) return nullptr;
+  if (std::find(offered.begin(), offered.end(), *protocol) == offered.end()) {
+    return "101 with a subprotocol that was not offered";
+  }
+  answer.protocol = *protocol;
   return nullptr;
 }
 
@@ -212,23 +146,17 @@ const char* check_upgrade_answer(const Head& head, std::string_view key,
                                  std::span<const std::string_view> deflate_offers,
                                  UpgradeAnswer& answer) {
   if (head.minor_version < 1) return "101 in HTTP/1.0";
-  if (head.count("Upgrade") != 1 || !equals_ignoring_case(*head.find("Upgrade"), "websocket")) {
-    return "101 without Upgrade: websocket";
-  }
-  if (!has_list_token(head, "Connection", "upgrade")) return "101 without Connection: Upgrade";
-  if (head.count("Sec-WebSocket-Accept") != 1) return "101 without one Sec-WebSocket-Accept";
-  if (*head.find("Sec-WebSocket-Accept") != accept_for_key(key)) {
-    return "101 with a wrong Sec-WebSocket-Accept";
-  }
-  if (head.count("Sec-WebSocket-Protocol") > 1) return "101 with a second Sec-WebSocket-Protocol";
-  if (const std::string_view* protocol = head.find("Sec-WebSocket-Protocol")) {
-    // Subprotocols compare with case (RFC 6455 4.1).
-    if (std::find(offered_protocols.begin(), offered_protocols.end(), *protocol) ==
-        offered_protocols.end()) {
-      return "101 with a subprotocol that was not offered";
-    }
-    answer.protocol = *protocol;
-  }
+  const std::string_view* upgrade = head.find("Upgrade");
+  if (upgrade == nullptr) return "101 without Upgrade";
+  if (head.count("Upgrade") > 1) return "101 with a second Upgrade";
+  if (!equals_ignoring_case(*upgrade, "websocket")) return "101 upgrades to other than websocket";
+  if (head.find("Connection") == nullptr) return "101 without Connection";
+  if (!has_list_token(head, "Connection", "upgrade")) return "101 whose Connection lacks upgrade";
+  const std::string_view* accept = head.find("Sec-WebSocket-Accept");
+  if (accept == nullptr) return "101 without Sec-WebSocket-Accept";
+  if (head.count("Sec-WebSocket-Accept") > 1) return "101 with a second Sec-WebSocket-Accept";
+  if (*accept != accept_for_key(key)) return "101 with a wrong Sec-WebSocket-Accept";
+  if (const char* wrong = check_protocol(head, offered_protocols, answer)) return wrong;
   return check_extensions(head, deflate_offers, answer);
 }
 

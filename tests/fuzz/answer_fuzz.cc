@@ -70,6 +70,9 @@ void check_client_answer(const Head& head, const std::string& bytes, const Offer
   SLUICE_CHECK(built.count("Connection") == 1 && built.count("Upgrade") == 1);
   SLUICE_CHECK(built.count("Sec-WebSocket-Protocol") <= 1);
   SLUICE_CHECK(built.count("Sec-WebSocket-Extensions") <= (offers.deflate.empty() ? 0u : 1u));
+  for (const std::string_view extension : list_elements(built, "Sec-WebSocket-Extensions")) {
+    SLUICE_CHECK(equals_ignoring_case(extension.substr(0, 18), "permessage-deflate"));
+  }
   if (offers.protocols.empty()) SLUICE_CHECK(built.find("Sec-WebSocket-Protocol") == nullptr);
   check_no_hop_by_hop(built, {});
   check_same_fields(end_to_end_fields(head, {}), end_to_end_fields(built, {}));

@@ -27,6 +27,9 @@ void check_same_fields(const std::vector<HeaderField>& a, const std::vector<Head
 // `Upgrade` and those in `allowed`.
 void check_no_hop_by_hop(const Head& head, std::initializer_list<std::string_view> allowed);
 
+// Whether RFC 7692 7.1 permits an offer of permessage-deflate, by plain code of its own.
+bool offer_permitted(std::string_view offer);
+
 struct HeadReading {
   Http1Parser::Outcome outcome = Http1Parser::Outcome::more;
   size_t consumed = 0;

@@ -54,9 +54,9 @@ void check_accepted_request(const Head& head, const UpgradeRequest& request) {
   SLUICE_CHECK(target.ok() && target.value().path == request.target.path);
   const bool absolute = !head.target.starts_with('/');
   SLUICE_CHECK(request.authority == (absolute ? target.value().authority : *head.find("Host")));
-  for (const std::string_view offer : request.deflate_offers) {
-    SLUICE_CHECK(equals_ignoring_case(offer.substr(0, 18), "permessage-deflate"));
-  }
+  std::vector<std::string_view> permitted = list_elements(head, "Sec-WebSocket-Extensions");
+  std::erase_if(permitted, [](std::string_view offer) { return !offer_permitted(offer); });
+  SLUICE_CHECK(request.deflate_offers == permitted);
 }
 
 void check_rebuilt(const Head& head, const UpgradeRequest& request, uint8_t choice) {

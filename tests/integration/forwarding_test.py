@@ -111,6 +111,33 @@ def only_deflate_offers_travel():
 
 
 @suite.check
+def deflate_parameters_are_between_the_endpoints():
+    """aiohttp, Beast and gorilla leave out the server_max_window_bits=15 that iOS always offers."""
+    offer = "permessage-deflate; client_max_window_bits; server_max_window_bits=15"
+    for chosen in ("permessage-deflate", "permessage-deflate; server_no_context_takeover"):
+        head, answer = seen(SIMPLE, fields=[("Sec-WebSocket-Extensions", offer)],
+                            answer_fields=[("Sec-WebSocket-Extensions", chosen)])
+        assert head.all("Sec-WebSocket-Extensions") == [offer]
+        assert answer.all("Sec-WebSocket-Extensions") == [chosen]
+
+
+@suite.check
+def malformed_deflate_offers_do_not_travel():
+    for bad in ("permessage-deflate; server_max_window_bits", "permessage-deflate; x",
+                "permessage-deflate; client_max_window_bits=7"):
+        head, answer = seen(SIMPLE, fields=[("Sec-WebSocket-Extensions", bad)])
+        assert not head.all("Sec-WebSocket-Extensions"), bad
+        assert not answer.all("Sec-WebSocket-Extensions"), bad
+
+
+@suite.check
+def an_empty_subprotocol_is_none():
+    _, answer = seen(SIMPLE, fields=[("Sec-WebSocket-Protocol", "chat")],
+                     answer_fields=[("Sec-WebSocket-Protocol", "")])
+    assert not answer.all("Sec-WebSocket-Protocol")
+
+
+@suite.check
 def answer_fields_reach_the_client():
     _, answer = seen(SIMPLE, answer_fields=[("Set-Cookie", "a=b"), ("Keep-Alive", "5"), ("X-Y", "z")])
     assert answer.get("Set-Cookie") == "a=b" and answer.get("X-Y") == "z"

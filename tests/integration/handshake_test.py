@@ -252,6 +252,9 @@ UPSTREAM_TABLE = {
     "no Connection": bad_101(("Connection: Upgrade", "Connection: close")),
     "subprotocol not offered": bad_101(extra="Sec-WebSocket-Protocol: mqtt\r\n"),
     "second subprotocol": bad_101(extra="Sec-WebSocket-Protocol: chat\r\n" * 2),
+    "second Upgrade": bad_101(extra="Upgrade: websocket\r\n"),
+    "deflate named twice": bad_101(extra="Sec-WebSocket-Extensions: permessage-deflate, "
+                                         "permessage-deflate\r\n"),
     "extension not offered": bad_101(extra="Sec-WebSocket-Extensions: permessage-deflate\r\n"),
     "not HTTP": b"SSH-2.0-OpenSSH_9.2\r\n",
     "frames at once": frame(BINARY, b"hello"),

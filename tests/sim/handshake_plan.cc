@@ -210,9 +210,15 @@ void plan_asking(Random& random, const RouteConfig& route, SessionPlan& plan) {
     draft.add("Sec-WebSocket-Protocol", "chat, mqtt");
     plan.subprotocol = random.pick<std::string_view>({"chat", "mqtt", ""});
   }
-  if (random.chance(25)) {
-    draft.add("Sec-WebSocket-Extensions", "x-other, permessage-deflate; client_max_window_bits");
-    plan.deflate = random.chance(70);
+  if (random.chance(30)) {
+    const bool good = random.chance(80);  // else an offer that does not travel (RFC 7692 7.1)
+    const char* offer =
+        good ? random.pick<const char*>({"client_max_window_bits", "server_max_window_bits=15",
+                                         "server_no_context_takeover"})
+             : random.pick<const char*>({"server_max_window_bits", "x", ""});
+    draft.add("Sec-WebSocket-Extensions", std::string("x-other, permessage-deflate; ") + offer);
+    plan.deflate_offered = good;
+    plan.deflate = good && random.chance(70);
   }
   std::string text;
   if (plan.asking == Asking::wrong) {
@@ -239,8 +245,16 @@ std::string upgrade_answer(Random& random, const SessionPlan& plan) {
                   {"Connection", "Upgrade"},
                   {"Sec-WebSocket-Accept", accept_for_key(plan.key)},
                   {"X-Answer", std::to_string(plan.number)}};
-  if (!plan.subprotocol.empty()) draft.add("Sec-WebSocket-Protocol", plan.subprotocol);
-  if (plan.deflate) draft.add("Sec-WebSocket-Extensions", "permessage-deflate");
+  if (!plan.subprotocol.empty() || random.chance(10)) {  // an empty one is none
+    draft.add("Sec-WebSocket-Protocol", plan.subprotocol);
+  }
+  // Which parameters an answer has is between the endpoints.
+  if (plan.deflate) {
+    draft.add("Sec-WebSocket-Extensions",
+              random.pick<const char*>({"permessage-deflate",
+                                        "permessage-deflate; server_no_context_takeover",
+                                        "permessage-deflate; client_max_window_bits=9"}));
+  }
   std::string interims;
   if (random.chance(10)) {
     const size_t count = random.between(1, 8);
@@ -286,7 +300,8 @@ std::string wrong_answer(Random& random, SessionPlan& plan) {
       break;
     case 6:
       named("extension");
-      draft.add("Sec-WebSocket-Extensions", "x-other");
+      draft.add("Sec-WebSocket-Extensions",
+                !plan.deflate_offered && random.chance(50) ? "permessage-deflate" : "x-other");
       break;
     case 7:
       named("HTTP/1.0");

@@ -100,9 +100,10 @@ struct SessionPlan {
   Answer answer = Answer::upgrade;
   std::vector<int> asking_statuses;  // what a wrong request may be told
   std::string key;
-  std::string subprotocol;  // agreed, or ""
-  bool deflate = false;     // agreed
-  bool strict = true;       // buffers and times permit exact expectations
+  std::string subprotocol;       // agreed, or ""
+  bool deflate_offered = false;  // by an offer that travels
+  bool deflate = false;          // agreed
+  bool strict = true;            // buffers and times permit exact expectations
   // Answer::refusal
   int refusal_status = 0;
   std::string refusal_body;

@@ -187,65 +187,78 @@ TEST_CASE("an upstream's 101 must be complete and about this key") {
   CHECK(accept_for_key(key) == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
   CHECK(reason_of(good_answer) == "");
   const std::string accept = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
-  for (const std::string& bad :
-       {replaced(good_answer, "Upgrade: WebSocket\r\n", ""),
-        replaced(good_answer, "WebSocket", "h2c"),
-        replaced(good_answer, "Connection: keep-alive, upgrade\r\n", ""),
-        replaced(good_answer, ", upgrade", ""), replaced(good_answer, accept, ""),
-        replaced(good_answer, "s3p", "S3p"), good_answer + accept,
-        replaced(good_answer, "HTTP/1.1", "HTTP/1.0")}) {
+  const std::string upgrade = "Upgrade: WebSocket\r\n";
+  const std::string connection = "Connection: keep-alive, upgrade\r\n";
+  // The words say the case: who reads them mends the server.
+  const std::pair<std::string, std::string> rows[] = {
+      {replaced(good_answer, upgrade, ""), "101 without Upgrade"},
+      {good_answer + upgrade, "101 with a second Upgrade"},
+      {replaced(good_answer, "WebSocket", "h2c"), "101 upgrades to other than websocket"},
+      {replaced(good_answer, connection, ""), "101 without Connection"},
+      {replaced(good_answer, ", upgrade", ""), "101 whose Connection lacks upgrade"},
+      {replaced(good_answer, accept, ""), "101 without Sec-WebSocket-Accept"},
+      {good_answer + accept, "101 with a second Sec-WebSocket-Accept"},
+      {replaced(good_answer, "s3p", "S3p"), "101 with a wrong Sec-WebSocket-Accept"},
+      {replaced(good_answer, "HTTP/1.1", "HTTP/1.0"), "101 in HTTP/1.0"}};
+  for (const auto& [bad, reason] : rows) {
     CAPTURE(bad);
-    CHECK(reason_of(bad) != "");
+    CHECK(reason_of(bad) == reason);
   }
 }
 
 TEST_CASE("a subprotocol only if it was offered, and one") {
   CHECK(reason_of(good_answer + "Sec-WebSocket-Protocol: chat\r\n", {"mqtt", "chat"}) == "");
-  CHECK(reason_of(good_answer + "Sec-WebSocket-Protocol: chat\r\n") != "");
+  CHECK(reason_of(good_answer + "Sec-WebSocket-Protocol: chat\r\n") ==
+        "101 with a subprotocol that was not offered");
   CHECK(reason_of(good_answer + "Sec-WebSocket-Protocol: Chat\r\n", {"chat"}) != "");
   CHECK(reason_of(good_answer + "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: chat\r\n",
+                  {"chat"}) == "101 with a second Sec-WebSocket-Protocol");
+  CHECK(reason_of(good_answer + "Sec-WebSocket-Protocol:\r\n", {"chat"}) == "");  // none chosen
+  CHECK(reason_of(good_answer + "Sec-WebSocket-Protocol:\r\n") == "");
+  CHECK(reason_of(good_answer + "Sec-WebSocket-Protocol:\r\nSec-WebSocket-Protocol: chat\r\n",
                   {"chat"}) != "");
-  CHECK(reason_of(good_answer + "Sec-WebSocket-Protocol:\r\n", {"chat"}) != "");
 }
 
-TEST_CASE("permessage-deflate only as an offer permits (RFC 7692 7.1)") {
+TEST_CASE("permessage-deflate where it was offered, whatever its parameters") {
   const auto reason = [](const std::string& answered, std::vector<std::string_view> offers) {
     return reason_of(good_answer + "Sec-WebSocket-Extensions: " + answered + "\r\n", {},
                      std::move(offers));
   };
   const char* plain = "permessage-deflate";
-  const char* windows = "permessage-deflate; client_max_window_bits";
-  CHECK(reason(plain, {plain}) == "");
-  CHECK(reason("permessage-deflate; server_no_context_takeover; client_no_context_takeover",
-               {plain}) == "");
-  CHECK(reason("permessage-deflate; server_max_window_bits=10", {plain}) == "");
-  CHECK(reason("permessage-deflate; client_max_window_bits=10", {windows}) == "");
-  CHECK(reason("permessage-deflate; client_max_window_bits=\"10\"", {windows}) == "");
-  CHECK(reason("permessage-deflate; server_max_window_bits=9",
-               {"permessage-deflate; server_max_window_bits=10", plain}) == "");
+  const char* fifteen = "permessage-deflate; client_max_window_bits; server_max_window_bits=15";
+  // aiohttp, Beast and gorilla do not repeat the 15 that holds anyway.
+  CHECK(reason(plain, {fifteen}) == "");
+  CHECK(reason("permessage-deflate; server_no_context_takeover", {fifteen}) == "");
+  CHECK(reason("permessage-deflate; client_max_window_bits=12", {plain}) == "");
+  CHECK(reason("Permessage-Deflate; server_max_window_bits=99; x", {plain}) == "");
+  CHECK(reason("", {plain}) == "");
+  CHECK(reason("", {}) == "");
 
-  CHECK(reason(plain, {}) != "");
-  CHECK(reason("x-other", {plain}) != "");
-  CHECK(reason("permessage-deflate, permessage-deflate", {plain}) != "");
-  CHECK(reason("permessage-deflate; client_max_window_bits=10", {plain}) != "");
-  CHECK(reason("permessage-deflate; client_max_window_bits", {windows}) != "");
-  CHECK(reason("permessage-deflate; client_max_window_bits=12",
-               {"permessage-deflate; client_max_window_bits=10"}) != "");
-  CHECK(reason(plain, {"permessage-deflate; server_no_context_takeover"}) != "");
-  CHECK(reason(plain, {"permessage-deflate; server_max_window_bits=10"}) != "");
-  CHECK(reason("permessage-deflate; server_max_window_bits=12",
-               {"permessage-deflate; server_max_window_bits=10"}) != "");
-  for (const char* bad :
-       {"permessage-deflate; x", "permessage-deflate; server_no_context_takeover=1",
-        "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
-        "permessage-deflate; server_max_window_bits=7",
-        "permessage-deflate; server_max_window_bits",
-        "permessage-deflate; server_max_window_bits=16",
-        "permessage-deflate; server_max_window_bits=010",
-        "permessage-deflate; server_max_window_bits=", "permessage-deflate;"}) {
-    CAPTURE(bad);
-    CHECK(reason(bad, {plain, windows}) != "");
-  }
+  CHECK(reason(plain, {}) == "101 with permessage-deflate, which was not offered");
+  CHECK(reason("x-other", {plain}) == "101 with an extension that was not offered");
+  CHECK(reason("permessage-deflate, x-other", {plain}) ==
+        "101 with an extension that was not offered");
+  CHECK(reason("permessage-deflate, permessage-deflate", {plain}) ==
+        "101 names permessage-deflate twice");
+  CHECK(reason("permessage-deflate\r\nSec-WebSocket-Extensions: permessage-deflate", {plain}) ==
+        "101 names permessage-deflate twice");
+}
+
+TEST_CASE("an offer that is not well-formed does not travel") {
+  Request r(request_with(good_line, good_fields +
+                                        "Sec-WebSocket-Extensions: permessage-deflate; "
+                                        "server_max_window_bits=7, permessage-deflate; x\r\n"
+                                        "Sec-WebSocket-Extensions: permessage-deflate;\r\n"));
+  REQUIRE(r.status() == 0);
+  CHECK(r.request.deflate_offers.empty());
+  const std::string request = build_upstream_request(r.parser.head(), r.request, UpstreamRequest());
+  CHECK(request.find("Sec-WebSocket-Extensions") == std::string::npos);
+  Request mixed(request_with(good_line, good_fields +
+                                            "Sec-WebSocket-Extensions: permessage-deflate; x, "
+                                            "permessage-deflate; server_max_window_bits=15\r\n"));
+  REQUIRE(mixed.status() == 0);
+  CHECK(mixed.request.deflate_offers ==
+        std::vector<std::string_view>{"permessage-deflate; server_max_window_bits=15"});
 }
 
 TEST_CASE("the client's 101 and a relayed refusal") {
