@@ -118,7 +118,18 @@ def run_inside():
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, start_new_session=True)
     try:
-        client = wait_until(lambda: dial_or_none(8080), "sluice on its port")
+        said = []
+        while not said or "second terminal" not in said[-1]:
+            said.append(served.stdout.readline())
+            assert said[-1], f"it ended before it said how to try it: {said}"
+        assert "listening on 127.0.0.1:8080" in "".join(said), said
+        assert "http://127.0.0.1:9001/#ws://127.0.0.1:8080/" in said[-2], said
+        assert "sluice-bench ws://127.0.0.1:8080/" in said[-1], said
+        status, page = run("curl", "-s", "http://127.0.0.1:9001/")
+        assert status == 0 and "new WebSocket(" in page, page
+        _, refusal = run("curl", "-si", "http://127.0.0.1:8080/")
+        assert refusal.startswith("HTTP/1.1 426 "), refusal
+        client = dial(8080)  # the first try succeeds: an echo has come through already
         client.send(request())
         assert client.head().status == 101
         client.send_frame(TEXT, "through the lock")
@@ -130,9 +141,7 @@ def run_inside():
         client.close()
         out = served.communicate(timeout=10)[0]
         assert served.returncode in (0, 130), (served.returncode, out)
-        tries = [line for line in out.splitlines() if "Try it: " in line]
-        assert len(tries) == 1 and "sluice-bench ws://127.0.0.1:8080/" in tries[0], out
-        assert " open id=" in out, "no access line"
+        assert " id=" not in out, "access lines after how to try it: " + out
         wait_until(lambda: dial_or_none(9001) is None and dial_or_none(8080) is None,
                    "both programs are gone")
     finally:

@@ -75,9 +75,12 @@ void EchoConnection::receive(EchoShared& shared) {
   leftover_.clear();
   std::span<const uint8_t> bytes(in.data(), kept + io.bytes);
   shared.out.clear();
+  const EchoOptions& options = shared.options;
+  const uint64_t delay_ms =
+      stage_ == Stage::opening ? options.handshake_delay_ms : options.delay_ms;
   if (stage_ == Stage::opening) bytes = bytes.subspan(take_opening(shared, bytes));
   if (stage_ == Stage::open || stage_ == Stage::closing) take_frames(shared, bytes);
-  deliver(shared);
+  deliver(shared, delay_ms);
 }
 
 // Returns how many bytes belonged to the handshake.
@@ -89,21 +92,31 @@ size_t EchoConnection::take_opening(EchoShared& shared, std::span<const uint8_t>
       parser_->feed_head({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   if (fed.outcome == Http1Parser::Outcome::more) return bytes.size();
   const UpgradeDecision decision = fed.outcome == Http1Parser::Outcome::complete
-                                       ? answer_upgrade(parser_->head(), shared.options.subprotocol)
+                                       ? answer_upgrade(parser_->head(), shared.options)
                                        : refuse_upgrade(parser_->reason());
   shared.out.put(
       {reinterpret_cast<const uint8_t*>(decision.answer.data()), decision.answer.size()});
   if (!decision.upgraded) {
-    shared.counters.refusals.add(1);
-    if (!shared.options.quiet) std::fprintf(stderr, "sluice-echo: refused: %s\n", decision.reason);
+    const bool refused = *decision.reason != '\0';
+    if (refused) shared.counters.refusals.add(1);
+    if (refused && !shared.options.quiet) {
+      std::fprintf(stderr, "sluice-echo: refused: %s\n", decision.reason);
+    }
     close_received_ = true;  // no Close is to come: linger once the answer is sent
     stage_ = Stage::closing;
     parser_.reset();
     return bytes.size();
   }
+  if (shared.options.send_head) send_text(shared, head_text(parser_->head()));
   parser_.reset();
   stage_ = Stage::open;
   return fed.consumed;
+}
+
+void EchoConnection::send_text(EchoShared& shared, const std::string& text) {
+  uint8_t header[max_frame_header_bytes];
+  shared.out.put({header, write_header(Opcode::text, text.size(), false, header)});
+  shared.out.put({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
 }
 
 void EchoConnection::take_frames(EchoShared& shared, std::span<const uint8_t> bytes) {
@@ -180,10 +193,11 @@ void EchoConnection::send_close(EchoShared& shared, std::span<const uint8_t> pay
   stage_ = Stage::closing;
 }
 
-void EchoConnection::deliver(EchoShared& shared) {
+void EchoConnection::deliver(EchoShared& shared, uint64_t delay_ms) {
   const Output& out = shared.out;
   size_t sent = 0;
-  if (out.size() > 0 && !amid_flood_frame(shared) && link_.writable()) {
+  if (out.size() > 0) held_ms_ = delay_ms;
+  if (out.size() > 0 && held_ms_ == 0 && !amid_flood_frame(shared) && link_.writable()) {
     const Io io = link_.send(out.data(), out.size());
     if (io.state == Io::State::failed) {
       stage_ = Stage::gone;
@@ -201,6 +215,7 @@ void EchoConnection::deliver(EchoShared& shared) {
 
 // Sends what is unsent, and ends our half once the Closes were exchanged.
 void EchoConnection::flush(EchoShared& shared) {
+  if (held_ms_ > 0) return;
   while (!unsent_.empty() && link_.writable()) {
     if (amid_flood_frame(shared)) {
       send_flood(shared, shared.flood.frame_bytes - flood_offset_ % shared.flood.frame_bytes);

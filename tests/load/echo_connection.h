@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "net/timers.h"
@@ -37,8 +38,9 @@ struct alignas(64) EchoCounters {
 // What the connections of one thread share.
 struct EchoShared {
   static constexpr size_t in_bytes = 256 * 1024;
-  // An answer is never longer than what it answers, but for the 101 and a Close of ours.
-  static constexpr size_t out_bytes = in_bytes + 4096;
+  // An answer is never longer than what it answers, but for the 101, a head sent back (at most 16
+  // KiB of it came before `in` was read), a page and a Close of ours.
+  static constexpr size_t out_bytes = in_bytes + 64 * 1024;
 
   const EchoOptions& options;
   const FloodBlock& flood;
@@ -60,9 +62,13 @@ class EchoConnection {
   // Moves what can be moved, a bounded number of rounds.
   Next pump(EchoShared& shared);
   // Once it is true, only the client keeps the connection alive: give it a deadline.
-  bool closing() const { return stage_ >= Stage::closing; }
+  bool closing() const { return stage_ >= Stage::closing && held_ms_ == 0; }
+  // How long what it answers is to be held back, 0: not at all. release() ends that.
+  uint64_t held_ms() const { return held_ms_; }
+  void release() { held_ms_ = 0; }
 
   TimerId deadline = 0;  // the server's
+  TimerId hold = 0;      // the server's
   bool queued = false;   // the server's: it is on the run queue
 
  private:
@@ -71,11 +77,12 @@ class EchoConnection {
   void secure(EchoShared& shared);
   void receive(EchoShared& shared);
   size_t take_opening(EchoShared& shared, std::span<const uint8_t> bytes);
+  void send_text(EchoShared& shared, const std::string& text);
   void take_frames(EchoShared& shared, std::span<const uint8_t> bytes);
   void take_data(EchoShared& shared, const FrameStep& step);
   void take_control(EchoShared& shared, const FrameStep& step);
   void send_close(EchoShared& shared, std::span<const uint8_t> payload);
-  void deliver(EchoShared& shared);
+  void deliver(EchoShared& shared, uint64_t delay_ms);
   void flush(EchoShared& shared);
   void send_flood(EchoShared& shared, size_t most);
   bool floods(const EchoShared& shared) const;
@@ -88,6 +95,7 @@ class EchoConnection {
   std::vector<uint8_t> unsent_;    // nothing is received before the client has taken it
   size_t unsent_begin_ = 0;
   size_t flood_offset_ = 0;  // in the flood block
+  uint64_t held_ms_ = 0;
   Stage stage_ = Stage::securing;
   bool close_received_ = false;
 };

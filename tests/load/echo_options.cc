@@ -58,6 +58,16 @@ int read_echo_options(int count, char** arguments, EchoOptions& options) {
        [&](Text text) { return !(options.tls_key = text).empty(); }},
       {"--once-close", "CODE", "sends a Close with it after the first message of a connection",
        [&](Text text) { return read_close_code(text, options.once_close_code); }},
+      {"--delay", "TIME", "answers messages so much later, and reads nothing meanwhile",
+       [&](Text text) { return read_duration(text, options.delay_ms); }},
+      {"--handshake-delay", "TIME", "answers the handshake so much later",
+       [&](Text text) { return read_duration(text, options.handshake_delay_ms); }},
+      {"--refuse", "STATUS", "answers every handshake with that status, 400 to 599",
+       [&](Text text) { return read_number(text, 400u, 599u, options.refuse_status); }},
+      {"--send-head", nullptr, "the first message of a connection is its request's head, as text",
+       [&](Text) { return options.send_head = true; }},
+      {"--page", nullptr, "a GET that asks for no upgrade gets a page to try the server with",
+       [&](Text) { return options.page = true; }},
       {"--print-stats", nullptr, "prints counts when TERM or INT ends it",
        [&](Text) { return options.print_stats = true; }},
       {"--quiet", nullptr, "says nothing about clients' faults",
@@ -72,6 +82,9 @@ int read_echo_options(int count, char** arguments, EchoOptions& options) {
   if (listen.empty()) return refuse(program, "--listen ADDRESS:PORT is missing");
   if (options.tls_certificate.empty() != options.tls_key.empty()) {
     return refuse(program, "--tls-certificate and --tls-key need each other");
+  }
+  if (options.delay_ms > 0 && options.mode != EchoOptions::Mode::echo) {
+    return refuse(program, "--delay is for --mode echo");
   }
   Result<Address> address = Address::parse(listen);
   if (!address.ok()) {

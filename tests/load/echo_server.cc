@@ -9,6 +9,8 @@ namespace {
 
 constexpr uint64_t closing_ms = 5000;  // for a client that does not answer a Close or a FIN
 
+enum Timer : unsigned { deadline, hold };
+
 }  // namespace
 
 EchoServer::EchoServer(const EchoOptions& options, const FloodBlock& flood, const TlsServer* tls)
@@ -48,11 +50,16 @@ void EchoServer::on_run(Handle handle) {
   pump(handle, *connection);
 }
 
-void EchoServer::on_timer(Handle handle, unsigned) {
+void EchoServer::on_timer(Handle handle, unsigned which) {
   EchoConnection* connection = connections_.get(handle);
   if (connection == nullptr) return;
-  connection->deadline = 0;
-  retire(handle, *connection);
+  if (which == Timer::deadline) {
+    connection->deadline = 0;
+    return retire(handle, *connection);
+  }
+  connection->hold = 0;
+  connection->release();
+  pump(handle, *connection);
 }
 
 void EchoServer::on_turn_end() {
@@ -63,8 +70,13 @@ void EchoServer::pump(Handle handle, EchoConnection& connection) {
   if (connection.queued) return;
   const EchoConnection::Next next = connection.pump(shared_);
   if (next == EchoConnection::Next::gone) return retire(handle, connection);
+  if (connection.held_ms() > 0 && connection.hold == 0) {
+    const uint64_t until_ms = reactor_.now_ms() + connection.held_ms();
+    connection.hold = reactor_.arm(until_ms, id_, handle, Timer::hold);
+  }
   if (connection.closing() && connection.deadline == 0) {
-    connection.deadline = reactor_.arm(reactor_.now_ms() + closing_ms, id_, handle, 0);
+    const uint64_t until_ms = reactor_.now_ms() + closing_ms;
+    connection.deadline = reactor_.arm(until_ms, id_, handle, Timer::deadline);
   }
   if (next == EchoConnection::Next::run_again) {
     connection.queued = true;
@@ -74,6 +86,7 @@ void EchoServer::pump(Handle handle, EchoConnection& connection) {
 
 void EchoServer::retire(Handle handle, EchoConnection& connection) {
   reactor_.cancel(connection.deadline);
+  reactor_.cancel(connection.hold);
   reactor_.unwatch(connection.link().fd());
   connections_.retire(handle);
 }

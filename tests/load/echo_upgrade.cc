@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "protocol/handshake.h"
+#include "tests/load/echo_page.h"
 
 namespace sluice::load {
 
@@ -38,17 +39,37 @@ bool offered(const Head& head, std::string_view subprotocol) {
   return std::find(offers.begin(), offers.end(), subprotocol) != offers.end();
 }
 
+UpgradeDecision refuse_with(int status, const char* reason) {
+  const std::string body = std::string(reason) + "\n";
+  UpgradeDecision decision;
+  decision.reason = reason;
+  decision.answer = "HTTP/1.1 " + std::to_string(status) + " " + std::string(status_text(status)) +
+                    "\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: " +
+                    std::to_string(body.size()) + "\r\n\r\n" + body;
+  return decision;
+}
+
 }  // namespace
 
-UpgradeDecision answer_upgrade(const Head& head, std::string_view subprotocol) {
+UpgradeDecision answer_upgrade(const Head& head, const EchoOptions& options) {
+  const bool plain = head.method == "GET" && head.count("Upgrade") == 0;
+  if (options.page && plain) {
+    UpgradeDecision decision;
+    decision.answer = page_answer();
+    return decision;
+  }
   if (const char* fault = find_fault(head); fault != nullptr) return refuse_upgrade(fault);
+  if (options.refuse_status != 0) {
+    return refuse_with(static_cast<int>(options.refuse_status), "refused, as --refuse wants it");
+  }
   UpgradeDecision decision;
   decision.upgraded = true;
   decision.answer =
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
       "Sec-WebSocket-Accept: " +
       accept_for_key(*head.find("Sec-WebSocket-Key")) + "\r\n";
-  if (!subprotocol.empty() && offered(head, subprotocol)) {
+  if (const std::string& subprotocol = options.subprotocol;
+      !subprotocol.empty() && offered(head, subprotocol)) {
     decision.answer += "Sec-WebSocket-Protocol: ";
     decision.answer += subprotocol;
     decision.answer += "\r\n";
@@ -58,14 +79,21 @@ UpgradeDecision answer_upgrade(const Head& head, std::string_view subprotocol) {
 }
 
 UpgradeDecision refuse_upgrade(const char* reason) {
-  const std::string body = std::string(reason) + "\n";
-  UpgradeDecision decision;
-  decision.reason = reason;
-  decision.answer =
-      "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n"
-      "Content-Length: " +
-      std::to_string(body.size()) + "\r\n\r\n" + body;
-  return decision;
+  return refuse_with(400, reason);
+}
+
+std::string head_text(const Head& head) {
+  std::string text(head.method);
+  text.append(" ")
+      .append(head.target)
+      .append(" HTTP/1.")
+      .append(std::to_string(head.minor_version));
+  for (const HeaderField& field : head.fields) {
+    text.append("\r\n").append(field.name).append(": ").append(field.value);
+  }
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) > 0x7e; }, '?');
+  return text;
 }
 
 }  // namespace sluice::load

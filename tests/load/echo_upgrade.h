@@ -3,23 +3,26 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "protocol/http1.h"
+#include "tests/load/echo_options.h"
 
 namespace sluice::load {
 
 struct UpgradeDecision {
   bool upgraded = false;
-  std::string answer;       // the whole head, and for a refusal its body
-  const char* reason = "";  // of a refusal
+  std::string answer;       // the whole head, and what is no 101 with its body
+  const char* reason = "";  // of a refusal; "" where a page was asked for
 };
 
-// A 101, or a 400 that says what is missing. `subprotocol` is agreed on where it is not empty and
-// offered.
-UpgradeDecision answer_upgrade(const Head& head, std::string_view subprotocol);
+// A 101, a 400 that says what is missing, or what the options want instead.
+UpgradeDecision answer_upgrade(const Head& head, const EchoOptions& options);
 
 // The 400 for a head that is not HTTP.
 UpgradeDecision refuse_upgrade(const char* reason);
+
+// The request as text, a line each for start line and fields; bytes that are no ASCII become "?",
+// so that it may travel in a text message.
+std::string head_text(const Head& head);
 
 }  // namespace sluice::load
