@@ -76,9 +76,11 @@ constexpr Directive table[] = {
      .sections = top,
      .arguments = "N",
      .set = setters::worker_connections,
-     .default_value = "(descriptor limit - 64) / 2",
+     .default_value = "(what the descriptor limit permits)",
      .example = "10000",
-     .help = "Sessions that one worker holds, 1 to 1000000; further clients get 503."},
+     .help = "Sessions that one worker holds, 1 to 1000000; further clients get 503. Each takes "
+             "two descriptors; permitted is half of what the limit (ulimit -n) leaves beside the "
+             "worker's own, about 40 and one for each listener, and 35 for refusals."},
     {.name = "tls_ticket_lifetime",
      .sections = top,
      .arguments = "TIME|off",

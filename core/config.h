@@ -90,7 +90,7 @@ struct Config {
   std::string pid_file;  // "": none
   uint32_t ring_bytes = 256 * 1024;
   bool splice = true;
-  uint32_t worker_connections = 0;                   // 0: (descriptor limit - 64) / 2
+  uint32_t worker_connections = 0;                   // 0: as many as descriptors permit
   uint32_t tls_ticket_lifetime_ms = 12 * 3'600'000;  // 0: no tickets
   std::vector<ListenConfig> listeners;
   std::vector<UpstreamConfig> upstreams;

@@ -22,8 +22,7 @@ namespace {
 constexpr uint64_t quick_death_ms = 10'000;  // one that lived longer starts at once again
 constexpr uint64_t first_pause_ms = 100;
 constexpr uint64_t most_pause_ms = 30'000;
-constexpr uint64_t fast_end_ms = 950;          // workers that are not gone by then are killed
-constexpr uint64_t reserved_descriptors = 64;  // logs, listeners, poller, refusals
+constexpr uint64_t fast_end_ms = 950;  // workers that are not gone by then are killed
 
 uint64_t clock_ms() {
   return sys::monotonic_ns() / 1'000'000;
@@ -59,19 +58,10 @@ void Master::close_listeners() {
 }
 
 int Master::run() {
-  const uint64_t limit = sys::raise_descriptor_limit();
-  const uint64_t spare = limit > reserved_descriptors ? limit - reserved_descriptors : 2;
-  const auto most_sessions = static_cast<uint32_t>(spare / 2);
-  const uint32_t wanted = config_->worker_connections;
-  worker_connections_ = wanted != 0 ? std::min(wanted, most_sessions) : most_sessions;
+  sys::raise_descriptor_limit();
   if (!open_logs(logs_)) return 1;
   log_.set_level(config_->error_log.level);
   log_.error_sink.use(logs_.error);
-  if (wanted > most_sessions) {
-    log_.error(LogLevel::warn, "worker_connections " + std::to_string(wanted) + " is more than " +
-                                   std::to_string(limit) +
-                                   " descriptors permit: " + std::to_string(most_sessions));
-  }
   // OpenSSL reads its files at first use: here, not in a worker without privileges.
   accept_for_key("");
   if (tls_in_use()) prepare_tls();
@@ -202,7 +192,7 @@ void Master::become_worker(uint32_t number, int control) {
   setup.config = config_;
   setup.control = control;
   setup.logs = logs_;
-  setup.worker_connections = worker_connections_;
+  setup.worker_connections = config_->worker_connections;
   for (const std::vector<int>& fds : listeners_) {
     setup.listeners.push_back(fds.size() == 1 ? fds[0] : fds[number]);
     for (const int fd : fds) {

@@ -57,7 +57,6 @@ class Master {
 
   ConfigRef config_;
   std::string conf_path_;
-  uint32_t worker_connections_ = 0;
   LogHandover logs_;
   TicketKeys ticket_keys_;
   uint64_t rotate_at_ms_ = 0;

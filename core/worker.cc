@@ -3,8 +3,11 @@
 
 #include <signal.h>
 
+#include <algorithm>
+#include <array>
 #include <new>
 
+#include "core/descriptors.h"
 #include "net/sys.h"
 #include "protocol/frame_codec.h"
 #include "protocol/handshake.h"
@@ -17,9 +20,6 @@ namespace {
 // within a second).
 constexpr uint64_t leave_ms = 700;
 constexpr uint64_t stall_look_ms = 250;
-// Refusals beyond worker_connections that are answered with patience, until the client has read
-// them; more get the same 503 as far as it goes at once, or where TLS would come first nothing.
-constexpr size_t overload_answers = 32;
 // Room on the list of stalled sessions from the start, so that relaying does not allocate.
 constexpr size_t expected_stalls = 1024;
 
@@ -128,7 +128,6 @@ Worker::Worker(const WorkerSetup& setup)
                 upstreams_, setup.config,           id_prefix(setup), {}},
       acceptor_(reactor_, *this),
       listeners_(setup.listeners),
-      worker_connections_(setup.worker_connections),
       channels_(std::make_unique<Channels>(*this, setup.control)) {
   services_.stalled.reserve(expected_stalls);
   buffers_.pipes().set_limit(setup.config->splice ? PipePool::most_pipes : 0);
@@ -151,7 +150,28 @@ Status Worker::open(const WorkerSetup& setup) {
       return added;
     }
   }
-  if (sys::is_root()) return sys::drop_privileges(setup.config->user);
+  if (sys::is_root()) {
+    if (const Status dropped = sys::drop_privileges(setup.config->user); !dropped.ok()) {
+      return dropped;
+    }
+  }
+  return bound_sessions(setup);
+}
+
+// When everything is open that it holds for itself.
+Status Worker::bound_sessions(const WorkerSetup& setup) {
+  const uint64_t limit = sys::raise_descriptor_limit();
+  const uint64_t held = sys::held_descriptors();
+  const uint32_t most = most_sessions(limit, held);
+  if (most == 0) return Fault{"the descriptor limit (ulimit -n) leaves none for sessions", 0};
+  const uint32_t wanted = setup.worker_connections;
+  worker_connections_ = wanted != 0 ? std::min(wanted, most) : most;
+  if (wanted > most && setup.number == 0) {  // the same at its siblings
+    log_.error(LogLevel::warn, "worker_connections " + std::to_string(wanted) + " is more than " +
+                                   std::to_string(limit) + " descriptors permit, " +
+                                   std::to_string(held) +
+                                   " of them the worker's own: " + std::to_string(most));
+  }
   return Done{};
 }
 
@@ -188,6 +208,9 @@ void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
 void Worker::turn_away(int fd, const ListenConfig& listener) {
   static const std::string answer = build_error_answer(503);
   if (listener.tls == nullptr) {
+    // With its request unread, the client would get a RST, which may destroy the answer.
+    static std::array<char, 4096> dropped;
+    for (int i = 0; i < 4 && sys::recv(fd, dropped.data(), dropped.size()) > 0; ++i) continue;
     sys::send(fd, answer.data(), answer.size());
     sys::shutdown_write(fd);
   }

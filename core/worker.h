@@ -25,7 +25,7 @@ struct WorkerSetup {
   std::vector<int> listeners;  // one for each of Config::listeners
   int control = -1;            // the channel to the master
   LogHandover logs;
-  uint32_t worker_connections = 0;
+  uint32_t worker_connections = 0;  // wanted; 0: as many as descriptors permit
 };
 
 class Worker final : public EventHandler, public AcceptSink {
@@ -56,6 +56,7 @@ class Worker final : public EventHandler, public AcceptSink {
   static void attempt(Call call);
 
   Status open(const WorkerSetup& setup);
+  Status bound_sessions(const WorkerSetup& setup);
   static void turn_away(int fd, const ListenConfig& listener);
   void take_logs(const LogHandover& logs);
   void on_signal(int signal);
@@ -74,7 +75,7 @@ class Worker final : public EventHandler, public AcceptSink {
   Services services_;
   Acceptor acceptor_;
   std::vector<int> listeners_;
-  uint32_t worker_connections_;
+  uint32_t worker_connections_ = 0;
   std::unique_ptr<Channels> channels_;
   uint64_t pauses_told_ = 0;
   bool stall_timer_armed_ = false;

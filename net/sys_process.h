@@ -45,6 +45,8 @@ std::string describe_exit(int status);
 [[noreturn]] void exit_now(int status);  // without destructors and atexit, for children
 // Raises the soft limit of descriptors to the hard one and returns it.
 uint64_t raise_descriptor_limit();
+// How many descriptors this process has open.
+uint64_t held_descriptors();
 uint32_t processor_count();
 bool is_root();
 // Becomes that user with its group and no others, for good.
