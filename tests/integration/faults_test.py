@@ -5,10 +5,8 @@ import fcntl
 import os
 import random
 import resource
-import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -346,48 +344,6 @@ class Crowd(threading.Thread):
     def close(self):
         for wire in self.wires:
             wire.reset()
-
-
-@suite.check_each(1, 20, 100)
-def promised_sessions_beside_many_listeners(listeners):
-    """At a small descriptor limit, each promised session is served and everybody else told 503."""
-    limits = ("bash", "-c", f'ulimit -n {130 + listeners}; exec "$0" "$@"')
-    held_ports = [socket.create_server(("127.0.0.1", 0)) for _ in range(listeners - 1)]
-    ports = [sock.getsockname()[1] for sock in held_ports]
-    for sock in held_ports:
-        sock.close()
-    more = "".join(f"listen 127.0.0.1:{port}\n" for port in ports)
-    with Upstream() as upstream, Sluice(f"@worker_connections 5000\n{more}route /\n  proxy_pass "
-                                        f"{upstream.uri}", prefix=limits) as sluice:
-        ports.append(sluice.port)
-        most = int(wait_until(lambda: re.findall(r"descriptors permit, .*: (\d+)\n", sluice.errors()),
-                              "what is promised")[0])
-        assert most >= 20, most
-        sessions = []
-        for i in range(most):
-            client = dial(ports[i % len(ports)])
-            client.send(request())
-            server = upstream.upgrade()
-            assert client.head().status == 101
-            sessions.append((client, server))
-        # Some that never take their answer, as many as are waited for, and beyond them a crowd.
-        silent = [dial(sluice.port) for _ in range(32)]
-        crowd = [dial(ports[i % len(ports)]) for i in range(100)]
-        for client in crowd:
-            client.send(request())
-        assert {client.head().status for client in crowd} == {503}
-        sluice.signal(signal.SIGUSR1)
-        wait_until(lambda: "logs reopened" in sluice.errors(), "new logs")
-        for client, server in sessions:
-            client.send_frame(TEXT, "still here")
-            server.expect(TEXT, "still here")
-        assert "accepting pauses" not in sluice.errors()
-        for client in silent + crowd:
-            client.close()
-        for wire in sessions[0]:
-            wire.reset()
-        wait_until(lambda: any(line["event"] == "close" for line in sluice.access()),
-                   "a close line in the new log")
 
 
 INSIDE = "SLUICE_INSIDE_NAMESPACE"

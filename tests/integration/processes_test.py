@@ -1,9 +1,7 @@
 """Master, workers and signals: core/DESIGN.md sections 4 and 7 (signals, workers, logs) and the
 rows of tests/FAULTS.md that concern processes and descriptors."""
 import os
-import pwd
 import re
-import resource
 import signal
 import socket
 import subprocess
@@ -11,7 +9,7 @@ import time
 
 from harness import BIN, SANITIZED, Sluice, Suite, free_port, wait_until
 from wire import (BINARY, CLOSE, TEXT, Reset, Upstream, close_in_order, close_payload, dial, header,
-                  pair, refusal, request)
+                  pair, request)
 
 suite = Suite()
 
@@ -261,25 +259,6 @@ def quit_right_after_the_start():
 
 
 @suite.check
-def crowd_beyond_worker_connections():
-    with Upstream() as upstream, simple(upstream, "@worker_connections 2") as sluice:
-        held = [pair(sluice, upstream) for _ in range(2)]
-        crowd = [dial(sluice.port) for _ in range(60)]
-        for client in crowd:
-            client.send(request())
-        statuses = []
-        for client in crowd:
-            try:
-                statuses.append(client.head().status)
-            except (Reset, EOFError):
-                statuses.append(0)
-        assert statuses.count(503) >= 33, statuses
-        assert set(statuses) <= {503, 0}, statuses
-        held[0][0].send_frame(TEXT, "still here")
-        held[0][1].expect(TEXT, "still here")
-
-
-@suite.check
 def files_of_a_newer_instance_are_left_alone():
     with Upstream() as upstream:
         keeper = Sluice("route /\n  proxy_pass ws://127.0.0.1:1", wait=False)
@@ -304,76 +283,6 @@ def files_of_a_newer_instance_are_left_alone():
 
 
 @suite.check
-def beyond_worker_connections_503():
-    with Upstream() as upstream, simple(upstream, "@worker_connections 3") as sluice:
-        held = [pair(sluice, upstream) for _ in range(3)]
-        head, _ = refusal(sluice, request())
-        assert head.status == 503 and head.get("Retry-After"), head.raw
-        held[0][0].send_frame(TEXT, "still here")
-        held[0][1].expect(TEXT, "still here")
-        held[0][0].reset()
-        held[0][1].expect_close(1001)
-        held[0][1].close()
-        wait_until(lambda: refusal_or_none(sluice, upstream), "room again")
-
-
-def refusal_or_none(sluice, upstream):
-    client = dial(sluice.port)
-    client.send(request())
-    upstream.listener.settimeout(0.3)
-    try:
-        upstream.upgrade()
-        return True
-    except (TimeoutError, OSError):
-        return False
-    finally:
-        upstream.listener.settimeout(20)
-        client.close()
-
-
-def cpu_ticks(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-        words = file.read().rsplit(")", 1)[1].split()
-    return int(words[11]) + int(words[12])
-
-
-@suite.check
-def descriptor_limit_is_raised_and_bounds_the_sessions():
-    """worker_connections is by default what the worker's own descriptors leave of the hard limit."""
-    limits = ("bash", "-c", 'ulimit -S -n 80; ulimit -H -n 100; exec "$0" "$@"')
-    with Upstream() as upstream, simple(upstream, prefix=limits) as sluice:
-        soft, hard = resource.prlimit(sluice.process.pid, resource.RLIMIT_NOFILE)
-        assert soft == hard, (soft, hard)
-        with simple(upstream, "@worker_connections 5000", prefix=limits) as greedy:
-            most = most_permitted(greedy)  # told once it is open
-            own = len(os.listdir(f"/proc/{greedy.workers()[0]}/fd"))
-        assert most == (hard - own - 35) // 2 > 0, (most, own)
-        held = [pair(sluice, upstream) for _ in range(most)]
-        assert refusal(sluice, request())[0].status == 503
-        held[0][0].send_frame(TEXT, "still here")
-        held[0][1].expect(TEXT, "still here")
-
-
-def most_permitted(sluice):
-    """What is promised where more was wanted than the descriptor limit permits."""
-    return int(wait_until(lambda: re.findall(
-        r"worker_connections \d+ is more than \d+ descriptors permit, \d+ of them the worker's own: "
-        r"(\d+)\n", sluice.errors()), "what is permitted")[0])
-
-
-@suite.check
-def limit_without_room_for_a_session():
-    limits = ("bash", "-c", 'ulimit -n 70; exec "$0" "$@"')
-    with Upstream() as upstream:
-        sluice = simple(upstream, prefix=limits, wait=False)
-        try:
-            wait_until(lambda: "worker cannot start: the descriptor limit (ulimit -n) leaves none for "
-                       "sessions" in sluice.errors(), "why nothing can be served")
-        finally:
-            sluice.remove()
-
-
-@suite.check
 def v6_listeners_leave_v4_alone():
     with Upstream() as upstream:
         port = free_port()
@@ -384,35 +293,6 @@ def v6_listeners_leave_v4_alone():
                 sock.sendall(request())
                 assert upstream.upgrade().request.get("X-Forwarded-For") == host
                 sock.close()
-
-
-@suite.check
-def out_of_descriptors():
-    """Accepting pauses, nothing spins, live sessions are untouched, and it recovers."""
-    # The limit of another process is changed here, which needs the same user.
-    top = "@worker_connections 1000\n@user " + pwd.getpwuid(os.geteuid()).pw_name
-    with Upstream() as upstream, simple(upstream, top) as sluice:
-        client, server = pair(sluice, upstream)
-        worker = sluice.workers()[0]
-        used = len(os.listdir(f"/proc/{worker}/fd"))
-        limits = resource.prlimit(worker, resource.RLIMIT_NOFILE)
-        resource.prlimit(worker, resource.RLIMIT_NOFILE, (used + 4, limits[1]))
-        crowd = [dial(sluice.port) for _ in range(20)]
-        wait_until(lambda: "accepting pauses: accept: Too many open files" in sluice.errors(),
-                   "the pause is told")
-        ticks = cpu_ticks(worker)
-        for _ in range(10):
-            time.sleep(0.1)
-            client.send_frame(TEXT, "still here")
-            server.expect(TEXT, "still here")
-        spent = cpu_ticks(worker) - ticks
-        assert spent < 30, f"{spent} ticks in a second: it spins"
-        resource.prlimit(worker, resource.RLIMIT_NOFILE, limits)
-        begin = time.monotonic()
-        crowd[-1].send(request())
-        upstream.upgrade()
-        assert crowd[-1].head().status == 101
-        assert time.monotonic() - begin < (5 if SANITIZED else 1)  # tests/FAULTS.md
 
 
 @suite.check
@@ -500,19 +380,6 @@ def pid_file_and_logs_that_cannot_be_opened():
             assert "/nonexistent/access.log: open: No such file or directory" in broken.errors()
         finally:
             broken.remove()
-
-
-@suite.check
-def no_descriptor_is_lost():
-    with Upstream() as upstream, simple(upstream) as sluice:
-        pair(sluice, upstream)[0].reset()
-        sluice.wait_sessions(0)
-        worker = sluice.workers()[0]
-        before = len(os.listdir(f"/proc/{worker}/fd"))
-        for _ in range(100):
-            pair(sluice, upstream)[0].reset()
-            refusal(sluice, b"nonsense\r\n\r\n")
-        wait_until(lambda: len(os.listdir(f"/proc/{worker}/fd")) == before, "descriptors as before")
 
 
 suite.run()
