@@ -69,7 +69,9 @@ fuzz: clang-deps ## run each fuzz target for SECONDS_EACH seconds (clang)
 	@cmake --build $(BUILD)/fuzz -j $(JOBS) --target fuzzers
 	@tests/fuzz/run.sh $(BUILD)/fuzz/bin $(SECONDS_EACH)
 
-install: all ## install under /usr/local, the conf under /etc/sluice (DESTDIR is honoured)
+install: deps ## build what is installed; programs and man pages under /usr/local, the conf under /etc
+	@$(CONFIGURE) -B $(BUILD) >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS) --target sluice sluice-echo sluice-bench
 	@cmake --install $(BUILD)
 
 clean: ## remove what was built

@@ -49,5 +49,7 @@ std::span<const DirectiveHelp> directive_help();
 // conf/reference.conf, whole. A conf itself: what it needs stands there plainly, everything else
 // as a comment that begins with '#' and the directive's name, without a blank between them.
 std::string reference_conf();
+// The text of conf/man/sluice.conf.5: the same as a manual page in mdoc(7).
+std::string manual_page();
 
 }  // namespace sluice

@@ -17,6 +17,8 @@ suite = Suite()
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.dirname(BIN)
 INSIDE = "SLUICE_INSIDE_NAMESPACE"
+MANUAL_PAGES = ("sluice.8", "sluice.conf.5", "sluice-bench.1", "sluice-echo.1")
+PROGRAMS = ("sluice", "sluice-echo", "sluice-bench")
 
 
 def run(*command, **options):
@@ -45,7 +47,8 @@ def install_honours_destdir():
         conf, prefix = "etc/sluice/sluice.conf", cached("CMAKE_INSTALL_PREFIX").strip("/")
         for name in (conf, f"{prefix}/bin/sluice", f"{prefix}/bin/sluice-echo",
                      f"{prefix}/bin/sluice-bench", f"{prefix}/share/doc/sluice/reference.conf",
-                     f"{prefix}/share/doc/sluice/examples/chat.conf"):
+                     f"{prefix}/share/doc/sluice/examples/chat.conf",
+                     *(f"{prefix}/share/man/man{page[-1]}/{page}" for page in MANUAL_PAGES)):
             assert name in found, found
         assert all(name.startswith(("etc/sluice/", prefix + "/")) for name in found), found
         status, out = run(f"{folder}/{prefix}/bin/sluice", "-t", "-c", f"{folder}/{conf}")
@@ -62,6 +65,47 @@ def a_second_install_keeps_the_conf():
         install(folder)
         with open(conf, encoding="ascii") as file:
             assert file.read() == "# mine\n", "an operator's conf was overwritten"
+
+
+@suite.check
+def make_install_builds_what_it_installs_alone():
+    status, out = run("make", "--no-print-directory", "-n", "-C", SOURCE, "install")
+    assert status == 0, out
+    built = re.findall(r"cmake --build .* --target (.*)", out)
+    assert len(built) == out.count("cmake --build") == 1, out
+    assert set(built[0].split()) == set(PROGRAMS), built
+
+
+@suite.check
+def every_option_stands_in_its_manual_page():
+    for program in PROGRAMS:
+        status, out = run(f"{BIN}/{program}", "--help")
+        assert status == 0, out
+        options = re.findall(r"^ +(?:(-[a-zA-Z]), )?(--?[a-zA-Z-]+)", out, re.M)
+        assert len(options) > 4, out
+        page_name = next(name for name in MANUAL_PAGES if name.startswith(program + "."))
+        with open(f"{SOURCE}/conf/man/{page_name}", encoding="ascii") as file:
+            items = [line for line in file if line.startswith(".It Fl ")]
+        described = {word for item in items for word in re.findall(r"Fl ([-a-zA-Z]+)", item)}
+        wanted = {name[1:] for pair in options for name in pair if name}
+        assert wanted == described, (page_name, wanted ^ described)
+
+
+@suite.check
+def manual_pages_are_sound():
+    if not shutil.which("mandoc"):
+        print("skipped: manual_pages_are_sound, mandoc is not here")
+        return
+    for name in MANUAL_PAGES:
+        status, out = run("mandoc", "-T", "lint", "-W", "warning", f"{SOURCE}/conf/man/{name}")
+        assert status == 0, out
+
+
+@suite.check
+def llhttp_is_linked_statically_where_it_can_be():
+    status, out = run("readelf", "-dW", f"{BIN}/sluice")
+    assert status == 0 and "NEEDED" in out, out
+    assert ("llhttp" in out) != cached("LLHTTP_LIBRARY").endswith(".a"), out
 
 
 @suite.check

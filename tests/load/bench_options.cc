@@ -121,23 +121,25 @@ std::vector<Option> option_table(BenchOptions& options, Given& given) {
   using Text = std::string_view;
   return {
       {"--connections", "N", "connections at a time, default 50",
-       [&](Text t) { return read_number(t, 1u, most_connections, options.connections); }},
+       [&](Text t) { return read_number(t, 1u, most_connections, options.connections); }, 'c'},
       {"--pipeline", "N", "messages on their way per connection, default 1",
        [&](Text t) { return read_number(t, 1u, most_pipeline, options.pipeline); }},
       {"--payload", "BYTES", "of each message, default 125; k, m and g are understood, at most 1g",
        [&](Text t) { return read_size(t, most_payload, options.payload_bytes); }},
       {"--duration", "TIME", "how long, default 5s (500ms, 5s, 1m, 1h)",
-       [&](Text t) { return given.duration = read_duration(t, options.duration_ms); }},
+       [&](Text t) { return given.duration = read_duration(t, options.duration_ms); }, 'd'},
       {"--messages", "N", "ends after so many in total, instead of --duration",
        [&](Text t) {
          return given.messages = read_number(t, uint64_t{1}, most_messages, options.messages);
-       }},
+       },
+       'n'},
       {"--warm-up", "TIME", "messages flow so long before the duration begins and they are counted",
        [&](Text t) { return given.warm_up = read_duration(t, options.warm_up_ms); }},
       {"--rate", "N", "messages a second in total; latency counts from the intended time",
        [&](Text t) {
          return given.rate = read_number(t, uint64_t{1}, uint64_t{100'000'000}, options.rate);
-       }},
+       },
+       'r'},
       {"--idle", nullptr, "only holds the connections and counts losses",
        [&](Text) { return given.idle = true; }},
       {"--idle-messages", "N", "with --idle: each connection echoes so many first, all at once",
@@ -153,7 +155,7 @@ std::vector<Option> option_table(BenchOptions& options, Given& given) {
       {"--receive", nullptr, "only receives (from sluice-echo --mode flood)",
        [&](Text) { return given.receive = true; }},
       {"--threads", "N", "1 to 256, default 1",
-       [&](Text t) { return read_number(t, 1u, 256u, options.threads); }},
+       [&](Text t) { return read_number(t, 1u, 256u, options.threads); }, 't'},
       {"--source", "ADDRESSES", "local addresses to connect from in turn, with commas between",
        [&](Text t) { return read_sources(t, options.sources); }},
       {"--header", "\"Name: value\"", "a field of the request; may be repeated",

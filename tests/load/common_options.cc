@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <optional>
 
 namespace sluice::load {
 
@@ -37,14 +38,57 @@ bool read_with_unit(std::string_view text, std::span<const Unit> units, uint64_t
   return true;
 }
 
+void print_row(const std::string& left, const char* help) {
+  std::printf("  %-28s %s\n", left.c_str(), help);
+}
+
 void print_help(const CommandLine& line) {
   std::printf("usage: %s %s\n", line.program, line.usage);
   for (const Option& option : line.options) {
-    const std::string left = std::string(option.name) + (option.value != nullptr ? " " : "") +
-                             (option.value != nullptr ? option.value : "");
-    std::printf("  %-26s %s\n", left.c_str(), option.help);
+    std::string left = option.letter != '\0' ? std::string("-") + option.letter + ", " : "";
+    left += option.name;
+    if (option.value != nullptr) left.append(" ").append(option.value);
+    print_row(left, option.help);
   }
-  std::printf("  %-26s %s\n", "--help", "prints this");
+  print_row("--version", "prints the version");
+  print_row("-h, --help", "prints this");
+}
+
+// The option that a word names, and the value that stands in the same word, if one does.
+const Option* find_option(const CommandLine& line, std::string_view word,
+                          std::optional<std::string>& value) {
+  const bool is_long = word.starts_with("--");
+  const size_t end = is_long ? word.find('=') : 2;
+  for (const Option& option : line.options) {
+    const bool named =
+        is_long ? word.substr(0, end) == option.name : word.size() > 1 && word[1] == option.letter;
+    if (!named) continue;
+    if (end < word.size()) value = word.substr(is_long ? end + 1 : end);
+    return &option;
+  }
+  return nullptr;
+}
+
+// Takes one option with its value, which may be `next`. Returns -1 to go on, else the exit status.
+int apply_option(const CommandLine& line, const std::string& word, const char* next,
+                 bool& next_taken) {
+  std::optional<std::string> value;
+  const Option* option = find_option(line, word, value);
+  if (option == nullptr) {
+    return refuse(line.program, "no such option: " + word + " (--help lists them)");
+  }
+  const std::string name = option->name;
+  const bool takes_value = option->value != nullptr;
+  if (!takes_value && value.has_value()) return refuse(line.program, name + " takes no value");
+  next_taken = takes_value && !value.has_value();
+  if (next_taken && next == nullptr) {
+    return refuse(line.program, name + " needs a value: " + option->value);
+  }
+  if (next_taken) value = next;
+  if (option->set(value.value_or(""))) return -1;
+  std::string message = "bad value for " + name + ": \"" + value.value_or("") + "\" (" + name;
+  if (takes_value) message.append(" ").append(option->value);
+  return refuse(line.program, message + ": " + option->help + ")");
 }
 
 }  // namespace
@@ -57,24 +101,18 @@ int read_command_line(const CommandLine& line, int count, char** arguments,
       print_help(line);
       return 0;
     }
+    if (word == "--version") {
+      std::printf("%s %s\n", line.program, SLUICE_VERSION);
+      return 0;
+    }
     if (!word.starts_with("-")) {
       words.push_back(word);
       continue;
     }
-    const auto option = std::find_if(line.options.begin(), line.options.end(),
-                                     [&](const Option& each) { return word == each.name; });
-    if (option == line.options.end()) {
-      return refuse(line.program, "no such option: " + word + " (--help lists them)");
-    }
-    const bool takes_value = option->value != nullptr;
-    if (takes_value && i + 1 >= count) {
-      return refuse(line.program, word + " needs a value: " + option->value);
-    }
-    const std::string value = takes_value ? arguments[++i] : "";
-    if (!option->set(value)) {
-      return refuse(line.program, "bad value for " + word + ": \"" + value + "\" (" + word + " " +
-                                      option->value + ": " + option->help + ")");
-    }
+    bool next_taken = false;
+    const char* next = i + 1 < count ? arguments[i + 1] : nullptr;
+    if (const int status = apply_option(line, word, next, next_taken); status >= 0) return status;
+    if (next_taken) ++i;
   }
   return -1;
 }

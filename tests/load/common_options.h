@@ -16,6 +16,7 @@ struct Option {
   const char* value;  // what stands behind it in the help, nullptr for a switch
   const char* help;   // what it does; for a bad value, also what was expected
   std::function<bool(std::string_view)> set;
+  char letter = '\0';  // its short form, "-t"; '\0' where it has none
 };
 
 struct CommandLine {
@@ -24,8 +25,9 @@ struct CommandLine {
   std::span<const Option> options;
 };
 
-// Applies every option; other words are `words`. Returns -1 to go on, else the exit status: 0 after
-// --help, 2 after one line on stderr that says what is wrong.
+// Applies every option; other words are `words`. A value is the next word, or stands behind "=" or
+// right behind the letter. Returns -1 to go on, else the exit status: 0 after --help or --version, 2
+// after one line on stderr that says what is wrong.
 int read_command_line(const CommandLine& line, int count, char** arguments,
                       std::vector<std::string>& words);
 

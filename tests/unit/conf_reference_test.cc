@@ -42,12 +42,23 @@ std::string uncommented(const std::string& line) {
 
 }  // namespace
 
-// SLUICE_UPDATE=1 in the environment writes the file anew.
+// SLUICE_UPDATE=1 in the environment writes this file and the next anew.
 TEST_CASE("conf reference: conf/reference.conf is what the directive table says") {
   if (std::getenv("SLUICE_UPDATE") != nullptr) {
     std::ofstream(source_dir + "/conf/reference.conf", std::ios::binary) << reference_conf();
   }
   CHECK(content_of(source_dir + "/conf/reference.conf") == reference_conf());
+}
+
+TEST_CASE("conf reference: conf/man/sluice.conf.5 is what the directive table says") {
+  const std::string path = source_dir + "/conf/man/sluice.conf.5";
+  const std::string page = manual_page();
+  if (std::getenv("SLUICE_UPDATE") != nullptr) std::ofstream(path, std::ios::binary) << page;
+  CHECK(content_of(path) == page);
+  for (const DirectiveHelp& row : directive_help()) {
+    CAPTURE(row.name);
+    CHECK(page.find("\n.It Ic " + std::string(row.name) + " ") != std::string::npos);
+  }
 }
 
 TEST_CASE("conf reference: it loads without errors or warnings, as it is") {
