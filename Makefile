@@ -6,7 +6,7 @@ SECONDS_EACH ?= 60
 BENCH ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all deps test-deps clang-deps run test bench many fair asan clang coverage sim soak fuzz install clean help
+.PHONY: all deps test-deps clang-deps run test bench-deps bench many fair asan clang coverage sim soak fuzz install clean help
 
 all: deps ## build sluice, sluice-echo and sluice-bench into build/bin
 	@$(CONFIGURE) -B $(BUILD) >/dev/null
@@ -31,14 +31,17 @@ test: test-deps ## build and run every test
 	@cmake --build $(BUILD) -j $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure --timeout 600 -j $(JOBS)
 
-bench: all ## measure sluice beside a bare relay, nginx and haproxy; table, JSON and a page of plots
+bench-deps: ## install what sluice is compared with, nginx and haproxy, not started as services
+	@.ci/deps bench
+
+bench: all bench-deps ## install nginx and haproxy, measure sluice beside them: table, JSON, a page
 	@$(BUILD)/bin/frame-bench
 	@tests/load/bench.py $(BUILD)/bin $(BENCH)
 
 many: all ## hold as many idle sessions as the machine permits
 	@tests/load/many.py $(BUILD)/bin
 
-fair: all ## latency of 100 quiet sessions beside one that pushes
+fair: all bench-deps ## latency of 100 quiet sessions beside one that pushes
 	@tests/load/fair.py $(BUILD)/bin
 
 asan: test-deps ## build with ASan and UBSan and run every test

@@ -108,7 +108,7 @@ def main(arguments):
     proc.end_with_signals()
     proc.raise_descriptor_limit()
     begin = time.monotonic()
-    names = bench_proxies.install(options.proxies)
+    names = bench_proxies.present(options.proxies)
     deadline = begin + QUICK_MOST_SECONDS if options.quick else None
     chosen = chosen_workloads(options)
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:

@@ -1,4 +1,4 @@
-"""The proxies that are compared: installing them, their configurations, and starting one of them
+"""The proxies that are compared: which are here, their configurations, and starting one of them
 before one upstream, with one worker, on a free loopback port."""
 import grp
 import os
@@ -15,20 +15,6 @@ QUICK_TLS_NAMES = ("nginx-tuned", "haproxy", "sluice")
 COMPARED = ("relay-256k", "nginx-tuned", "haproxy")  # what ratios are taken against
 PACKAGES = {"nginx": "nginx-light", "haproxy": "haproxy"}
 TUNED_BUFFER = "256k"
-
-# Services are not started by installing: policy-rc.d is how Debian's packages ask.
-INSTALL = """
-set -e
-if [ ! -e /usr/sbin/policy-rc.d ]; then
-  printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
-  chmod +x /usr/sbin/policy-rc.d
-  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
-fi
-export DEBIAN_FRONTEND=noninteractive
-apt-get install -y -qq --no-install-recommends "$@" || {
-  apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"
-}
-"""
 
 NGINX = """daemon off;
 user {user} {group};
@@ -83,30 +69,15 @@ def find(program):
     return shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin:/sbin")
 
 
-def as_root(script, words):
-    command = ["sh", "-c", script, "sh", *words]
-    return command if os.geteuid() == 0 else ["sudo", *command]
-
-
-def install(names):
-    """Installs what is missing for these proxies; returns those that can be run."""
+def present(names):
+    """Those of them that can be run here, and a word about what the others lack."""
     programs = sorted({name.split("-")[0] for name in names} & PACKAGES.keys())
-    missing = [PACKAGES[program] for program in programs if find(program) is None]
+    missing = [program for program in programs if find(program) is None]
     if missing:
-        proc.say("bench: installing " + " ".join(missing))
-        try:
-            done = subprocess.run(as_root(INSTALL, missing), stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                                  timeout=600, check=False)
-            fault = done.stderr.strip().splitlines()[-1:] if done.returncode else []
-        except (OSError, subprocess.TimeoutExpired) as error:
-            fault = [str(error)]
-        if fault:
-            proc.say(f"bench: installing them failed: {fault[0]}")
-    lost = [program for program in programs if find(program) is None]
-    for program in lost:
-        proc.say(f"bench: {program} is not here, going on without it")
-    return [name for name in names if name.split("-")[0] not in lost]
+        packages = " ".join(PACKAGES[program] for program in missing)
+        proc.say(f"bench: {' and '.join(missing)} not found, going on without; to have what is "
+                 f"missing: `make bench-deps`, or: apt-get install {packages}")
+    return [name for name in names if name.split("-")[0] not in missing]
 
 
 class Upstream:

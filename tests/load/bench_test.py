@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from unittest import mock
 
 import bench_goals
 import bench_proc as proc
@@ -123,6 +124,19 @@ def test_bench_tells_of_a_proxy_that_does_not_start():
 def test_bench_refuses_unknown_names():
     run("bench.py", "--only", "echo-7", status=2)
     run("bench.py", "--proxies", "squid", status=2)
+
+
+def test_what_is_missing_is_told_and_not_installed():
+    with mock.patch.object(bench_proxies, "find", lambda program: None), \
+            mock.patch.object(proc, "say") as say, \
+            mock.patch.object(subprocess, "Popen", side_effect=AssertionError("it ran something")):
+        assert bench_proxies.present(["relay-64k", "nginx", "nginx-tuned", "haproxy", "sluice"]) \
+            == ["relay-64k", "sluice"]
+        said, = [call.args[0] for call in say.call_args_list]
+        assert "haproxy and nginx not found" in said and "make bench-deps" in said, said
+        assert "apt-get install haproxy nginx-light" in said, said
+        assert bench_proxies.present(["none", "sluice"]) == ["none", "sluice"]
+        assert say.call_count == 1, say.call_args_list
 
 
 def test_goals_are_judged_by_the_median_of_ratios_in_one_round():

@@ -159,7 +159,7 @@ def main(arguments):
     options = read_options(arguments)
     proc.end_with_signals()
     proc.raise_descriptor_limit()
-    options.names = bench_proxies.install(options.names)
+    options.names = bench_proxies.present(options.names)
     if os.geteuid() != 0:
         proc.say("fair: without root the latencies hold the scheduler's time slices, too")
     with tempfile.TemporaryDirectory(prefix="sluice-fair-") as folder:
