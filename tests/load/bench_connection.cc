@@ -39,8 +39,8 @@ bool BenchConnection::pump(BenchShared& shared) {
 
 void BenchConnection::begin(BenchShared& shared, uint64_t now_ns, const Schedule& schedule) {
   schedule_ = schedule;
-  sending_ = shared.run.options.echoes();
-  if (sending_ && schedule.interval_ns == 0) {
+  sending_ = shared.run.options.sends();
+  if (shared.run.options.awaits() && schedule.interval_ns == 0) {
     allowed_ns_.assign(shared.run.options.pipeline, now_ns);
   }
 }
@@ -152,26 +152,29 @@ void BenchConnection::take_frames(BenchShared& shared, std::span<const uint8_t> 
 }
 
 void BenchConnection::take_data(BenchShared& shared, const FrameStep& step) {
-  const bool echo = shared.run.options.echoes();
+  const BenchOptions& options = shared.run.options;
+  const bool echo = options.compares();
   if (step.kind == FrameStep::Kind::header) {
     if (step.opcode != Opcode::continuation) {
       reply_offset_ = 0;
-      mismatched_ = echo && step.opcode != Opcode::binary;
-      if (echo && replies_ >= begun(shared)) {
+      mismatched_ = echo && step.opcode != (options.text ? Opcode::text : Opcode::binary);
+      stray_ = options.sends() && (!options.awaits() || replies_ >= begun(shared));
+      if (echo && stray_) {
         return fail(shared, ErrorKind::protocol, "a message that answers nothing");
       }
     }
   } else {
     if (echo) compare(shared, step.bytes);
     reply_offset_ += step.bytes.size();
-    if (shared.counting && replies_ < quota_) shared.tally.payload_bytes.add(step.bytes.size());
+    const bool counts = shared.counting && !stray_ && replies_ < quota_;
+    if (counts) shared.tally.payload_bytes.add(step.bytes.size());
   }
   if (walker_.at_message_end()) end_message(shared);
 }
 
 void BenchConnection::compare(BenchShared& shared, std::span<const uint8_t> bytes) {
-  const uint64_t whole = shared.run.options.payload_bytes;
-  const Message expected(shared.run.pattern, number_, replies_, whole);
+  const Message expected = shared.run.messages.message(number_, replies_);
+  const uint64_t whole = expected.payload_bytes();
   uint64_t offset = reply_offset_;
   while (!bytes.empty() && !mismatched_) {
     if (offset >= whole) {
@@ -188,10 +191,12 @@ void BenchConnection::compare(BenchShared& shared, std::span<const uint8_t> byte
 
 void BenchConnection::end_message(BenchShared& shared) {
   const BenchOptions& options = shared.run.options;
+  if (stray_) return;
   const uint64_t number = replies_++;
   const bool counted = shared.counting && number < quota_;
-  if (options.echoes()) {
-    if (mismatched_ || reply_offset_ != options.payload_bytes) {
+  if (options.awaits()) {
+    const bool whole = reply_offset_ == shared.run.messages.payload_bytes(number);
+    if (options.compares() && (mismatched_ || !whole)) {
       shared.tally.error(ErrorKind::mismatch, "message " + std::to_string(number) +
                                                   " of connection " + std::to_string(number_) +
                                                   " came back changed");
@@ -224,8 +229,7 @@ void BenchConnection::take_close(BenchShared& shared, std::span<const uint8_t> p
     if (stage_ == Stage::ended) return;
     return fail(shared, ErrorKind::closed, "the server closed with " + std::to_string(code));
   }
-  const bool echo = shared.run.options.echoes();
-  if (echo && replies_ < begun(shared)) {
+  if (shared.run.options.awaits() && replies_ < begun(shared)) {
     shared.tally.error(ErrorKind::unanswered,
                        std::to_string(begun(shared) - replies_) + " messages were not answered");
   }
@@ -253,13 +257,27 @@ void BenchConnection::transmit(BenchShared& shared) {
   }
   const Io io = link_.send(bytes.data(), bytes.size());  // where it fails, receive() tells why
   if (!control) {
+    const uint64_t from = position_;
     position_ += io.bytes;
+    if (!shared.run.options.awaits()) count_sent(shared, from);
     return;
   }
   control_sent_ += io.bytes;
   if (control_sent_ < control_.size()) return;
   control_.clear();
   control_sent_ = 0;
+}
+
+// Where nothing is awaited, a message is through once the kernel took it.
+void BenchConnection::count_sent(BenchShared& shared, uint64_t from) {
+  const uint64_t end = shared.writer.number_at(position_);
+  for (uint64_t number = shared.writer.number_at(from); number < end; ++number) {
+    if (!shared.counting || number >= quota_) continue;
+    shared.tally.messages.add(1);
+    shared.tally.payload_bytes.add(shared.run.messages.payload_bytes(number));
+    shared.tally.last_message_ns = sys::monotonic_ns();
+  }
+  if (end >= quota_ && shared.run.options.mode != Mode::idle) finish();
 }
 
 void BenchConnection::on_end(BenchShared& shared, const Io& io) {
@@ -281,23 +299,25 @@ void BenchConnection::fail(BenchShared& shared, ErrorKind kind, const std::strin
 // Between two messages, or with a control frame sent in part.
 bool BenchConnection::control_next(const BenchShared& shared) const {
   if (control_.empty()) return false;
-  return control_sent_ > 0 || position_ % shared.writer.frame_bytes() == 0;
+  return control_sent_ > 0 || shared.writer.at_boundary(position_);
 }
 
 // Messages of which at least a byte was sent.
 uint64_t BenchConnection::begun(const BenchShared& shared) const {
-  const uint64_t frame_bytes = shared.writer.frame_bytes();
-  return (position_ + frame_bytes - 1) / frame_bytes;
+  const uint64_t number = shared.writer.number_at(position_);
+  return shared.writer.begin_of(number) < position_ ? number + 1 : number;
 }
 
 // How far the stream may be sent: always a frame boundary.
 uint64_t BenchConnection::stream_end(const BenchShared& shared) const {
-  const uint64_t frame_bytes = shared.writer.frame_bytes();
-  if (!control_.empty() || stage_ != Stage::open) return begun(shared) * frame_bytes;
+  const MessageWriter& writer = shared.writer;
+  if (!control_.empty() || stage_ != Stage::open) return writer.begin_of(begun(shared));
   if (!sending_) return 0;
-  uint64_t messages = std::min(quota_, replies_ + shared.run.options.pipeline);
+  const BenchOptions& options = shared.run.options;
+  const uint64_t through = options.awaits() ? replies_ : writer.number_at(position_);
+  uint64_t messages = std::min(quota_, through + options.pipeline);
   if (schedule_.interval_ns > 0) messages = std::min(messages, due_);
-  return messages * frame_bytes;
+  return writer.begin_of(messages);
 }
 
 bool BenchConnection::can_send(const BenchShared& shared) const {

@@ -1,5 +1,5 @@
 // BenchConnection: one connection of sluice-bench, from connect to FIN. It sends messages as far as
-// it is allowed to, compares what comes back, and reports to the thread's Tally.
+// it is allowed to, looks at what comes back, and reports to the thread's Tally.
 #pragma once
 
 #include <cstddef>
@@ -23,8 +23,7 @@ namespace sluice::load {
 struct BenchShared {
   static constexpr size_t buffer_bytes = 256 * 1024;
 
-  explicit BenchShared(const Run& whole)
-      : run(whole), writer(whole.pattern, whole.options.payload_bytes, whole.key_seed) {}
+  explicit BenchShared(const Run& whole) : run(whole), writer(whole.messages, whole.key_seed) {}
 
   const Run& run;
   Tally tally;
@@ -96,6 +95,7 @@ class BenchConnection {
 
   bool control_next(const BenchShared& shared) const;
   uint64_t stream_end(const BenchShared& shared) const;
+  void count_sent(BenchShared& shared, uint64_t from);
   uint64_t begun(const BenchShared& shared) const;
   bool can_send(const BenchShared& shared) const;
 
@@ -119,6 +119,7 @@ class BenchConnection {
   Stage stage_ = Stage::connecting;
   bool sending_ = false;
   bool mismatched_ = false;  // the reply that is coming
+  bool stray_ = false;       // what is coming answers nothing and does not count
   bool heard_ = false;       // bytes came since expire() was asked
 };
 

@@ -23,16 +23,14 @@ constexpr uint64_t second_ns = 1'000'000'000;
 constexpr int look_ms = 20;  // how long the end of the threads may go unnoticed
 
 // Prints a line a second until the threads are through; a signal ends them early.
-void watch_over(Run& run, const std::vector<std::unique_ptr<BenchWorker>>& workers, int signals) {
-  const uint64_t begin_ns = sys::monotonic_ns();
-  Progress before;
-  before.at_ns = begin_ns;
+void watch_over(Run& run, Timeline& timeline, int signals) {
   while (run.threads_running > 0) {
     sys::wait_readable(signals, look_ms);
     if (sys::next_signal(signals) != 0) run.stop = true;
-    if (run.options.quiet || sys::monotonic_ns() < before.at_ns + second_ns) continue;
-    const std::string line = report_progress(workers, begin_ns, before);
-    std::fputs(line.c_str(), stderr);
+    const uint64_t now_ns = sys::monotonic_ns();
+    if (now_ns < timeline.last_ns() + second_ns) continue;
+    const Progress& second = timeline.add(now_ns);
+    if (!run.options.quiet) std::fputs(report_progress(second).c_str(), stderr);
   }
 }
 
@@ -49,15 +47,18 @@ int measure(const BenchOptions& options) {
       return 1;
     }
   }
+  Timeline timeline(workers, sys::monotonic_ns());
   std::vector<std::thread> threads;
   for (const auto& worker : workers) threads.emplace_back([&worker] { worker->run(); });
-  watch_over(run, workers, signals);
+  watch_over(run, timeline, signals);
   for (std::thread& thread : threads) thread.join();
 
   const Summary summary(options, workers);
-  const std::string report = options.json ? report_json(summary) : report_text(summary);
+  timeline.add(sys::monotonic_ns());
+  const std::string report =
+      options.json ? report_json(summary, timeline.all()) : report_text(summary);
   std::fputs(report.c_str(), stdout);
-  return summary.good() ? 0 : 1;
+  return summary.exit_status();
 }
 
 }  // namespace

@@ -28,6 +28,9 @@ struct Given {
   bool idle_messages = false;
   bool warm_up = false;
   bool tls = false;
+  bool payload = false;
+  bool ramp = false;
+  bool sending = false;  // what only matters to who sends
 };
 
 bool read_sources(std::string_view text, std::vector<Address>& sources) {
@@ -93,6 +96,16 @@ int settle(const Given& given, BenchOptions& options) {
                   "--warm-up is for messages of a --duration: not with --messages, --idle or "
                   "--connect-rate");
   }
+  if (given.ramp && given.connect_rate) {
+    return refuse(program, "--ramp is for connections that stay: not with --connect-rate");
+  }
+  if (given.payload + !options.file.empty() + !options.lines_file.empty() > 1) {
+    return refuse(program, "--payload, --file and --lines exclude each other");
+  }
+  const bool sends = !given.receive && !given.connect_rate && (!given.idle || given.idle_messages);
+  if (given.sending && !sends) {
+    return refuse(program, "--file, --lines, --text and --expect are for sending");
+  }
   if (given.tls && !options.server.secure) {
     return refuse(program, "--tls-ca, --tls-insecure and --tls-resume are for wss://");
   }
@@ -117,69 +130,131 @@ int settle(const Given& given, BenchOptions& options) {
   return -1;
 }
 
+bool read_expect(std::string_view text, BenchOptions::Expect& expect) {
+  using Expect = BenchOptions::Expect;
+  if (text == "echo") {
+    expect = Expect::echo;
+  } else if (text == "answer") {
+    expect = Expect::answer;
+  } else if (text == "nothing") {
+    expect = Expect::nothing;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+using Text = std::string_view;
+
+void add_message_options(std::vector<Option>& table, BenchOptions& options, Given& given) {
+  table.insert(
+      table.end(),
+      {{"--pipeline", "N", "messages on their way per connection, default 1",
+        [&](Text t) { return read_number(t, 1u, most_pipeline, options.pipeline); }},
+       {"--payload", "BYTES", "of each message, default 125; k, m and g are understood, at most 1g",
+        [&](Text t) { return given.payload = read_size(t, most_payload, options.payload_bytes); }},
+       {"--file", "FILE", "sends the file as each message, instead of made-up ones",
+        [&](Text t) { return given.sending = !(options.file = t).empty(); }},
+       {"--lines", "FILE", "sends the file's lines in turn, each as a message",
+        [&](Text t) { return given.sending = !(options.lines_file = t).empty(); }},
+       {"--text", nullptr, "text messages, else they are binary",
+        [&](Text) { return given.sending = options.text = true; }},
+       {"--expect", "WHAT",
+        "for each message: echo (the same, default), answer (any message) or nothing",
+        [&](Text t) { return given.sending = read_expect(t, options.expect); }},
+       {"--rate", "N", "messages a second in total; latency counts from the intended time",
+        [&](Text t) {
+          return given.rate = read_number(t, uint64_t{1}, uint64_t{100'000'000}, options.rate);
+        },
+        'r'}});
+}
+
+void add_course_options(std::vector<Option>& table, BenchOptions& options, Given& given) {
+  table.insert(
+      table.end(),
+      {{"--connections", "N", "connections at a time, default 50",
+        [&](Text t) { return read_number(t, 1u, most_connections, options.connections); }, 'c'},
+       {"--duration", "TIME", "how long, default 5s (500ms, 5s, 1m, 1h)",
+        [&](Text t) { return given.duration = read_duration(t, options.duration_ms); }, 'd'},
+       {"--messages", "N", "ends after so many in total, instead of --duration",
+        [&](Text t) {
+          return given.messages = read_number(t, uint64_t{1}, most_messages, options.messages);
+        },
+        'n'},
+       {"--ramp", "TIME", "opens the connections evenly over it; messages begin when all are open",
+        [&](Text t) { return given.ramp = read_duration(t, options.ramp_ms); }},
+       {"--warm-up", "TIME",
+        "messages flow so long before the duration begins and they are counted",
+        [&](Text t) { return given.warm_up = read_duration(t, options.warm_up_ms); }},
+       {"--idle", nullptr, "only holds the connections and counts losses",
+        [&](Text) { return given.idle = true; }},
+       {"--idle-messages", "N", "with --idle: each connection echoes so many first, all at once",
+        [&](Text t) {
+          given.idle_messages = true;
+          return read_number(t, uint64_t{1}, most_idle_messages, options.idle_messages);
+        }},
+       {"--connect-rate", "N", "opens and closes N times a second, 0: as fast as possible",
+        [&](Text t) {
+          given.connect_rate = true;
+          return read_number(t, uint64_t{0}, uint64_t{10'000'000}, options.connect_rate);
+        }},
+       {"--receive", nullptr, "only receives (from sluice-echo --mode flood)",
+        [&](Text) { return given.receive = true; }},
+       {"--threads", "N", "1 to 256, default 1",
+        [&](Text t) { return read_number(t, 1u, 256u, options.threads); }, 't'}});
+}
+
+void add_connection_options(std::vector<Option>& table, BenchOptions& options, Given& given) {
+  table.insert(
+      table.end(),
+      {{"--source", "ADDRESSES", "local addresses to connect from in turn, with commas between",
+        [&](Text t) { return read_sources(t, options.sources); }},
+       {"--header", "\"Name: value\"", "a field of the request; may be repeated",
+        [&](Text t) { return read_header_field(t, options.headers); }},
+       {"--subprotocol", "NAME", "is offered, and must be agreed on",
+        [&](Text t) {
+          options.subprotocol = t;
+          return header_name_valid(t);  // a token, as a field name is
+        }},
+       {"--tls-ca", "FILE", "for wss://: PEM of authorities, instead of the system's",
+        [&](Text t) {
+          given.tls = true;
+          return !(options.tls_ca = t).empty();
+        }},
+       {"--tls-insecure", nullptr, "for wss://: neither chain nor name is verified",
+        [&](Text) { return given.tls = options.tls_insecure = true; }},
+       {"--tls-resume", nullptr, "for wss://: sessions are resumed where possible, else none is",
+        [&](Text) { return given.tls = options.tls_resume = true; }}});
+}
+
+bool add_threshold(Text text, bool at_most, BenchOptions& options) {
+  return read_threshold(text, at_most, options.thresholds.emplace_back());
+}
+
+void add_result_options(std::vector<Option>& table, BenchOptions& options) {
+  table.insert(table.end(), {{"--max", "NAME=VALUE",
+                              "exit status 3 above it; p50, p90, p99, p99.9, max (us, ms, s), "
+                              "rate, opened or errors; may "
+                              "be repeated",
+                              [&](Text t) { return add_threshold(t, true, options); }},
+                             {"--min", "NAME=VALUE", "exit status 3 below it; the same names",
+                              [&](Text t) { return add_threshold(t, false, options); }},
+                             {"--json", nullptr, "prints the result as one JSON object",
+                              [&](Text) { return options.json = true; }},
+                             {"--marks", nullptr,
+                              "\"begin\" and \"end\" on stderr where the counting begins and ends",
+                              [&](Text) { return options.marks = true; }},
+                             {"--quiet", nullptr, "no progress on stderr",
+                              [&](Text) { return options.quiet = true; }, 'q'}});
+}
+
 std::vector<Option> option_table(BenchOptions& options, Given& given) {
-  using Text = std::string_view;
-  return {
-      {"--connections", "N", "connections at a time, default 50",
-       [&](Text t) { return read_number(t, 1u, most_connections, options.connections); }, 'c'},
-      {"--pipeline", "N", "messages on their way per connection, default 1",
-       [&](Text t) { return read_number(t, 1u, most_pipeline, options.pipeline); }},
-      {"--payload", "BYTES", "of each message, default 125; k, m and g are understood, at most 1g",
-       [&](Text t) { return read_size(t, most_payload, options.payload_bytes); }},
-      {"--duration", "TIME", "how long, default 5s (500ms, 5s, 1m, 1h)",
-       [&](Text t) { return given.duration = read_duration(t, options.duration_ms); }, 'd'},
-      {"--messages", "N", "ends after so many in total, instead of --duration",
-       [&](Text t) {
-         return given.messages = read_number(t, uint64_t{1}, most_messages, options.messages);
-       },
-       'n'},
-      {"--warm-up", "TIME", "messages flow so long before the duration begins and they are counted",
-       [&](Text t) { return given.warm_up = read_duration(t, options.warm_up_ms); }},
-      {"--rate", "N", "messages a second in total; latency counts from the intended time",
-       [&](Text t) {
-         return given.rate = read_number(t, uint64_t{1}, uint64_t{100'000'000}, options.rate);
-       },
-       'r'},
-      {"--idle", nullptr, "only holds the connections and counts losses",
-       [&](Text) { return given.idle = true; }},
-      {"--idle-messages", "N", "with --idle: each connection echoes so many first, all at once",
-       [&](Text t) {
-         given.idle_messages = true;
-         return read_number(t, uint64_t{1}, most_idle_messages, options.idle_messages);
-       }},
-      {"--connect-rate", "N", "opens and closes N times a second, 0: as fast as possible",
-       [&](Text t) {
-         given.connect_rate = true;
-         return read_number(t, uint64_t{0}, uint64_t{10'000'000}, options.connect_rate);
-       }},
-      {"--receive", nullptr, "only receives (from sluice-echo --mode flood)",
-       [&](Text) { return given.receive = true; }},
-      {"--threads", "N", "1 to 256, default 1",
-       [&](Text t) { return read_number(t, 1u, 256u, options.threads); }, 't'},
-      {"--source", "ADDRESSES", "local addresses to connect from in turn, with commas between",
-       [&](Text t) { return read_sources(t, options.sources); }},
-      {"--header", "\"Name: value\"", "a field of the request; may be repeated",
-       [&](Text t) { return read_header_field(t, options.headers); }},
-      {"--subprotocol", "NAME", "is offered, and must be agreed on",
-       [&](Text t) {
-         options.subprotocol = t;
-         return header_name_valid(t);  // a token, as a field name is
-       }},
-      {"--tls-ca", "FILE", "for wss://: PEM of authorities, instead of the system's",
-       [&](Text t) {
-         given.tls = true;
-         return !(options.tls_ca = t).empty();
-       }},
-      {"--tls-insecure", nullptr, "for wss://: neither chain nor name is verified",
-       [&](Text) { return given.tls = options.tls_insecure = true; }},
-      {"--tls-resume", nullptr, "for wss://: sessions are resumed where possible, else none is",
-       [&](Text) { return given.tls = options.tls_resume = true; }},
-      {"--json", nullptr, "prints the result as one JSON object",
-       [&](Text) { return options.json = true; }},
-      {"--marks", nullptr, "\"begin\" and \"end\" on stderr where the counting begins and ends",
-       [&](Text) { return options.marks = true; }},
-      {"--quiet", nullptr, "no progress on stderr", [&](Text) { return options.quiet = true; }},
-  };
+  std::vector<Option> table;
+  add_course_options(table, options, given);
+  add_message_options(table, options, given);
+  add_connection_options(table, options, given);
+  add_result_options(table, options);
+  return table;
 }
 
 }  // namespace

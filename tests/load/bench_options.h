@@ -7,6 +7,7 @@
 
 #include "net/address.h"
 #include "protocol/uri.h"
+#include "tests/load/bench_threshold.h"
 
 namespace sluice::load {
 
@@ -18,16 +19,28 @@ struct BenchOptions {
     connect,  // opens, shakes hands, closes, and again
   };
 
+  // What is to come back for each message that is sent.
+  enum class Expect : uint8_t {
+    echo,     // the same
+    answer,   // any message
+    nothing,  // what comes is dropped; what was sent counts
+  };
+
   std::string url;
   ServerUri server;
   std::vector<Address> addresses;  // of the server, never none
   Mode mode = Mode::echo;
+  Expect expect = Expect::echo;
   uint32_t connections = 50;
   uint32_t pipeline = 1;  // messages on their way per connection
   uint64_t payload_bytes = 125;
+  bool text = false;            // text messages, else binary ones
+  std::string file;             // what is sent instead of made-up messages: a file as one message,
+  std::string lines_file;       // or the lines of one in turn; "": made-up ones
   uint64_t duration_ms = 5000;  // 0 where `messages` decides
   uint64_t messages = 0;        // in total
   uint64_t warm_up_ms = 0;      // messages flow so long before they are counted
+  uint64_t ramp_ms = 0;         // over which the connections are opened; 0: as fast as possible
   uint64_t rate = 0;            // messages a second in total; 0: as fast as answers come
   uint64_t connect_rate = 0;    // cycles a second in total; 0: as fast as possible
   uint64_t idle_messages = 0;   // with mode idle: echoes of each connection before it rests
@@ -42,8 +55,11 @@ struct BenchOptions {
   bool quiet = false;
   bool marks = false;  // lines on stderr where the counting begins and ends
 
-  // Whether messages are sent and compared with what comes back.
-  bool echoes() const { return mode == Mode::echo || idle_messages > 0; }
+  std::vector<Threshold> thresholds;
+
+  bool sends() const { return mode == Mode::echo || idle_messages > 0; }
+  bool awaits() const { return sends() && expect != Expect::nothing; }
+  bool compares() const { return sends() && expect == Expect::echo; }
 };
 
 // Returns -1 to go on, else the exit status. Resolves the URL's host, which blocks.

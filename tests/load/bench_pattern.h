@@ -1,5 +1,6 @@
-// Pattern: what messages consist of. A message's bytes follow from its connection and number alone,
-// so that they can be made, and an echo be compared with them, at any offset, without keeping them.
+// Pattern: what made-up messages consist of. A message's bytes follow from its connection and
+// number alone, so that they can be made, and an echo be compared with them, at any offset, without
+// keeping them.
 #pragma once
 
 #include <algorithm>
@@ -26,11 +27,15 @@ class Pattern {
   static constexpr size_t period = 65521;
   static constexpr size_t run = 16 * 1024;  // what can be read in one piece from anywhere
 
-  Pattern() : bytes_(period + run) {
+  // With `text` all bytes are printable ASCII.
+  explicit Pattern(bool text) : bytes_(period + run), text_(text) {
     for (size_t i = 0; i < bytes_.size(); ++i) {
-      bytes_[i] = static_cast<uint8_t>(mix(i % period) >> 32);
+      const uint64_t value = mix(i % period) >> 32;
+      bytes_[i] = static_cast<uint8_t>(text ? ' ' + value % 95 : value);
     }
   }
+
+  bool text() const { return text_; }
 
   std::span<const uint8_t> from(uint64_t place, uint64_t most) const {
     const auto size = static_cast<size_t>(std::min<uint64_t>(most, run));
@@ -39,37 +44,53 @@ class Pattern {
 
  private:
   std::vector<uint8_t> bytes_;
+  bool text_;
 };
 
-// One message of a connection: its number in the first 8 bytes where it fits, the pattern behind.
+// One message of a connection. A made-up one has its number in the first 8 bytes where it fits, in
+// text as 48 bits of a hash of it, and the pattern behind.
 class Message {
  public:
+  // Somebody's own bytes, which outlive it.
+  Message(std::span<const uint8_t> own, uint64_t connection, uint64_t number)
+      : own_(own), payload_bytes_(own.size()) {
+    key_ = static_cast<uint32_t>(mix(connection << 40 ^ number) >> 32);
+  }
   Message(const Pattern& pattern, uint64_t connection, uint64_t number, uint64_t payload_bytes)
-      : pattern_(pattern), payload_bytes_(payload_bytes) {
+      : pattern_(&pattern), payload_bytes_(payload_bytes) {
     const uint64_t mixed = mix(connection << 40 ^ number);
     start_ = static_cast<uint32_t>(mixed % Pattern::period);
     key_ = static_cast<uint32_t>(mixed >> 32);
     stamped_ = payload_bytes >= sizeof stamp_;
     const uint64_t stamp = connection << 40 ^ number;
     std::memcpy(stamp_, &stamp, sizeof stamp_);
+    if (!pattern.text()) return;
+    const uint64_t hash = mix(stamp);
+    for (size_t i = 0; i < sizeof stamp_; ++i) {
+      stamp_[i] = static_cast<uint8_t>('0' + (hash >> 6 * i & 0x3f));
+    }
   }
+
+  uint64_t payload_bytes() const { return payload_bytes_; }
 
   // Bytes of the payload from `offset` on, at least one and as many as lie together; `offset` is
   // within the payload. Good as long as the message.
   std::span<const uint8_t> piece(uint64_t offset) const {
+    if (pattern_ == nullptr) return own_.subspan(offset);
     if (stamped_ && offset < sizeof stamp_) return std::span(stamp_).subspan(offset);
-    return pattern_.from(start_ + offset, payload_bytes_ - offset);
+    return pattern_->from(start_ + offset, payload_bytes_ - offset);
   }
 
   uint32_t mask_seed() const { return key_; }
 
  private:
-  const Pattern& pattern_;
+  const Pattern* pattern_ = nullptr;  // null: own_ is the message
+  std::span<const uint8_t> own_;
   uint64_t payload_bytes_;
-  uint32_t start_;
+  uint32_t start_ = 0;
   uint32_t key_;
-  uint8_t stamp_[8];
-  bool stamped_;
+  uint8_t stamp_[8] = {};
+  bool stamped_ = false;
 };
 
 }  // namespace sluice::load

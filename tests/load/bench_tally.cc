@@ -26,6 +26,7 @@ uint64_t Tally::all_errors() const {
 Run::Run(const BenchOptions& wanted)
     : options(wanted),
       tls(wanted.server.secure ? make_tls_client(wanted.tls_ca, wanted.tls_insecure) : nullptr),
+      messages(wanted),
       threads_opening(wanted.threads),
       threads_running(wanted.threads) {
   sys::random_bytes(&key_seed, sizeof key_seed);

@@ -9,8 +9,8 @@
 #include <string>
 
 #include "tests/load/bench_histogram.h"
+#include "tests/load/bench_messages.h"
 #include "tests/load/bench_options.h"
-#include "tests/load/bench_pattern.h"
 #include "tests/load/common_counter.h"
 #include "tests/load/common_tls.h"
 
@@ -22,7 +22,7 @@ enum class ErrorKind : uint8_t {
   timeout,     // no answer to the handshake in time
   protocol,    // frames that RFC 6455 forbids
   mismatch,    // an echo that differs from what was sent
-  unanswered,  // messages without an echo when the server's Close came
+  unanswered,  // messages without an answer when the server's Close came, or none in the whole run
   closed,      // the server sent a Close of its own accord
   lost,        // FIN or RST without a Close
   no_close,    // our Close was not answered in time
@@ -54,12 +54,12 @@ struct alignas(64) Tally {
 
 // Shared by all threads; outlives them.
 struct Run {
-  // Throws std::runtime_error where --tls-ca is no good.
+  // Throws std::runtime_error where --tls-ca or a file of messages is no good.
   explicit Run(const BenchOptions& wanted);
 
   const BenchOptions& options;
   const std::unique_ptr<TlsClient> tls;  // null without wss://
-  const Pattern pattern;
+  const Messages messages;
   uint64_t key_seed = 0;  // random, so that mask keys are
   std::atomic<uint32_t> threads_opening;
   std::atomic<uint32_t> threads_running;

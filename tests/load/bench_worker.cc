@@ -76,12 +76,25 @@ void BenchWorker::open_all() {
       retries_.pop_back();
       connect(number, sys::monotonic_ns());
     }
-    while (next < share_ && unsettled_ < most_unsettled) {
-      connect(index_ + next++ * options_.threads, sys::monotonic_ns());
-    }
-    reactor_.turn(retries_.empty() && unsettled_ > 0 ? look_ms : 0);
+    const int wait_ms = open_due(next, begin_ns);
+    reactor_.turn(retries_.empty() ? wait_ms : 0);
   }
   shared_.tally.opening_ns = sys::monotonic_ns() - begin_ns;
+}
+
+// Opens what is due; returns how long the next turn may wait.
+int BenchWorker::open_due(uint32_t& next, uint64_t begin_ns) {
+  while (next < share_ && unsettled_ < most_unsettled) {
+    const uint32_t number = index_ + next * options_.threads;
+    const uint64_t due_ms = options_.ramp_ms * number / options_.connections;
+    const uint64_t now_ns = sys::monotonic_ns();
+    const uint64_t passed_ms = ms_of(now_ns - begin_ns);
+    if (due_ms > passed_ms)
+      return static_cast<int>(std::min<uint64_t>(look_ms, due_ms - passed_ms));
+    ++next;
+    connect(number, now_ns);
+  }
+  return unsettled_ > 0 ? look_ms : 0;
 }
 
 void BenchWorker::await_others() {

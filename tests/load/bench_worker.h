@@ -28,6 +28,7 @@ class BenchWorker final : public EventHandler {
 
  private:
   void open_all();
+  int open_due(uint32_t& next, uint64_t begin_ns);
   void await_others();
   void begin_all();
   void drive();

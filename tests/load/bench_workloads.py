@@ -164,8 +164,9 @@ def measure(bin_folder, workload, proxy, upstream, seconds, rate=0, cpus=None):
               "bytes_per_second": result["megabytes_per_second"] * 1e6,
               "errors": result["errors"], "first_error": result["first_error"],
               "memory_kb": proc.memory_kb(pids)}
+    latency = result["latency_us"] or {}  # none where messages are only received
     for name in ("p50", "p99", "p99_9"):
-        record[name + "_us"] = result["latency_us"][name]
+        record[name + "_us"] = latency.get(name, 0.0)
     if proxy.pids() != pids:
         record["errors"] += 1
         record["first_error"] = record["first_error"] or "a process of the proxy ended"

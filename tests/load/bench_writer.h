@@ -4,31 +4,38 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
-#include "tests/load/bench_pattern.h"
+#include "tests/load/bench_messages.h"
 #include "tests/load/common_header.h"
 #include "tests/load/common_output.h"
 
 namespace sluice::load {
 
-// Immutable; one per thread. The pattern outlives it.
+// Immutable; one per thread. The messages outlive it. Every message is one masked frame.
 class MessageWriter {
  public:
-  MessageWriter(const Pattern& pattern, uint64_t payload_bytes, uint64_t key_seed);
+  MessageWriter(const Messages& messages, uint64_t key_seed);
 
-  // Every message is one masked frame of this size.
-  uint64_t frame_bytes() const { return frame_bytes_; }
+  // Where a message's frame begins in the stream, and which message has the byte at a place.
+  uint64_t begin_of(uint64_t number) const;
+  uint64_t number_at(uint64_t position) const;
+  bool at_boundary(uint64_t position) const { return begin_of(number_at(position)) == position; }
 
   // Fills `out` with the stream's bytes from `position` up to `end`, as far as there is room.
   void write(uint64_t connection, uint64_t position, uint64_t end, Output& out) const;
 
  private:
-  const Pattern& pattern_;
-  uint64_t payload_bytes_;
+  struct Frame {
+    uint64_t begin;  // in its cycle
+    size_t header_bytes;
+    uint8_t header[max_frame_header_bytes];  // with a key of zero
+  };
+
+  const Messages& messages_;
   uint64_t key_seed_;
-  uint64_t frame_bytes_;
-  size_t header_bytes_;
-  uint8_t header_[max_frame_header_bytes];  // with a key of zero
+  uint64_t cycle_bytes_ = 0;
+  std::vector<Frame> frames_;  // of one cycle
 };
 
 }  // namespace sluice::load
