@@ -37,9 +37,10 @@ std::string seconds_text(uint64_t milliseconds) {
   return std::to_string(milliseconds / 1000) + fraction;
 }
 
-void append_request(std::string& line, const Opening& opening) {
-  append_field(line, "host", opening.host_for_log());
-  append_field(line, "target", opening.target_for_log());
+void append_request(std::string& line, const Opening& opening,
+                    size_t most_bytes = std::string_view::npos) {
+  append_field(line, "host", opening.host_for_log().substr(0, most_bytes));
+  append_field(line, "target", opening.target_for_log().substr(0, most_bytes));
 }
 
 }  // namespace
@@ -70,12 +71,13 @@ std::string close_line(const Session& session, std::string_view reason) {
 }
 
 std::string refused_line(const Session& session, const Opening& opening, int status,
-                         std::string_view reason) {
+                         size_t most_value_bytes) {
   std::string line = line_begin("refused", session);
-  append_request(line, opening);
+  append_request(line, opening, most_value_bytes);
   append_field(line, "status", static_cast<uint64_t>(status));
   append_field(line, "duration", seconds_text(session.now_ms() - session.opened_ms()));
-  append_field(line, "reason", reason);
+  append_field(line, "reason", opening.reason());
+  if (!opening.detail().empty()) append_field(line, "detail", opening.detail());
   return line;
 }
 

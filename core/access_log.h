@@ -13,8 +13,8 @@ class Opening;
 // headers, conf values) never appear.
 std::string open_line(const Session& session, const Opening& opening);
 std::string close_line(const Session& session, std::string_view reason);
-// `status` is 0 where the client got no answer.
+// `status` is 0 where the client got no answer. Of host and target at most `most_value_bytes` each.
 std::string refused_line(const Session& session, const Opening& opening, int status,
-                         std::string_view reason);
+                         size_t most_value_bytes = std::string_view::npos);
 
 }  // namespace sluice

@@ -29,6 +29,10 @@ std::string_view level_name(LogLevel level) {
   return "error";
 }
 
+uint64_t clock_ms() {
+  return sys::monotonic_ns() / 1'000'000;
+}
+
 bool plain_in_field(char byte) {
   return byte > 0x20 && byte < 0x7f && byte != '"' && byte != '\\' && byte != '=';
 }
@@ -111,6 +115,15 @@ void Log::error(LogLevel level, std::string_view text) noexcept {
   }
 }
 
+void Log::recurring(LogLevel level, std::string_view kind, std::string_view text) noexcept {
+  if (!enabled(level)) return;
+  try {
+    if (notices_.admit(level, kind, text, clock_ms())) error(level, text);
+  } catch (const std::bad_alloc&) {
+    error_sink.lose_line();
+  }
+}
+
 void Log::access(std::string_view text) noexcept {
   if (!access_enabled()) return;
   try {
@@ -124,6 +137,11 @@ void Log::access(std::string_view text) noexcept {
 }
 
 void Log::flush() noexcept {
+  try {
+    if (notices_.pending()) tell_due();
+  } catch (const std::bad_alloc&) {
+    // They stay counted.
+  }
   error_sink.flush();
   access_sink.flush();
   try {
@@ -131,6 +149,19 @@ void Log::flush() noexcept {
   } catch (const std::bad_alloc&) {
     // They are told at the next loss.
   }
+}
+
+void Log::flush_all() noexcept {
+  try {
+    while (const auto line = notices_.take_any(clock_ms())) error(line->level, line->text);
+  } catch (const std::bad_alloc&) {
+    error_sink.lose_line();
+  }
+  flush();
+}
+
+void Log::tell_due() {
+  while (const auto line = notices_.take_due(clock_ms())) error(line->level, line->text);
 }
 
 void Log::tell_losses() {

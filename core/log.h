@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/config.h"
+#include "core/notices.h"
 #include "net/sys_process.h"
 
 namespace sluice {
@@ -51,17 +52,25 @@ class Log {
 
   // "2026-01-31T12:00:00.000Z warn text". For things that go wrong or change; never per message.
   void error(LogLevel level, std::string_view text) noexcept;
+  // The same for what strangers or the network may bring about at any rate: the first lines of a
+  // kind at once, then one a minute with a count (Notices), by a later flush(). `kind` is ours or
+  // the conf's, such as "refused no route"; what strangers said in `text` is escaped and bounded.
+  void recurring(LogLevel level, std::string_view kind, std::string_view text) noexcept;
   // An access line; the time is put in front.
   void access(std::string_view text) noexcept;
   bool access_enabled() const { return access_sink.enabled(); }
   void flush() noexcept;
+  // The last one: tells also what recurring() has counted and not told.
+  void flush_all() noexcept;
 
   LogSink error_sink;
   LogSink access_sink;
 
  private:
   void tell_losses();
+  void tell_due();
 
+  Notices notices_;
   LogLevel level_ = LogLevel::info;
 };
 

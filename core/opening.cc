@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "core/access_log.h"
 #include "core/router.h"
 #include "core/session.h"
+#include "protocol/error_answer.h"
 
 namespace sluice {
 
@@ -19,6 +21,19 @@ constexpr size_t head_read_bytes = most_early_bytes;
 constexpr uint32_t answer_timeout_ms = 5'000;
 
 constexpr const char* overload_reason = "worker_connections reached";
+// Of a client's host and target, in the error log.
+constexpr size_t most_notice_value_bytes = 200;
+
+// What some clients speak where HTTP is spoken, by their first bytes; null where it may be HTTP.
+const char* foreign_protocol(std::string_view first) {
+  constexpr uint8_t tls_handshake_record = 0x16;  // RFC 8446 5.1; no method begins so
+  if (static_cast<uint8_t>(first[0]) == tls_handshake_record) return "TLS on a plain port";
+  constexpr std::string_view proxy_signature("\r\n\r\n\0\r\nQUIT\n", 12);
+  if (first.starts_with("PROXY ") || first.starts_with(proxy_signature)) {
+    return "PROXY protocol on a port without it";
+  }
+  return nullptr;
+}
 
 Http1Parser::Limits request_limits(const ListenConfig& listener) {
   Http1Parser::Limits limits;
@@ -84,7 +99,7 @@ Opening::Step Opening::on_timer() {
     case Stage::securing_client:
       return end_without_tls("client_header_timeout in the TLS handshake");
     case Stage::reading_request:
-      if (!heard_) return Step::abandon;
+      if (!heard_) return abandon_silent();
       return refuse(408, "client_header_timeout");
     case Stage::connecting:
       timed_out_ = true;
@@ -120,8 +135,7 @@ Opening::Step Opening::secure_client() {
       return end_without_tls(client.failure());
     case TlsTransport::Handshake::plain_http:
       client.expose();
-      return refuse(400, "plain HTTP on a TLS port",
-                    "This port speaks TLS: connect with wss:// or https://.");
+      return refuse(400, "plain HTTP on a TLS port");
     case TlsTransport::Handshake::done:
       break;
   }
@@ -134,10 +148,19 @@ Opening::Step Opening::secure_client() {
 // No answer is possible. An alert may be on its way: the end must not overtake it.
 Opening::Step Opening::end_without_tls(const char* reason) {
   reason_ = reason;
-  if (!heard_) return Step::abandon;
+  if (!heard_) return abandon_silent();
   log_refused(0);
   session_.leg(Side::client).expose();
   return Step::linger;
+}
+
+// A connection that never sent a byte gets no answer and no access line: browsers open some ahead
+// of need. A client that waits for us to speak first looks the same.
+Opening::Step Opening::abandon_silent() {
+  session_.services().log.recurring(
+      LogLevel::info, "silent client",
+      "client " + session_.client().text() + " sent nothing within client_header_timeout: closed");
+  return Step::abandon;
 }
 
 Opening::Step Opening::read_request() {
@@ -153,8 +176,12 @@ Opening::Step Opening::read_request() {
       reason_ = heard_ ? "client left before its request was complete" : "";
       return Step::abandon;
     }
-    heard_ = true;
     const std::string_view view(bytes, io.bytes);
+    if (view.empty()) continue;  // a TLS record of none
+    const bool first = !std::exchange(heard_, true);
+    if (const char* foreign = first ? foreign_protocol(view) : nullptr) {
+      return refuse(400, foreign);
+    }
     const Http1Parser::Fed fed = request_parser_.feed_head(view);
     if (fed.outcome == Http1Parser::Outcome::failed) {
       return refuse(request_parser_.status(), request_parser_.reason());
@@ -186,10 +213,11 @@ Opening::Step Opening::choose_upstream() {
   return connect_next();
 }
 
-Opening::Step Opening::refuse(int status, const char* reason, std::string_view explanation) {
+Opening::Step Opening::refuse(int status, const char* reason, std::string detail) {
   reason_ = reason;
+  detail_ = std::move(detail);
   session_.close_leg(Side::upstream, false);
-  out_ = build_error_answer(status, explanation);
+  out_ = build_error_answer(status, reason, session_.id_text());
   // RFC 9110 9.3.2: the same head, but never a body.
   if (request_parser_.head().method == "HEAD") out_.resize(out_.find("\r\n\r\n") + 4);
   out_sent_ = 0;
@@ -238,7 +266,11 @@ void Opening::log_unanswered(const char* reason) noexcept {
 void Opening::log_refused(int status) {
   logged_ = true;
   Log& log = session_.services().log;
-  if (log.access_enabled()) log.access(refused_line(session_, *this, status, reason_));
+  if (log.access_enabled()) return log.access(refused_line(session_, *this, status));
+  // Without an access log the error log is where an operator looks.
+  if (!log.enabled(LogLevel::info)) return;
+  log.recurring(LogLevel::info, std::string("refused ") + reason_,
+                refused_line(session_, *this, status, most_notice_value_bytes));
 }
 
 }  // namespace sluice

@@ -47,13 +47,15 @@ class Opening {
   // Arms the deadline for the request and for the TLS handshake before it. With `overloaded` the
   // client is only told so (503).
   Step begin(bool overloaded);
-  // An error answer; `explanation` is for the client, `reason` (static text) for the log.
-  Step refuse(int status, const char* reason, std::string_view explanation = {});
+  // An error answer. `reason` (static text) is the log's and decides what the client is told
+  // (error_answer.h); `detail` is for the log alone: the value seen, the directive that it is over.
+  Step refuse(int status, const char* reason, std::string detail = {});
   Step on_ready(Side side, Readiness ready);
   Step on_run();
   Step on_timer();
 
   const char* reason() const { return reason_; }
+  const std::string& detail() const { return detail_; }
   // The access line of a handshake that ends without an answer; the client must have said
   // something.
   void log_unanswered(const char* reason) noexcept;
@@ -80,6 +82,7 @@ class Opening {
 
   Step secure_client();
   Step end_without_tls(const char* reason);
+  Step abandon_silent();
   Step read_request();
   Step choose_upstream();
   Step connect_next();
@@ -115,6 +118,7 @@ class Opening {
   PeerWalk walk_;
   std::string client_subject_;          // of its verified certificate
   const char* reason_ = "";             // static text
+  std::string detail_;                  // of the reason, for the log
   const char* peer_failure_ = nullptr;  // why TLS with the latest peer failed; static text
   uint64_t progress_ms_ = 0;            // relaying a refusal: when bytes last moved
   int interim_answers_ = 0;

@@ -307,7 +307,8 @@ void Opening::log_upstream(LogLevel level, std::string_view what) {
   std::string line = "upstream " + session_.config().upstreams[route.upstream].name + ": peer " +
                      session_.peer()->name + ": ";
   line += what;
-  log.error(level, line);
+  const std::string with_id = line + ", request " + session_.id_text();
+  log.recurring(level, line, with_id);
 }
 
 }  // namespace sluice

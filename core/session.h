@@ -71,7 +71,8 @@ class Session {
   uint64_t now_ms() const;
 
   // --- for the access log ------------------------------------------------------------------------
-  // The id in logs: "0-tjx4k2-17" (Services::id_prefix and a number of its own).
+  // The id in logs and toward the client: "0-tjx4k2-17" (Services::id_prefix and a number of its
+  // own).
   std::string id_text() const { return services_.id_prefix + std::to_string(id_); }
   const Direction& direction(Side source) const { return directions_[index_of(source)]; }
   const char* subprotocol() const { return subprotocol_ ? subprotocol_.get() : ""; }

@@ -7,10 +7,11 @@
 #include <array>
 #include <new>
 
+#include "core/access_log.h"
 #include "core/descriptors.h"
 #include "net/sys.h"
+#include "protocol/error_answer.h"
 #include "protocol/frame_codec.h"
-#include "protocol/handshake.h"
 
 namespace sluice {
 
@@ -22,6 +23,7 @@ constexpr uint64_t leave_ms = 700;
 constexpr uint64_t stall_look_ms = 250;
 // Room on the list of stalled sessions from the start, so that relaying does not allocate.
 constexpr size_t expected_stalls = 1024;
+constexpr const char* out_of_memory = "out of memory";
 
 std::vector<Upstream> make_upstreams(const Config& config) {
   std::vector<Upstream> upstreams;
@@ -52,7 +54,8 @@ void Worker::with_session(Handle handle, Call call) {
   try {
     call(*session);
   } catch (const std::bad_alloc&) {
-    session->close("out of memory", true);
+    log_.recurring(LogLevel::error, out_of_memory, "a session was closed: out of memory");
+    session->close(out_of_memory, true);
   }
 }
 
@@ -185,19 +188,20 @@ int Worker::run() {
   reactor_.run();
   sessions_.for_each([](Handle, Session& session) { session.end_now("shutting down"); });
   sessions_.sweep();
-  log_.flush();
+  log_.flush_all();
   return 0;
 }
 
 void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
   const size_t live = sessions_.live();
   if (live >= worker_connections_ + overload_answers) {
-    return turn_away(fd, services_.config->listeners[listener]);
+    return turn_away(fd, client, services_.config->listeners[listener]);
   }
   Handle handle;
   try {
     handle = sessions_.create(services_, client, listener);
   } catch (const std::bad_alloc&) {
+    log_.recurring(LogLevel::error, out_of_memory, "a client was turned away: out of memory");
     sys::close(fd);
     return;
   }
@@ -205,15 +209,23 @@ void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
   with_session(handle, [&](Session& session) { session.start(handle, fd, overloaded); });
 }
 
-void Worker::turn_away(int fd, const ListenConfig& listener) {
-  static const std::string answer = build_error_answer(503);
-  if (listener.tls == nullptr) {
+void Worker::turn_away(int fd, const Address& client, const ListenConfig& listener) {
+  constexpr const char* reason = "worker_connections reached";
+  attempt([&] {
+    const std::string id = services_.id_prefix + std::to_string(services_.next_session++);
+    std::string line = "turned away";
+    append_field(line, "id", id);
+    append_field(line, "client", ClientAddress(client).text());
+    append_field(line, "reason", reason);
+    log_.recurring(LogLevel::info, "turned away", line);
+    if (listener.tls != nullptr) return;
+    const std::string answer = build_error_answer(503, reason, id);
     // With its request unread, the client would get a RST, which may destroy the answer.
     static std::array<char, 4096> dropped;
     for (int i = 0; i < 4 && sys::recv(fd, dropped.data(), dropped.size()) > 0; ++i) continue;
     sys::send(fd, answer.data(), answer.size());
     sys::shutdown_write(fd);
-  }
+  });
   sys::close(fd);
 }
 

@@ -57,7 +57,7 @@ class Worker final : public EventHandler, public AcceptSink {
 
   Status open(const WorkerSetup& setup);
   Status bound_sessions(const WorkerSetup& setup);
-  static void turn_away(int fd, const ListenConfig& listener);
+  void turn_away(int fd, const Address& client, const ListenConfig& listener);
   void take_logs(const LogHandover& logs);
   void on_signal(int signal);
   void leave_fast();

@@ -1,5 +1,5 @@
-// The handshake's server role: what a client must ask, and our own answers to it. Building and
-// checking toward the upstream is handshake_upstream.cc.
+// The handshake's server role: what a client must ask. Building and checking toward the upstream
+// is handshake_upstream.cc, our own answers are error_answer.cc.
 #include "protocol/handshake.h"
 
 #include <openssl/evp.h>
@@ -86,53 +86,6 @@ std::optional<Refusal> check_upgrade_request(const Head& head, UpgradeRequest& r
     if (deflate_offer_valid(extension)) request.deflate_offers.push_back(extension);
   }
   return std::nullopt;
-}
-
-std::string build_error_answer(int status, std::string_view explanation) {
-  const std::string line = std::to_string(status) + " " + std::string(status_text(status));
-  std::string body = line + "\n";
-  if (!explanation.empty()) body.append(explanation).append("\n");
-  std::string answer = "HTTP/1.1 " + line + "\r\n";
-  if (status == 405) answer += "Allow: GET\r\n";
-  if (status == 426) answer += "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
-  if (status == 503) answer += "Retry-After: 1\r\n";
-  answer += status == 426 ? "Connection: Upgrade, close\r\n" : "Connection: close\r\n";
-  answer += "Content-Type: text/plain\r\nContent-Length: " + std::to_string(body.size()) +
-            "\r\n\r\n" + body;
-  return answer;
-}
-
-std::string_view status_text(int status) {
-  switch (status) {
-    case 400:
-      return "Bad Request";
-    case 403:
-      return "Forbidden";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 408:
-      return "Request Timeout";
-    case 414:
-      return "URI Too Long";
-    case 426:
-      return "Upgrade Required";
-    case 431:
-      return "Request Header Fields Too Large";
-    case 501:
-      return "Not Implemented";
-    case 502:
-      return "Bad Gateway";
-    case 503:
-      return "Service Unavailable";
-    case 504:
-      return "Gateway Timeout";
-    case 505:
-      return "HTTP Version Not Supported";
-    default:
-      return "Error";
-  }
 }
 
 std::string accept_for_key(std::string_view key) {

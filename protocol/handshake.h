@@ -1,5 +1,6 @@
 // The WebSocket opening handshake, both roles (RFC 6455 section 4): what a client's request must
-// hold, the request that goes upstream, what the upstream's answer must hold, and our own answers.
+// hold, the request that goes upstream, what the upstream's answer must hold, and the 101. What a
+// refused client is told is error_answer.h's.
 // Pure functions from heads to verdicts and bytes.
 #pragma once
 
@@ -76,12 +77,6 @@ const char* check_upgrade_answer(const Head& head, std::string_view key,
 // The 101 for the client: end-to-end fields of the upstream's answer, Accept computed by us.
 std::string build_client_answer(const Head& head, std::string_view key,
                                 const UpgradeAnswer& answer);
-
-// An answer of our own, with a short text body, Connection: close and what the status demands:
-// 405 Allow, 426 Upgrade, Connection and Sec-WebSocket-Version, 503 Retry-After. `explanation` goes
-// into the body, behind the status.
-std::string build_error_answer(int status, std::string_view explanation = {});
-std::string_view status_text(int status);
 
 // The head of an upstream's refusal as the client gets it: its status, reason and end-to-end
 // fields, Connection: close, and framing of our own: Content-Length where it is known, else

@@ -9,6 +9,7 @@
 
 #include "core/router.h"
 #include "net/check.h"
+#include "protocol/error_answer.h"
 #include "protocol/handshake.h"
 #include "tests/fuzz/head_oracle.h"
 #include "tests/fuzz/input.h"
@@ -28,7 +29,7 @@ Http1Parser::Limits limits_of(uint8_t choice) {
 void check_error_answer(int status) {
   static constexpr int known[] = {400, 405, 414, 426, 431, 501, 505};
   SLUICE_CHECK(std::find(std::begin(known), std::end(known), status) != std::end(known));
-  const std::string answer = build_error_answer(status);
+  const std::string answer = build_error_answer(status, "malformed field", "0-1");
   Http1Parser parser(Http1Parser::Role::response, Http1Parser::Limits());
   const HeadReading reading = read_head(parser, answer, 0);
   SLUICE_CHECK(reading.outcome == Outcome::complete && parser.head().status == status);

@@ -117,26 +117,6 @@ TEST_CASE("rows of the handshake table that a head decides") {
   CHECK(status_of(good_line, good_fields + "Sec-WebSocket-Protocol: a b\r\n") == 400);
 }
 
-TEST_CASE("our answers carry what their status demands") {
-  CHECK(build_error_answer(405).find("\r\nAllow: GET\r\n") != std::string::npos);
-  const std::string upgrade = build_error_answer(426);
-  CHECK(upgrade.find("\r\nUpgrade: websocket\r\n") != std::string::npos);
-  CHECK(upgrade.find("\r\nSec-WebSocket-Version: 13\r\n") != std::string::npos);
-  CHECK(upgrade.find("\r\nConnection: Upgrade, close\r\n") != std::string::npos);
-  CHECK(build_error_answer(503).find("\r\nRetry-After: ") != std::string::npos);
-  for (const int status : {400, 403, 404, 405, 408, 414, 426, 431, 501, 502, 503, 504, 505}) {
-    CAPTURE(status);
-    CHECK(status_text(status) != "Error");
-    Http1Parser parser(Http1Parser::Role::response, {});
-    const std::string answer = build_error_answer(status);
-    const auto fed = parser.feed_head(answer);
-    REQUIRE(fed.outcome == Http1Parser::Outcome::complete);
-    CHECK(parser.head().status == status);
-    CHECK(has_list_token(parser.head(), "Connection", "close"));
-    CHECK(parser.content_length() == answer.size() - fed.consumed);
-  }
-}
-
 TEST_CASE("what travels upstream and what does not") {
   Request r(request_with(
       good_line, replaced(good_fields, "keep-alive", "keep-alive, X-Hop") +

@@ -1,0 +1,141 @@
+// One table from a reason to advice, and one from a status to its words where the reason says no
+// more.
+#include "protocol/error_answer.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace sluice {
+
+namespace {
+
+struct Advice {
+  std::string_view reason;
+  std::string_view text;
+};
+
+constexpr Advice by_reason[] = {
+    {"plain HTTP on a TLS port", "This port speaks TLS: connect with wss:// or https://."},
+    {"TLS on a plain port",
+     "This port does not speak TLS: connect with ws:// or http://, or to its TLS port."},
+    {"PROXY protocol on a port without it",
+     "This port takes no PROXY protocol header: the balancer in front must not send one."},
+    {"Host missing or doubled",
+     "The request names no host, or more than one: send exactly one Host field."},
+    {"malformed Host", "The Host field is no host with an optional port: send NAME or NAME:PORT."},
+    {"no upgrade to websocket asked for",
+     "This is a WebSocket address: connect with ws:// or wss://.\n"
+     "(A WebSocket client sees this where a proxy on the way removes the Upgrade field.)"},
+    {"Sec-WebSocket-Version is not 13",
+     "Version 13 of the WebSocket protocol is spoken here: send Sec-WebSocket-Version: 13."},
+    {"upgrade in HTTP/1.0",
+     "A WebSocket handshake needs HTTP/1.1: a proxy on the way may have lowered the version."},
+    {"Connection without upgrade",
+     "The Connection field must say Upgrade: a proxy on the way may have removed it."},
+    {"upgrade request with a body",
+     "A WebSocket handshake has no body: leave out Content-Length and Transfer-Encoding."},
+    {"malformed or doubled Sec-WebSocket-Key",
+     "Sec-WebSocket-Key must stand once, with 16 random bytes in base64 (24 characters): a "
+     "WebSocket library sends it so."},
+    {"malformed Sec-WebSocket-Protocol",
+     "Sec-WebSocket-Protocol must be a list of names, joined by commas."},
+    {"worker_connections reached",
+     "This server serves as many sessions as it may: try again in a while."},
+};
+
+std::string advice_for(int status, std::string_view reason) {
+  const auto* row = std::find_if(std::begin(by_reason), std::end(by_reason),
+                                 [&](const Advice& each) { return each.reason == reason; });
+  if (row != std::end(by_reason)) return std::string(row->text);
+  switch (status) {
+    case 403:
+      return "This client, or the page that it runs on, may not connect here.";
+    case 404:
+      return "Nothing is served at this host and path: check the address.";
+    case 405:
+      return "A WebSocket handshake is a GET request.";
+    case 408:
+      return "The request did not arrive whole within the time that it has: try again.";
+    case 414:
+      return "The address asked for is longer than this server takes: shorten its path or query.";
+    case 426:
+      return "This is a WebSocket address: connect with ws:// or wss://.";
+    case 429:
+      return "Too many requests: wait, then try again.";
+    case 431:
+      return "The request's header fields are more, or larger, than this server takes: cookies "
+             "often are why, and deleting them helps.";
+    case 500:
+      return "Something went wrong in this server: give its operator the request id.";
+    case 501:
+      return "This method is not served here: a WebSocket handshake is a GET request.";
+    case 502:
+      return "The server behind this address could not be reached, or gave no usable answer: try "
+             "again later, or give the operator the request id.";
+    case 503:
+      return "This server cannot take another session now: try again in a while.";
+    case 504:
+      return "The server behind this address did not answer in time: try again later, or give the "
+             "operator the request id.";
+    case 505:
+      return "HTTP/1.1 is spoken here, and no other version.";
+    default:
+      return "The request is malformed: " + std::string(reason) + ".";
+  }
+}
+
+}  // namespace
+
+std::string build_error_answer(int status, std::string_view reason, std::string_view request_id) {
+  const std::string line = std::to_string(status) + " " + std::string(status_text(status));
+  std::string body = line + "\n" + advice_for(status, reason) + "\nRequest id: ";
+  body.append(request_id).append("\n");
+  std::string answer = "HTTP/1.1 " + line + "\r\n";
+  if (status == 405) answer += "Allow: GET\r\n";
+  if (status == 426) answer += "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+  if (status == 503) answer += "Retry-After: 1\r\n";
+  answer += status == 426 ? "Connection: Upgrade, close\r\n" : "Connection: close\r\n";
+  answer.append("X-Request-Id: ").append(request_id);
+  answer += "\r\nCache-Control: no-store\r\nContent-Type: text/plain\r\nContent-Length: " +
+            std::to_string(body.size()) + "\r\n\r\n" + body;
+  return answer;
+}
+
+std::string_view status_text(int status) {
+  switch (status) {
+    case 400:
+      return "Bad Request";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
+    case 414:
+      return "URI Too Long";
+    case 426:
+      return "Upgrade Required";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
+    case 502:
+      return "Bad Gateway";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    case 505:
+      return "HTTP Version Not Supported";
+    default:
+      return "Error";
+  }
+}
+
+}  // namespace sluice

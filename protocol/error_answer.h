@@ -1,0 +1,19 @@
+// Error answers: what a client is told that gets no session. Its reason becomes advice in plain
+// words, from one table; what is behind this server is never told.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace sluice {
+
+// An answer of our own with a short text body: the status, what was wrong and what to do, and the
+// request id, which stands in the logs and in the field X-Request-Id as well. Connection: close,
+// Cache-Control: no-store, and what the status demands: 405 Allow, 426 Upgrade, Connection and
+// Sec-WebSocket-Version, 503 Retry-After. `reason` is the log's; of one that the table does not
+// have, a client's fault is named as it stands, a fault of the server's side is not named at all.
+// `request_id` holds nothing that a field's value may not.
+std::string build_error_answer(int status, std::string_view reason, std::string_view request_id);
+std::string_view status_text(int status);
+
+}  // namespace sluice
