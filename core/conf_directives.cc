@@ -64,6 +64,15 @@ constexpr Directive table[] = {
      .default_value = "256k",
      .help = "Buffer of one direction while bytes are in it, 16k to 16m, a power of two. Idle "
              "sessions have none."},
+    {.name = "buffer_memory",
+     .sections = top,
+     .arguments = "SIZE|auto",
+     .set = setters::buffer_memory,
+     .default_value = "auto",
+     .help = "What one worker may hold for bytes on their way: rings, pipes and TLS records that "
+             "slow readers leave behind; 1m to 1024g. Auto is an eighth of the machine's memory, "
+             "shared out among the workers, at most 512m each. Once three quarters are held, "
+             "sessions whose reader took nothing for longest (a second at least) are ended."},
     {.name = "splice",
      .sections = top,
      .arguments = "on|off",

@@ -9,6 +9,7 @@
 #include "core/conf_directives.h"
 #include "core/conf_resolve_tls.h"
 #include "core/conf_suggest.h"
+#include "core/conf_values.h"
 #include "core/router.h"
 #include "protocol/http1.h"
 
@@ -64,6 +65,7 @@ class Resolver {
       if (section.kind == Section::route && !section.label.empty()) add_route(section);
     }
     warn_of_unused();
+    check_buffer_memory();
   }
 
  private:
@@ -76,6 +78,7 @@ class Resolver {
   void inherit(const Settings& own, const Settings* upstream, RouteConfig& route) const;
   void warn_where_hidden(const SectionDraft& section, const RouteConfig& route);
   void warn_of_unused();
+  void check_buffer_memory();
 
   struct Named {
     uint32_t index;
@@ -246,6 +249,16 @@ void Resolver::warn_of_unused() {
                                   described(section) + " is used by no route"}
                             .text());
   }
+}
+
+// One that keeps up needs a whole ring beside those that do not.
+void Resolver::check_buffer_memory() {
+  const uint64_t bytes = draft_.config.buffer_memory_bytes;
+  const uint64_t least = uint64_t{least_rings_in_buffer_memory} * draft_.config.ring_bytes;
+  if (bytes == 0 || bytes >= least) return;
+  errors_.add(draft_.sections.front().given.at(find_directive("buffer_memory")),
+              "buffer_memory: " + size_text(bytes) + " has no room for four rings of ring_size " +
+                  size_text(draft_.config.ring_bytes) + "; at least " + size_text(least));
 }
 
 }  // namespace

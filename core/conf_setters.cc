@@ -134,6 +134,12 @@ void ring_size(const SetterCall& call) {
   call.draft.config.ring_bytes = static_cast<uint32_t>(bytes);
 }
 
+void buffer_memory(const SetterCall& call) {
+  const bool automatic = call.word(1).text == "auto";
+  call.draft.config.buffer_memory_bytes =
+      automatic ? 0 : size_bytes(call.word(1), 1 << 20, uint64_t{1} << 40);
+}
+
 void worker_connections(const SetterCall& call) {
   call.draft.config.worker_connections = number(call.word(1), 1, 1'000'000);
 }

@@ -15,6 +15,7 @@ void access_log(const SetterCall& call);
 void log_query(const SetterCall& call);
 void pid_file(const SetterCall& call);
 void ring_size(const SetterCall& call);
+void buffer_memory(const SetterCall& call);
 void splice(const SetterCall& call);
 void worker_connections(const SetterCall& call);
 void include(const SetterCall& call);

@@ -80,6 +80,9 @@ struct RouteConfig {
   bool validate_utf8 = false;
 };
 
+// buffer_memory is at least so many times ring_size.
+inline constexpr uint32_t least_rings_in_buffer_memory = 4;
+
 struct Config {
   std::string file;      // the conf's path, for messages
   uint32_t workers = 0;  // 0: auto, one a core
@@ -91,6 +94,7 @@ struct Config {
   uint32_t ring_bytes = 256 * 1024;
   bool splice = true;
   uint32_t worker_connections = 0;                   // 0: as many as descriptors permit
+  uint64_t buffer_memory_bytes = 0;  // a worker; 0: auto
   uint32_t tls_ticket_lifetime_ms = 12 * 3'600'000;  // 0: no tickets
   std::vector<ListenConfig> listeners;
   std::vector<UpstreamConfig> upstreams;

@@ -193,6 +193,7 @@ void Master::become_worker(uint32_t number, int control) {
   setup.control = control;
   setup.logs = logs_;
   setup.worker_connections = config_->worker_connections;
+  setup.buffer_memory_bytes = buffer_memory();
   for (const std::vector<int>& fds : listeners_) {
     setup.listeners.push_back(fds.size() == 1 ? fds[0] : fds[number]);
     for (const int fd : fds) {
@@ -208,6 +209,14 @@ void Master::become_worker(uint32_t number, int control) {
     status = worker.run();
   }
   sys::exit_now(status);
+}
+
+// A worker's buffer_memory: the conf's, else an eighth of the machine's memory, shared out.
+size_t Master::buffer_memory() const {
+  if (config_->buffer_memory_bytes != 0) return config_->buffer_memory_bytes;
+  const size_t share = sys::memory_bytes() / 8 / workers_.size();
+  const size_t least = size_t{least_rings_in_buffer_memory} * config_->ring_bytes;
+  return std::max(std::min(share, BufferPool::default_most_bytes), least);
 }
 
 void Master::reap_workers() {

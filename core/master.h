@@ -39,6 +39,7 @@ class Master {
   bool bind_address(const Address& address, std::vector<int>& fds);
   void start_worker(uint32_t number);
   [[noreturn]] void become_worker(uint32_t number, int control);
+  size_t buffer_memory() const;
   void start_due_workers();
   void reap_workers();
   void on_worker_death(uint32_t number, int status);

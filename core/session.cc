@@ -1,6 +1,7 @@
 // Session: opening, relaying and the end. How peers take leave of each other is session_closing.cc.
 #include "core/session.h"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -15,7 +16,9 @@ namespace sluice {
 namespace {
 
 constexpr uint32_t shrink_after_ms = 1'000;  // stalled for so long: a smaller ring will do
-constexpr uint64_t busy_bytes = 64 * 1024;   // in one turn: a session is busy
+// What the kernel may then hold of its source's bytes (it doubles it, and counts its own records).
+constexpr int stalled_receive_bytes = 128 * 1024;
+constexpr uint64_t busy_bytes = 64 * 1024;  // in one turn: a session is busy
 // Busy ones take shorter turns until so long after a light one was served.
 constexpr uint64_t light_for_ms = 10;
 // How long a client may take to read a refusal and end its side (lingering close).
@@ -352,18 +355,35 @@ bool Session::check_stalls() {
 void Session::check_stall(Side source) {
   Direction& direction = directions_[index_of(source)];
   if (!direction.stalled()) return;
-  const uint32_t stalled_ms = static_cast<uint32_t>(now_ms()) - direction.stalled_since_ms();
-  if (stalled_ms >= route_->send_timeout_ms) {
-    const Side slow = other(source);
-    record_end(slow == Side::client ? ClosedBy::client : ClosedBy::upstream,
-               static_cast<uint16_t>(CloseCode::abnormal), "send_timeout");
-    close_leg(slow, true);
-    on_left(slow, true);
-    if (state_ == State::closing) settle_closing();
-    if (state_ != State::closed) enqueue();  // no edge would send the other peer's Close
-  } else if (stalled_ms >= shrink_after_ms) {
-    direction.shrink(services_.transits);
-  }
+  const uint32_t stalled_ms = stalled_for_ms(source);
+  if (stalled_ms >= route_->send_timeout_ms) return abort_slow(other(source), "send_timeout");
+  if (stalled_ms < shrink_after_ms) return;
+  direction.shrink(services_.transits);
+  // Else the kernel would go on taking megabytes for a target that takes nothing.
+  sys::set_receive_buffer(leg(source).fd(), stalled_receive_bytes);
+}
+
+uint32_t Session::stalled_for_ms(Side source) const {
+  const Direction& direction = directions_[index_of(source)];
+  return direction.stalled() ? static_cast<uint32_t>(now_ms()) - direction.stalled_since_ms() : 0;
+}
+
+uint32_t Session::stalled_for_ms() const {
+  return std::max(stalled_for_ms(Side::client), stalled_for_ms(Side::upstream));
+}
+
+void Session::end_slow(const char* reason) {
+  const bool client_sends = stalled_for_ms(Side::client) > stalled_for_ms(Side::upstream);
+  abort_slow(client_sends ? Side::upstream : Side::client, reason);
+}
+
+void Session::abort_slow(Side slow, const char* reason) {
+  record_end(slow == Side::client ? ClosedBy::client : ClosedBy::upstream,
+             static_cast<uint16_t>(CloseCode::abnormal), reason);
+  close_leg(slow, true);
+  on_left(slow, true);
+  if (state_ == State::closing) settle_closing();
+  if (state_ != State::closed) enqueue();  // no edge would send the other peer's Close
 }
 
 }  // namespace sluice

@@ -45,6 +45,10 @@ class Session {
   // The worker's regular look at a session on the stall list: smaller rings after a second, abort
   // of the slow reader after send_timeout. Returns whether it stays on the list.
   bool check_stalls();
+  // How long the slower of its two targets has taken nothing; 0 where none is stalled.
+  uint32_t stalled_for_ms() const;
+  // Aborts the leg that takes nothing, for that reason (static text); the other one is told.
+  void end_slow(const char* reason);
   // The worker's last moment: legs that got everything end in order, others are aborted.
   void end_now(const char* reason);
   // The one fault path: unwatches and closes both descriptors, gives back what was borrowed, logs
@@ -97,6 +101,8 @@ class Session {
   Direction& toward(Side target) { return directions_[index_of(other(target))]; }
   void enqueue();
   void check_stall(Side source);
+  uint32_t stalled_for_ms(Side source) const;
+  void abort_slow(Side slow, const char* reason);
 
   // session_closing.cc
   void record_end(ClosedBy who, uint16_t code, const char* reason);

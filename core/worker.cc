@@ -21,6 +21,8 @@ namespace {
 // within a second).
 constexpr uint64_t leave_ms = 700;
 constexpr uint64_t stall_look_ms = 250;
+// Whoever took something in that time is not ended for want of buffer_memory.
+constexpr uint32_t least_stall_to_end_ms = 1'000;
 // Room on the list of stalled sessions from the start, so that relaying does not allocate.
 constexpr size_t expected_stalls = 1024;
 constexpr const char* out_of_memory = "out of memory";
@@ -124,7 +126,7 @@ class Worker::Channels final : public EventHandler {
 };
 
 Worker::Worker(const WorkerSetup& setup)
-    : buffers_(setup.config->ring_bytes),
+    : buffers_(setup.config->ring_bytes, setup.buffer_memory_bytes),
       transits_(buffers_),
       upstreams_(make_upstreams(*setup.config)),
       services_{reactor_,   reactor_.attach(*this), sessions_,        transits_, log_,
@@ -306,6 +308,36 @@ void Worker::look_at_stalls() {
     if (keep) stalled[kept++] = handle;
   }
   stalled.resize(kept);
+  attempt([this] { relieve_memory(); });
+}
+
+// Who has taken nothing for longest goes first, until a quarter of buffer_memory is free for those
+// that keep up. Nobody who took anything lately is touched.
+void Worker::relieve_memory() {
+  buffers_.set_elsewhere(tls_held_bytes());
+  if (!buffers_.crowded()) return;
+  struct Stalled {
+    uint32_t for_ms;
+    Handle handle;
+  };
+  std::vector<Stalled> longest;
+  for (const Handle handle : services_.stalled) {
+    const Session* session = sessions_.get(handle);
+    const uint32_t for_ms = session == nullptr ? 0 : session->stalled_for_ms();
+    if (for_ms >= least_stall_to_end_ms) longest.push_back({for_ms, handle});
+  }
+  std::sort(longest.begin(), longest.end(),
+            [](const Stalled& a, const Stalled& b) { return a.for_ms > b.for_ms; });
+  size_t ended = 0;
+  for (; ended < longest.size() && buffers_.crowded(); ++ended) {
+    with_session(longest[ended].handle,
+                 [](Session& session) { session.end_slow("buffer_memory"); });
+    buffers_.set_elsewhere(tls_held_bytes());
+  }
+  if (ended == 0) return;
+  log_.error(LogLevel::warn, "buffer_memory " + std::to_string(buffers_.most_bytes()) +
+                                 " bytes: ended " + std::to_string(ended) +
+                                 " sessions whose reader took nothing for longest");
 }
 
 void Worker::note_pause() {

@@ -26,6 +26,7 @@ struct WorkerSetup {
   int control = -1;            // the channel to the master
   LogHandover logs;
   uint32_t worker_connections = 0;  // wanted; 0: as many as descriptors permit
+  size_t buffer_memory_bytes = BufferPool::default_most_bytes;
 };
 
 class Worker final : public EventHandler, public AcceptSink {
@@ -63,6 +64,7 @@ class Worker final : public EventHandler, public AcceptSink {
   void leave_fast();
   void leave_when_empty();
   void look_at_stalls();
+  void relieve_memory();
   void note_pause();
   void report_buffers();
 

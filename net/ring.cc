@@ -30,7 +30,7 @@ void deallocate(uint8_t* data, uint32_t bytes) {
 
 }  // namespace
 
-BufferPool::BufferPool(uint32_t full_bytes) {
+BufferPool::BufferPool(uint32_t full_bytes, size_t most_bytes) : most_bytes_(most_bytes) {
   SLUICE_CHECK(std::has_single_bit(full_bytes) && full_bytes >= small_bytes);
   shelves_[0].bytes = block_bytes;
   shelves_[1].bytes = tiny_bytes;
@@ -47,7 +47,7 @@ BufferPool::~BufferPool() {
 Buffer BufferPool::borrow(BufferClass wanted) {
   auto index = static_cast<size_t>(wanted);
   while (index > static_cast<size_t>(BufferClass::tiny) &&
-         (shelves_[index].lent + 1) * shelves_[index].bytes > class_budget_bytes) {
+         held_bytes() + shelves_[index].bytes > most_bytes_) {
     --index;
   }
   Shelf& shelf = shelves_[index];
@@ -95,6 +95,10 @@ size_t BufferPool::lent_bytes() const {
   size_t sum = 0;
   for (const Shelf& shelf : shelves_) sum += shelf.lent * shelf.bytes;
   return sum;
+}
+
+size_t BufferPool::held_bytes() const {
+  return lent_bytes() + pipes_.lent() * PipePool::pipe_bytes + elsewhere_bytes_;
 }
 
 // With ring_size 16k the full class is the small one, too: the larger index is looked at first, so

@@ -30,19 +30,20 @@ class BufferPool {
   static constexpr uint32_t block_bytes = 256;
   static constexpr uint32_t tiny_bytes = 4 * 1024;
   static constexpr uint32_t small_bytes = 16 * 1024;
-  // What may be lent in full and in small rings before a smaller class serves: 256 MiB of each.
-  // With tiny ones for everybody else the sum is bounded by worker_connections and nobody waits.
-  static constexpr size_t class_budget_bytes = size_t{256} << 20;
+  static constexpr size_t default_most_bytes = size_t{512} << 20;
   // Free buffers that are kept; what is given back beyond that returns to the system.
   static constexpr size_t kept_bytes = size_t{4} << 20;
 
-  // `full_bytes` is a power of two, at least small_bytes.
-  explicit BufferPool(uint32_t full_bytes);
+  // `full_bytes` is a power of two, at least small_bytes. `most_bytes` (buffer_memory) bounds what is
+  // held together: rings, blocks, pipes and set_elsewhere().
+  explicit BufferPool(uint32_t full_bytes, size_t most_bytes = default_most_bytes);
   BufferPool(const BufferPool&) = delete;
   BufferPool& operator=(const BufferPool&) = delete;
   ~BufferPool();
 
-  // A ring of that class, or of a smaller one when its budget is spent. Throws std::bad_alloc.
+  // A ring of that class, or of the largest one that still fits into most_bytes. A tiny ring or a
+  // block is lent even beyond, so that nobody waits for memory; the owner of the sessions is to
+  // see crowded() and to end those that hold the most for nothing. Throws std::bad_alloc.
   Buffer borrow(BufferClass wanted);
   void give_back(Buffer buffer);
   // The smallest class that holds `bytes`; bytes is at most the full size.
@@ -53,6 +54,12 @@ class BufferPool {
   size_t lent_blocks() const { return shelves_[0].lent; }
   size_t lent_bytes() const;
   uint32_t full_bytes() const { return shelves_[3].bytes; }
+  // What others hold for bytes on their way (TLS ciphertext), as their owner last counted it.
+  void set_elsewhere(size_t bytes) { elsewhere_bytes_ = bytes; }
+  size_t held_bytes() const;
+  size_t most_bytes() const { return most_bytes_; }
+  // More than three quarters of most_bytes are held: the last one is for those that keep up.
+  bool crowded() const { return held_bytes() > most_bytes_ - most_bytes_ / 4; }
 
   // What bytes pass through that are not looked at.
   PipePool& pipes() { return pipes_; }
@@ -67,6 +74,8 @@ class BufferPool {
   Shelf& shelf_of(uint32_t bytes);
 
   std::array<Shelf, 4> shelves_;
+  size_t most_bytes_;
+  size_t elsewhere_bytes_ = 0;
   PipePool pipes_;
 };
 

@@ -127,6 +127,9 @@ int set_no_delay(int fd) {
 int set_unsent_low_water(int fd, int bytes) {
   return set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, bytes);
 }
+int set_receive_buffer(int fd, int bytes) {
+  return set_option(fd, SOL_SOCKET, SO_RCVBUF, bytes);
+}
 int set_keep_alive(int fd) {
   return set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 }

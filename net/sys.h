@@ -53,6 +53,8 @@ int set_no_delay(int fd);
 // The socket reports room once less than that much waits unsent in it (TCP, where the system knows
 // it).
 int set_unsent_low_water(int fd, int bytes);
+// Bounds what the kernel receives ahead on that socket; it does not grow it by itself any more.
+int set_receive_buffer(int fd, int bytes);
 int set_keep_alive(int fd);
 int set_reuse_address(int fd);
 int set_reuse_port(int fd);

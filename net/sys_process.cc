@@ -143,6 +143,13 @@ uint32_t processor_count() {
   return count > 0 ? static_cast<uint32_t>(count) : 1;
 }
 
+uint64_t memory_bytes() {
+  const long pages = ::sysconf(_SC_PHYS_PAGES);
+  const long page_bytes = ::sysconf(_SC_PAGESIZE);
+  if (pages <= 0 || page_bytes <= 0) return 0;
+  return static_cast<uint64_t>(pages) * static_cast<uint64_t>(page_bytes);
+}
+
 bool is_root() {
   return ::geteuid() == 0;
 }

@@ -48,6 +48,7 @@ uint64_t raise_descriptor_limit();
 // How many descriptors this process has open.
 uint64_t held_descriptors();
 uint32_t processor_count();
+uint64_t memory_bytes();  // the machine's
 bool is_root();
 // Becomes that user with its group and no others, for good.
 Status drop_privileges(const std::string& user);

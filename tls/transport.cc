@@ -36,6 +36,7 @@ thread_local uint8_t incoming[most_received_bytes];
 // Room for what one call encrypts, with a few records (alerts, key updates) besides.
 thread_local uint8_t outgoing[most_encrypted_bytes + 16 * 1024];
 thread_local size_t outgoing_bytes = 0;
+thread_local size_t all_held_bytes = 0;
 // Ciphertext that OpenSSL has yet to take: of `incoming` or of what the connection held.
 thread_local std::span<const uint8_t> window;
 thread_local bool window_ended = false;  // the peer's FIN is behind it
@@ -132,7 +133,9 @@ void HeldBytes::append(std::span<const uint8_t> bytes) {
   std::unique_ptr<uint8_t[]> larger(new uint8_t[size() + bytes.size()]);
   if (!empty()) std::memcpy(larger.get(), first(), size());
   std::memcpy(larger.get() + size(), bytes.data(), bytes.size());
+  const size_t old_bytes = end;  // what was dropped since still takes room
   end = static_cast<uint32_t>(size() + bytes.size());
+  all_held_bytes += end - old_bytes;
   begin = 0;
   data = std::move(larger);
 }
@@ -140,8 +143,13 @@ void HeldBytes::append(std::span<const uint8_t> bytes) {
 void HeldBytes::drop(size_t count) {
   begin += static_cast<uint32_t>(count);
   if (!empty()) return;
+  all_held_bytes -= end;
   data.reset();
   begin = end = 0;
+}
+
+size_t tls_held_bytes() {
+  return all_held_bytes;
 }
 
 TlsTransport::TlsTransport(SSL* ssl, int fd) : ssl_(ssl), fd_(fd) {

@@ -42,12 +42,20 @@ struct HeldBytes {
   uint32_t begin = 0;
   uint32_t end = 0;
 
+  HeldBytes() = default;
+  HeldBytes(const HeldBytes&) = delete;
+  HeldBytes& operator=(const HeldBytes&) = delete;
+  ~HeldBytes() { drop(size()); }
+
   bool empty() const { return begin == end; }
   size_t size() const { return end - begin; }
   const uint8_t* first() const { return data.get() + begin; }
   void append(std::span<const uint8_t> bytes);
   void drop(size_t count);  // from the front
 };
+
+// Memory that all HeldBytes of this thread have at the moment, for the owner's budget.
+size_t tls_held_bytes();
 
 // Not final: the simulator's own derives from it, to see what passes.
 class TlsTransport : public Transport {

@@ -17,6 +17,8 @@ constexpr uint64_t most_rings = 6;
 constexpr uint64_t discard_bytes = 64 * 1024;
 // A relayed refusal moves sixteen times 16 KiB, for each leg's event and once as put off.
 constexpr uint64_t refusal_bytes = 3 * 16 * 17 * 1024;
+// With buffer_memory short, who took nothing for that long may be ended.
+constexpr uint32_t least_stall_to_end_ms = 1'000;
 // The worker looks at stalled sessions four times a second.
 constexpr uint64_t stall_look_ns = 250 * ms;
 constexpr uint64_t slack_ns = 4 * ms;
@@ -134,8 +136,11 @@ void Record::on_farewell(Connection& connection, Farewell farewell) {
   leg.farewell = farewell;
   leg.farewell_ns = world().now_ns();
   if (!relaying_ || farewell != Farewell::abort) return;
+  const uint64_t patience_ms = climate_.crowded
+                                   ? std::min(least_stall_to_end_ms, route_.send_timeout_ms)
+                                   : route_.send_timeout_ms;
   const bool stalled = lanes_[1 - side].undelivered() > 0 &&
-                       world().now_ns() + slack_ns >= leg.sent_ns + route_.send_timeout_ms * ms;
+                       world().now_ns() + slack_ns >= leg.sent_ns + patience_ms * ms;
   if (stalled) note_incident(Incident::Kind::lost, side);
 }
 

@@ -19,6 +19,7 @@ namespace sluice::sim {
 struct Climate {
   bool scarce = false;      // of descriptors or memory
   bool overload = false;    // worker_connections may be reached
+  bool crowded = false;     // buffer_memory may be reached
   uint64_t leaving_ns = 0;  // SIGTERM was read then
   uint32_t ring_bytes = 0;
   uint32_t pipe_bytes = 0;  // 0: no payload passes by pipe

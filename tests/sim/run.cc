@@ -370,6 +370,7 @@ void Run::work() {
   setup.logs.error = sys::LogDescriptor{error_log_, false};
   setup.logs.access = sys::LogDescriptor{access_log_, false};
   setup.worker_connections = scenery_.worker_connections;
+  setup.buffer_memory_bytes = scenery_.buffer_memory_bytes;
   Worker worker(setup);
   if (const int status = worker.run(); status != 0) {
     world_.fail("the worker ended with status " + std::to_string(status));

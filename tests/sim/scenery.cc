@@ -120,6 +120,11 @@ Scenery make_scenery(Random& random, Random* tls, bool splice) {
   config.splice = splice;
   if (splice) scenery.kernel.descriptor_limit += 2 * static_cast<int>(PipePool::most_pipes);
   if (splice) scenery.kernel.most_spliced = random.pick<size_t>({200, 3'000, 60'000, 1 << 20});
+  Random apart = random;  // draws of its own, which shift nobody else's
+  if (tls == nullptr && apart.chance(10)) {
+    scenery.buffer_memory_bytes = apart.between(1, 6) * config.ring_bytes;
+    scenery.climate.crowded = true;
+  }
   if (tls != nullptr) secure_scenery(*tls, scenery, config);
   return scenery;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/config.h"
+#include "net/ring.h"
 #include "tests/sim/kernel.h"
 #include "tests/sim/random.h"
 #include "tests/sim/record.h"
@@ -48,6 +49,7 @@ struct Scenery {
   Kernel::Rules kernel;
   Climate climate;
   uint32_t worker_connections = 1'000;
+  size_t buffer_memory_bytes = BufferPool::default_most_bytes;
   size_t sessions = 1;
   Room room = Room::ordinary;
   bool slow_network = false;

@@ -116,6 +116,10 @@ int set_unsent_low_water(int fd, int bytes) {
   sim::kernel().stream(fd).limit_unsent(static_cast<size_t>(bytes));
   return 0;
 }
+int set_receive_buffer(int fd, int) {
+  sim::kernel().stream(fd);
+  return 0;
+}
 int set_keep_alive(int fd) {
   sim::kernel().stream(fd);
   return 0;

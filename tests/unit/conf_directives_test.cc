@@ -70,6 +70,8 @@ std::vector<Row> global_rows() {
        "/run/x.pid"},
       {"ring_size", "top", "ring_size 64k", [](const Config& c) { return number(c.ring_bytes); },
        "65536"},
+      {"buffer_memory", "top", "buffer_memory 64m",
+       [](const Config& c) { return number(c.buffer_memory_bytes); }, "67108864"},
       {"splice", "top", "splice off", [](const Config& c) { return number(c.splice); }, "0"},
       {"worker_connections", "top", "worker_connections 77",
        [](const Config& c) { return number(c.worker_connections); }, "77"},
@@ -299,6 +301,7 @@ TEST_CASE("conf directives: the defaults of core/DESIGN.md") {
   CHECK(config->pid_file == "");
   CHECK(config->ring_bytes == 256 << 10);
   CHECK(config->splice);
+  CHECK(config->buffer_memory_bytes == 0);
   CHECK(config->listeners[0].client_header_timeout_ms == 10'000);
   CHECK(config->listeners[0].max_header_bytes == 16 << 10);
   const RouteConfig& route = config->routes[0];

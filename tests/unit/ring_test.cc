@@ -112,22 +112,22 @@ TEST_CASE("buffer pool: a ring size of 16k makes two classes of one size") {
   CHECK(pool.lent() == 0);
 }
 
-TEST_CASE("buffer pool: beyond a class's budget a smaller one serves") {
-  constexpr uint32_t huge_bytes = 64 << 20;  // four make the budget; untouched pages cost nothing
-  BufferPool pool(huge_bytes);
+TEST_CASE("buffer pool: beyond its budget a smaller class serves, at last a tiny ring whatever") {
+  constexpr uint32_t huge_bytes = 64 << 10;
+  constexpr size_t small_count = 3;
+  BufferPool pool(huge_bytes, 4 * huge_bytes + small_count * BufferPool::small_bytes);
   std::vector<Buffer> lent;
   for (int i = 0; i < 4; ++i) {
     lent.push_back(pool.borrow(BufferClass::full));
     CHECK(lent.back().bytes == huge_bytes);
   }
-  const size_t small_budget = BufferPool::class_budget_bytes / BufferPool::small_bytes;
   bool all_small = true;
-  for (size_t i = 0; i < small_budget; ++i) {
+  for (size_t i = 0; i < small_count; ++i) {
     lent.push_back(pool.borrow(i % 2 == 0 ? BufferClass::full : BufferClass::small));
     all_small = all_small && lent.back().bytes == BufferPool::small_bytes;
   }
   CHECK(all_small);
-  CHECK(pool.lent_bytes() == 2 * BufferPool::class_budget_bytes);
+  CHECK(pool.lent_bytes() == 4 * huge_bytes + small_count * BufferPool::small_bytes);
   for (const BufferClass wanted : {BufferClass::full, BufferClass::small, BufferClass::tiny}) {
     lent.push_back(pool.borrow(wanted));
     CHECK(lent.back().bytes == BufferPool::tiny_bytes);
@@ -261,12 +261,12 @@ TEST_CASE("ring: a move keeps both parts of a ring that wraps") {
 }
 
 TEST_CASE("ring: where the wanted class is used up, a move that cannot help leaves it as it is") {
-  BufferPool pool(full_bytes);
+  BufferPool pool(full_bytes, full_bytes + 2 * BufferPool::small_bytes);
   Held held(pool, BufferClass::full);
   Ring& ring = held.ring;
   const std::string content(10'000, 'c');
   ring.append(as_bytes(content));
-  std::vector<Buffer> others(BufferPool::class_budget_bytes / BufferPool::small_bytes);
+  std::vector<Buffer> others(2);
   for (Buffer& buffer : others) buffer = pool.borrow(BufferClass::small);
 
   ring.move_to(pool, BufferClass::small);
@@ -283,8 +283,7 @@ TEST_CASE("ring: where the wanted class is used up, a move that cannot help leav
 }
 
 TEST_CASE("ring: a block grows into whatever ring is left") {
-  constexpr uint32_t huge_bytes = 256 << 20;
-  BufferPool pool(huge_bytes);
+  BufferPool pool(full_bytes, full_bytes + BufferPool::small_bytes + BufferPool::block_bytes);
   Held other(pool, BufferClass::full);
   Held held(pool, BufferClass::block);
   held.ring.append_unjudged(as_bytes("head"));
@@ -292,6 +291,20 @@ TEST_CASE("ring: a block grows into whatever ring is left") {
   CHECK(held.ring.capacity() == BufferPool::small_bytes);
   CHECK(unjudged_text(held.ring) == "head");
   CHECK(pool.lent_blocks() == 0);
+}
+
+TEST_CASE("buffer pool: it is crowded once three quarters are held, wherever") {
+  BufferPool pool(full_bytes, 4 * full_bytes);
+  std::vector<Buffer> lent;
+  for (int i = 0; i < 3; ++i) lent.push_back(pool.borrow(BufferClass::full));
+  CHECK_FALSE(pool.crowded());
+  pool.set_elsewhere(1);
+  CHECK(pool.crowded());
+  CHECK(pool.held_bytes() == 3 * full_bytes + 1);
+  lent.push_back(pool.borrow(BufferClass::full));
+  CHECK(lent.back().bytes == BufferPool::small_bytes);  // a full one is a byte too much
+  for (const Buffer& buffer : lent) pool.give_back(buffer);
+  CHECK_FALSE(pool.crowded());
 }
 
 TEST_CASE("ring: cursors that overflow 32 bits lose nothing") {

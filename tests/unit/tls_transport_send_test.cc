@@ -331,14 +331,23 @@ TEST_CASE("tls transport: an idle connection holds nothing, a part of a record i
 }
 
 TEST_CASE("tls transport: held bytes have memory only while there are any") {
+  const size_t before = tls_held_bytes();
   HeldBytes held;
   CHECK(held.empty());
   CHECK(held.data == nullptr);
   const uint8_t bytes[] = {1, 2, 3, 4};
   held.append(bytes);
   held.drop(1);
+  CHECK(tls_held_bytes() == before + 4);  // what was dropped still takes room
   held.append(std::span(bytes).first(2));
   REQUIRE(held.size() == 5);
+  CHECK(tls_held_bytes() == before + 5);
+  {
+    HeldBytes other;
+    other.append(bytes);
+    CHECK(tls_held_bytes() == before + 9);
+  }
+  CHECK(tls_held_bytes() == before + 5);
   CHECK(std::vector<uint8_t>(held.first(), held.first() + 5) ==
         std::vector<uint8_t>{2, 3, 4, 1, 2});
   held.append({});
@@ -347,6 +356,7 @@ TEST_CASE("tls transport: held bytes have memory only while there are any") {
   held.drop(1);
   CHECK(held.empty());
   CHECK(held.data == nullptr);  // its memory is gone with the last byte
+  CHECK(tls_held_bytes() == before);
 }
 
 }  // namespace

@@ -1,0 +1,71 @@
+"""buffer_memory: readers that take nothing cannot make a worker hold more, and cost those that keep
+up nothing; who has taken nothing for longest goes first."""
+import select
+
+from harness import PATIENCE, Suite, wait_until
+from tls import LINKS
+from wire import BINARY, frame, pair
+
+suite = Suite()
+
+BUDGET = 2 << 20
+RING = 64 * 1024
+CROWD = 60
+
+
+def push(wire, data):
+    """Sends `data` again and again until nothing moves for a moment; False where the peer is gone."""
+    wire.sock.setblocking(False)
+    sent = 0
+    try:
+        while True:
+            try:
+                sent += wire.sock.send(data[sent % len(data):])
+            except BlockingIOError:
+                if not select.select([], [wire.sock], [], 0.05)[1]:
+                    return
+    except OSError:
+        return  # ended meanwhile
+    finally:
+        wire.sock.settimeout(PATIENCE)
+
+
+@suite.check_each(*LINKS)
+def readers_that_take_nothing_are_bounded(link):
+    conf = f"@buffer_memory {BUDGET // 1024}k\n@ring_size {RING // 1024}k\n@splice off\n" \
+           "@close_timeout 200ms"
+    held = []
+    flood = frame(BINARY, b"f" * 65536)
+    with link.upstream() as upstream, link.sluice(upstream, conf) as sluice:
+        honest = pair(sluice, upstream)
+        most = 0
+        for number in range(CROWD):
+            client, server = pair(sluice, upstream, receive_buffer=16 * 1024)
+            held.append((client, server))
+            push(server, flood)
+            if number % 10 != 9:
+                continue
+            most = max(most, sluice.report()["bytes_lent"])
+            honest[0].send_frame(BINARY, b"still here")
+            honest[1].expect(BINARY, b"still here")
+            honest[1].send_frame(BINARY, b"h" * 200_000)
+            honest[0].expect(BINARY, b"h" * 200_000)
+        # Beyond the budget only tiny rings are lent.
+        assert most <= BUDGET + CROWD * 4096, most
+        wait_until(lambda: sluice.report()["bytes_lent"] <= BUDGET * 3 // 4, "room again", 10)
+        assert f"buffer_memory {BUDGET} bytes: ended" in sluice.errors()
+        wait_until(lambda: sluice.report()["sessions"] < CROWD, "the ended ones gone")
+        lines = [line for line in sluice.access() if line.get("reason") == "buffer_memory"]
+        assert lines and {line["closed_by"] for line in lines} == {"client"}, lines
+        ended = {line["client"] for line in lines}
+        order = [f"127.0.0.1:{client.sock.getsockname()[1]}" in ended for client, _ in held]
+        # Those that stalled first went first: nobody is left before one that has gone.
+        assert order == sorted(order, reverse=True), order
+        honest[0].send_frame(BINARY, b"and now")
+        honest[1].expect(BINARY, b"and now")
+        for client, server in held:
+            client.close()
+            server.close()
+
+
+suite.run()
