@@ -335,9 +335,9 @@ void Worker::relieve_memory() {
     buffers_.set_elsewhere(tls_held_bytes());
   }
   if (ended == 0) return;
-  log_.error(LogLevel::warn, "buffer_memory " + std::to_string(buffers_.most_bytes()) +
-                                 " bytes: ended " + std::to_string(ended) +
-                                 " sessions whose reader took nothing for longest");
+  log_.recurring(LogLevel::warn, "buffer_memory",
+                 "buffer_memory " + std::to_string(buffers_.most_bytes()) + " bytes: ended " +
+                     std::to_string(ended) + " sessions whose reader took nothing for longest");
 }
 
 void Worker::note_pause() {

@@ -180,9 +180,9 @@ TEST_CASE("an upstream's 101 must be complete and about this key") {
       {good_answer + accept, "101 with a second Sec-WebSocket-Accept"},
       {replaced(good_answer, "s3p", "S3p"), "101 with a wrong Sec-WebSocket-Accept"},
       {replaced(good_answer, "HTTP/1.1", "HTTP/1.0"), "101 in HTTP/1.0"}};
-  for (const auto& [bad, reason] : rows) {
-    CAPTURE(bad);
-    CHECK(reason_of(bad) == reason);
+  for (const auto& row : rows) {
+    CAPTURE(row.first);
+    CHECK(reason_of(row.first) == row.second);
   }
 }
 
