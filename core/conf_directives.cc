@@ -95,8 +95,10 @@ constexpr Directive table[] = {
      .arguments = "TIME|off",
      .set = setters::tls_ticket_lifetime,
      .default_value = "12h",
-     .help = "How long a client may resume a TLS session. The keys of session tickets are shared "
-             "by all workers, changed as often, and opened for one change more."},
+     .help = "How long a TLS session may be resumed, by clients and toward servers, counted from "
+             "the TLS handshake in which certificates were verified, and never past a "
+             "certificate's end. The keys of session tickets are shared by all workers, changed "
+             "as often, and opened for one change more."},
     {.name = "tls_protocols",
      .sections = top | listen | upstream,
      .arguments = "TLSv1.2|TLSv1.3...",
@@ -113,6 +115,28 @@ constexpr Directive table[] = {
      .example = "ECDHE-ECDSA-AES128-GCM-SHA256:TLS_AES_128_GCM_SHA256",
      .help = "Suites by OpenSSL's names, joined by colons; those of TLS 1.3 begin with TLS_. Where "
              "only one version's are named, the other keeps its default."},
+    {.name = "tls_crl",
+     .sections = top | listen | upstream,
+     .arguments = "FILE",
+     .set = setters::tls_crl,
+     .example = "revoked.pem",
+     .help = "CRLs in PEM form, one of each authority in a chain: whom they name is refused, and "
+             "everybody where one is missing or outdated. For clients' certificates in a listen "
+             "section, for servers' in an upstream section."},
+    {.name = "tls_verify_depth",
+     .sections = top | listen | upstream,
+     .arguments = "N",
+     .set = setters::tls_verify_depth,
+     .default_value = "4",
+     .help = "Certificates, 0 to 100, that may stand between a peer's own and the authority that is "
+             "trusted; with a longer chain it is refused."},
+    {.name = "tls_max_certificate_chain",
+     .sections = top | listen | upstream,
+     .arguments = "SIZE",
+     .set = setters::tls_max_certificate_chain,
+     .default_value = "20k",
+     .help = "Of the certificates that a peer shows, 1k to 16m. They are taken in before they are "
+             "verified; with more it is refused."},
     {.name = "include",
      .sections = top | listen | upstream | route,
      .arguments = "FILE",

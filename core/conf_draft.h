@@ -68,6 +68,9 @@ struct Settings {
   std::optional<std::vector<std::string>> subprotocols;
   std::optional<TlsProtocols> tls_protocols;
   std::optional<std::string> tls_ciphers;
+  std::optional<std::string> tls_crl;  // PEM
+  std::optional<uint32_t> tls_verify_depth;
+  std::optional<uint32_t> tls_max_certificate_chain_bytes;
   std::optional<std::string> tls_client_ca;  // PEM
   std::optional<VerifyClient> tls_verify_client;
   std::optional<std::string> tls_ca;  // PEM

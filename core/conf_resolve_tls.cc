@@ -49,7 +49,28 @@ TlsPolicy policy_of(const ConfDraft& draft, const SectionDraft& section) {
   TlsPolicy policy;
   take(section, draft, &Settings::tls_protocols, policy.protocols);
   take(section, draft, &Settings::tls_ciphers, policy.ciphers);
+  take(section, draft, &Settings::tls_crl, policy.revoked);
+  take(section, draft, &Settings::tls_verify_depth, policy.verify_depth);
+  take(section, draft, &Settings::tls_max_certificate_chain_bytes, policy.chain_bytes);
+  policy.resumption.lifetime_s = (draft.config.tls_ticket_lifetime_ms + 999) / 1000;
   return policy;
+}
+
+// A CRL that should have been replaced refuses everybody whom its issuer certified.
+void warn_of_outdated_crl(const ConfDraft& draft, const SectionDraft& section,
+                          std::vector<std::string>& warnings) {
+  for (const SectionDraft* level : {&section, &draft.sections.front()}) {
+    if (!level->settings.tls_crl) continue;
+    const std::string when =
+        outdated_revocations(*level->settings.tls_crl, system_wall_clock_s());
+    if (when.empty()) return;
+    std::string told = warning_at(
+        place_of(*level, "tls_crl"),
+        "tls_crl: a newer CRL was due on " + when + "; until then its certificates are refused");
+    const bool known = std::find(warnings.begin(), warnings.end(), told) != warnings.end();
+    if (!known) warnings.push_back(std::move(told));
+    return;
+  }
 }
 
 // Its certificates with their keys; none, and an error, where one has no key.
@@ -87,7 +108,6 @@ std::unique_ptr<TlsServer> resolve_tls_server(ConfDraft& draft, SectionDraft& se
   settings.policy = policy_of(draft, section);
   take(section, draft, &Settings::tls_client_ca, settings.client_authorities);
   take(section, draft, &Settings::tls_verify_client, settings.verify_client);
-  settings.ticket_lifetime_s = (draft.config.tls_ticket_lifetime_ms + 999) / 1000;
   if (settings.verify_client != VerifyClient::off && settings.client_authorities.empty()) {
     if (section.given.count(find_directive("tls_client_ca")) == 0) {  // else its line was wrong
       errors.add(place_of(section, "tls_verify_client"),
@@ -98,6 +118,12 @@ std::unique_ptr<TlsServer> resolve_tls_server(ConfDraft& draft, SectionDraft& se
   if (settings.verify_client == VerifyClient::off && section.settings.tls_client_ca) {
     warnings.push_back(warning_at(place_of(section, "tls_client_ca"),
                                   "tls_client_ca has no effect without tls_verify_client"));
+  }
+  if (settings.verify_client != VerifyClient::off) {
+    warn_of_outdated_crl(draft, section, warnings);
+  } else if (section.settings.tls_crl) {
+    warnings.push_back(warning_at(place_of(section, "tls_crl"),
+                                  "tls_crl has no effect without tls_verify_client"));
   }
   if (settings.credentials.empty()) return nullptr;
   Result<std::unique_ptr<TlsServer>> server = TlsServer::make(std::move(settings));
@@ -140,6 +166,8 @@ std::unique_ptr<TlsClient> resolve_tls_client(const ConfDraft& draft, const Sect
     const bool here = section.settings.tls_verify.has_value();
     warnings.push_back(warning_at(here ? place_of(section, "tls_verify") : section.place,
                                   described + " trusts any certificate (tls_verify off)"));
+  } else {
+    warn_of_outdated_crl(draft, section, warnings);
   }
   Result<std::unique_ptr<TlsClient>> client = TlsClient::make(settings);
   if (client.ok()) return std::move(client.value());

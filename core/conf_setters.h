@@ -47,6 +47,9 @@ void tls_verify_client(const SetterCall& call);
 void tls_server_name(const SetterCall& call);
 void tls_protocols(const SetterCall& call);
 void tls_ciphers(const SetterCall& call);
+void tls_crl(const SetterCall& call);
+void tls_verify_depth(const SetterCall& call);
+void tls_max_certificate_chain(const SetterCall& call);
 void tls_ticket_lifetime(const SetterCall& call);
 void tls_authorities(const SetterCall& call, std::optional<std::string>& pem);
 

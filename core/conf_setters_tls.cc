@@ -18,6 +18,7 @@ namespace {
 constexpr size_t most_pem_bytes = 4 << 20;            // a whole system's authorities are 200 KiB
 constexpr size_t most_certificate_bytes = 256 << 10;  // with its chain
 constexpr size_t most_key_bytes = 64 << 10;
+constexpr size_t most_message_bytes = 16 << 20;        // of a TLS handshake (RFC 8446 4)
 constexpr size_t most_name_bytes = TLSEXT_MAXLEN_host_name;
 
 std::string read_named_file(const SetterCall& call) {
@@ -138,6 +139,15 @@ void tls_authorities(const SetterCall& call, std::optional<std::string>& pem) {
   pem = std::move(content);
 }
 
+void tls_crl(const SetterCall& call) {
+  std::string content = read_named_file(call);
+  const StorePtr store(X509_STORE_new());
+  if (const Status read = add_revocations(content, store.get()); !read.ok()) {
+    refuse_file(call.word(1), read.fault());
+  }
+  call.section.settings.tls_crl = std::move(content);
+}
+
 void tls_verify_client(const SetterCall& call) {
   const Word& word = call.word(1);
   auto& setting = call.section.settings.tls_verify_client;
@@ -185,6 +195,15 @@ void tls_ciphers(const SetterCall& call) {
                       "; write OpenSSL's names, joined by \":\""};
   }
   call.section.settings.tls_ciphers = word.value;
+}
+
+void tls_verify_depth(const SetterCall& call) {
+  call.section.settings.tls_verify_depth = number(call.word(1), 0, 100);
+}
+
+void tls_max_certificate_chain(const SetterCall& call) {
+  call.section.settings.tls_max_certificate_chain_bytes =
+      static_cast<uint32_t>(size_bytes(call.word(1), 1 << 10, most_message_bytes));
 }
 
 void tls_ticket_lifetime(const SetterCall& call) {

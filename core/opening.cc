@@ -52,8 +52,7 @@ Opening::Step Opening::begin(bool overloaded) {
   overloaded_ = overloaded;
   session_.arm_timer(session_.listener().client_header_timeout_ms);
   Leg& client = session_.leg(Side::client);
-  if (const TlsServer* tls = session_.listener().tls.get()) {
-    client.secure(tls->accept(client.fd()));
+  if (session_.listener().tls != nullptr) {
     stage_ = Stage::securing_client;
     return Step::wait;
   }
@@ -124,13 +123,20 @@ Opening::Step Opening::on_timer() {
   return Step::abandon;
 }
 
+// OpenSSL's part of a connection is large: who says nothing gets none.
 Opening::Step Opening::secure_client() {
   Leg& client = session_.leg(Side::client);
+  if (client.tls() == nullptr) {
+    if (!client.readable) return Step::wait;
+    client.secure(session_.listener().tls->accept(client.fd()));
+  }
   const TlsTransport::Handshake outcome = client.handshake();
   heard_ = client.tls()->heard();
   switch (outcome) {
     case TlsTransport::Handshake::waiting:
       return Step::wait;
+    case TlsTransport::Handshake::again:
+      return Step::again;
     case TlsTransport::Handshake::failed:
       return end_without_tls(client.failure());
     case TlsTransport::Handshake::plain_http:

@@ -98,6 +98,8 @@ Opening::Step Opening::secure_upstream() {
       return begin_exchange();
     case TlsTransport::Handshake::waiting:
       return Step::wait;
+    case TlsTransport::Handshake::again:
+      return Step::again;
     case TlsTransport::Handshake::failed:
     case TlsTransport::Handshake::plain_http:
       break;

@@ -50,6 +50,8 @@ bool apply(const TlsPolicy& policy, SSL_CTX* context) {
   // SSL_MODE_RELEASE_BUFFERS would do so for every record, and leave one behind for every ticket.
   SSL_CTX_clear_mode(context, SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_mode(context, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_verify_depth(context, static_cast<int>(policy.verify_depth));
+  SSL_CTX_set_max_cert_list(context, static_cast<long>(policy.chain_bytes));
   const int lowest = policy.protocols.tls12 ? TLS1_2_VERSION : TLS1_3_VERSION;
   const int highest = policy.protocols.tls13 ? TLS1_3_VERSION : TLS1_2_VERSION;
   return SSL_CTX_set_min_proto_version(context, lowest) == 1 &&
@@ -89,6 +91,13 @@ int staple(SSL* ssl, void* response_string) {
   return SSL_TLSEXT_ERR_OK;
 }
 
+Result<StorePtr> load_system_authorities() {
+  StorePtr store(X509_STORE_new());
+  SLUICE_CHECK(store != nullptr);
+  if (X509_STORE_set_default_paths(store.get()) != 1) return refused();
+  return store;
+}
+
 bool ask_for_certificate(const TlsServerSettings& settings, SSL_CTX* context) {
   if (settings.verify_client == VerifyClient::off) return true;
   Result<StorePtr> store = parse_authorities(settings.client_authorities);
@@ -102,6 +111,10 @@ bool ask_for_certificate(const TlsServerSettings& settings, SSL_CTX* context) {
     }
   }
   SSL_CTX_set_client_CA_list(context, names);
+  if (!settings.policy.revoked.empty() &&
+      !add_revocations(settings.policy.revoked, store.value().get()).ok()) {
+    return false;
+  }
   SSL_CTX_set_cert_store(context, store.value().release());
   const bool needed = settings.verify_client == VerifyClient::on;
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (needed ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
@@ -118,6 +131,7 @@ bool name_sessions(const TlsServerSettings& settings, SSL_CTX* context) {
   std::string identity(reinterpret_cast<const char*>(digest), bytes);
   identity += static_cast<char>(settings.verify_client);
   identity += settings.client_authorities;
+  identity += settings.policy.revoked;  // who was revoked since shows a certificate again
   SHA256(reinterpret_cast<const unsigned char*>(identity.data()), identity.size(), digest);
   return SSL_CTX_set_session_id_context(context, digest, SSL_MAX_SID_CTX_LENGTH) == 1;
 }
@@ -127,9 +141,21 @@ int slot_index() {
   return index;
 }
 
+// When a connection toward a server began, in seconds since 1970, in a pointer's place.
+int beginning_index() {
+  static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return index;
+}
+
+// What renews a session that was resumed has its mark. A ticket may come long after the TLS
+// handshake, whose beginning counts.
 int keep_session(SSL* ssl, SSL_SESSION* session) {
   auto* slot = static_cast<TlsSessionSlot*>(SSL_get_ex_data(ssl, slot_index()));
   if (slot == nullptr) return 0;
+  const auto began_s = reinterpret_cast<int64_t>(SSL_get_ex_data(ssl, beginning_index()));
+  if (SSL_session_reused(ssl) == 0 && !mark_session(session, authentication_of(ssl, began_s))) {
+    return 0;
+  }
   slot->keep(session);
   return 1;  // the reference is the slot's
 }
@@ -145,6 +171,27 @@ bool expect_name(SSL* ssl, const std::string& name, bool verify) {
   return X509_VERIFY_PARAM_set1_host(parameters, name.c_str(), name.size()) == 1;
 }
 
+// Whom a client trusts.
+Status trust(const TlsClientSettings& settings, SSL_CTX* context) {
+  const std::string& revoked = settings.policy.revoked;
+  if (settings.authorities.empty() && system_authorities() == nullptr) {
+    return Fault{"the system has no certificates to verify with; give tls_ca", 0};
+  }
+  if (settings.authorities.empty() && revoked.empty()) {
+    SSL_CTX_set1_cert_store(context, system_authorities());
+    return Done{};
+  }
+  // With CRLs it needs a store of its own.
+  Result<StorePtr> store = settings.authorities.empty() ? load_system_authorities()
+                                                        : parse_authorities(settings.authorities);
+  if (!store.ok()) return store.fault();
+  if (!revoked.empty()) {
+    if (Status added = add_revocations(revoked, store.value().get()); !added.ok()) return added;
+  }
+  SSL_CTX_set_cert_store(context, store.value().release());
+  return Done{};
+}
+
 std::unique_ptr<TlsTransport> new_connection(SSL_CTX* context, int fd) {
   SslPtr ssl(SSL_new(context));
   if (ssl == nullptr) throw std::bad_alloc();
@@ -158,6 +205,7 @@ std::unique_ptr<TlsTransport> new_connection(SSL_CTX* context, int fd) {
 Result<std::unique_ptr<TlsServer>> TlsServer::make(TlsServerSettings settings) {
   ERR_clear_error();
   std::unique_ptr<TlsServer> server(new TlsServer);
+  server->resumption_ = settings.policy.resumption;
   for (Credentials& each : settings.credentials) {
     auto shown = std::make_unique<Shown>();
     shown->context.reset(SSL_CTX_new(TLS_server_method()));
@@ -167,8 +215,8 @@ Result<std::unique_ptr<TlsServer>> TlsServer::make(TlsServerSettings settings) {
       return refused();
     }
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    if (settings.ticket_lifetime_s > 0) {
-      enable_tickets(context, settings.ticket_lifetime_s);
+    if (server->resumption_.lifetime_s > 0) {
+      enable_tickets(context, server->resumption_);
     } else {
       disable_tickets(context);
     }
@@ -190,6 +238,7 @@ Result<std::unique_ptr<TlsServer>> TlsServer::make(TlsServerSettings settings) {
 std::unique_ptr<TlsTransport> TlsServer::accept(int fd) const {
   auto transport = new_connection(shown_.front()->context.get(), fd);
   SSL_set_accept_state(transport->ssl());
+  verify_by(resumption_, transport->ssl());
   return transport;
 }
 
@@ -215,7 +264,7 @@ int TlsServer::on_server_name(SSL* ssl, int*, void* self) {
 
 Result<std::unique_ptr<TlsClient>> TlsClient::make(const TlsClientSettings& settings) {
   ERR_clear_error();
-  if (slot_index() < 0) return refused();  // asked for here: later there may be no memory for it
+  if (slot_index() < 0 || beginning_index() < 0) return refused();  // asked for here: later there may be no memory for it
   std::unique_ptr<TlsClient> client(new TlsClient);
   client->context_.reset(SSL_CTX_new(TLS_client_method()));
   SSL_CTX* const context = client->context_.get();
@@ -224,19 +273,15 @@ Result<std::unique_ptr<TlsClient>> TlsClient::make(const TlsClientSettings& sett
   if (SSL_CTX_set_alpn_protos(context, alpn, sizeof alpn) != 0) return refused();
   if (settings.verify) {
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
-    if (settings.authorities.empty()) {
-      if (system_authorities() == nullptr) {
-        return Fault{"the system has no certificates to verify with; give tls_ca", 0};
-      }
-      SSL_CTX_set1_cert_store(context, system_authorities());
-    } else {
-      Result<StorePtr> store = parse_authorities(settings.authorities);
-      if (!store.ok()) return store.fault();
-      SSL_CTX_set_cert_store(context, store.value().release());
-    }
+    if (const Status trusted = trust(settings, context); !trusted.ok()) return trusted.fault();
   }
-  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-  SSL_CTX_sess_set_new_cb(context, keep_session);
+  if (settings.policy.resumption.lifetime_s > 0) {
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(context, keep_session);
+  } else {
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  }
+  client->resumption_ = settings.policy.resumption;
   client->server_name_ = settings.server_name;
   client->verify_ = settings.verify;
   return client;
@@ -248,7 +293,15 @@ std::unique_ptr<TlsTransport> TlsClient::connect(int fd, const std::string& host
   SSL* const ssl = transport->ssl();
   SSL_set_connect_state(ssl);
   const bool named = expect_name(ssl, server_name_.empty() ? host : server_name_, verify_);
-  if (!named || SSL_set_ex_data(ssl, slot_index(), &slot) != 1) throw std::bad_alloc();
+  auto* const began = reinterpret_cast<void*>(resumption_.clock());  // NOLINT: a number
+  if (!named || SSL_set_ex_data(ssl, slot_index(), &slot) != 1 ||
+      SSL_set_ex_data(ssl, beginning_index(), began) != 1) {
+    throw std::bad_alloc();
+  }
+  verify_by(resumption_, ssl);
+  if (slot.session() != nullptr && resumption_.left_s(mark_of(slot.session())) == 0) {
+    slot.keep(nullptr);
+  }
   if (slot.session() != nullptr) {
     // A copy: OpenSSL lets a session of TLS 1.3 resume one connection only, but those that open
     // before the next ticket has come are to resume, too.
@@ -278,11 +331,8 @@ std::optional<std::string> unknown_cipher(const std::string& ciphers) {
 
 X509_STORE* system_authorities() {
   static X509_STORE* const store = [] {
-    X509_STORE* made = X509_STORE_new();
-    SLUICE_CHECK(made != nullptr);
-    if (X509_STORE_set_default_paths(made) == 1) return made;
-    X509_STORE_free(made);
-    return static_cast<X509_STORE*>(nullptr);
+    Result<StorePtr> loaded = load_system_authorities();
+    return loaded.ok() ? loaded.value().release() : nullptr;
   }();
   return store;
 }

@@ -11,6 +11,7 @@
 
 #include "net/result.h"
 #include "tls/credentials.h"
+#include "tls/resumption.h"
 #include "tls/transport.h"
 
 namespace sluice {
@@ -25,6 +26,12 @@ struct TlsProtocols {
 struct TlsPolicy {
   TlsProtocols protocols;
   std::string ciphers;
+  // Of what a peer shows: intermediates between its certificate and the authority that is trusted,
+  // and bytes, which are received before anything is verified.
+  uint32_t verify_depth = 4;
+  uint32_t chain_bytes = 20 * 1024;
+  std::string revoked{};          // CRLs in PEM form, one of each issuer met; "": none is asked
+  ResumptionPolicy resumption{};  // by tickets of ours, or of a server's
 };
 
 enum class VerifyClient : uint8_t { off, optional, on };
@@ -34,7 +41,6 @@ struct TlsServerSettings {
   TlsPolicy policy;
   std::string client_authorities;  // PEM; needed unless verify_client is off
   VerifyClient verify_client = VerifyClient::off;
-  uint32_t ticket_lifetime_s = 0;  // 0: no tickets
 };
 
 // One listener's side of TLS. Immutable once made; accept() from any thread, which keeps the
@@ -59,6 +65,7 @@ class TlsServer {
   SSL_CTX* context_for(std::string_view server_name) const;
   static int on_server_name(SSL* ssl, int* alert, void* self);
 
+  ResumptionPolicy resumption_;                // callbacks point to it
   std::vector<std::unique_ptr<Shown>> shown_;  // callbacks point into them
 };
 
@@ -77,8 +84,9 @@ class TlsClient {
   static Result<std::unique_ptr<TlsClient>> make(const TlsClientSettings& settings);
 
   // The transport of a connected descriptor. `host` is the server URI's: name or numeric address.
-  // `slot` keeps the peer's latest session for the next connection; it must be used with this
-  // client and this peer only, and outlive the transport. Throws std::bad_alloc.
+  // `slot` keeps the peer's latest session for the next connection, as long as it may be resumed; it
+  // must be used with this client and this peer only, and outlive the transport. Throws
+  // std::bad_alloc.
   std::unique_ptr<TlsTransport> connect(int fd, const std::string& host,
                                         TlsSessionSlot& slot) const;
 
@@ -86,6 +94,7 @@ class TlsClient {
   TlsClient() = default;
 
   ContextPtr context_;
+  ResumptionPolicy resumption_;
   std::string server_name_;
   bool verify_ = true;
 };

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <memory>
 
 namespace sluice {
 
@@ -57,7 +58,26 @@ std::vector<std::string> names_of(X509* certificate) {
   return names;
 }
 
+// False where one cannot be read.
+template <class Visit>
+bool each_revocation_list(std::string_view pem, Visit visit) {
+  const BioPtr source = reader(pem);
+  while (X509_CRL* next = PEM_read_bio_X509_CRL(source.get(), nullptr, no_passphrase, nullptr)) {
+    const std::unique_ptr<X509_CRL, OpenSslFree<&X509_CRL_free>> list(next);
+    visit(list.get());
+  }
+  return at_end_of_pem();
+}
+
 }  // namespace
+
+std::string text_of(const ASN1_TIME* time) {
+  const BioPtr memory(BIO_new(BIO_s_mem()));
+  if (memory == nullptr || ASN1_TIME_print(memory.get(), time) != 1) return "";
+  const char* bytes = nullptr;
+  const long count = BIO_get_mem_data(memory.get(), &bytes);
+  return std::string(bytes, static_cast<size_t>(std::max(count, 0L)));
+}
 
 const char* take_openssl_reason() {
   const char* reason = ERR_reason_error_string(ERR_peek_error());
@@ -127,6 +147,29 @@ Result<StorePtr> parse_authorities(std::string_view pem) {
   if (!at_end_of_pem()) return Fault{"a certificate in it cannot be read", 0};
   if (!any) return Fault{"it holds no certificate in PEM form", 0};
   return store;
+}
+
+Status add_revocations(std::string_view pem, X509_STORE* store) {
+  ERR_clear_error();
+  bool any = false;
+  const bool whole = each_revocation_list(pem, [&](X509_CRL* list) {
+    any = X509_STORE_add_crl(store, list) == 1 || any;
+  });
+  if (!whole) return Fault{"a CRL in it cannot be read", 0};
+  if (!any) return Fault{"it holds no CRL in PEM form", 0};
+  X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+  return Done{};
+}
+
+std::string outdated_revocations(std::string_view pem, int64_t now_s) {
+  std::string when;
+  each_revocation_list(pem, [&](X509_CRL* list) {
+    const ASN1_TIME* next = X509_CRL_get0_nextUpdate(list);
+    auto now = static_cast<time_t>(now_s);
+    if (!when.empty() || next == nullptr || X509_cmp_time(next, &now) > 0) return;
+    when = text_of(next);
+  });
+  return when;
 }
 
 }  // namespace sluice

@@ -2,6 +2,7 @@
 // stapled to it. Parsed from PEM; files are not its matter.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,16 @@ Status parse_ocsp_response(std::string_view der, Credentials& credentials);
 
 // All certificates of a bundle, as trust anchors. Faults where there is none.
 Result<StorePtr> parse_authorities(std::string_view pem);
+
+// Certificates verified with `store` must not stand in one of `pem`'s CRLs (RFC 5280 5), of which
+// there must be one in force for each issuer in a chain. Faults where there is none in it.
+Status add_revocations(std::string_view pem, X509_STORE* store);
+// When the first of `pem`'s CRLs gave way to a newer one, as OpenSSL writes a time, "" where all are
+// in force at `now_s`.
+std::string outdated_revocations(std::string_view pem, int64_t now_s);
+
+// "Nov 28 18:00:00 2026 GMT".
+std::string text_of(const ASN1_TIME* time);
 
 // The reason that OpenSSL's error queue gives, static text; empties the queue.
 const char* take_openssl_reason();

@@ -75,8 +75,9 @@ void talk(const TlsServer& tls_server, const TlsClient& tls_client, TlsSessionSl
 void prepare_tls() {
   TlsServerSettings server_settings;
   server_settings.credentials.push_back(passing_credentials());
-  server_settings.ticket_lifetime_s = 60;
+  server_settings.policy.resumption.lifetime_s = 60;
   TlsClientSettings client_settings;
+  client_settings.policy.resumption.lifetime_s = 60;
   client_settings.authorities = pem_of(server_settings.credentials.front().certificate.get());
   const auto server = TlsServer::make(std::move(server_settings));
   if (!server.ok()) return;

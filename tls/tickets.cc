@@ -66,6 +66,49 @@ int choose_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX*
   return 0;
 }
 
+bool read_authentication(SSL_SESSION* session, Authentication& read) {
+  void* data = nullptr;
+  size_t bytes = 0;
+  if (SSL_SESSION_get0_ticket_appdata(session, &data, &bytes) != 1) return false;
+  if (bytes != sizeof read) return false;
+  std::memcpy(&read, data, sizeof read);
+  return true;
+}
+
+// Before a ticket is sealed, as SSL_CTX_set_session_ticket_cb(3) wants it: 0 is a failure. One that
+// renews another has its authentication already.
+int write_authentication(SSL* ssl, void* policy_of_context) {
+  const auto& policy = *static_cast<const ResumptionPolicy*>(policy_of_context);
+  SSL_SESSION* const session = SSL_get_session(ssl);
+  Authentication authentication;
+  const bool renewed = SSL_session_reused(ssl) == 1;
+  if (!renewed || !read_authentication(session, authentication)) {
+    authentication = authentication_of(ssl, policy.clock());
+    if (SSL_SESSION_set1_ticket_appdata(session, &authentication, sizeof authentication) != 1) {
+      return 0;
+    }
+  }
+  // What the client is told. TLS 1.2 counts it from the first ticket anyway.
+  if (!renewed || SSL_version(ssl) >= TLS1_3_VERSION) {
+    SSL_SESSION_set_timeout(session, static_cast<long>(policy.left_s(authentication)));
+  }
+  return 1;
+}
+
+// After a ticket was opened, or could not be. What is not taken ends in a whole TLS handshake.
+SSL_TICKET_RETURN judge_ticket(SSL*, SSL_SESSION* session, const unsigned char*, size_t,
+                               SSL_TICKET_STATUS status, void* policy_of_context) {
+  if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW) {
+    return SSL_TICKET_RETURN_IGNORE_RENEW;
+  }
+  const auto& policy = *static_cast<const ResumptionPolicy*>(policy_of_context);
+  Authentication authentication;
+  const bool good =
+      read_authentication(session, authentication) && policy.left_s(authentication) > 0;
+  if (!good) return SSL_TICKET_RETURN_IGNORE_RENEW;
+  return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
 }  // namespace
 
 TicketKeys make_ticket_keys() {
@@ -84,9 +127,12 @@ void use_ticket_keys(const TicketKeys& keys) {
   keys_in_use = keys;
 }
 
-void enable_tickets(SSL_CTX* context, uint32_t lifetime_s) {
+void enable_tickets(SSL_CTX* context, const ResumptionPolicy& policy) {
   SLUICE_CHECK(sealing_cipher() != nullptr);
-  SSL_CTX_set_timeout(context, static_cast<long>(lifetime_s));
+  SSL_CTX_set_timeout(context, static_cast<long>(policy.lifetime_s));
+  // Read only, there.
+  SSL_CTX_set_session_ticket_cb(context, write_authentication, judge_ticket,
+                                const_cast<ResumptionPolicy*>(&policy));
   SSL_CTX_set_tlsext_ticket_key_evp_cb(context, choose_key);
   // One a connection: a client that comes back needs no second one.
   SSL_CTX_set_num_tickets(context, 1);

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "tls/openssl_ptr.h"
+#include "tls/resumption.h"
 
 namespace sluice {
 
@@ -31,8 +32,10 @@ void rotate_ticket_keys(TicketKeys& keys);
 // The keys that every context of this process uses from now on.
 void use_ticket_keys(const TicketKeys& keys);
 
-// Lets `context` seal and open tickets with the keys in use; each is good for `lifetime_s`.
-void enable_tickets(SSL_CTX* context, uint32_t lifetime_s);
+// Lets `context` seal and open tickets with the keys in use. Each holds when its client was first
+// authenticated and when its certificate ends, and opens as long as `policy`, which must outlive the
+// context, allows it: a renewed one no longer than the first.
+void enable_tickets(SSL_CTX* context, const ResumptionPolicy& policy);
 void disable_tickets(SSL_CTX* context);
 
 }  // namespace sluice

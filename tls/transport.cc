@@ -32,6 +32,15 @@ constexpr size_t least_read_bytes = 1024;
 // none.
 constexpr size_t most_held_bytes = 160 * 1024;
 
+// Records in a row without application data; honest peers send a handful. Each costs far more than
+// the few bytes that it is made of, and OpenSSL counts none but empty ones, of which it takes 32.
+// They are counted by what OpenSSL reads of a record: its header, then the rest.
+constexpr uint32_t reads_a_record = 2;
+constexpr uint32_t most_silent_reads = 32 * reads_a_record;
+// What one call takes of them, in any order with data, and of a TLS handshake's records.
+constexpr uint32_t silent_reads_a_call = 8 * reads_a_record;
+constexpr uint32_t handshake_reads_a_call = 32 * reads_a_record;
+
 thread_local uint8_t incoming[most_received_bytes];
 // Room for what one call encrypts, with a few records (alerts, key updates) besides.
 thread_local uint8_t outgoing[most_encrypted_bytes + 16 * 1024];
@@ -40,6 +49,8 @@ thread_local size_t all_held_bytes = 0;
 // Ciphertext that OpenSSL has yet to take: of `incoming` or of what the connection held.
 thread_local std::span<const uint8_t> window;
 thread_local bool window_ended = false;  // the peer's FIN is behind it
+// How often OpenSSL may still take what it asks for: in the middle of a window it waits, then.
+thread_local uint32_t reads_left = 0;
 // Plaintext around a ring's seam, so that it goes into one record.
 thread_local uint8_t gathered[most_plaintext_bytes];
 
@@ -62,11 +73,12 @@ bool is_upper_case(uint8_t byte) {
 struct TlsBio {
   static int read(BIO* bio, char* buffer, size_t bytes, size_t* taken) {
     BIO_clear_retry_flags(bio);
-    *taken = std::min(bytes, window.size());
+    *taken = reads_left == 0 ? 0 : std::min(bytes, window.size());
     if (*taken == 0) {
-      if (!window_ended) BIO_set_retry_read(bio);
+      if (!window.empty() || !window_ended) BIO_set_retry_read(bio);
       return 0;
     }
+    if (*taken == bytes) --reads_left;
     std::memcpy(buffer, window.data(), *taken);
     window = window.subspan(*taken);
     return 1;
@@ -174,6 +186,7 @@ TlsTransport::Handshake TlsTransport::handshake() {
 }
 
 TlsTransport::Handshake TlsTransport::advance_handshake() {
+  reads_left = handshake_reads_a_call;
   while (!failed_) {
     const int done = SSL_do_handshake(ssl_);
     const int wanted = SSL_get_error(ssl_, done);
@@ -188,6 +201,7 @@ TlsTransport::Handshake TlsTransport::advance_handshake() {
       return Handshake::done;
     }
     if (wanted == SSL_ERROR_WANT_WRITE) continue;
+    if (!window.empty()) return Handshake::again;
     const bool first = !heard_;
     const Received received = receive(handshake_read_bytes);
     if (received == Received::blocked) return Handshake::waiting;
@@ -226,6 +240,7 @@ Io::State TlsTransport::read_records(std::span<const iovec> pieces, Io& io) {
   size_t room = bytes_of(pieces);
   // Of ciphertext: records without plaintext, or with a byte each, must not keep the loop here.
   size_t allowance = std::max(room, least_read_bytes);
+  uint32_t silent_left = silent_reads_a_call;
   size_t piece = 0;
   size_t into_piece = 0;
   while (room > 0) {
@@ -233,7 +248,8 @@ Io::State TlsTransport::read_records(std::span<const iovec> pieces, Io& io) {
       // Nothing follows a close_notify, and a FIN need not: the peer may be waiting for ours (RFC
       // 8446 6.1).
       if ((SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) != 0) return Io::State::ended;
-      if (short_count_ || allowance == 0 || (io.bytes > 0 && room < most_record_bytes)) {
+      const bool enough = allowance == 0 || silent_left == 0;
+      if (short_count_ || enough || (io.bytes > 0 && room < most_record_bytes)) {
         io.short_count = short_count_;
         return Io::State::open;
       }
@@ -248,13 +264,22 @@ Io::State TlsTransport::read_records(std::span<const iovec> pieces, Io& io) {
     const size_t free = pieces[piece].iov_len - into_piece;
     size_t taken = 0;
     if (io.bytes > 0) forget_errors();
-    if (SSL_read_ex(ssl_, at, free, &taken) != 1) {
-      const int wanted = SSL_get_error(ssl_, 0);
-      if (wanted == SSL_ERROR_ZERO_RETURN) return Io::State::ended;
-      if (wanted == SSL_ERROR_WANT_READ) continue;
+    const uint32_t reads_allowed = silent_left + reads_a_record;
+    reads_left = reads_allowed;
+    const bool data = SSL_read_ex(ssl_, at, free, &taken) == 1;
+    const int wanted = data ? SSL_ERROR_NONE : SSL_get_error(ssl_, 0);
+    if (wanted == SSL_ERROR_ZERO_RETURN) return Io::State::ended;
+    if (!data && wanted != SSL_ERROR_WANT_READ) {
       fail_with_openssl();
       return Io::State::failed;
     }
+    // Where data came, the last of the records held it; none was read where OpenSSL had some left.
+    const uint32_t reads = reads_allowed - reads_left;
+    const uint32_t silent = data ? reads - std::min(reads, reads_a_record) : reads;
+    if (!count_silent(silent, data)) return Io::State::failed;
+    silent_left -= std::min(silent, silent_left);
+    if (!data && window.empty()) continue;
+    if (!data) return Io::State::open;  // they had their share
     io.bytes += taken;
     room -= taken;
     into_piece += taken;
@@ -264,6 +289,17 @@ Io::State TlsTransport::read_records(std::span<const iovec> pieces, Io& io) {
     }
   }
   return Io::State::open;
+}
+
+// False, and a failure, where there are too many in a row.
+bool TlsTransport::count_silent(uint32_t reads, bool then_data) {
+  // Of a record that is under way the header was counted already: it may hold data yet.
+  if (silent_reads_ + reads > most_silent_reads + 1) {
+    fail("more than 32 TLS records in a row without data", 0);
+    return false;
+  }
+  silent_reads_ = then_data ? 0 : static_cast<uint8_t>(silent_reads_ + reads);
+  return true;
 }
 
 size_t TlsTransport::receive_limit(size_t room) const {
@@ -424,7 +460,14 @@ void TlsTransport::fail_with_openssl() {
     return fail("ended during the TLS handshake", 0);
   }
   if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-    return fail(X509_verify_cert_error_string(SSL_get_verify_result(ssl_)), 0);
+    const long why = SSL_get_verify_result(ssl_);
+    if (why == X509_V_ERR_CERT_CHAIN_TOO_LONG) {
+      return fail("certificate chain too long (tls_verify_depth)", 0);
+    }
+    return fail(X509_verify_cert_error_string(why), 0);
+  }
+  if (reason == SSL_R_EXCESSIVE_MESSAGE_SIZE) {
+    return fail("certificates too large (tls_max_certificate_chain)", 0);
   }
   const char* text = ERR_reason_error_string(error != 0 ? error : first);
   fail(text != nullptr ? text : "TLS failure", 0);

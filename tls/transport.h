@@ -63,6 +63,7 @@ class TlsTransport : public Transport {
   enum class Handshake : uint8_t {
     done,
     waiting,     // for an edge
+    again,       // more is there than one turn should take: call it once others had theirs
     failed,      // failure() says why, "" where the peer left without a byte; an alert is sent
     plain_http,  // a client that speaks HTTP without TLS; nothing was sent to it
   };
@@ -78,7 +79,8 @@ class TlsTransport : public Transport {
   Handshake handshake();
 
   // As Transport says. An end without close_notify is `failed`, so that nobody takes what was cut
-  // off for the whole (RFC 8446 6.1).
+  // off for the whole (RFC 8446 6.1). Of records that hold no data (key updates, tickets, warnings) a
+  // call takes a few, and may return without a byte then; too many in a row are a failure.
   Io recv(std::span<const iovec> pieces) override;
   // Encrypts at most 64 KiB a call. What the socket does not take of it is held here; of its
   // plaintext at least one byte stays unsent, as far as the caller is told, until all of it has
@@ -109,6 +111,7 @@ class TlsTransport : public Transport {
   void end_call();
   Handshake advance_handshake();
   Io::State read_records(std::span<const iovec> pieces, Io& io);
+  bool count_silent(uint32_t reads, bool then_data);
   size_t receive_limit(size_t room) const;
   Received receive(size_t most_bytes);
   size_t encrypt(std::span<const iovec> pieces, size_t skipped);
@@ -127,6 +130,7 @@ class TlsTransport : public Transport {
   HeldBytes unread_;  // ciphertext, received and not yet taken by OpenSSL
   HeldBytes unsent_;  // ciphertext that the socket did not take
   size_t committed_ = 0;
+  uint8_t silent_reads_ = 0;       // OpenSSL's, in a row, without application data
   bool failed_ : 1 = false;
   bool secured_ : 1 = false;       // the TLS handshake is done
   bool input_ended_ : 1 = false;   // the peer's FIN was read

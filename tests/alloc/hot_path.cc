@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -231,6 +232,33 @@ int measure_order(const Pair& busy, const Pair& light) {
          claim(whole, "alone it takes a whole one");
 }
 
+std::atomic<int> living_ssl{0};
+
+// Before the first of them.
+void count_ssl_objects() {
+  SSL_get_ex_new_index(
+      0, nullptr, [](void*, void*, CRYPTO_EX_DATA*, int, long, void*) { ++living_ssl; }, nullptr,
+      [](void*, void*, CRYPTO_EX_DATA*, int, long, void*) { --living_ssl; });
+}
+
+// Clients that say nothing cost no TLS; with their first byte they do.
+int measure_silence(uint16_t port, int upstream, const TlsClient* client, TlsSessionSlot& session) {
+  constexpr int clients = 20;
+  const int before = living_ssl;
+  int silent[clients];
+  for (int& fd : silent) fd = dial(port);
+  Pair later = open_pair(port, upstream, client, session);  // by then they were accepted
+  int failed = claim(living_ssl == before + 2, "no TLS for a client that says nothing");
+  for (const int fd : silent) send_all(fd, "\x16");
+  for (int i = 0; i < 200 && living_ssl != before + 2 + clients; ++i) ::usleep(50'000);
+  failed += claim(living_ssl == before + 2 + clients, "TLS from the first byte on");
+  for (const int fd : silent) ::close(fd);
+  SLUICE_CHECK(later.tls->shutdown_write());
+  later.tls.reset();
+  close_pair(later);
+  return failed;
+}
+
 int run(std::unique_ptr<TlsServer> server, const TlsClient* client) {
   const int upstream = open_loopback();
   ::fcntl(upstream, F_SETFL, 0);
@@ -249,7 +277,10 @@ int run(std::unique_ptr<TlsServer> server, const TlsClient* client) {
     failed += measure_order(pair, light);
     close_pair(light);
   }
-  if (pair.tls != nullptr) SLUICE_CHECK(pair.tls->shutdown_write());
+  if (pair.tls != nullptr) {
+    failed += measure_silence(worker.port(), upstream, client, session);
+    SLUICE_CHECK(pair.tls->shutdown_write());
+  }
   pair.tls.reset();
   close_pair(pair);
   ::close(upstream);
@@ -277,6 +308,7 @@ int run_in_tls() {
 }  // namespace sluice::alloc
 
 int main() {
+  sluice::alloc::count_ssl_objects();
   const int failed = sluice::alloc::run(nullptr, nullptr) + sluice::alloc::run_in_tls();
   return failed == 0 ? 0 : 1;
 }

@@ -32,7 +32,7 @@ std::unique_ptr<TlsServer> make_tls_server() {
       std::move(parse_certificates(testing::pem_of(identity())).value()));
   SLUICE_CHECK(
       parse_private_key(testing::key_pem_of(identity()), settings.credentials.back()).ok());
-  settings.ticket_lifetime_s = 3'600;
+  settings.policy.resumption.lifetime_s = 3'600;
   use_ticket_keys(make_ticket_keys());
   return std::move(TlsServer::make(std::move(settings)).value());
 }
@@ -40,6 +40,7 @@ std::unique_ptr<TlsServer> make_tls_server() {
 std::unique_ptr<TlsClient> make_tls_client() {
   TlsClientSettings settings;
   settings.verify = false;
+  settings.policy.resumption.lifetime_s = 3'600;
   return std::move(TlsClient::make(settings).value());
 }
 

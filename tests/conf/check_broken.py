@@ -68,6 +68,19 @@ def make_certificate(folder, name, host):
     (folder / f"{name}.key").chmod(0o600)
 
 
+def make_crl(folder):
+    """empty.crl: partners.pem revokes nobody."""
+    (folder / "index.txt").touch()
+    (folder / "ca.conf").write_text(f"[ca]\ndefault_ca=x\n[x]\ndatabase={folder}/index.txt\n"
+                                    "default_md=sha256\ndefault_crl_days=2\n", "ascii")
+    subprocess.run(
+        ["openssl", "ca", "-gencrl", "-config", folder / "ca.conf", "-cert",
+         folder / "partners.pem", "-keyfile", folder / "partners.key", "-out",
+         folder / "empty.crl"],
+        check=True, capture_output=True, timeout=60,
+    )
+
+
 def make_tls_files(folder):
     """What the confs about TLS name under tls/, good and bad."""
     folder.mkdir()
@@ -76,6 +89,7 @@ def make_tls_files(folder):
     make_certificate(folder, "client", "edge.example")
     make_certificate(folder, "ca", "Example CA")
     make_certificate(folder, "partners", "Partners' CA")
+    make_crl(folder)
     key = (folder / "site.key").read_bytes()
     locked = subprocess.run(
         ["openssl", "pkcs8", "-topk8", "-passout", f"pass:{SECRET}", "-in", folder / "site.key"],

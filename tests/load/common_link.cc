@@ -28,7 +28,8 @@ void Link::note(Readiness ready) {
 
 TlsTransport::Handshake Link::handshake() {
   if (tls_ == nullptr) return TlsTransport::Handshake::done;
-  const TlsTransport::Handshake outcome = tls_->handshake();
+  TlsTransport::Handshake outcome = tls_->handshake();
+  while (outcome == TlsTransport::Handshake::again) outcome = tls_->handshake();
   // It may have taken from the socket what follows, of which no edge tells any more.
   if (outcome != TlsTransport::Handshake::waiting) readable_ = true;
   return outcome;

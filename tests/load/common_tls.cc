@@ -38,7 +38,7 @@ std::unique_ptr<TlsServer> make_tls_server(const std::string& certificate_file,
   use_ticket_keys(make_ticket_keys());
   TlsServerSettings settings;
   settings.credentials.push_back(std::move(credentials.value()));
-  settings.ticket_lifetime_s = ticket_lifetime_s;
+  settings.policy.resumption.lifetime_s = ticket_lifetime_s;
   Result<std::unique_ptr<TlsServer>> server = TlsServer::make(std::move(settings));
   if (!server.ok()) refuse_file(certificate_file, server.fault());
   return std::move(server.value());
@@ -47,6 +47,7 @@ std::unique_ptr<TlsServer> make_tls_server(const std::string& certificate_file,
 std::unique_ptr<TlsClient> make_tls_client(const std::string& authorities_file, bool insecure) {
   TlsClientSettings settings;
   settings.verify = !insecure;
+  settings.policy.resumption.lifetime_s = ticket_lifetime_s;
   if (!authorities_file.empty()) settings.authorities = read_file(authorities_file);
   Result<std::unique_ptr<TlsClient>> client = TlsClient::make(settings);
   if (!client.ok()) {

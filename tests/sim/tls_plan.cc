@@ -30,7 +30,7 @@ void secure_listener(Random& random, Scenery& scenery, Config& config) {
   TlsServerSettings settings;
   settings.credentials.push_back(TlsGround::get().credentials());
   settings.policy = make_policy(random);
-  settings.ticket_lifetime_s = random.chance(70) ? 3'600 : 0;
+  settings.policy.resumption.lifetime_s = random.chance(70) ? 3'600 : 0;
   if (random.chance(20)) {
     settings.verify_client = random.chance(50) ? VerifyClient::on : VerifyClient::optional;
     settings.client_authorities = TlsGround::get().authority();
@@ -42,6 +42,7 @@ void secure_listener(Random& random, Scenery& scenery, Config& config) {
 void secure_upstream(Random& random, Scenery& scenery, UpstreamConfig& upstream) {
   TlsClientSettings settings;
   settings.policy = make_policy(random);
+  settings.policy.resumption.lifetime_s = 3'600;
   settings.authorities = TlsGround::get().authority();
   settings.verify = random.chance(90);
   upstream.tls = std::move(TlsClient::make(settings).value());

@@ -82,6 +82,26 @@ std::string larger_cipher(const Config& config) {
                 [](const SSL* ssl) { return std::string(SSL_get_cipher_name(ssl)); });
 }
 
+// Whether certificates are looked up in a CRL, by the listener or by the upstream's client.
+std::string asks_crl(const Config& config) {
+  const auto flags = [](SSL* ssl) {
+    X509_STORE* const store = SSL_CTX_get_cert_store(SSL_get_SSL_CTX(ssl));
+    return X509_VERIFY_PARAM_get_flags(X509_STORE_get0_param(store));
+  };
+  const bool asks = ((flags(meet_listener(config, true)->server->ssl()) |
+                      flags(meet_upstream(config)->client->ssl())) &
+                     X509_V_FLAG_CRL_CHECK) != 0;
+  return asks ? "asks" : "does not";
+}
+
+// The listener's bound, or the upstream client's where only that is changed.
+template <class Read>
+std::string bound_of(const Config& config, long by_default, Read read) {
+  const long own = read(SSL_get_SSL_CTX(meet_listener(config, false)->server->ssl()));
+  const long other = read(SSL_get_SSL_CTX(meet_upstream(config)->client->ssl()));
+  return std::to_string(own != by_default ? own : other);
+}
+
 std::string outcome_of(Handshake outcome) {
   return outcome == Handshake::done ? "done" : "failed";
 }
@@ -147,6 +167,7 @@ void write_tls_files(const TestFolder& folder, const std::string& below) {
   for (const char* authority : {"ca.pem", "clients.pem", "partners.pem"}) {
     folder.write(below + authority, test_authority().pem());
   }
+  folder.write(below + "revoked.pem", crl_pem_of(test_authority().root, {}));
   folder.write(below + "site.ocsp", ocsp_response());
 }
 
@@ -162,6 +183,23 @@ std::vector<ConfRow> tls_rows(const TestFolder& folder) {
                   "600000"});
   rows.push_back({"tls_protocols", "top, listen, upstream", "tls_protocols TLSv1.2", older_version,
                   "TLSv1.2", "", "", both, server});
+  rows.push_back({"tls_crl", "top, listen, upstream", "tls_crl " + folder.path() + "revoked.pem",
+                  asks_crl, "asks", "", "",
+                  both + "tls_verify_client on\ntls_client_ca " + folder.path() + "clients.pem\n",
+                  server});
+  rows.push_back({"tls_verify_depth", "top, listen, upstream", "tls_verify_depth 7",
+                  [](const Config& c) {
+                    return bound_of(
+                        c, 4, [](SSL_CTX* ctx) { return long{SSL_CTX_get_verify_depth(ctx)}; });
+                  },
+                  "7", "", "", both, server});
+  rows.push_back({"tls_max_certificate_chain", "top, listen, upstream",
+                  "tls_max_certificate_chain 1m",
+                  [](const Config& c) {
+                    return bound_of(c, 20 * 1024,
+                                    [](SSL_CTX* ctx) { return SSL_CTX_get_max_cert_list(ctx); });
+                  },
+                  "1048576", "", "", both, server});
   rows.push_back({"tls_ciphers", "top, listen, upstream", "tls_ciphers TLS_AES_256_GCM_SHA384",
                   larger_cipher, "TLS_AES_256_GCM_SHA384", "", "", both, server});
   return rows;

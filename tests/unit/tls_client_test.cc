@@ -121,6 +121,114 @@ TEST_CASE("tls client: versions and suites are those of its policy") {
         "ECDHE-ECDSA-AES256-GCM-SHA384");
 }
 
+TEST_CASE("tls client: a chain is as long and as large as it may be") {
+  Identity middles[3];
+  const Identity* issuer = &test_authority().root;
+  std::string chain;
+  for (Identity& each : middles) {
+    each = make_identity({.common_name = "Middle", .authority = true}, issuer);
+    chain += testing::pem_of(each);
+    issuer = &each;
+  }
+  const Identity leaf = make_identity({.common_name = "a.example"}, issuer);
+  TlsServerSettings showing;
+  showing.credentials.push_back(testing::credentials_of(leaf, chain));
+  const auto server = make_server(std::move(showing));
+  const auto meets = [&](const TlsPolicy& policy) {
+    TlsClientSettings settings = testing::client_settings();
+    settings.policy = policy;
+    const auto client = make_client(settings);
+    Conversation conversation(*server, *client);
+    conversation.shake();
+    return std::string(conversation.client->failure());
+  };
+  TlsPolicy policy;
+  CHECK(meets(policy) == "");
+  policy.verify_depth = 3;
+  CHECK(meets(policy) == "");
+  policy.verify_depth = 2;
+  CHECK(meets(policy) == "certificate chain too long (tls_verify_depth)");
+  policy = {};
+  policy.chain_bytes = 1'024;
+  CHECK(meets(policy) == "certificates too large (tls_max_certificate_chain)");
+}
+
+// A clock that a test sets: seconds that it is ahead.
+int64_t ahead_s = 0;
+int64_t clock_ahead() {
+  return system_wall_clock_s() + ahead_s;
+}
+
+TEST_CASE("tls client: a session is resumed no longer than the server's certificate is good") {
+  const Identity passing = make_identity(
+      {.common_name = "a.example", .ends_s = 3'000}, &test_authority().root);
+  const auto server = make_server(testing::showing(passing));
+  for (const bool tls13 : {false, true}) {
+    for (const uint32_t lifetime_s : {10'000U, 2'000U, 0U}) {
+      CAPTURE(tls13);
+      CAPTURE(lifetime_s);
+      ahead_s = 0;
+      TlsClientSettings settings = testing::client_settings();
+      settings.policy.protocols = {!tls13, tls13};
+      settings.policy.resumption = {lifetime_s, clock_ahead};
+      const auto client = make_client(settings);
+      TlsSessionSlot slot;
+      const auto meets = [&]() -> std::string {
+        Conversation conversation(*server, *client, "a.example", &slot);
+        conversation.shake();
+        if (conversation.client_outcome != Handshake::done) return conversation.client->failure();
+        testing::receive_all(*conversation.client);
+        return conversation.client->resumed() ? "resumed" : "whole";
+      };
+      CHECK(meets() == "whole");
+      for (ahead_s = 500; ahead_s < 2'000; ahead_s += 500) {
+        CHECK(meets() == (lifetime_s == 0 ? "whole" : "resumed"));
+      }
+      ahead_s = 2'001;
+      CHECK(meets() == (lifetime_s == 10'000 ? "resumed" : "whole"));
+      ahead_s = 3'001;
+      CHECK(meets() == "certificate has expired");
+    }
+  }
+}
+
+TEST_CASE("tls client: a ticket that comes late counts from the TLS handshake") {
+  ahead_s = 0;
+  TlsClientSettings settings = testing::client_settings();
+  settings.policy.resumption = {2'000, clock_ahead};
+  const auto client = make_client(settings);
+  const auto server = make_server();
+  TlsSessionSlot slot;
+  Conversation first(*server, *client, "a.example", &slot);
+  first.shake();
+  ahead_s = 1'500;
+  testing::receive_all(*first.client);
+  REQUIRE(slot.session() != nullptr);
+  ahead_s = 2'001;
+  Conversation second(*server, *client, "a.example", &slot);
+  second.open();
+  CHECK_FALSE(second.client->resumed());
+}
+
+TEST_CASE("tls client: servers that a CRL names are refused, and all where one is missing") {
+  const Identity site = test_authority().issue("a.example");
+  const Identity& root = test_authority().root;
+  const auto with = [&](const std::string& revoked) {
+    TlsClientSettings settings = testing::client_settings();
+    settings.policy.revoked = revoked;
+    return settings;
+  };
+  const Identity other_root = make_identity({.common_name = "Other CA", .authority = true});
+  CHECK(distrust(site, "a.example", with(testing::crl_pem_of(root, {}))) == "");
+  CHECK(distrust(site, "a.example",
+                 with(testing::crl_pem_of(root, {site.certificate.get()}))) ==
+        "certificate revoked");
+  CHECK(distrust(site, "a.example", with(testing::crl_pem_of(other_root, {}))) ==
+        "unable to get certificate CRL");
+  CHECK(distrust(site, "a.example", with(testing::crl_pem_of(root, {}, -60))) ==
+        "CRL has expired");
+}
+
 TEST_CASE("tls client: a server that speaks older versions only is refused") {
   const auto server = make_server();
   const auto client = make_client();

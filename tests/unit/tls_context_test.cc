@@ -282,6 +282,28 @@ TEST_CASE("tls server: clients show a certificate where they must, or may") {
   CHECK(subject_with(*optional, &stranger) == "refused: self-signed certificate");
 }
 
+TEST_CASE("tls server: what a client shows is bounded before it is verified") {
+  const Identity known = test_authority().issue("known");
+  std::string padding;
+  while (padding.size() < 40 * 1024) {
+    padding += testing::pem_of(testing::make_identity({.common_name = "padding"}));
+  }
+  Credentials large = credentials_of(known, padding);
+  TlsClientSettings own = testing::client_settings();
+  own.credentials = &large;
+  const auto client = make_client(own);
+  const auto meets = [&](uint32_t chain_bytes) {
+    TlsServerSettings settings = asking(VerifyClient::on);
+    if (chain_bytes > 0) settings.policy.chain_bytes = chain_bytes;
+    const auto server = make_server(std::move(settings));
+    Conversation conversation(*server, *client);
+    conversation.shake();
+    return std::string(conversation.server->failure());
+  };
+  CHECK(meets(0) == "certificates too large (tls_max_certificate_chain)");
+  CHECK(meets(64 * 1024) == "");
+}
+
 TEST_CASE("tls server: who resumes is who it was") {
   const auto server = make_server(asking(VerifyClient::on));
   const Identity known = test_authority().issue("known");

@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "net/check.h"
 #include "tls/openssl_ptr.h"
@@ -84,6 +86,30 @@ inline std::string key_pem_of(const Identity& identity, const std::string& passp
   SLUICE_CHECK(PEM_write_bio_PKCS8PrivateKey(memory.get(), identity.key.get(), cipher,
                                              passphrase.data(), static_cast<int>(passphrase.size()),
                                              nullptr, nullptr) == 1);
+  return content_of(memory.get());
+}
+
+// PEM of a CRL in force that names `revoked`; times are seconds from now.
+inline std::string crl_pem_of(const Identity& issuer, const std::vector<const X509*>& revoked,
+                              long next_s = 86'400) {
+  const std::unique_ptr<X509_CRL, OpenSslFree<&X509_CRL_free>> list(X509_CRL_new());
+  const std::unique_ptr<ASN1_TIME, OpenSslFree<&ASN1_TIME_free>> time(
+      X509_gmtime_adj(nullptr, -3'600));
+  X509_CRL_set_version(list.get(), X509_CRL_VERSION_2);
+  X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(issuer.certificate.get()));
+  X509_CRL_set1_lastUpdate(list.get(), time.get());
+  for (const X509* each : revoked) {
+    X509_REVOKED* const entry = X509_REVOKED_new();
+    X509_REVOKED_set_serialNumber(
+        entry, const_cast<ASN1_INTEGER*>(X509_get0_serialNumber(each)));  // it is copied
+    X509_REVOKED_set_revocationDate(entry, time.get());
+    X509_CRL_add0_revoked(list.get(), entry);
+  }
+  X509_gmtime_adj(time.get(), next_s);
+  X509_CRL_set1_nextUpdate(list.get(), time.get());
+  SLUICE_CHECK(X509_CRL_sign(list.get(), issuer.key.get(), EVP_sha256()) > 0);
+  const BioPtr memory(BIO_new(BIO_s_mem()));
+  SLUICE_CHECK(PEM_write_bio_X509_CRL(memory.get(), list.get()) == 1);
   return content_of(memory.get());
 }
 

@@ -45,7 +45,7 @@ inline const Authority& test_authority() {
 inline TlsServerSettings showing(const Identity& identity) {
   TlsServerSettings settings;
   settings.credentials.push_back(credentials_of(identity));
-  settings.ticket_lifetime_s = 3'600;
+  settings.policy.resumption.lifetime_s = 3'600;
   return settings;
 }
 inline TlsServerSettings server_settings() {
@@ -53,6 +53,7 @@ inline TlsServerSettings server_settings() {
 }
 inline TlsClientSettings client_settings() {
   TlsClientSettings settings;
+  settings.policy.resumption.lifetime_s = 3'600;
   settings.authorities = test_authority().pem();
   return settings;
 }

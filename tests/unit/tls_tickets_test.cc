@@ -136,7 +136,7 @@ TEST_CASE("tickets: with a lifetime of 0 there are none") {
   for (const bool tls13 : {false, true}) {
     CAPTURE(tls13);
     TlsServerSettings settings = server_settings();
-    settings.ticket_lifetime_s = 0;
+    settings.policy.resumption.lifetime_s = 0;
     const auto server = make_server(std::move(settings));
     const auto client = client_of(tls13);
     TlsSessionSlot slot;
@@ -150,13 +150,129 @@ TEST_CASE("tickets: the client is told how long one is good") {
   for (const bool tls13 : {false, true}) {
     CAPTURE(tls13);
     TlsServerSettings settings = server_settings();
-    settings.ticket_lifetime_s = 1'234;
+    settings.policy.resumption.lifetime_s = 1'234;
     const auto client = client_of(tls13);
     TlsSessionSlot slot;
     CHECK_FALSE(resumes(*make_server(std::move(settings)), *client, slot));
     REQUIRE(slot.session() != nullptr);
     CHECK(SSL_SESSION_get_ticket_lifetime_hint(slot.session()) == 1'234);
   }
+}
+
+// A clock that a test sets: seconds that it is ahead.
+int64_t ahead_s = 0;
+int64_t clock_ahead() {
+  return system_wall_clock_s() + ahead_s;
+}
+
+// A listener that asks for certificates, and a client with one that ends in `ends_s`.
+struct Guarded {
+  explicit Guarded(bool tls13, long ends_s, uint32_t lifetime_s = 3'600) {
+    ahead_s = 0;
+    TlsServerSettings settings = server_settings();
+    settings.verify_client = VerifyClient::on;
+    settings.client_authorities = testing::test_authority().pem();
+    settings.policy.resumption = {lifetime_s, clock_ahead};
+    server = make_server(std::move(settings));
+    const testing::Identity identity = testing::make_identity(
+        {.common_name = "passing", .ends_s = ends_s}, &testing::test_authority().root);
+    Credentials credentials = testing::credentials_of(identity);
+    TlsClientSettings own = testing::client_settings();
+    own.policy.protocols = {!tls13, tls13};
+    own.policy.resumption.lifetime_s = 1'000'000'000;  // one that does not care
+    own.credentials = &credentials;
+    client = make_client(own);
+  }
+  // "resumed", "whole", or why the server refuses.
+  std::string comes() {
+    Conversation conversation(*server, *client, "a.example", &slot);
+    conversation.shake();
+    if (conversation.server_outcome != testing::Handshake::done) {
+      return conversation.server->failure();
+    }
+    CHECK(conversation.server->verified_subject() == "CN=passing");
+    testing::receive_all(*conversation.client);
+    SSL* const ssl = conversation.client->ssl();
+    if (SSL_version(ssl) == TLS1_2_VERSION) slot.keep(SSL_get1_session(ssl));
+    return conversation.server->resumed() ? "resumed" : "whole";
+  }
+
+  const FreshKeys keys;
+  std::unique_ptr<TlsServer> server;
+  std::unique_ptr<TlsClient> client;
+  TlsSessionSlot slot;
+};
+
+TEST_CASE("tickets: none is taken past the end of the client's certificate, however renewed") {
+  for (const bool tls13 : {false, true}) {
+    CAPTURE(tls13);
+    Guarded guarded(tls13, 3'000);
+    CHECK(guarded.comes() == "whole");
+    for (ahead_s = 500; ahead_s < 3'000; ahead_s += 500) CHECK(guarded.comes() == "resumed");
+    ahead_s = 3'001;
+    CHECK(guarded.comes() == "certificate has expired");
+  }
+}
+
+TEST_CASE("tickets: their lifetime counts from the first authentication, however renewed") {
+  for (const bool tls13 : {false, true}) {
+    CAPTURE(tls13);
+    Guarded guarded(tls13, 86'400, 2'000);
+    CHECK(guarded.comes() == "whole");
+    for (ahead_s = 500; ahead_s < 2'000; ahead_s += 500) CHECK(guarded.comes() == "resumed");
+    ahead_s = 2'001;
+    CHECK(guarded.comes() == "whole");
+    ahead_s = 3'500;
+    CHECK(guarded.comes() == "resumed");
+    ahead_s = -500;  // what was verified in the future was not
+    CHECK(guarded.comes() == "whole");
+  }
+}
+
+TEST_CASE("tickets: the client is told what is left of the first one's time") {
+  Guarded guarded(true, 3'000);
+  CHECK(guarded.comes() == "whole");
+  const auto told = [&] { return SSL_SESSION_get_ticket_lifetime_hint(guarded.slot.session()); };
+  CHECK(told() > 2'900);
+  CHECK(told() <= 3'000);
+  ahead_s = 2'000;
+  CHECK(guarded.comes() == "resumed");
+  CHECK(told() > 900);
+  CHECK(told() <= 1'000);
+}
+
+TEST_CASE("tickets: another CRL asks whom it knew for a certificate again") {
+  const FreshKeys keys;
+  ahead_s = 0;
+  const testing::Identity& root = testing::test_authority().root;
+  const testing::Identity known = testing::test_authority().issue("known");
+  const auto asking = [&](const std::string& revoked) {
+    TlsServerSettings settings = server_settings();
+    settings.verify_client = VerifyClient::on;
+    settings.client_authorities = testing::test_authority().pem();
+    settings.policy.revoked = revoked;
+    return make_server(std::move(settings));
+  };
+  Credentials credentials = testing::credentials_of(known);
+  TlsClientSettings own = testing::client_settings();
+  own.credentials = &credentials;
+  const auto client = make_client(own);
+  TlsSessionSlot slot;
+  const auto comes = [&](const TlsServer& server) -> std::string {
+    Conversation conversation(server, *client, "a.example", &slot);
+    conversation.shake();
+    if (conversation.server_outcome != testing::Handshake::done) {
+      return conversation.server->failure();
+    }
+    testing::receive_all(*conversation.client);
+    return conversation.server->resumed() ? "resumed" : "whole";
+  };
+  const auto before = asking(testing::crl_pem_of(root, {}));
+  CHECK(comes(*before) == "whole");
+  CHECK(comes(*before) == "resumed");
+  const auto after = asking(testing::crl_pem_of(root, {known.certificate.get()}));
+  CHECK(comes(*after) == "certificate revoked");
+  CHECK(comes(*before) == "resumed");
 }
 
 }  // namespace

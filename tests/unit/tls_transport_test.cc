@@ -362,6 +362,105 @@ TEST_CASE("tls transport: a key update is followed, and answered before the next
   CHECK(receive_all(opened.client()) == "answer");
 }
 
+// Each a record; none is answered.
+std::string key_updates(Opened& opened, int count) {
+  std::string raw;
+  for (int i = 0; i < count; ++i) {
+    REQUIRE(SSL_key_update(opened.client().ssl(), SSL_KEY_UPDATE_NOT_REQUESTED) == 1);
+    send_text(opened.client(), "");
+    SSL_do_handshake(opened.client().ssl());
+    opened.client().flush_held();
+    raw += opened.conversation.from_client();
+  }
+  return raw;
+}
+
+// Handshake messages that OpenSSL takes in.
+int messages_taken = 0;
+void count_messages(int sent, int, int type, const void*, size_t, SSL*, void*) {
+  if (sent == 0 && type == SSL3_RT_HANDSHAKE) ++messages_taken;
+}
+
+TEST_CASE("tls transport: more than 32 records in a row without data end the connection") {
+  for (const bool in_pieces : {false, true}) {
+    CAPTURE(in_pieces);
+    Opened opened;
+    const auto give = [&](const std::string& raw) {
+      const size_t piece = in_pieces ? 3 : raw.size();
+      Io last;
+      for (size_t at = 0; at < raw.size(); at += piece) {
+        opened.conversation.to_server(std::string_view(raw).substr(at, piece));
+        receive_all(opened.server(), &last);
+      }
+      return last.state;
+    };
+    CHECK(give(key_updates(opened, 32)) == Io::State::blocked);
+    send_text(opened.client(), "data");
+    opened.conversation.carry();
+    CHECK(receive_all(opened.server()) == "data");
+    CHECK(give(key_updates(opened, 32)) == Io::State::blocked);
+    CHECK(give(key_updates(opened, 1)) == Io::State::failed);
+    CHECK(std::string(opened.server().failure()) ==
+          "more than 32 TLS records in a row without data");
+  }
+}
+
+TEST_CASE("tls transport: tickets without end from a server end the connection, too") {
+  Opened opened;
+  Io last;
+  int given = 0;
+  while (last.state != Io::State::failed && given < 100) {
+    REQUIRE(SSL_new_session_ticket(opened.server().ssl()) == 1);
+    send_text(opened.server(), "");
+    SSL_do_handshake(opened.server().ssl());
+    opened.server().flush_held();
+    ++given;
+    opened.conversation.carry();
+    CHECK(receive_all(opened.client(), &last) == "");
+  }
+  CHECK(given == 33);
+}
+
+TEST_CASE("tls transport: a call takes few records without data, and little data between them") {
+  Opened opened;
+  std::string raw;
+  std::string text;
+  for (int i = 0; i < 20; ++i) {
+    raw += key_updates(opened, 31);
+    send_text(opened.client(), "k");
+    raw += opened.conversation.from_client();
+    text += "k";
+  }
+  REQUIRE(raw.size() < 64 * 1024);  // one recv has it all
+  opened.conversation.to_server(raw);
+  SSL_set_msg_callback(opened.server().ssl(), count_messages);
+  std::string got;
+  int calls = 0;
+  int most_a_call = 0;
+  for (Io io; io.state == Io::State::open && !io.short_count; ++calls) {
+    messages_taken = 0;
+    io = receive_once(opened.server(), got);
+    most_a_call = std::max(most_a_call, messages_taken);
+    REQUIRE(io.state != Io::State::failed);
+  }
+  CHECK(got == text);
+  CHECK(most_a_call <= 9);
+  CHECK(calls >= 20 * 31 / 9);
+}
+
+TEST_CASE("tls transport: a TLS handshake takes a turn's share of records") {
+  const Fixture fixture;
+  Conversation conversation(*fixture.tls_server, *fixture.tls_client);
+  SSL_set_max_proto_version(conversation.client->ssl(), TLS1_2_VERSION);
+  CHECK(conversation.client->handshake() == Handshake::waiting);
+  // HelloRequests are passed over in a TLS handshake, however many come (RFC 5246 7.4.1.1).
+  std::string requests;
+  for (int i = 0; i < 100; ++i) requests += std::string("\x16\x03\x03\0\x04\0\0\0\0", 9);
+  conversation.to_client(requests);
+  for (int i = 0; i < 3; ++i) CHECK(conversation.client->handshake() == Handshake::again);
+  CHECK(conversation.client->handshake() == Handshake::waiting);
+}
+
 TEST_CASE("tls transport: who asks for answers without end and reads none is failed") {
   Opened opened;
   size_t most_held = 0;
