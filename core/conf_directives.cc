@@ -128,8 +128,9 @@ constexpr Directive table[] = {
      .arguments = "N",
      .set = setters::tls_verify_depth,
      .default_value = "4",
-     .help = "Certificates, 0 to 100, that may stand between a peer's own and the authority that is "
-             "trusted; with a longer chain it is refused."},
+     .help =
+         "Certificates, 0 to 100, that may stand between a peer's own and the authority that is "
+         "trusted; with a longer chain it is refused."},
     {.name = "tls_max_certificate_chain",
      .sections = top | listen | upstream,
      .arguments = "SIZE",
@@ -181,7 +182,9 @@ constexpr Directive table[] = {
      .arguments = "FILE",
      .set = setters::tls_key,
      .example = "site.key",
-     .help = "The private key of the tls_certificate before it, readable by its owner alone.",
+     .help =
+         "The private key of the tls_certificate before it, readable by its owner alone or by a "
+         "group that is root, ssl-cert or one that sluice runs in.",
      .repeatable = true},
     {.name = "tls_stapling_file",
      .sections = listen,
@@ -299,7 +302,7 @@ constexpr Directive table[] = {
      .arguments = "FILE",
      .set = setters::tls_client_key,
      .example = "client.key",
-     .help = "The private key of tls_client_certificate, readable by its owner alone."},
+     .help = "The private key of tls_client_certificate, readable as a tls_key may be."},
 
     {.name = "route",
      .sections = top,

@@ -61,12 +61,11 @@ void warn_of_outdated_crl(const ConfDraft& draft, const SectionDraft& section,
                           std::vector<std::string>& warnings) {
   for (const SectionDraft* level : {&section, &draft.sections.front()}) {
     if (!level->settings.tls_crl) continue;
-    const std::string when =
-        outdated_revocations(*level->settings.tls_crl, system_wall_clock_s());
+    const std::string when = outdated_revocations(*level->settings.tls_crl, system_wall_clock_s());
     if (when.empty()) return;
-    std::string told = warning_at(
-        place_of(*level, "tls_crl"),
-        "tls_crl: a newer CRL was due on " + when + "; until then its certificates are refused");
+    std::string told =
+        warning_at(place_of(*level, "tls_crl"), "tls_crl: a newer CRL was due on " + when +
+                                                    "; until then its certificates are refused");
     const bool known = std::find(warnings.begin(), warnings.end(), told) != warnings.end();
     if (!known) warnings.push_back(std::move(told));
     return;

@@ -3,11 +3,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 
 #include "core/conf_expand.h"
 #include "core/conf_setters.h"
 #include "core/conf_suggest.h"
+#include "net/sys_process.h"
 #include "protocol/uri.h"
 #include "tls/secret.h"
 
@@ -18,7 +18,7 @@ namespace {
 constexpr size_t most_pem_bytes = 4 << 20;            // a whole system's authorities are 200 KiB
 constexpr size_t most_certificate_bytes = 256 << 10;  // with its chain
 constexpr size_t most_key_bytes = 64 << 10;
-constexpr size_t most_message_bytes = 16 << 20;        // of a TLS handshake (RFC 8446 4)
+constexpr size_t most_message_bytes = 16 << 20;  // of a TLS handshake (RFC 8446 4)
 constexpr size_t most_name_bytes = TLSEXT_MAXLEN_host_name;
 
 std::string read_named_file(const SetterCall& call) {
@@ -60,16 +60,22 @@ Credentials read_certificates(const SetterCall& call) {
   return std::move(parsed.value());
 }
 
-// Whoever may read a key may pass for its owner.
+// Whoever may read a key may pass for its owner, and who may write it decides whom we pass for. A
+// group that root trusts, or that this process is in, may: so Debian (ssl-cert) and Kubernetes
+// (fsGroup) hand keys to those who need them.
 void check_private(const Word& word, const std::string& path) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  const fs::perms allowed = fs::status(path, error).permissions();
-  const fs::perms others = fs::perms::group_read | fs::perms::others_read;
-  if (!error && (allowed & others) != fs::perms::none) {
-    throw ConfProblem{quoted(word.text) +
-                      " can be read by its group or by everybody; chmod it to 600"};
+  sys::FileAccess access;
+  if (sys::file_access(path.c_str(), access) != 0) return;  // reading it tells why
+  const std::string advice =
+      "; chmod it to 600, or to 640 with the group root, ssl-cert or one that sluice runs in";
+  if (access.others) {
+    throw ConfProblem{quoted(word.text) + " can be read or written by everybody" + advice};
   }
+  if (!access.group || access.group_id == 0 || sys::in_group(access.group_id)) return;
+  const std::string group = sys::group_name(access.group_id);
+  if (group == "ssl-cert") return;
+  throw ConfProblem{quoted(word.text) + " can be read or written by the group " + quoted(group) +
+                    advice};
 }
 
 void read_key(const SetterCall& call, Credentials& credentials) {

@@ -155,8 +155,10 @@ Opening::Step Opening::secure_client() {
 Opening::Step Opening::end_without_tls(const char* reason) {
   reason_ = reason;
   if (!heard_) return abandon_silent();
+  Leg& client = session_.leg(Side::client);
+  detail_ = client.tls()->detail();
   log_refused(0);
-  session_.leg(Side::client).expose();
+  client.expose();
   return Step::linger;
 }
 

@@ -106,7 +106,9 @@ Opening::Step Opening::secure_upstream() {
   }
   const char* failure = *leg.failure() != '\0' ? leg.failure() : "closed during the TLS handshake";
   peer_failure_ = failure;
-  log_upstream(LogLevel::warn, std::string("TLS handshake: ") + failure);
+  std::string told = std::string("TLS handshake: ") + failure;
+  if (const std::string& detail = leg.tls()->detail(); !detail.empty()) told += ": " + detail;
+  log_upstream(LogLevel::warn, told);
   session_.close_leg(Side::upstream, false);
   // What failed may have been resuming: the next connection begins afresh.
   session_.services()

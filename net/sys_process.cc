@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 #include "net/check.h"
 
@@ -59,6 +60,29 @@ ssize_t read(int fd, void* buffer, size_t bytes) {
 bool writable_now(int fd) {
   pollfd question{fd, POLLOUT, 0};
   return ::poll(&question, 1, 0) == 1 && (question.revents & POLLOUT) != 0;
+}
+
+int file_access(const char* path, FileAccess& access) {
+  struct stat found {};
+  if (::stat(path, &found) != 0) return -errno;
+  access.others = (found.st_mode & (S_IROTH | S_IWOTH)) != 0;
+  access.group = (found.st_mode & (S_IRGRP | S_IWGRP)) != 0;
+  access.group_id = found.st_gid;
+  return 0;
+}
+
+std::string group_name(gid_t group) {
+  const struct group* const entry = ::getgrgid(group);
+  return entry != nullptr ? entry->gr_name : std::to_string(group);
+}
+
+bool in_group(gid_t group) {
+  if (group == ::getegid()) return true;
+  const int count = ::getgroups(0, nullptr);
+  std::vector<gid_t> groups(static_cast<size_t>(std::max(count, 0)));
+  const int got = ::getgroups(count, groups.data());
+  return std::find(groups.begin(), groups.begin() + std::max(got, 0), group) !=
+         groups.begin() + std::max(got, 0);
 }
 
 int write_whole_file(const char* path, const std::string& content) {

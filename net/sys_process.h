@@ -22,6 +22,17 @@ int open_for_append(const char* path);
 ssize_t write(int fd, const void* buffer, size_t bytes);
 ssize_t read(int fd, void* buffer, size_t bytes);
 bool writable_now(int fd);
+// Whom a file lets read or write it, besides its owner.
+struct FileAccess {
+  bool others = false;
+  bool group = false;
+  gid_t group_id = 0;
+};
+int file_access(const char* path, FileAccess& access);
+// The group's name, or its number where it has none.
+std::string group_name(gid_t group);
+// Whether this process is in that group, as its own or a supplementary one.
+bool in_group(gid_t group);
 int write_whole_file(const char* path, const std::string& content);
 int remove_file(const char* path);
 

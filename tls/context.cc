@@ -118,7 +118,7 @@ bool ask_for_certificate(const TlsServerSettings& settings, SSL_CTX* context) {
   SSL_CTX_set_cert_store(context, store.value().release());
   const bool needed = settings.verify_client == VerifyClient::on;
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (needed ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
-                     nullptr);
+                     TlsTransport::on_verified);
   return true;
 }
 
@@ -264,15 +264,20 @@ int TlsServer::on_server_name(SSL* ssl, int*, void* self) {
 
 Result<std::unique_ptr<TlsClient>> TlsClient::make(const TlsClientSettings& settings) {
   ERR_clear_error();
-  if (slot_index() < 0 || beginning_index() < 0) return refused();  // asked for here: later there may be no memory for it
+  if (slot_index() < 0 || beginning_index() < 0)
+    return refused();  // asked for here: later there may be no memory for it
   std::unique_ptr<TlsClient> client(new TlsClient);
   client->context_.reset(SSL_CTX_new(TLS_client_method()));
   SSL_CTX* const context = client->context_.get();
   if (context == nullptr || !apply(settings.policy, context)) return refused();
-  if (settings.credentials != nullptr && !apply(*settings.credentials, context)) return refused();
+  if (settings.credentials == nullptr) {
+    SSL_CTX_set_client_cert_cb(context, TlsTransport::on_certificate_asked);
+  } else if (!apply(*settings.credentials, context)) {
+    return refused();
+  }
   if (SSL_CTX_set_alpn_protos(context, alpn, sizeof alpn) != 0) return refused();
   if (settings.verify) {
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, TlsTransport::on_verified);
     if (const Status trusted = trust(settings, context); !trusted.ok()) return trusted.fault();
   }
   if (settings.policy.resumption.lifetime_s > 0) {

@@ -84,8 +84,8 @@ class TlsClient {
   static Result<std::unique_ptr<TlsClient>> make(const TlsClientSettings& settings);
 
   // The transport of a connected descriptor. `host` is the server URI's: name or numeric address.
-  // `slot` keeps the peer's latest session for the next connection, as long as it may be resumed; it
-  // must be used with this client and this peer only, and outlive the transport. Throws
+  // `slot` keeps the peer's latest session for the next connection, as long as it may be resumed;
+  // it must be used with this client and this peer only, and outlive the transport. Throws
   // std::bad_alloc.
   std::unique_ptr<TlsTransport> connect(int fd, const std::string& host,
                                         TlsSessionSlot& slot) const;

@@ -71,6 +71,15 @@ bool each_revocation_list(std::string_view pem, Visit visit) {
 
 }  // namespace
 
+std::string text_of(const X509_NAME* name) {
+  const BioPtr memory(BIO_new(BIO_s_mem()));
+  if (memory == nullptr || X509_NAME_print_ex(memory.get(), name, 0, XN_FLAG_RFC2253) < 0)
+    return "";
+  const char* bytes = nullptr;
+  const long count = BIO_get_mem_data(memory.get(), &bytes);
+  return std::string(bytes, static_cast<size_t>(std::max(count, 0L)));
+}
+
 std::string text_of(const ASN1_TIME* time) {
   const BioPtr memory(BIO_new(BIO_s_mem()));
   if (memory == nullptr || ASN1_TIME_print(memory.get(), time) != 1) return "";
@@ -152,9 +161,8 @@ Result<StorePtr> parse_authorities(std::string_view pem) {
 Status add_revocations(std::string_view pem, X509_STORE* store) {
   ERR_clear_error();
   bool any = false;
-  const bool whole = each_revocation_list(pem, [&](X509_CRL* list) {
-    any = X509_STORE_add_crl(store, list) == 1 || any;
-  });
+  const bool whole = each_revocation_list(
+      pem, [&](X509_CRL* list) { any = X509_STORE_add_crl(store, list) == 1 || any; });
   if (!whole) return Fault{"a CRL in it cannot be read", 0};
   if (!any) return Fault{"it holds no CRL in PEM form", 0};
   X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);

@@ -36,10 +36,12 @@ Result<StorePtr> parse_authorities(std::string_view pem);
 // Certificates verified with `store` must not stand in one of `pem`'s CRLs (RFC 5280 5), of which
 // there must be one in force for each issuer in a chain. Faults where there is none in it.
 Status add_revocations(std::string_view pem, X509_STORE* store);
-// When the first of `pem`'s CRLs gave way to a newer one, as OpenSSL writes a time, "" where all are
-// in force at `now_s`.
+// When the first of `pem`'s CRLs gave way to a newer one, as OpenSSL writes a time, "" where all
+// are in force at `now_s`.
 std::string outdated_revocations(std::string_view pem, int64_t now_s);
 
+// A subject or an issuer as RFC 2253 writes it; "" where memory is short.
+std::string text_of(const X509_NAME* name);
 // "Nov 28 18:00:00 2026 GMT".
 std::string text_of(const ASN1_TIME* time);
 

@@ -33,8 +33,8 @@ void rotate_ticket_keys(TicketKeys& keys);
 void use_ticket_keys(const TicketKeys& keys);
 
 // Lets `context` seal and open tickets with the keys in use. Each holds when its client was first
-// authenticated and when its certificate ends, and opens as long as `policy`, which must outlive the
-// context, allows it: a renewed one no longer than the first.
+// authenticated and when its certificate ends, and opens as long as `policy`, which must outlive
+// the context, allows it: a renewed one no longer than the first.
 void enable_tickets(SSL_CTX* context, const ResumptionPolicy& policy);
 void disable_tickets(SSL_CTX* context);
 

@@ -15,6 +15,7 @@
 #include "net/sys.h"
 #include "tls/credentials.h"
 #include "tls/openssl_ptr.h"
+#include "tls/refusal.h"
 
 namespace sluice {
 
@@ -65,6 +66,11 @@ void forget_errors() {
 
 bool is_upper_case(uint8_t byte) {
   return byte >= 'A' && byte <= 'Z';
+}
+
+// RFC 8446 5.1: change_cipher_spec to application_data.
+bool begins_record(uint8_t byte) {
+  return byte >= SSL3_RT_CHANGE_CIPHER_SPEC && byte <= SSL3_RT_APPLICATION_DATA;
 }
 
 }  // namespace
@@ -165,6 +171,7 @@ size_t tls_held_bytes() {
 }
 
 TlsTransport::TlsTransport(SSL* ssl, int fd) : ssl_(ssl), fd_(fd) {
+  if (SSL_set_app_data(ssl_, this) != 1) throw std::bad_alloc();
   BIO* const bio = TlsBio::shared();
   BIO_up_ref(bio);  // SSL_free gives back one for both directions
   SSL_set_bio(ssl_, bio, bio);
@@ -191,7 +198,7 @@ TlsTransport::Handshake TlsTransport::advance_handshake() {
     const int done = SSL_do_handshake(ssl_);
     const int wanted = SSL_get_error(ssl_, done);
     const bool fatal = done != 1 && wanted != SSL_ERROR_WANT_READ && wanted != SSL_ERROR_WANT_WRITE;
-    if (fatal) fail_with_openssl();
+    if (fatal) fail(take_failure(ssl_, asked_in_vain_), 0);
     const bool all_sent = flush();  // after a failure, the alert
     if (send_error_ != 0) fail("", send_error_);
     if (failed_) break;
@@ -206,6 +213,9 @@ TlsTransport::Handshake TlsTransport::advance_handshake() {
     const Received received = receive(handshake_read_bytes);
     if (received == Received::blocked) return Handshake::waiting;
     if (received == Received::ended && first) fail("", 0);
+    if (received == Received::bytes && first && !SSL_is_server(ssl_) && !begins_record(window[0])) {
+      fail("the upstream does not speak TLS", 0);
+    }
     // A TLS record begins with its type, 22 for a handshake; a method with a letter.
     if (received == Received::bytes && first && SSL_is_server(ssl_) && is_upper_case(window[0])) {
       return Handshake::plain_http;
@@ -270,7 +280,7 @@ Io::State TlsTransport::read_records(std::span<const iovec> pieces, Io& io) {
     const int wanted = data ? SSL_ERROR_NONE : SSL_get_error(ssl_, 0);
     if (wanted == SSL_ERROR_ZERO_RETURN) return Io::State::ended;
     if (!data && wanted != SSL_ERROR_WANT_READ) {
-      fail_with_openssl();
+      fail(take_failure(ssl_, asked_in_vain_), 0);
       return Io::State::failed;
     }
     // Where data came, the last of the records held it; none was read where OpenSSL had some left.
@@ -356,7 +366,7 @@ size_t TlsTransport::encrypt(std::span<const iovec> pieces, size_t skipped) {
     size_t written = 0;
     if (done > 0) forget_errors();
     if (SSL_write_ex(ssl_, bytes, count, &written) != 1) {
-      fail_with_openssl();
+      fail(take_failure(ssl_, asked_in_vain_), 0);
       return done;
     }
     done += written;
@@ -449,42 +459,30 @@ void TlsTransport::fail(const char* failure, int error) {
   error_ = error;
 }
 
-// Of several errors, OpenSSL's TLS says best what it was; below it, only a cipher failed.
-void TlsTransport::fail_with_openssl() {
-  const unsigned long first = ERR_peek_error();
-  unsigned long error = ERR_get_error();
-  while (error != 0 && ERR_GET_LIB(error) != ERR_LIB_SSL) error = ERR_get_error();
-  const int reason = error != 0 ? ERR_GET_REASON(error) : 0;
-  ERR_clear_error();
-  if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
-    return fail("ended during the TLS handshake", 0);
+int TlsTransport::on_verified(int good, X509_STORE_CTX* verification) {
+  if (good == 1) return 1;
+  const void* ssl = X509_STORE_CTX_get_ex_data(verification, SSL_get_ex_data_X509_STORE_CTX_idx());
+  auto* const self = static_cast<TlsTransport*>(SSL_get_app_data(static_cast<const SSL*>(ssl)));
+  try {
+    self->detail_ = describe_refused(verification);
+  } catch (const std::bad_alloc&) {
+    self->detail_.clear();  // OpenSSL could not pass it on
   }
-  if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-    const long why = SSL_get_verify_result(ssl_);
-    if (why == X509_V_ERR_CERT_CHAIN_TOO_LONG) {
-      return fail("certificate chain too long (tls_verify_depth)", 0);
-    }
-    return fail(X509_verify_cert_error_string(why), 0);
-  }
-  if (reason == SSL_R_EXCESSIVE_MESSAGE_SIZE) {
-    return fail("certificates too large (tls_max_certificate_chain)", 0);
-  }
-  const char* text = ERR_reason_error_string(error != 0 ? error : first);
-  fail(text != nullptr ? text : "TLS failure", 0);
+  return 0;
+}
+
+int TlsTransport::on_certificate_asked(SSL* ssl, X509**, EVP_PKEY**) {
+  static_cast<TlsTransport*>(SSL_get_app_data(ssl))->asked_in_vain_ = true;
+  return 0;
 }
 
 std::string TlsTransport::verified_subject() const {
   const X509* certificate = SSL_get0_peer_certificate(ssl_);
   if (certificate == nullptr || SSL_get_verify_result(ssl_) != X509_V_OK) return "";
-  const BioPtr text(BIO_new(BIO_s_mem()));
-  const X509_NAME* subject = X509_get_subject_name(certificate);
   // Half a subject could be another's.
-  if (text == nullptr || X509_NAME_print_ex(text.get(), subject, 0, XN_FLAG_RFC2253) < 0) {
-    throw std::bad_alloc();
-  }
-  const char* bytes = nullptr;
-  const long count = BIO_get_mem_data(text.get(), &bytes);
-  return std::string(bytes, static_cast<size_t>(std::max(count, 0L)));
+  const std::string subject = text_of(X509_get_subject_name(certificate));
+  if (subject.empty()) throw std::bad_alloc();
+  return subject;
 }
 
 bool TlsTransport::resumed() const {

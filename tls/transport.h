@@ -79,8 +79,8 @@ class TlsTransport : public Transport {
   Handshake handshake();
 
   // As Transport says. An end without close_notify is `failed`, so that nobody takes what was cut
-  // off for the whole (RFC 8446 6.1). Of records that hold no data (key updates, tickets, warnings) a
-  // call takes a few, and may return without a byte then; too many in a row are a failure.
+  // off for the whole (RFC 8446 6.1). Of records that hold no data (key updates, tickets, warnings)
+  // a call takes a few, and may return without a byte then; too many in a row are a failure.
   Io recv(std::span<const iovec> pieces) override;
   // Encrypts at most 64 KiB a call. What the socket does not take of it is held here; of its
   // plaintext at least one byte stays unsent, as far as the caller is told, until all of it has
@@ -89,6 +89,13 @@ class TlsTransport : public Transport {
   size_t committed() const override { return committed_; }
   bool shutdown_write() override;  // close_notify, then FIN
   const char* failure() const override { return failure_; }
+
+  // What more there is to say of a certificate that was refused: names, times, issuers; or "".
+  const std::string& detail() const { return detail_; }
+
+  // For contexts: SSL_CTX_set_verify(3), and SSL_CTX_set_client_cert_cb(3) where none is there.
+  static int on_verified(int good, X509_STORE_CTX* verification);
+  static int on_certificate_asked(SSL* ssl, X509** certificate, EVP_PKEY** key);
 
   // Sends what is held of what other calls produced; false where the socket does not take all of
   // it. Plaintext is told to be sent by the next send().
@@ -120,23 +127,24 @@ class TlsTransport : public Transport {
   size_t send_some(std::span<const uint8_t> bytes);
   bool output_failed() const { return failed_ || send_error_ != 0; }
   void fail(const char* failure, int error);
-  void fail_with_openssl();
 
   SSL* ssl_;
   int fd_;
   int error_ = 0;       // of `failed_`
   int send_error_ = 0;  // nothing can be sent any more
   const char* failure_ = "";
+  std::string detail_;
   HeldBytes unread_;  // ciphertext, received and not yet taken by OpenSSL
   HeldBytes unsent_;  // ciphertext that the socket did not take
   size_t committed_ = 0;
-  uint8_t silent_reads_ = 0;       // OpenSSL's, in a row, without application data
+  uint8_t silent_reads_ = 0;  // OpenSSL's, in a row, without application data
   bool failed_ : 1 = false;
-  bool secured_ : 1 = false;       // the TLS handshake is done
-  bool input_ended_ : 1 = false;   // the peer's FIN was read
-  bool output_ended_ : 1 = false;  // our FIN is sent
-  bool short_count_ : 1 = false;   // the latest recv gave less than it could
-  bool heard_ : 1 = false;         // the peer sent at least a byte
+  bool secured_ : 1 = false;        // the TLS handshake is done
+  bool input_ended_ : 1 = false;    // the peer's FIN was read
+  bool output_ended_ : 1 = false;   // our FIN is sent
+  bool short_count_ : 1 = false;    // the latest recv gave less than it could
+  bool heard_ : 1 = false;          // the peer sent at least a byte
+  bool asked_in_vain_ : 1 = false;  // for a certificate that we have not
 };
 
 // Takes over `ssl`, unless it throws. A file of its own, so that the simulator links another one.

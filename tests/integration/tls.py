@@ -31,6 +31,7 @@ certificate = {folder}/ca.pem
 private_key = {folder}/ca.key
 default_md = sha256
 default_days = 30
+default_crl_days = 30
 policy = any
 unique_subject = no
 [any]
@@ -102,6 +103,15 @@ class Authority:
         openssl("ca", "-batch", "-notext", "-config", self.conf, "-in", stem + ".csr",
                 "-extfile", stem + ".ext", "-out", stem + ".pem", *times)
         return Certificate(stem + ".pem", key)
+
+    def revocations(self, *revoked):
+        """A file with this authority's CRL, on which those stand and whoever stood there before."""
+        for certificate in revoked:
+            openssl("ca", "-batch", "-config", self.conf, "-revoke", certificate.path)
+        self.count += 1
+        path = os.path.join(self.folder, f"revoked-{self.count}.pem")
+        openssl("ca", "-gencrl", "-config", self.conf, "-out", path)
+        return path
 
     def ocsp_response(self, certificate):
         """A file with what this authority's OCSP responder says about the certificate."""

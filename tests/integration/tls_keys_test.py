@@ -1,5 +1,6 @@
 """Secrets stay secret: keys that others may read are refused, and neither keys nor secret headers
 nor values of the environment come out anywhere, whatever happens."""
+import grp
 import os
 import shutil
 import signal
@@ -37,30 +38,62 @@ def line_of(conf_path, begin):
     return next(number for number, line in enumerate(lines, 1) if line.startswith(begin))
 
 
+ADVICE = "; chmod it to 600, or to 640 with the group root, ssl-cert or one that sluice runs in"
+FOREIGN_GROUP = 54321  # nobody's
+
+
+def refused_key(key, upstream, whose):
+    """Each directive that names a key refuses it, at the start and with -t."""
+    uri = upstream.uri.replace("ws:", "wss:")
+    for conf, directive in (
+            (f"{key.lines}route /\n  proxy_pass {upstream.uri}", "tls_key"),
+            (f"upstream far\n  server {uri}\n  tls_client_certificate {key.path}\n"
+             f"  tls_client_key {key.key}\nroute /\n  proxy_pass far", "tls_client_key")):
+        sluice = Sluice(conf, wait=False)
+        try:
+            assert sluice.wait() == 1
+            line = line_of(sluice.conf_path, f"  {directive} ")
+            told = (f'sluice: {sluice.conf_path}:{line}: {directive}: "{key.key}" can be read or '
+                    f"written by {whose}{ADVICE}\n")
+            assert told in sluice.errors(), sluice.errors()
+            assert run("-t", "-c", sluice.conf_path) == (1, told)
+        finally:
+            sluice.remove()
+
+
 @suite.check
 def keys_that_others_may_read_are_refused():
     with Upstream() as upstream:
-        uri = upstream.uri.replace("ws:", "wss:")
         with Sluice(f"route /\n  proxy_pass {upstream.uri}") as scratch:
-            for mode in (0o640, 0o604, 0o644, 0o440, 0o444):
+            for mode in (0o604, 0o602, 0o644, 0o444):
                 bad = copy_of(site(), scratch.folder, mode)
-                for conf, directive in (
-                        (f"{bad.lines}route /\n  proxy_pass {upstream.uri}", "tls_key"),
-                        (f"upstream far\n  server {uri}\n  tls_client_certificate {bad.path}\n"
-                         f"  tls_client_key {bad.key}\nroute /\n  proxy_pass far",
-                         "tls_client_key")):
-                    sluice = Sluice(conf, wait=False)
-                    try:
-                        assert sluice.wait() == 1
-                        line = line_of(sluice.conf_path, f"  {directive} ")
-                        told = (f'sluice: {sluice.conf_path}:{line}: {directive}: "{bad.key}" can be '
-                                "read by its group or by everybody; chmod it to 600\n")
-                        assert told in sluice.errors(), sluice.errors()
-                        assert run("-t", "-c", sluice.conf_path) == (1, told)
-                    finally:
-                        sluice.remove()
-            for mode in (0o600, 0o400, 0o700):
+                refused_key(bad, upstream, "everybody")
+                os.remove(bad.key)
+            if os.geteuid() != 0:
+                return  # only root gives a file to a group that it is not in
+            for mode in (0o640, 0o620, 0o440):
+                bad = copy_of(site(), scratch.folder, mode)
+                os.chown(bad.key, -1, FOREIGN_GROUP)
+                refused_key(bad, upstream, f'the group "{FOREIGN_GROUP}"')
+                os.remove(bad.key)
+
+
+def trusted_groups():
+    """Of which the key may be: our own, and where we may give files away root's and ssl-cert's."""
+    groups = [os.getegid()]
+    if os.geteuid() == 0:
+        groups += [0] + [entry.gr_gid for entry in grp.getgrall() if entry.gr_name == "ssl-cert"]
+    return groups
+
+
+@suite.check
+def keys_for_their_owner_or_a_trusted_group():
+    with Upstream() as upstream:
+        with Sluice(f"route /\n  proxy_pass {upstream.uri}") as scratch:
+            own = [(mode, os.getegid()) for mode in (0o600, 0o400, 0o700)]
+            for mode, group in own + [(0o640, group) for group in trusted_groups()]:
                 good = copy_of(site(), scratch.folder, mode)
+                os.chown(good.key, -1, group)
                 with Sluice(f"{good.lines}route /\n  proxy_pass {upstream.uri}",
                             wrap=client_wrap()) as sluice:
                     pair(sluice, upstream)

@@ -6,7 +6,7 @@ import subprocess
 import threading
 
 from harness import BIN, Sluice, Suite, wait_until
-from tls import authority, client_wrap, server_context, server_wrap, site, stranger
+from tls import Authority, authority, client_wrap, server_context, server_wrap, site, stranger
 from wire import (BINARY, CLOSE, TEXT, Upstream, answer_101, close_payload, frame, pair, refusal,
                   request)
 
@@ -57,12 +57,16 @@ class Failing(threading.Thread):
             pass  # the listener was closed
 
 
-def fails_with(sluice, upstream, reason, alert, status=502):
+ASKED = "the upstream asks for a client certificate (tls_client_certificate)"
+
+
+def fails_with(sluice, upstream, reason, alert, status=502, detail=""):
     failing = Failing(upstream)
     head, _ = refusal(sluice, request())
     assert head.status == status, head.raw
     sluice.access_line("refused", status=str(status), reason=reason)
-    told = f" warn upstream far: peer 127.0.0.1:{upstream.port}: TLS handshake: {reason}\n"
+    told = f" warn upstream far: peer 127.0.0.1:{upstream.port}: TLS handshake: {reason}"
+    told += f": {detail}" if detail else ", request "
     wait_until(lambda: told in sluice.errors(), f"{told!r} in {sluice.errors()}", 5)
     wait_until(lambda: failing.errors, "the upstream's view", 5)
     assert alert in failing.errors[0], failing.errors
@@ -73,27 +77,31 @@ def fails_with(sluice, upstream, reason, alert, status=502):
 def certificates_are_verified_by_default():
     """Against the system's authorities, which do not know ours; nothing falls back."""
     with far() as upstream, behind(upstream.uri) as sluice:
-        fails_with(sluice, upstream, "unable to get local issuer certificate", "ALERT_UNKNOWN_CA")
+        fails_with(sluice, upstream, "unable to get local issuer certificate", "ALERT_UNKNOWN_CA",
+                   detail="CN=test.example is issued by CN=sluice test authority, which is neither")
 
 
 @suite.check
 def expired():
     with far(server_context(authority().issue(expired=True))) as upstream:
         with trusting(upstream) as sluice:
-            fails_with(sluice, upstream, "certificate has expired", "ALERT_CERTIFICATE_EXPIRED")
+            fails_with(sluice, upstream, "certificate has expired", "ALERT_CERTIFICATE_EXPIRED",
+                       detail="CN=test.example ended on Feb  1 00:00:00 2020 GMT")
 
 
 @suite.check
 def self_signed():
     alone = stranger()
     with far(server_context(alone)) as upstream, trusting(upstream) as sluice:
-        fails_with(sluice, upstream, "self-signed certificate", "ALERT_UNKNOWN_CA")
+        fails_with(sluice, upstream, "self-signed certificate", "ALERT_UNKNOWN_CA",
+                   detail="CN=another authority is none of the trusted authorities")
 
 
 @suite.check
 def wrong_authority():
     with far(server_context(stranger().issue())) as upstream, trusting(upstream) as sluice:
-        fails_with(sluice, upstream, "unable to get local issuer certificate", "ALERT_UNKNOWN_CA")
+        fails_with(sluice, upstream, "unable to get local issuer certificate", "ALERT_UNKNOWN_CA",
+                   detail="CN=test.example is issued by CN=another authority, which is neither")
 
 
 @suite.check
@@ -101,9 +109,11 @@ def wrong_name_and_wrong_address():
     elsewhere = server_context(authority().issue("/CN=localhost", ("DNS:elsewhere.example",)))
     with far(elsewhere) as upstream:
         with behind(named(upstream, "localhost"), f"  tls_ca {authority().path}\n") as sluice:
-            fails_with(sluice, upstream, "hostname mismatch", "ALERT_BAD_CERTIFICATE")
+            fails_with(sluice, upstream, "hostname mismatch", "ALERT_BAD_CERTIFICATE",
+                       detail="asked for localhost, the certificate names elsewhere.example")
     with far(elsewhere) as upstream, trusting(upstream) as sluice:
-        fails_with(sluice, upstream, "IP address mismatch", "ALERT_BAD_CERTIFICATE")
+        fails_with(sluice, upstream, "IP address mismatch", "ALERT_BAD_CERTIFICATE",
+                   detail="asked for 127.0.0.1, the certificate names elsewhere.example")
 
 
 @suite.check
@@ -111,18 +121,32 @@ def client_certificate_missing_or_foreign():
     """Demanded by the upstream. In TLS 1.3 its alert comes behind the handshake, with the answer."""
     with far(server_context(trusted=authority().path, version=V12)) as upstream:
         with trusting(upstream) as sluice:
-            fails_with(sluice, upstream, "sslv3 alert handshake failure", "PEER_DID_NOT_RETURN")
+            fails_with(sluice, upstream, ASKED, "PEER_DID_NOT_RETURN")
     foreign = stranger().issue()
     shown = f"  tls_client_certificate {foreign.path}\n  tls_client_key {foreign.key}\n"
-    for settings, reason in (("", "tlsv13 alert certificate required"),
-                             (shown, "tlsv1 alert unknown ca")):
+    for settings, reason in (("", ASKED),
+                             (shown, "the peer refuses our certificate: unknown authority")):
         with far(server_context(trusted=authority().path, version=V13)) as upstream:
             with trusting(upstream, settings) as sluice:
                 Failing(upstream)
                 head, _ = refusal(sluice, request())
                 assert head.status == 502, head.raw
                 sluice.access_line("refused", status="502", reason=reason)
-                assert f"peer 127.0.0.1:{upstream.port}: {reason}\n" in sluice.errors()
+                assert f"peer 127.0.0.1:{upstream.port}: {reason}, request " in sluice.errors()
+
+
+@suite.check
+def revoked_servers():
+    issuer = Authority("servers' authority")
+    shown = issuer.issue()
+    for crl, revoked in ((issuer.revocations(), False), (issuer.revocations(shown), True)):
+        with far(server_context(shown)) as upstream:
+            with behind(upstream.uri, f"  tls_ca {issuer.path}\n  tls_crl {crl}\n") as sluice:
+                if not revoked:
+                    pair(sluice, upstream)
+                    continue
+                fails_with(sluice, upstream, "certificate revoked", "ALERT_CERTIFICATE_REVOKED",
+                           detail="CN=test.example")
 
 
 @suite.check
@@ -152,7 +176,8 @@ def names_that_are_sent_and_demanded():
                 assert seen == [wanted], (host, settings, seen)
                 assert server.sock.tls.selected_alpn_protocol() == "http/1.1"
     with far() as upstream, trusting(upstream, "  tls_server_name other.example\n") as sluice:
-        fails_with(sluice, upstream, "hostname mismatch", "ALERT_BAD_CERTIFICATE")
+        fails_with(sluice, upstream, "hostname mismatch", "ALERT_BAD_CERTIFICATE",
+                   detail="asked for other.example, the certificate names localhost, test.example,")
 
 
 @suite.check
@@ -250,7 +275,7 @@ def before_tls(act, reason, status=502, settings="", note="TLS handshake: "):
             assert head.status == status, head.raw
             sluice.access_line("refused", status=str(status), reason=reason)
             if note is not None:
-                told = f"peer 127.0.0.1:{upstream.port}: {note}{reason}\n"
+                told = f"peer 127.0.0.1:{upstream.port}: {note}{reason}, request "
                 assert told in sluice.errors(), (told, sluice.errors())
 
 
@@ -260,14 +285,14 @@ def peers_that_do_not_speak_tls():
         wire.fill()
         wire.send(answer)
         wire.rest()
-    for answer, reason in ((b"HTTP/1.1 400 Bad Request\r\n\r\n", "wrong version number"),
-                           (b"\0" * 64, "wrong version number"),
+    for answer, reason in ((b"HTTP/1.1 400 Bad Request\r\n\r\n", "the upstream does not speak TLS"),
+                           (b"\0" * 64, "the upstream does not speak TLS"),
                            (b"\x15\x03\x03\x00\x02\x02\x28", "sslv3 alert handshake failure"),
                            (b"\x16\x03\x03\x00\x04\x63\0\0\0", "unexpected message")):
         before_tls(lambda wire, answer=answer: hello(wire, answer), reason)
     # A 101 in the clear, right after the hello: the tunnel never begins.
     before_tls(lambda wire: hello(wire, answer_101("x" * 24) + frame(TEXT, "x")),
-               "wrong version number")
+               "the upstream does not speak TLS")
 
 
 @suite.check

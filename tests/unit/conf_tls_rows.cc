@@ -193,13 +193,12 @@ std::vector<ConfRow> tls_rows(const TestFolder& folder) {
                         c, 4, [](SSL_CTX* ctx) { return long{SSL_CTX_get_verify_depth(ctx)}; });
                   },
                   "7", "", "", both, server});
-  rows.push_back({"tls_max_certificate_chain", "top, listen, upstream",
-                  "tls_max_certificate_chain 1m",
-                  [](const Config& c) {
-                    return bound_of(c, 20 * 1024,
-                                    [](SSL_CTX* ctx) { return SSL_CTX_get_max_cert_list(ctx); });
-                  },
-                  "1048576", "", "", both, server});
+  rows.push_back(
+      {"tls_max_certificate_chain", "top, listen, upstream", "tls_max_certificate_chain 1m",
+       [](const Config& c) {
+         return bound_of(c, 20 * 1024, [](SSL_CTX* ctx) { return SSL_CTX_get_max_cert_list(ctx); });
+       },
+       "1048576", "", "", both, server});
   rows.push_back({"tls_ciphers", "top, listen, upstream", "tls_ciphers TLS_AES_256_GCM_SHA384",
                   larger_cipher, "TLS_AES_256_GCM_SHA384", "", "", both, server});
   return rows;

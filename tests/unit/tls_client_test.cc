@@ -126,7 +126,8 @@ TEST_CASE("tls client: a chain is as long and as large as it may be") {
   const Identity* issuer = &test_authority().root;
   std::string chain;
   for (Identity& each : middles) {
-    each = make_identity({.common_name = "Middle", .authority = true}, issuer);
+    const std::string number = std::to_string(&each - middles);
+    each = make_identity({.common_name = "Middle " + number, .authority = true}, issuer);
     chain += testing::pem_of(each);
     issuer = &each;
   }
@@ -160,8 +161,8 @@ int64_t clock_ahead() {
 }
 
 TEST_CASE("tls client: a session is resumed no longer than the server's certificate is good") {
-  const Identity passing = make_identity(
-      {.common_name = "a.example", .ends_s = 3'000}, &test_authority().root);
+  const Identity passing =
+      make_identity({.common_name = "a.example", .ends_s = 3'000}, &test_authority().root);
   const auto server = make_server(testing::showing(passing));
   for (const bool tls13 : {false, true}) {
     for (const uint32_t lifetime_s : {10'000U, 2'000U, 0U}) {
@@ -220,13 +221,11 @@ TEST_CASE("tls client: servers that a CRL names are refused, and all where one i
   };
   const Identity other_root = make_identity({.common_name = "Other CA", .authority = true});
   CHECK(distrust(site, "a.example", with(testing::crl_pem_of(root, {}))) == "");
-  CHECK(distrust(site, "a.example",
-                 with(testing::crl_pem_of(root, {site.certificate.get()}))) ==
+  CHECK(distrust(site, "a.example", with(testing::crl_pem_of(root, {site.certificate.get()}))) ==
         "certificate revoked");
   CHECK(distrust(site, "a.example", with(testing::crl_pem_of(other_root, {}))) ==
         "unable to get certificate CRL");
-  CHECK(distrust(site, "a.example", with(testing::crl_pem_of(root, {}, -60))) ==
-        "CRL has expired");
+  CHECK(distrust(site, "a.example", with(testing::crl_pem_of(root, {}, -60))) == "CRL has expired");
 }
 
 TEST_CASE("tls client: a server that speaks older versions only is refused") {
@@ -249,7 +248,7 @@ TEST_CASE("tls client: a server in the middle of whose words comes plain HTTP is
   CHECK(conversation.client->handshake() == Handshake::waiting);
   conversation.to_client("HTTP/1.1 400 Bad Request\r\n\r\n");
   CHECK(conversation.client->handshake() == Handshake::failed);
-  CHECK(std::string(conversation.client->failure()) == "wrong version number");
+  CHECK(std::string(conversation.client->failure()) == "the upstream does not speak TLS");
 }
 
 }  // namespace

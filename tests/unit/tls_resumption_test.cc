@@ -1,11 +1,10 @@
 // Resumption's bounds by themselves; what tickets and clients make of them is tested there.
-#include "tls/resumption.h"
-
 #include <doctest/doctest.h>
 
 #include <memory>
 
 #include "tests/unit/tls_testing.h"
+#include "tls/resumption.h"
 
 namespace sluice {
 namespace {

@@ -1,0 +1,19 @@
+// Why TLS with a peer failed, in words for whoever has to mend it.
+#pragma once
+
+#include <openssl/types.h>
+
+#include <string>
+
+namespace sluice {
+
+// What OpenSSL's error queue says, which is emptied; static text. `asked_in_vain`: the server asked
+// for a certificate and got none.
+const char* take_failure(const SSL* ssl, bool asked_in_vain);
+
+// What a verification that has just failed is about: which name was asked for and which ones the
+// certificate names, when it ended, who issued it. "" where there is no more to say. All of it is
+// printable, and as long as a line of a log may be.
+std::string describe_refused(X509_STORE_CTX* verification);
+
+}  // namespace sluice
