@@ -202,7 +202,7 @@ async function meetServersWithoutTls(certificates) {
   const routes = [{ path: '/plain', server: `wss://127.0.0.1:${peer.port}` },
                   { path: '/silent', server: `wss://127.0.0.1:${silent.address().port}` }];
   await withSluice(binFolder, routes, async (sluice) => {
-    for (const [path, why] of [['/plain', 'wrong version number'],
+    for (const [path, why] of [['/plain', 'the upstream does not speak TLS'],
                                ['/silent', 'closed during the TLS handshake']]) {
       assert.match((await failure(sluice.url(path))).message, /: 502$/);
       await errorSaid(sluice, why);
