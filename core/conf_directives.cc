@@ -163,6 +163,14 @@ constexpr Directive table[] = {
      .set = setters::timeout<&Settings::client_header_timeout_ms>,
      .default_value = "10s",
      .help = "How long a client may take for its request's head; then 408."},
+    {.name = "lingering_timeout",
+     .sections = top | listen,
+     .arguments = "TIME",
+     .set = setters::timeout<&Settings::lingering_timeout_ms>,
+     .default_value = "5s",
+     .help = "How long a refused client may take to read its answer, and then as long again to end "
+             "its side; then it is closed. It holds no session's place by then, and where places "
+             "run short the one that waits for longest goes at once."},
     {.name = "max_header_size",
      .sections = top | listen,
      .arguments = "SIZE",

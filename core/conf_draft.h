@@ -56,6 +56,7 @@ struct Statement {
 // What may stand both in a section and at the top; nullopt: not said there.
 struct Settings {
   std::optional<uint32_t> client_header_timeout_ms;
+  std::optional<uint32_t> lingering_timeout_ms;
   std::optional<uint32_t> max_header_bytes;
   std::optional<uint32_t> connect_timeout_ms;
   std::optional<uint32_t> handshake_timeout_ms;

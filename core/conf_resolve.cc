@@ -121,6 +121,8 @@ void Resolver::add_listener(SectionDraft& section) {
   listener.address = section.address;
   take({&section.settings, &draft_.top()}, &Settings::client_header_timeout_ms,
        listener.client_header_timeout_ms);
+  take({&section.settings, &draft_.top()}, &Settings::lingering_timeout_ms,
+       listener.lingering_timeout_ms);
   take({&section.settings, &draft_.top()}, &Settings::max_header_bytes, listener.max_header_bytes);
   listener.tls = resolve_tls_server(draft_, section, described(section), errors_, warnings_);
   draft_.config.listeners.push_back(std::move(listener));

@@ -28,6 +28,7 @@ struct LogTarget {
 struct ListenConfig {
   Address address;
   uint32_t client_header_timeout_ms = 10'000;
+  uint32_t lingering_timeout_ms = 5'000;
   uint32_t max_header_bytes = 16 * 1024;  // request line plus fields
   std::unique_ptr<TlsServer> tls;         // null: plain
 };

@@ -83,6 +83,9 @@ std::string timestamp_text(uint64_t wall_clock_ms);
 void append_field(std::string& line, std::string_view name, std::string_view value);
 void append_field(std::string& line, std::string_view name, uint64_t value);
 
+// A directive with its time as a conf has it, for lines about what it ended: "send_timeout 1m".
+std::string time_setting_text(std::string_view directive, uint64_t milliseconds);
+
 // A log file opened for appending, stderr or stdout; fd -1 for "off".
 Result<sys::LogDescriptor> open_log(const LogTarget& target);
 

@@ -17,8 +17,6 @@ namespace {
 
 // One recv of a head takes at most this much, so that early frames behind it fit any ring.
 constexpr size_t head_read_bytes = most_early_bytes;
-// How long a client may take for an error answer that it does not read.
-constexpr uint32_t answer_timeout_ms = 5'000;
 
 constexpr const char* overload_reason = "worker_connections reached";
 // Of a client's host and target, in the error log.
@@ -96,16 +94,21 @@ Opening::Step Opening::on_run() {
 Opening::Step Opening::on_timer() {
   switch (stage_) {
     case Stage::securing_client:
+      detail_ =
+          time_setting_text("client_header_timeout", session_.listener().client_header_timeout_ms);
       return end_without_tls("client_header_timeout in the TLS handshake");
     case Stage::reading_request:
       if (!heard_) return abandon_silent();
-      return refuse(408, "client_header_timeout");
+      return refuse(
+          408, "client_header_timeout",
+          time_setting_text("client_header_timeout", session_.listener().client_header_timeout_ms));
     case Stage::connecting:
       timed_out_ = true;
       return on_connect_failed(Fault{"connect_timeout", 0});
     case Stage::securing_upstream:
     case Stage::awaiting_answer:
-      return refuse(504, "handshake_timeout");
+      return refuse(504, "handshake_timeout",
+                    time_setting_text("handshake_timeout", session_.route()->handshake_timeout_ms));
     case Stage::accepting:
     case Stage::refusing:
       reason_ = "client does not read its answer";
@@ -120,6 +123,10 @@ Opening::Step Opening::on_timer() {
     return Step::wait;
   }
   reason_ = "refusal does not move";
+  session_.services().log.recurring(LogLevel::info, reason_,
+                                    "request " + session_.id_text() +
+                                        ": the upstream's refusal was cut off, nothing moved for " +
+                                        time_setting_text("send_timeout", limit_ms));
   return Step::abandon;
 }
 
@@ -167,7 +174,9 @@ Opening::Step Opening::end_without_tls(const char* reason) {
 Opening::Step Opening::abandon_silent() {
   session_.services().log.recurring(
       LogLevel::info, "silent client",
-      "client " + session_.client().text() + " sent nothing within client_header_timeout: closed");
+      "client " + session_.client().text() + " sent nothing within " +
+          time_setting_text("client_header_timeout", session_.listener().client_header_timeout_ms) +
+          ": closed");
   return Step::abandon;
 }
 
@@ -230,7 +239,7 @@ Opening::Step Opening::refuse(int status, const char* reason, std::string detail
   if (request_parser_.head().method == "HEAD") out_.resize(out_.find("\r\n\r\n") + 4);
   out_sent_ = 0;
   stage_ = Stage::refusing;
-  session_.arm_timer(answer_timeout_ms);
+  session_.arm_timer(session_.listener().lingering_timeout_ms);
   log_refused(status);
   return send_to_client(Step::linger);
 }

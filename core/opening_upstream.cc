@@ -65,7 +65,10 @@ Opening::Step Opening::connect_next() {
     session_.arm_timer(route.connect_timeout_ms);
     return Step::wait;
   }
-  if (timed_out_) return refuse(504, "connect_timeout");
+  if (timed_out_) {
+    return refuse(504, "connect_timeout",
+                  time_setting_text("connect_timeout", route.connect_timeout_ms));
+  }
   return refuse(502, peer_failure_ != nullptr ? peer_failure_ : "no peer could be reached");
 }
 

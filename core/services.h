@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,10 @@ struct Services {
 
   // Sessions with a target that takes nothing; the worker looks through them (check_stalls).
   std::vector<Handle> stalled;
+  // Refused clients that have their answer and have not ended their side, the longest first, with
+  // handles of ended ones among them; `lingering_now` of them live. They take no session's place.
+  std::deque<Handle> lingering = {};
+  size_t lingering_now = 0;
   uint64_t light_at_ms = 0;  // when a session that moves little was last served
   uint64_t next_session = 1;
   uint64_t relaying = 0;  // sessions in that state now

@@ -21,8 +21,6 @@ constexpr int stalled_receive_bytes = 128 * 1024;
 constexpr uint64_t busy_bytes = 64 * 1024;  // in one turn: a session is busy
 // Busy ones take shorter turns until so long after a light one was served.
 constexpr uint64_t light_for_ms = 10;
-// How long a client may take to read a refusal and end its side (lingering close).
-constexpr uint64_t linger_ms = 5'000;
 
 // TLS's close_notify tells an end in order from one cut off. Without memory for it the session
 // still ends.
@@ -157,6 +155,7 @@ void Session::close(const char* reason, bool abort) {
   if (state_ == State::closed) return;
   const bool relayed = state_ == State::relaying || state_ == State::closing;
   if (opening_ != nullptr) opening_->log_unanswered(reason);
+  if (state_ == State::lingering) --services_.lingering_now;
   state_ = State::closed;
   services_.reactor.cancel(timer_);
   timer_ = 0;
@@ -262,9 +261,13 @@ void Session::begin_relaying() {
 void Session::begin_lingering() {
   close_leg(Side::upstream, false);
   opening_.reset();
+  std::deque<Handle>& queue = services_.lingering;
+  while (!queue.empty() && services_.sessions.get(queue.front()) == nullptr) queue.pop_front();
+  queue.push_back(self_);
+  ++services_.lingering_now;
   state_ = State::lingering;
   for (Direction& direction : directions_) direction.give_up(services_.transits);
-  arm_timer(linger_ms);
+  arm_timer(listener().lingering_timeout_ms);
   advance_lingering();
 }
 

@@ -195,8 +195,8 @@ int Worker::run() {
 }
 
 void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
-  const size_t live = sessions_.live();
-  if (live >= worker_connections_ + overload_answers) {
+  if (sessions_.live() >= worker_connections_ + overload_answers) end_oldest_lingering();
+  if (sessions_.live() >= worker_connections_ + overload_answers) {
     return turn_away(fd, client, services_.config->listeners[listener]);
   }
   Handle handle;
@@ -207,8 +207,18 @@ void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
     sys::close(fd);
     return;
   }
-  const bool overloaded = live >= worker_connections_;
+  const bool overloaded = sessions_.live() - services_.lingering_now > worker_connections_;
   with_session(handle, [&](Session& session) { session.start(handle, fd, overloaded); });
+}
+
+// It has had its answer; what it may lose is patience.
+void Worker::end_oldest_lingering() {
+  std::deque<Handle>& queue = services_.lingering;
+  while (!queue.empty()) {
+    Session* const oldest = sessions_.get(queue.front());
+    queue.pop_front();
+    if (oldest != nullptr) return oldest->close("");
+  }
 }
 
 void Worker::turn_away(int fd, const Address& client, const ListenConfig& listener) {

@@ -58,6 +58,7 @@ class Worker final : public EventHandler, public AcceptSink {
 
   Status open(const WorkerSetup& setup);
   Status bound_sessions(const WorkerSetup& setup);
+  void end_oldest_lingering();
   void turn_away(int fd, const Address& client, const ListenConfig& listener);
   void take_logs(const LogHandover& logs);
   void on_signal(int signal);

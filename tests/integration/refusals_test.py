@@ -4,7 +4,7 @@ import re
 import socket
 
 from harness import Sluice, Suite, wait_until
-from wire import dial, refusal, refusing_socket, request
+from wire import BINARY, Upstream, dial, pair, refusal, refusing_socket, request
 
 suite = Suite()
 
@@ -121,6 +121,47 @@ def a_client_that_says_nothing_is_told_of():
         sluice.wait_idle()
         assert sluice.errors().count("sent nothing") == 1
         assert not sluice.access()
+
+
+@suite.check
+def refused_clients_that_do_not_close_hold_no_place():
+    """More of them than there are places, none of which leaves: sessions are served all the same,
+    and what is held stays bounded."""
+    with Upstream() as upstream, Sluice("@worker_connections 3\n@lingering_timeout 1h\n"
+                                        f"route /chat\n  proxy_pass {upstream.uri}") as sluice:
+        def refused(data, status):
+            client = dial(sluice.port)
+            client.send(data)
+            assert client.head().status == status
+            return client
+
+        kept = [refused(request("/no"), 404) for _ in range(50)]
+        sessions = [pair(sluice, upstream, "/chat") for _ in range(3)]
+        kept += [refused(request("/chat"), 503) for _ in range(50)]
+        assert sluice.report()["sessions"] == 3 + 32, sluice.report()
+        for client, server in sessions:
+            client.send_frame(BINARY, b"served", True)
+            server.expect(BINARY, b"served")
+
+
+@suite.check
+def a_timeout_is_logged_with_its_directive():
+    with Upstream() as upstream, Sluice(
+            "@client_header_timeout 300ms\n@handshake_timeout 100ms\n"
+            f"route /\n  proxy_pass {upstream.uri}") as sluice:
+        assert refusal(sluice, request()[:-2])[0].status == 408
+        sluice.access_line("refused", status="408", detail="client_header_timeout 300ms")
+        assert refusal(sluice, request())[0].status == 504
+        sluice.access_line("refused", status="504", detail="handshake_timeout 100ms")
+
+
+@suite.check
+def lingering_timeout():
+    with Sluice("@lingering_timeout 100ms\nroute /only\n  proxy_pass ws://127.0.0.1:1") as sluice:
+        client = dial(sluice.port)
+        client.send(request("/no"))
+        assert client.head().status == 404
+        sluice.wait_idle()  # though the client never ends its side
 
 
 suite.run()

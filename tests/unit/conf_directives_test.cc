@@ -106,6 +106,8 @@ std::vector<Row> opening_rows(const TestFolder& folder) {
 std::vector<Row> peer_rows() {
   const std::string everywhere = "top, upstream, route";
   return {
+      {"lingering_timeout", "top, listen", "lingering_timeout 3s",
+       [](const Config& c) { return number(c.listeners[0].lingering_timeout_ms); }, "3000"},
       {"client_header_timeout", "top, listen", "client_header_timeout 3s",
        [](const Config& c) { return number(c.listeners[0].client_header_timeout_ms); }, "3000"},
       {"max_header_size", "top, listen", "max_header_size 8k",
@@ -303,6 +305,7 @@ TEST_CASE("conf directives: the defaults of core/DESIGN.md") {
   CHECK(config->splice);
   CHECK(config->buffer_memory_bytes == 0);
   CHECK(config->listeners[0].client_header_timeout_ms == 10'000);
+  CHECK(config->listeners[0].lingering_timeout_ms == 5'000);
   CHECK(config->listeners[0].max_header_bytes == 16 << 10);
   const RouteConfig& route = config->routes[0];
   CHECK(route.match_host == "");
