@@ -2,6 +2,7 @@
 #include "core/conf.h"
 
 #include "core/conf_draft.h"
+#include "core/conf_print.h"
 #include "core/conf_reader.h"
 #include "core/conf_resolve.h"
 
@@ -18,9 +19,11 @@ ConfOutcome load_conf(const std::string& path, const ConfOptions& options) {
   ConfErrors errors;
   ConfOutcome outcome;
   ConfReader(draft, errors).read(path);
+  outcome.warnings = std::move(draft.warnings);
   resolve_conf(draft, errors, outcome.warnings);
   outcome.errors = errors.in_reading_order();
   if (outcome.errors.empty()) {
+    outcome.effective = effective_conf(draft);
     outcome.config = std::make_unique<Config>(std::move(draft.config));
   } else {
     outcome.warnings.clear();  // they may follow from an error

@@ -22,7 +22,8 @@ struct ConfError {
 };
 
 struct ConfOptions {
-  // `sluice -t`: also open every file that the conf names (logs are opened for appending).
+  // `sluice -t`: also look at every file that the conf names, without creating any, and only warn
+  // of hosts that cannot be found here; its Config is not for serving.
   bool open_files = false;
 };
 
@@ -30,6 +31,7 @@ struct ConfOutcome {
   std::unique_ptr<Config> config;  // null when there are errors
   std::vector<ConfError> errors;   // in the order of files and lines
   std::vector<std::string> warnings;
+  std::string effective;  // `sluice -T` (core/conf_print.h); "" when there are errors
 };
 
 // Reads, checks and resolves the file. Blocks (files, names): master and tests only.

@@ -38,7 +38,8 @@ constexpr Directive table[] = {
      .default_value = "stderr info",
      .help =
          "Where starts, ends and faults are logged, from LEVEL on: debug, info, notice, warn or "
-         "error."},
+         "error. What recurs is told at a bounded rate: the first five of a kind at once, then one "
+         "line a minute with a count. Where access_log is off, refusals are told here, at info."},
     {.name = "access_log",
      .sections = top,
      .arguments = "off|stderr|stdout|FILE",

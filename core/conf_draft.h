@@ -96,6 +96,11 @@ struct SectionDraft {
   Place place;
   std::string label;  // `upstream "chat"`, unexpanded; empty where the opening line was wrong
   std::map<const Directive*, Place> given;
+  struct Line {
+    const Directive* row;
+    Statement statement;
+  };
+  std::vector<Line> lines;  // those that are good, as read; a section's own first
   Settings settings;
 
   Address address;                             // listen
@@ -110,11 +115,15 @@ struct ConfDraft {
   ConfOptions options;
   Config config;                                                    // global settings
   std::deque<SectionDraft> sections = std::deque<SectionDraft>(1);  // the top, then as read
-  std::optional<Word> include;    // set by the include line, taken by the reader
-  bool incomplete = false;        // a file is missing: what it would have said is unknown
-  bool upstream_unnamed = false;  // an upstream's own line was wrong
+  std::optional<Word> include;        // set by the include line, taken by the reader
+  bool incomplete = false;            // a file is missing: what it would have said is unknown
+  bool upstream_unnamed = false;      // an upstream's own line was wrong
+  std::vector<std::string> warnings;  // of setters, as read
 
   const Settings& top() const { return sections.front().settings; }
+  void warn(const Place& place, const std::string& what) {
+    warnings.push_back(ConfError{place.file, place.line, what}.text());
+  }
 };
 
 // Collects errors and brings them into reading order.

@@ -213,6 +213,7 @@ void ConfReader::set(const Directive& row, const Statement& statement, Trust tru
   } else {
     try {
       row.set({draft_, *section_, statement});
+      if (!draft_.include) section_->lines.push_back({&row, statement});
     } catch (const ConfProblem& problem) {
       wrong = std::string(row.name) + ": " + problem.what;
     }

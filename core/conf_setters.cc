@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 
@@ -30,13 +31,14 @@ LogLevel level_of(const Word& word) {
   return static_cast<LogLevel>(found - level_names.begin());
 }
 
-// `sluice -t` opens what a start would open.
+// `sluice -t` asks whether a start could open it, and leaves nothing behind.
 void check_writable(const Word& word, const std::string& path) {
-  const int fd = sys::open_for_append(path.c_str());
-  if (fd < 0) {
-    throw ConfProblem{quoted(word.text) + " cannot be opened: " + std::strerror(-fd)};
-  }
-  sys::close(fd);
+  std::error_code ignored;
+  int error = sys::may_write(path.c_str());
+  if (error == ENOENT) error = sys::may_write((folder_of(path) + ".").c_str());
+  if (error == 0 && std::filesystem::is_directory(path, ignored)) error = EISDIR;
+  if (error == 0) return;
+  throw ConfProblem{quoted(word.text) + " cannot be opened: " + std::strerror(error)};
 }
 
 std::string log_path(const SetterCall& call) {
@@ -112,12 +114,7 @@ void pid_file(const SetterCall& call) {
   const Word& word = call.word(1);
   if (word.value.empty()) throw ConfProblem{"the file's name is empty"};
   const std::string path = resolve_path(call.statement.folder, word.value);
-  if (call.draft.options.open_files) {
-    std::error_code ignored;
-    const bool existed = std::filesystem::exists(path, ignored);
-    check_writable(word, path);
-    if (!existed) sys::remove_file(path.c_str());  // an empty one would mislead scripts
-  }
+  if (call.draft.options.open_files) check_writable(word, path);
   call.draft.config.pid_file = path;
 }
 

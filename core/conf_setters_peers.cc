@@ -30,7 +30,8 @@ Result<std::vector<Address>> addresses_of(const ServerUri& uri) {
 }
 
 // All peers that a server's URI stands for.
-std::vector<PeerConfig> peers_of(const Word& word) {
+std::vector<PeerConfig> peers_of(const SetterCall& call) {
+  const Word& word = call.word(1);
   const Result<ServerUri> uri = parse_server_uri(word.value);
   if (!uri.ok()) {
     throw ConfProblem{quoted(word.text) + " is not a server's URI (" + uri.fault().text() + ")" +
@@ -41,8 +42,12 @@ std::vector<PeerConfig> peers_of(const Word& word) {
   }
   const Result<std::vector<Address>> addresses = addresses_of(uri.value());
   if (!addresses.ok()) {
-    throw ConfProblem{quoted(word.text) + ": the host cannot be found (" +
-                      addresses.fault().text() + ")"};
+    const std::string what =
+        quoted(word.text) + ": the host cannot be found (" + addresses.fault().text() + ")";
+    if (!call.draft.options.open_files || !uri.value().unix_path.empty()) throw ConfProblem{what};
+    // The machine that checks a conf need not be the one that runs it.
+    call.draft.warn(call.statement.place, call.statement.words[0].text + ": " + what);
+    return {{Address::from_ip("0.0.0.0", uri.value().port).value(), uri.value(), uri.value().host}};
   }
   std::vector<PeerConfig> peers;
   for (const Address& address : addresses.value()) {
@@ -106,7 +111,7 @@ void route(const SetterCall& call) {
 }
 
 void server(const SetterCall& call) {
-  for (PeerConfig& peer : peers_of(call.word(1))) call.section.peers.push_back(std::move(peer));
+  for (PeerConfig& peer : peers_of(call)) call.section.peers.push_back(std::move(peer));
 }
 
 void match_host(const SetterCall& call) {
@@ -127,7 +132,7 @@ void match_host(const SetterCall& call) {
 void proxy_pass(const SetterCall& call) {
   const Word& word = call.word(1);
   if (is_uri(word.value)) {
-    call.section.peers = peers_of(word);
+    call.section.peers = peers_of(call);
   } else if (word.value.find_first_of(":/") != std::string::npos || word.value.empty()) {
     throw ConfProblem{quoted(word.text) + " is neither an upstream's name nor a server's URI" +
                       server_forms};

@@ -7,6 +7,7 @@
 #include "core/conf_expand.h"
 #include "core/conf_setters.h"
 #include "core/conf_suggest.h"
+#include "net/sys.h"
 #include "net/sys_process.h"
 #include "protocol/uri.h"
 #include "tls/secret.h"
@@ -52,11 +53,26 @@ void read_secret(const SetterCall& call, Secret& secret) {
   if (std::ferror(file.get()) != 0) refuse(errno);
 }
 
+// One that has ended is always told, one that is about to where the conf is checked.
+void warn_of_end(const SetterCall& call, const X509* certificate) {
+  constexpr int64_t soon_days = 30;
+  const int64_t days = days_until_end(certificate, sys::wall_clock_ms());
+  const std::string what =
+      call.statement.words[0].text + ": " + quoted(call.word(1).text) + ": a certificate in it ";
+  if (days < 0) {
+    call.draft.warn(call.statement.place, what + "has expired");
+  } else if (days <= soon_days && call.draft.options.open_files) {
+    call.draft.warn(call.statement.place, what + "expires in " + std::to_string(days) + " days");
+  }
+}
+
 Credentials read_certificates(const SetterCall& call) {
   Secret secret(most_certificate_bytes);
   read_secret(call, secret);
   Result<Credentials> parsed = parse_certificates(secret.view());
   if (!parsed.ok()) refuse_file(call.word(1), parsed.fault());
+  warn_of_end(call, parsed.value().certificate.get());
+  for (const CertificatePtr& link : parsed.value().chain) warn_of_end(call, link.get());
   return std::move(parsed.value());
 }
 

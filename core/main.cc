@@ -5,8 +5,10 @@
 #include <cstdio>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/conf.h"
+#include "core/conf_check.h"
 #include "core/master.h"
 #include "protocol/http1.h"
 #include "tls/large_blocks.h"
@@ -16,9 +18,10 @@ namespace {
 constexpr const char* default_conf = "/etc/sluice/sluice.conf";
 
 constexpr const char* usage =
-    "usage: sluice [-c FILE] [-t] [-v] [-V] [-h]\n"
+    "usage: sluice [-c FILE] [-t] [-T] [-v] [-V] [-h]\n"
     "  -c FILE  the conf to read, by default /etc/sluice/sluice.conf\n"
     "  -t       check the conf and every file that it names, then exit\n"
+    "  -T       the same, and print the conf with its includes and all defaults\n"
     "  -v       print the version\n"
     "  -V       print the version and what it was built with\n"
     "  -h       print this help\n"
@@ -29,6 +32,7 @@ constexpr const char* usage =
 struct CommandLine {
   std::string conf = default_conf;
   bool test = false;
+  bool print = false;  // with `test`
 };
 
 void print_version(bool with_build) {
@@ -62,6 +66,9 @@ int read_flags(std::string_view word, const char* next, bool& next_taken, Comman
       case 't':
         line.test = true;
         break;
+      case 'T':
+        line.test = line.print = true;
+        break;
       case 'c':
         next_taken = at + 1 == word.size();
         if (next_taken && next == nullptr) return refuse(word, "needs a file");
@@ -91,6 +98,20 @@ int read_command_line(int count, char** words, CommandLine& line) {
   return -1;
 }
 
+void warn(const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings) {
+    std::fprintf(stderr, "sluice: warning: %s\n", warning.c_str());
+  }
+}
+
+int tell_good(const sluice::ConfOutcome& outcome, const CommandLine& line) {
+  warn(sluice::check_machine(*outcome.config));
+  warn(sluice::check_as_user(*outcome.config));
+  if (line.print) std::fputs(outcome.effective.c_str(), stdout);
+  std::fprintf(stderr, "sluice: %s: the conf is good\n", line.conf.c_str());
+  return 0;
+}
+
 }  // namespace
 
 int main(int count, char** words) {
@@ -100,9 +121,7 @@ int main(int count, char** words) {
   sluice::ConfOptions options;
   options.open_files = line.test;
   sluice::ConfOutcome outcome = sluice::load_conf(line.conf, options);
-  for (const std::string& warning : outcome.warnings) {
-    std::fprintf(stderr, "sluice: warning: %s\n", warning.c_str());
-  }
+  warn(outcome.warnings);
   for (const sluice::ConfError& error : outcome.errors) {
     std::fprintf(stderr, "sluice: %s\n", error.text().c_str());
   }
@@ -113,10 +132,7 @@ int main(int count, char** words) {
     }
     return 1;
   }
-  if (line.test) {
-    std::fprintf(stderr, "sluice: %s: the conf is good\n", line.conf.c_str());
-    return 0;
-  }
+  if (line.test) return tell_good(outcome, line);
   sluice::Master master(sluice::ConfigRef(outcome.config.release()), line.conf);
   return master.run();
 }

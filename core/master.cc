@@ -337,6 +337,7 @@ void Master::check_conf() {
   options.open_files = true;
   const ConfOutcome outcome = load_conf(conf_path_, options);
   for (const ConfError& error : outcome.errors) log_.error(LogLevel::error, error.text());
+  for (const std::string& warning : outcome.warnings) log_.error(LogLevel::warn, warning);
   log_.error(LogLevel::notice, outcome.config != nullptr
                                    ? conf_path_ + " is good; it takes effect at the next start"
                                    : conf_path_ + " is bad; nothing changes");

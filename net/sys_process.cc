@@ -95,6 +95,10 @@ int write_whole_file(const char* path, const std::string& content) {
   return static_cast<size_t>(written) == content.size() ? 0 : -ENOSPC;
 }
 
+int may_write(const char* path) {
+  return ::faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0 ? 0 : errno;
+}
+
 int remove_file(const char* path) {
   return ::unlink(path) == 0 ? 0 : -errno;
 }

@@ -35,6 +35,8 @@ std::string group_name(gid_t group);
 bool in_group(gid_t group);
 int write_whole_file(const char* path, const std::string& content);
 int remove_file(const char* path);
+// Whether this process may write to what is there: 0, or an errno value.
+int may_write(const char* path);
 
 // A log's descriptor; `may_block` where it is in blocking mode and shared with other programs.
 struct LogDescriptor {

@@ -112,6 +112,17 @@ Result<Credentials> parse_certificates(std::string_view pem) {
   return credentials;
 }
 
+int64_t days_until_end(const X509* certificate, uint64_t wall_clock_ms) {
+  ASN1_TIME* now = ASN1_TIME_set(nullptr, static_cast<time_t>(wall_clock_ms / 1000));
+  int days = 0;
+  int seconds = 0;
+  const bool known =
+      now != nullptr && ASN1_TIME_diff(&days, &seconds, now, X509_get0_notAfter(certificate)) == 1;
+  ASN1_TIME_free(now);
+  if (!known) return 0;
+  return days == 0 && seconds < 0 ? -1 : days;
+}
+
 Status parse_private_key(std::string_view pem, Credentials& credentials) {
   ERR_clear_error();
   const BioPtr source = reader(pem);

@@ -45,6 +45,10 @@ std::string text_of(const X509_NAME* name);
 // "Nov 28 18:00:00 2026 GMT".
 std::string text_of(const ASN1_TIME* time);
 
+// Whole days until the certificate ends (RFC 5280 4.1.2.5); below 0 once it has. The time is the
+// wall clock's.
+int64_t days_until_end(const X509* certificate, uint64_t wall_clock_ms);
+
 // The reason that OpenSSL's error queue gives, static text; empties the queue.
 const char* take_openssl_reason();
 

@@ -61,7 +61,7 @@ def make_certificate(folder, name, host):
     """NAME.pem, signed by its own NAME.key, which its owner alone may read."""
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-         "-nodes", "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}", "-days", "2",
+         "-nodes", "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}", "-days", "90",
          "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem"],
         check=True, capture_output=True, timeout=60,
     )
@@ -148,6 +148,8 @@ def good_cases(sluice):
         for conf in [folder / "sluice.conf", folder / "reference.conf", *examples]:
             status, shown = check_conf(sluice, conf.name, conf.parent)
             wanted = f"sluice: {conf.name}: the conf is good\n"
+            # What this machine has no room, right or socket for is no fault of the conf.
+            shown = re.sub(r"sluice: warning: (listen|upstream) .*\n", "", shown)
             yield str(conf.relative_to(parent)), difference(0, wanted, status, shown)
 
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "net/sys.h"
 #include "tests/unit/tls_testing.h"
 #include "tls/credentials.h"
 #include "tls/secret.h"
@@ -54,6 +55,19 @@ TEST_CASE("credentials: a certificate, then its chain, whatever else stands in t
   CHECK(X509_cmp(parsed.value().chain[0].get(), middle.certificate.get()) == 0);
   CHECK(parsed.value().key == nullptr);
   CHECK(parsed.value().ocsp_response == "");
+}
+
+TEST_CASE("credentials: how long a certificate is good for") {
+  constexpr uint64_t day_ms = 86'400'000;
+  const Result<Credentials> parsed =
+      parse_certificates(pem_of(make_identity({.ends_s = 10 * 86'400 + 3'600})));
+  REQUIRE(parsed.ok());
+  const X509* certificate = parsed.value().certificate.get();
+  const uint64_t now_ms = sys::wall_clock_ms();
+  CHECK(days_until_end(certificate, now_ms) == 10);
+  CHECK(days_until_end(certificate, now_ms + 10 * day_ms) == 0);
+  CHECK(days_until_end(certificate, now_ms + 10 * day_ms + day_ms / 2) == -1);
+  CHECK(days_until_end(certificate, now_ms + 40 * day_ms) == -29);
 }
 
 TEST_CASE("credentials: DNS names in lower case, the common name only where there are no others") {
