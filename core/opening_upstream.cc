@@ -251,7 +251,10 @@ Opening::Step Opening::relay_refusal() {
     if (io.state != Io::State::open) {
       leg.input_ended = true;
       // Only an orderly end may end a body that has no other.
-      if (io.state == Io::State::failed || !answer_parser_->finish_body()) return Step::linger;
+      if (io.state == Io::State::failed || !answer_parser_->finish_body()) {
+        log_upstream(LogLevel::warn, "the body of its refusal broke off");
+        return Step::linger;
+      }
       end_refusal_body();
       continue;
     }
@@ -266,6 +269,7 @@ Opening::Step Opening::take_refusal_body(std::string_view bytes) {
   const Http1Parser::Fed fed = answer_parser_->feed_body(bytes, body);
   if (!body.empty()) queue_body(body);
   if (fed.outcome == Http1Parser::Outcome::failed) {
+    log_upstream(LogLevel::warn, "the body of its refusal is malformed");
     // What was decoded is still sent as far as it goes at once; the missing end tells the client.
     send_out(Side::client);
     return Step::linger;

@@ -140,7 +140,7 @@ def refused_clients_that_do_not_close_hold_no_place():
         kept += [refused(request("/chat"), 503) for _ in range(50)]
         assert sluice.report()["sessions"] == 3 + 32, sluice.report()
         for client, server in sessions:
-            client.send_frame(BINARY, b"served", True)
+            client.send_frame(BINARY, b"served")
             server.expect(BINARY, b"served")
 
 
@@ -153,6 +153,20 @@ def a_timeout_is_logged_with_its_directive():
         sluice.access_line("refused", status="408", detail="client_header_timeout 300ms")
         assert refusal(sluice, request())[0].status == 504
         sluice.access_line("refused", status="504", detail="handshake_timeout 100ms")
+
+
+@suite.check
+def a_refusal_that_breaks_off_is_told():
+    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
+        for answer, what in ((b"Content-Length: 9\r\n\r\nhalf", "broke off"),
+                             (b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", "is malformed")):
+            def handle(wire, answer=answer):
+                wire.head()
+                wire.send(b"HTTP/1.1 403 No\r\n" + answer)
+                wire.close()
+            upstream.serve(handle)
+            assert refusal(sluice, request())[0].status == 403
+            wait_until(lambda: f"the body of its refusal {what}, request " in sluice.errors(), what)
 
 
 @suite.check
