@@ -3,11 +3,12 @@ effective conf is a conf which says the same."""
 import glob
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 
-from harness import BIN, Suite, free_port
+from harness import BIN, Sluice, Suite, free_port, wait_until
 
 suite = Suite()
 
@@ -104,6 +105,19 @@ def a_socket_that_the_user_may_not_use():
                 in errors), errors
         os.chmod(path, 0o666)
         assert "warning" not in run("-t", "-c", conf)[2]
+
+
+@suite.check
+def the_check_on_hup_warns_too():
+    conf = "upstream chat\n  server ws://{}:1\nroute /\n  proxy_pass chat"
+    with Sluice(conf.format("127.0.0.1")) as sluice:
+        with open(sluice.conf_path, encoding="utf-8") as file:
+            text = file.read()
+        sluice.write_conf(text.replace("ws://127.0.0.1:", "ws://nowhere.invalid:"))
+        sluice.signal(signal.SIGHUP)
+        wait_until(lambda: " is good; it takes effect" in sluice.errors(), "HUP's check")
+        assert 'warn ' + sluice.conf_path in sluice.errors(), sluice.errors()
+        assert "the host cannot be found" in sluice.errors(), sluice.errors()
 
 
 @suite.check
