@@ -38,6 +38,17 @@ bool overlap(const Address& a, const Address& b) {
   return a.host_text() == any || b.host_text() == any;
 }
 
+// Whether the broader route lets pass what the narrower one was written to prevent. Timeouts
+// prevent nothing.
+bool gives_way(const RouteConfig& narrow, const RouteConfig& broad) {
+  const auto limit = [](const RouteConfig& route) {
+    return route.max_message_bytes - 1;
+  };  // 0: off
+  return narrow.set_headers != broad.set_headers || narrow.remove_headers != broad.remove_headers ||
+         (!narrow.subprotocols.empty() && narrow.subprotocols != broad.subprotocols) ||
+         (narrow.validate_utf8 && !broad.validate_utf8) || limit(narrow) < limit(broad);
+}
+
 // `upstream "chat"`, for messages.
 std::string described(const SectionDraft& section) {
   const std::string label = section.label.empty() ? "" : " " + section.label;
@@ -64,6 +75,7 @@ class Resolver {
     for (const SectionDraft& section : draft_.sections) {
       if (section.kind == Section::route && !section.label.empty()) add_route(section);
     }
+    warn_where_walked_around();
     warn_of_unused();
     check_buffer_memory();
   }
@@ -77,6 +89,9 @@ class Resolver {
   void share_anonymous(const SectionDraft& section, RouteConfig& route);
   void inherit(const Settings& own, const Settings* upstream, RouteConfig& route) const;
   void warn_where_hidden(const SectionDraft& section, const RouteConfig& route);
+  void warn_where_walked_around();
+  const RouteConfig* way_around(size_t number) const;
+  bool same_server(const RouteConfig& a, const RouteConfig& b) const;
   void warn_of_unused();
   void check_buffer_memory();
 
@@ -239,6 +254,53 @@ void Resolver::warn_where_hidden(const SectionDraft& section, const RouteConfig&
             .text());
     return;
   }
+}
+
+// Path parameters are data to the router, but many servers drop them: "/admin;x" takes the route
+// behind `route /admin` and may be answered as "/admin" was.
+void Resolver::warn_where_walked_around() {
+  for (size_t number = 0; number < routes_.size(); ++number) {
+    const RouteConfig* around = way_around(number);
+    if (around == nullptr) continue;
+    const SectionDraft& section = *routes_[number];
+    const SectionDraft& other = *routes_[static_cast<size_t>(around - draft_.config.routes.data())];
+    warnings_.push_back(
+        ConfError{section.place.file, section.place.line,
+                  described(section) +
+                      " can be walked around: " + quoted(draft_.config.routes[number].path + ";x") +
+                      " takes " + described(other) + " " + seen_from(section.place, other.place) +
+                      ", which leads to the same server with other headers or limits; a server "
+                      "that drops path parameters takes both for the same"}
+            .text());
+  }
+}
+
+// The route that takes the path with a parameter; null where it leads elsewhere, or forbids as
+// much.
+const RouteConfig* Resolver::way_around(size_t number) const {
+  const std::vector<RouteConfig>& routes = draft_.config.routes;
+  const RouteConfig& narrow = routes[number];
+  if (!narrow.match_headers.empty()) return nullptr;  // whoever leaves them out walks around anyway
+  for (size_t i = number + 1; i < routes.size(); ++i) {
+    const RouteConfig& broad = routes[i];
+    if (broad.path == narrow.path || !path_is_under(narrow.path, broad.path)) continue;
+    if (!narrow.match_host.empty() && !broad.match_host.empty() &&
+        broad.match_host != narrow.match_host) {
+      continue;
+    }
+    if (same_server(narrow, broad)) return gives_way(narrow, broad) ? &broad : nullptr;
+    if (broad.match_headers.empty() && broad.match_host.empty()) return nullptr;
+  }
+  return nullptr;
+}
+
+bool Resolver::same_server(const RouteConfig& a, const RouteConfig& b) const {
+  const std::vector<PeerConfig>& others = draft_.config.upstreams[b.upstream].peers;
+  const std::vector<PeerConfig>& peers = draft_.config.upstreams[a.upstream].peers;
+  return std::any_of(peers.begin(), peers.end(), [&others](const PeerConfig& peer) {
+    return std::any_of(others.begin(), others.end(),
+                       [&peer](const PeerConfig& other) { return other.address == peer.address; });
+  });
 }
 
 void Resolver::warn_of_unused() {

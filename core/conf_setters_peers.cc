@@ -105,8 +105,14 @@ void route(const SetterCall& call) {
   if (!target.value().query.empty()) {
     throw ConfProblem{quoted(word.text) + " is not a path: a route does not look at the query"};
   }
-  call.section.route.path = path;
-  if (path.size() > 1 && path.ends_with('/')) call.section.route.path.pop_back();
+  std::string& normal = call.section.route.path;
+  normal = normal_path(path);
+  if (normal.size() > 1 && normal.ends_with('/')) normal.pop_back();
+  for (const std::string_view twofold : {"//", "\\", "%2F", "%5C"}) {
+    if (normal.find(twofold) == std::string::npos) continue;
+    throw ConfProblem{quoted(word.text) + " has two readings (" + std::string(twofold) +
+                      "), so that no request can take it"};
+  }
   call.section.label = quoted(word.text);
 }
 

@@ -51,6 +51,8 @@ struct HeaderSetting {
   std::string name;
   std::string value;
   bool tls_client_subject = false;  // the value holds tls_client_subject_variable, to be filled in
+
+  bool operator==(const HeaderSetting&) const = default;
 };
 inline constexpr std::string_view tls_client_subject_variable = "$tls_client_subject";
 
@@ -59,10 +61,12 @@ enum class HostPolicy : uint8_t { by_scheme, client, server, fixed };
 struct HeaderMatch {
   std::string name;
   std::string value;  // compared exactly; empty: the field must only be present
+
+  bool operator==(const HeaderMatch&) const = default;
 };
 
 struct RouteConfig {
-  std::string path;        // normalized: no trailing '/', except "/" itself
+  std::string path;        // in normal form (RFC 3986 6.2.2), no '/' at its end but of "/" itself
   std::string match_host;  // lower case, "" matches all; "*.example.org" matches any subdomain
   std::vector<HeaderMatch> match_headers;  // all must match
   uint32_t upstream = 0;                   // index into Config::upstreams
@@ -79,6 +83,8 @@ struct RouteConfig {
   uint32_t close_timeout_ms = 5'000;
   uint64_t max_message_bytes = 0;  // 0: unlimited
   bool validate_utf8 = false;
+
+  bool operator==(const RouteConfig&) const = default;
 };
 
 // buffer_memory is at least so many times ring_size.

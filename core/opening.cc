@@ -18,6 +18,9 @@ namespace {
 // One recv of a head takes at most this much, so that early frames behind it fit any ring.
 constexpr size_t head_read_bytes = most_early_bytes;
 
+// What is logged at most of a target or Host that was not understood.
+constexpr size_t most_unread_bytes = 256;
+
 constexpr const char* overload_reason = "worker_connections reached";
 // Of a client's host and target, in the error log.
 constexpr size_t most_notice_value_bytes = 200;
@@ -216,8 +219,9 @@ Opening::Step Opening::choose_upstream() {
   if (const auto refusal = check_upgrade_request(head, request_)) {
     return refuse(refusal->status, refusal->reason);
   }
-  const RouteConfig* route =
+  const auto [route, ambiguous] =
       find_route(session_.config(), request_.host, request_.target.path, head);
+  if (ambiguous) return refuse(400, "ambiguous path: its two readings take different routes");
   if (route == nullptr) return refuse(404, "no route");
   session_.set_route(route);
   for (const std::string_view offered : request_.protocols) {
@@ -264,10 +268,31 @@ bool Opening::send_out(Side side) {
   return true;
 }
 
+// Of a request that was refused before its target was understood: what came of it, without what
+// may be a password or a token.
 std::string Opening::target_for_log() const {
+  const bool query = session_.config().log_query;
   std::string target(request_.target.path);
-  if (session_.config().log_query) target += request_.target.query;
-  return target;
+  if (!target.empty()) return query ? target.append(request_.target.query) : target;
+  target = request_parser_.head_so_far().target;
+  if (!query) target.resize(std::min(target.find_first_of("?#"), target.size()));
+  if (const size_t scheme = target.find("://");
+      !target.starts_with('/') && scheme < target.size()) {
+    const size_t authority = scheme + 3;
+    const size_t userinfo = target.substr(0, target.find('/', authority)).rfind('@');
+    if (userinfo != std::string::npos && userinfo >= authority) {
+      target.erase(authority, userinfo + 1 - authority);
+    }
+  }
+  return target.substr(0, most_unread_bytes);
+}
+
+std::string_view Opening::host_for_log() const {
+  if (!request_.authority.empty()) return request_.authority;
+  const Head head = request_parser_.head_so_far();
+  const std::string_view* host = head.find("Host");
+  if (host == nullptr) return {};
+  return host->substr(host->rfind('@') + 1).substr(0, most_unread_bytes);
 }
 
 void Opening::log_unanswered(const char* reason) noexcept {

@@ -64,9 +64,10 @@ class Opening {
   std::string_view early(Side side) const { return early_[index_of(side)]; }
   std::string_view subprotocol() const { return agreed_.protocol; }
   bool deflate() const { return !agreed_.extensions.empty(); }
-  // The request's target for the access log: the query only where log_query is on.
+  // The request's target and host for the access log, as far as they were read: the query only
+  // where log_query is on, userinfo never.
   std::string target_for_log() const;
-  std::string_view host_for_log() const { return request_.authority; }
+  std::string_view host_for_log() const;
 
  private:
   enum class Stage : uint8_t {

@@ -13,9 +13,17 @@ std::string_view without_final_dot(std::string_view host) {
   return host;
 }
 
+// Of IPv6 literals, which one address has many of (RFC 3986 3.2.2).
+bool same_literal(std::string_view a, std::string_view b) {
+  const Result<Address> first = Address::parse(std::string(a) + ":1");
+  const Result<Address> second = Address::parse(std::string(b) + ":1");
+  return first.ok() && second.ok() && first.value() == second.value();
+}
+
 bool host_matches(std::string_view wanted, std::string_view host) {
   if (wanted.empty()) return true;
   host = without_final_dot(host);
+  if (wanted.starts_with('[')) return same_literal(wanted, host);
   if (!wanted.starts_with("*.")) return equals_ignoring_case(wanted, host);
   const std::string_view domain = wanted.substr(1);  // ".example.org"
   return host.size() > domain.size() &&
@@ -30,20 +38,35 @@ bool header_matches(const HeaderMatch& wanted, const Head& request) {
                      });
 }
 
+bool conditions_hold(const RouteConfig& route, std::string_view host, const Head& request) {
+  return host_matches(route.match_host, host) &&
+         std::all_of(
+             route.match_headers.begin(), route.match_headers.end(),
+             [&request](const HeaderMatch& wanted) { return header_matches(wanted, request); });
+}
+
+// The same of a decoded path and a route's, which is in normal form.
+bool decoded_is_under(std::string_view decoded, std::string_view route_path) {
+  if (route_path.find('%') == std::string_view::npos) return path_is_under(decoded, route_path);
+  return path_is_under(decoded, decoded_path(route_path));
+}
+
 }  // namespace
 
-const RouteConfig* find_route(const Config& config, std::string_view host, std::string_view path,
-                              const Head& request) {
-  for (const RouteConfig& route : config.routes) {
-    const auto matches = [&request](const HeaderMatch& wanted) {
-      return header_matches(wanted, request);
-    };
-    if (path_is_under(path, route.path) && host_matches(route.match_host, host) &&
-        std::all_of(route.match_headers.begin(), route.match_headers.end(), matches)) {
-      return &route;
+RouteChoice find_route(const Config& config, std::string_view host, std::string_view path,
+                       const Head& request) {
+  const std::string normal = normal_path(path);
+  const std::string decoded = decoded_path(path);
+  const auto first_above = [&](std::string_view reading, auto is_under) -> const RouteConfig* {
+    for (const RouteConfig& route : config.routes) {
+      if (is_under(reading, route.path) && conditions_hold(route, host, request)) return &route;
     }
-  }
-  return nullptr;
+    return nullptr;
+  };
+  RouteChoice choice;
+  choice.route = first_above(normal, path_is_under);
+  choice.ambiguous = first_above(decoded, decoded_is_under) != choice.route;
+  return choice;
 }
 
 bool path_is_under(std::string_view path, std::string_view prefix) {
@@ -58,7 +81,8 @@ std::string upstream_target(const ServerUri& server, std::string_view route_path
     target = path;
   } else {
     target = server.path;
-    std::string_view rest = route_path == "/" ? path : path.substr(route_path.size());
+    std::string_view rest =
+        route_path == "/" ? path : path.substr(spelled_bytes(path, route_path.size()));
     // The bare "/" under `route /` is the route itself: nothing is left to append.
     if (!rest.empty() && !(route_path == "/" && rest == "/")) {
       target.erase(target.find_last_not_of('/') + 1);

@@ -9,17 +9,24 @@
 
 namespace sluice {
 
-// `host` is the request's host without port, in any case; `path` is the target's path,
-// case-sensitive. Null where no route matches: the client gets 404.
-const RouteConfig* find_route(const Config& config, std::string_view host, std::string_view path,
-                              const Head& request);
+// The route that a request takes; null where none matches: the client gets 404.
+struct RouteChoice {
+  const RouteConfig* route = nullptr;
+  // The path's two readings (protocol/uri.h) take different routes: whatever one of them is meant
+  // to forbid could be had by the other, so the client gets 400.
+  bool ambiguous = false;
+};
+// `host` is the request's host without port, in any case; `path` is the target's path as it came.
+// It is matched in its normal form, case-sensitive.
+RouteChoice find_route(const Config& config, std::string_view host, std::string_view path,
+                       const Head& request);
 
 // True where `path` is `prefix` or lies under it; "/" takes everything.
 bool path_is_under(std::string_view path, std::string_view prefix);
 
 // The target that goes upstream: the path unchanged for a server URI without a path, else the
-// server's path and what stands under the route, joined by exactly one '/'; then `query`, which
-// keeps its '?'.
+// server's path and what stands under the route, spelled as it came and joined by exactly one '/';
+// then `query`, which keeps its '?'. `path` takes the route of `route_path`.
 std::string upstream_target(const ServerUri& server, std::string_view route_path,
                             std::string_view path, std::string_view query);
 

@@ -130,6 +130,12 @@ struct Http1Callbacks {
     return extend(p, p.pieces_.back(), at, length);
   }
 
+  static int on_value_complete(llhttp_t* parser) {
+    Http1Parser& p = self(parser);
+    if (!p.head_complete_) p.whole_fields_ = p.pieces_.size() / 2;
+    return 0;
+  }
+
   static int on_headers_complete(llhttp_t* parser) {
     self(parser).head_complete_ = true;
     return HPE_PAUSED;
@@ -156,6 +162,7 @@ struct Http1Callbacks {
       made.on_header_field = on_field;
       made.on_header_field_complete = on_field_complete;
       made.on_header_value = on_value;
+      made.on_header_value_complete = on_value_complete;
       made.on_headers_complete = on_headers_complete;
       made.on_body = on_body;
       made.on_message_complete = on_message_complete;
@@ -224,6 +231,7 @@ void Http1Parser::next_head() {
   head_ = Head();
   text_.clear();
   pieces_.clear();
+  whole_fields_ = 0;
   for (Piece& piece : start_pieces_) piece = Piece();
   status_ = 0;
   head_complete_ = body_complete_ = in_field_name_ = false;
@@ -326,11 +334,34 @@ void Http1Parser::finish_head() {
   }
   head_.major_version = parser_.http_major;
   head_.minor_version = parser_.http_minor;
-  head_.fields.reserve(pieces_.size() / 2);
-  for (size_t i = 0; i < pieces_.size(); i += 2) {
-    head_.fields.push_back({view(pieces_[i]), without_blanks(view(pieces_[i + 1]))});
-  }
+  head_.fields = fields(pieces_.size() / 2);
   if (role_ == Role::response) find_framing();
+}
+
+std::vector<HeaderField> Http1Parser::fields(size_t count) const {
+  const auto view = [this](const Piece& piece) {
+    return std::string_view(text_).substr(piece.begin, piece.end - piece.begin);
+  };
+  std::vector<HeaderField> fields;
+  fields.reserve(count);
+  for (size_t i = 0; i < 2 * count; i += 2) {
+    fields.push_back({view(pieces_[i]), without_blanks(view(pieces_[i + 1]))});
+  }
+  return fields;
+}
+
+Head Http1Parser::head_so_far() const {
+  std::string_view line = text_;
+  line.remove_prefix(std::min(line.find_first_not_of("\r\n"), line.size()));
+  line = line.substr(0, line.find_first_of("\r\n"));
+  const size_t blank = std::min(line.find(' '), line.size());
+  Head head;
+  head.method = line.substr(0, blank);
+  line.remove_prefix(blank);
+  line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+  head.target = line.substr(0, line.find(' '));
+  head.fields = fields(whole_fields_);
+  return head;
 }
 
 // RFC 9112 6.3, for answers to a GET.

@@ -74,6 +74,9 @@ class Http1Parser {
   // further call fails too. A malformed byte fails at once, not when the head is whole.
   Fed feed_head(std::string_view bytes);
   const Head& head() const { return head_; }
+  // For the log, of a request that is not complete or failed: the words of its first line, and the
+  // fields that came whole.
+  Head head_so_far() const;
 
   // Responses: forget this head and await another one on the same connection (after a 1xx).
   void next_head();
@@ -101,6 +104,7 @@ class Http1Parser {
   void check_line_length(size_t reached);
   void check_start_line();
   void finish_head();
+  std::vector<HeaderField> fields(size_t count) const;
   void find_framing();
 
   llhttp_t parser_;
@@ -113,6 +117,7 @@ class Http1Parser {
     uint32_t end = 0;
   };
   std::vector<Piece> pieces_;    // name, value, name, value, ...
+  size_t whole_fields_ = 0;      // of them
   Piece start_pieces_[3];        // method, target or reason, version
   std::string* body_ = nullptr;  // the caller's, during feed_body()
   uint64_t content_length_ = 0;

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstddef>
@@ -34,7 +35,7 @@ constexpr std::array<uint8_t, 256> make_classes() {
   remove("\"<>#");
   add("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=",
       in_host | in_path);
-  add(":@/%[]|^", in_path);
+  add(":@/%[]|^\\", in_path);
   return classes;
 }
 
@@ -62,43 +63,37 @@ int escaped_byte(std::string_view text) {
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-// "." or "..", also with its dots escaped (RFC 3986 6.2.2.2: %2e is the same as a dot).
+// RFC 3986 2.3: bytes that mean the same with and without an escape.
+bool is_unreserved(int byte) {
+  return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+         (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_' || byte == '~';
+}
+
+// "." or "..", also with path parameters behind it (RFC 3986 3.3, "..;x").
 bool is_dot_segment(std::string_view segment) {
-  size_t dots = 0;
-  while (!segment.empty()) {
-    if (segment[0] == '.') {
-      segment.remove_prefix(1);
-    } else if (escaped_byte(segment) == '.') {
-      segment.remove_prefix(3);
-    } else {
-      return false;
-    }
-    ++dots;
+  segment = segment.substr(0, segment.find(';'));
+  return segment == "." || segment == "..";
+}
+
+// A dot segment of the path as it stands is one of the decoded path, too, which has more slashes.
+bool holds_dot_segment(std::string_view decoded) {
+  for (size_t begin = 1; begin <= decoded.size();) {
+    const size_t end = std::min(decoded.find('/', begin), decoded.size());
+    if (is_dot_segment(decoded.substr(begin, end - begin))) return true;
+    begin = end + 1;
   }
-  return dots == 1 || dots == 2;
+  return false;
 }
 
 // Why this cannot be a request's path, or nullptr.
 const char* wrong_with_path(std::string_view path) {
   if (!all_in(path, in_path)) return "a byte that no path may hold";
   for (size_t i = path.find('%'); i != std::string_view::npos; i = path.find('%', i + 1)) {
-    switch (escaped_byte(path.substr(i))) {
-      case -1:
-        return "a malformed %-escape";
-      case '/':
-      case '\\':
-      case 0:
-        return "an escaped slash, backslash or NUL";
-      default:
-        break;
-    }
+    const int byte = escaped_byte(path.substr(i));
+    if (byte < 0) return "a malformed %-escape";
+    if (byte == 0) return "an escaped NUL";
   }
-  for (size_t begin = 1; begin <= path.size();) {
-    const size_t end = std::min(path.find('/', begin), path.size());
-    if (is_dot_segment(path.substr(begin, end - begin))) return "a dot segment";
-    begin = end + 1;
-  }
-  return nullptr;
+  return holds_dot_segment(decoded_path(path)) ? "a dot segment" : nullptr;
 }
 
 bool starts_with_ignoring_case(std::string_view text, std::string_view lower) {
@@ -195,6 +190,50 @@ Result<RequestTarget> parse_request_target(std::string_view text) {
   if (const char* wrong = wrong_with_path(target.path)) return Fault{wrong};
   if (!all_in(target.query, in_query)) return Fault{"a byte that no query may hold"};
   return target;
+}
+
+std::string normal_path(std::string_view path) {
+  std::string normal;
+  normal.reserve(path.size());
+  for (size_t i = 0; i < path.size(); ++i) {
+    const int byte = escaped_byte(path.substr(i));
+    if (byte < 0) {
+      normal += path[i];
+      continue;
+    }
+    if (is_unreserved(byte)) {
+      normal += static_cast<char>(byte);
+    } else {
+      static constexpr char digits[] = "0123456789ABCDEF";
+      normal += {'%', digits[byte >> 4], digits[byte & 15]};
+    }
+    i += 2;
+  }
+  return normal;
+}
+
+std::string decoded_path(std::string_view path) {
+  std::string decoded;
+  decoded.reserve(path.size());
+  for (size_t i = 0; i < path.size(); ++i) {
+    const int escaped = escaped_byte(path.substr(i));
+    char byte = escaped < 0 ? path[i] : static_cast<char>(escaped);
+    if (escaped >= 0) i += 2;
+    if (byte == '\\') byte = '/';
+    if (byte != '/' || !decoded.ends_with('/')) decoded += byte;
+  }
+  return decoded;
+}
+
+size_t spelled_bytes(std::string_view path, size_t normal_bytes) {
+  size_t at = 0;
+  while (at < path.size() && normal_bytes > 0) {
+    const int byte = escaped_byte(path.substr(at));
+    const size_t normal = byte < 0 || is_unreserved(byte) ? 1 : 3;
+    at += byte < 0 ? 1 : 3;
+    normal_bytes -= std::min(normal, normal_bytes);
+  }
+  return at;
 }
 
 Result<ServerUri> parse_server_uri(std::string_view text) {

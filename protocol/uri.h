@@ -1,7 +1,8 @@
 // The URIs that sluice meets: a request's target, a Host or authority, and a conf's server URI.
-// Parsing only; nothing is decoded, resolved or routed here.
+// Nothing is resolved or routed here; what travels on stays spelled as it came.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -25,9 +26,20 @@ struct RequestTarget {
   std::string_view path;       // begins with '/'; "/" where an absolute-form has none
   std::string_view query;      // with its '?', or empty
 };
-// Refuses '#', userinfo, dot segments (also as %2e), %2f, %5c, %00, bad %-escapes and bytes that no
-// URI may hold, in the path; schemes other than http, https, ws, wss; authority- and asterisk-form.
+// Refuses '#', userinfo, dot segments in either reading of the path (below; "..;x" is one, since
+// servers that know path parameters drop them first), %00, bad %-escapes and bytes that no URI may
+// hold but '\\', in the path; schemes other than http, https, ws, wss; authority- and
+// asterisk-form.
 Result<RequestTarget> parse_request_target(std::string_view text);
+
+// The two readings of a path that parse_request_target let pass. As it stands, in normal form
+// (RFC 3986 6.2.2.1, 6.2.2.2): escapes of unreserved bytes undone, other escapes in upper case.
+std::string normal_path(std::string_view path);
+// As a server reads it that undoes every escape, takes a backslash for a slash, and several slashes
+// for one.
+std::string decoded_path(std::string_view path);
+// How many of the path's first bytes spell the first `normal_bytes` of its normal form.
+size_t spelled_bytes(std::string_view path, size_t normal_bytes);
 
 // A conf's `server` URI: ws://host:port/path, wss://..., ws://unix:/run/x.sock:/path.
 struct ServerUri {

@@ -1,12 +1,16 @@
 // URIs: what is accepted holds no byte that it must not hold, and reading it again from what was
 // made of it gives the same. Three lines: a Host or authority, a request's target, a server URI.
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <string>
+#include <vector>
 
 #include "core/router.h"
 #include "net/check.h"
 #include "protocol/uri.h"
 #include "tests/fuzz/input.h"
+#include "tests/unit/path_judge.h"
 
 namespace sluice::fuzz {
 
@@ -40,28 +44,65 @@ void check_authority(std::string_view text) {
   SLUICE_CHECK(second.ok() && second.value().host == host && second.value().port == port);
 }
 
-std::string unescaped(std::string_view text) {
-  std::string plain;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      plain += text[i];
-      continue;
-    }
-    SLUICE_CHECK(i + 2 < text.size());
-    const std::string digits(text.substr(i + 1, 2));
-    SLUICE_CHECK(digits.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos);
-    const int byte = std::stoi(digits, nullptr, 16);
-    SLUICE_CHECK(byte != 0 && byte != '/' && byte != '\\');
-    plain += static_cast<char>(byte);
-    i += 2;
-  }
-  return plain;
+void check_path(std::string_view path) {
+  SLUICE_CHECK(path.starts_with('/') && printable(path) && !holds_any(path, "?#\"<>"));
+  const std::string text(path);
+  SLUICE_CHECK(!testing::judged_refused(text));
+  SLUICE_CHECK(normal_path(path) == testing::judged_normal(text));
+  SLUICE_CHECK(decoded_path(path) == testing::judged_decoded(text));
+  SLUICE_CHECK(spelled_bytes(path, normal_path(path).size()) == path.size());
 }
 
-void check_path(std::string_view path) {
-  SLUICE_CHECK(path.starts_with('/') && printable(path) && !holds_any(path, "?#\\\"<>"));
-  const std::string plain = "/" + unescaped(path).substr(1) + "/";
-  SLUICE_CHECK(plain.find("/./") == std::string::npos && plain.find("/../") == std::string::npos);
+// Every byte that may be escaped, escaped, in lower case: the same path (RFC 3986 6.2.2).
+std::string respelled(std::string_view path) {
+  std::string spelled;
+  for (size_t at = 0; at < path.size(); ++at) {
+    if (path[at] == '%') {
+      for (const char digit : path.substr(at, 3)) {
+        spelled += static_cast<char>(std::tolower(static_cast<unsigned char>(digit)));
+      }
+      at += 2;
+    } else if (testing::unreserved_bytes.find(path[at]) != std::string_view::npos) {
+      std::string escape = testing::escape_of(path[at]);
+      for (char& digit : escape) {
+        digit = static_cast<char>(std::tolower(static_cast<unsigned char>(digit)));
+      }
+      spelled += escape;
+    } else {
+      spelled += path[at];
+    }
+  }
+  return spelled;
+}
+
+// Routes of the parts of two paths, the second's first; both paths' choices are judged, by every
+// spelling.
+void check_routes(std::string_view first, std::string_view second) {
+  Config config;
+  std::vector<std::string> paths;
+  for (const std::string_view path : {second, first}) {
+    for (size_t end = path.size(); end > 0 && paths.size() < 20; end = path.rfind('/', end - 1)) {
+      const std::string route = normal_path(path.substr(0, end));
+      const bool twofold = route.find("//") != std::string::npos || route.ends_with('/') ||
+                           holds_any(route, "\\") || route.find("%2F") != std::string::npos ||
+                           route.find("%5C") != std::string::npos;
+      if (twofold) continue;
+      paths.push_back(route);
+      config.routes.emplace_back().path = route;
+    }
+  }
+  const std::vector<bool> open(paths.size(), true);
+  for (const std::string_view path : {first, second}) {
+    const int judged = testing::judged_route(paths, open, std::string(path));
+    for (const std::string& spelled : {std::string(path), respelled(path)}) {
+      SLUICE_CHECK(parse_request_target(spelled).ok());
+      const RouteChoice choice = find_route(config, "", spelled, Head());
+      SLUICE_CHECK(choice.ambiguous == (judged == testing::judged_ambiguous));
+      if (choice.ambiguous) continue;
+      SLUICE_CHECK((choice.route == nullptr) == (judged < 0));
+      if (judged >= 0) SLUICE_CHECK(choice.route == &config.routes[static_cast<size_t>(judged)]);
+    }
+  }
 }
 
 void check_target(std::string_view text) {
@@ -110,13 +151,14 @@ void check_server(std::string_view text, std::string_view target_text) {
   const std::string_view path = target.value().path;
   for (size_t slash = 0; slash < path.size();
        slash = std::min(path.find('/', slash + 1), path.size())) {
-    const std::string_view route = slash == 0 ? "/" : path.substr(0, slash);
-    SLUICE_CHECK(path_is_under(path, route));
+    const std::string route = slash == 0 ? "/" : normal_path(path.substr(0, slash));
+    SLUICE_CHECK(path_is_under(normal_path(path), route));
     const std::string joined = upstream_target(uri, route, path, target.value().query);
     const Result<RequestTarget> again = parse_request_target(joined);
     SLUICE_CHECK(again.ok() && joined.starts_with('/') &&
                  again.value().query == target.value().query);
     if (uri.path.empty()) SLUICE_CHECK(again.value().path == path);
+    check_path(again.value().path);
     const std::string_view base(uri.path.data(), uri.path.find_last_not_of('/') + 1);
     if (!base.empty()) SLUICE_CHECK(path_is_under(again.value().path, base));
   }
@@ -131,6 +173,11 @@ void run(std::string_view text) {
   }
   check_authority(lines[0]);
   check_target(lines[1]);
+  const Result<RequestTarget> first = parse_request_target(lines[1]);
+  const Result<RequestTarget> second = parse_request_target(lines[0]);
+  if (first.ok()) {
+    check_routes(first.value().path, second.ok() ? second.value().path : "/%61/b;c/%40");
+  }
   check_server(lines[2], lines[1]);
 }
 

@@ -264,10 +264,42 @@ def refused_requests_are_told_with_their_target():
             told = sluice.access_line("refused", status=status)
             assert told["target"] == line.split(" ")[1].split("?")[0], told
             assert told["host"] == "test.example", told
-        refusal(sluice, request("/a#b"))
-        assert sluice.access_line("refused", status="400")["target"] == ""
+        # What is no target, or no request at all, is told as far as it was read.
+        for sent, target, host in (
+                (request("/a#secret"), "/a", "test.example"),
+                (request("/b<c?secret"), "/b<c", "test.example"),
+                (request("http://u:secret@h/d"), "http://h/d", "test.example"),
+                (request("/e", host="u:secret@f"), "/e", "f"),
+                (b"GET /g HTTP/1.1\r\nHost: a.example\r\nX : 1\r\n\r\n", "/g", "a.example"),
+                (b"GET /h HTTP/1.1\r\nX : 1\r\n\r\n", "/h", ""),
+                (request("/i?secret" + "i" * 9000), "/i", None),
+                (b"BREW /k HTTP/1.1\r\n\r\n", "/k", "")):
+            refusal(sluice, sent)
+            told = sluice.access_line("refused", target=target)
+            assert host is None or told["host"] == host, told
         with open(sluice.access_log, encoding="utf-8") as file:
             assert "secret" not in file.read() + sluice.errors()
+
+
+@suite.check
+def paths_are_matched_normalised_and_forwarded_as_they_came():
+    with Upstream() as upstream, Sluice(
+            f"route /%61dmin/\n  proxy_pass {upstream.uri}\n  set_header X-Route admin\n"
+            f"route /app\n  proxy_pass {upstream.uri}/base\n  set_header X-Route app\n"
+            f"route /\n  proxy_pass {upstream.uri}\n  set_header X-Route rest\n") as sluice:
+        for target, route, sent in (
+                ("/adm%69n", "admin", None), ("/admin/a%2Fb%7e?%61", "admin", None),
+                ("/%61pp/%62%2fc?d=%2f", "app", "/base/%62%2fc?d=%2f"), ("/ap%70", "app", "/base"),
+                ("/admin;x", "rest", None), ("/x//y\\z", "rest", None), ("/Admin", "rest", None)):
+            client, server = pair(sluice, upstream, target=target)
+            assert server.request.get("X-Route") == route, target
+            assert server.request.line == f"GET {sent or target} HTTP/1.1", server.request.line
+            client.reset()
+        for target in ("//admin", "/%2fadmin", "/admin%2fx", "/admin\\x", "/%5Capp"):
+            assert refusal(sluice, request(target))[0].status == 400, target
+            line = sluice.access_line("refused", target=target.replace("\\", "\\\\"))
+            assert line["host"] == "test.example" and line["status"] == "400", line
+            assert line["reason"] == "ambiguous path: its two readings take different routes", line
 
 
 @suite.check

@@ -158,7 +158,7 @@ TEST_CASE("conf sections: what is no server's URI") {
       {"ws://127.0.0.1?x", "its path does not begin with /"},
       {"ws://127.0.0.1/a?x", "it has a query; the client's travels on"},
       {"ws://127.0.0.1/a/../b", "a dot segment"},
-      {"ws://127.0.0.1/%2f", "an escaped slash, backslash or NUL"},
+      {"ws://127.0.0.1/%00", "an escaped NUL"},
       {"ws://127.0.0.1/%zz", "a malformed %-escape"},
       {"ws://127.0.0.1/#x", "a fragment"},
       {"ws://unix:run/x.sock", "the socket's path does not begin with /"},
@@ -264,8 +264,11 @@ TEST_CASE("conf sections: paths of routes") {
   CHECK(error("\"\"") == "2: route: \"\" does not begin with /\n");
   CHECK(error("/a/../b") == "2: route: \"/a/../b\" is not a path: a dot segment\n");
   CHECK(error("/%2e") == "2: route: \"/%2e\" is not a path: a dot segment\n");
-  CHECK(error("/a%2fb") ==
-        "2: route: \"/a%2fb\" is not a path: an escaped slash, backslash or NUL\n");
+  CHECK(error("/%00") == "2: route: \"/%00\" is not a path: an escaped NUL\n");
+  for (const std::string twofold : {"//", "\\", "%2F", "%5C"}) {
+    CHECK(error("/a" + twofold + "b") == "2: route: \"/a" + twofold + "b\" has two readings (" +
+                                             twofold + "), so that no request can take it\n");
+  }
   CHECK(error("/a#b") == "2: route: \"/a#b\" is not a path: a fragment\n");
   CHECK(error("/a?b") == "2: route: \"/a?b\" is not a path: a route does not look at the query\n");
   CHECK(error("\"/a b\"") == "2: route: \"/a b\" is not a path: a byte that no path may hold\n");
@@ -428,4 +431,51 @@ TEST_CASE("conf sections: what is legal but hardly meant is warned of") {
         std::vector<std::string>{
             file + ":6: route \"/a/b\" is never reached: route \"/a\" on line 4 takes all of it",
             file + ":2: upstream \"idle\" is used by no route"});
+}
+
+TEST_CASE("conf sections: a route that path parameters walk around is warned of") {
+  const auto warnings = [](const std::string& routes) {
+    const auto outcome = load_text("listen 8080\n" + routes);
+    REQUIRE(errors_of(outcome) == "");
+    std::string all;
+    for (const std::string& warning : outcome.warnings) {
+      all += warning.substr(warning.find("test.conf:") + 10) + "\n";
+    }
+    return all;
+  };
+  const std::string admin = "route /admin\n proxy_pass ws://127.0.0.1:1\n";
+  const std::string rest = "route /\n proxy_pass ws://127.0.0.1:1\n";
+  const std::string limit = " max_message_size 1k\n";
+  CHECK(warnings(admin + limit + rest) ==
+        "2: route \"/admin\" can be walked around: \"/admin;x\" takes route \"/\" on line 5, which "
+        "leads to the same server with other headers or limits; a server that drops path "
+        "parameters takes "
+        "both for the same\n");
+  CHECK(warnings(admin + " set_header X-Role admin\n" + rest) != "");
+  CHECK(warnings(admin + rest + " set_header Authorization x\n") != "");
+  CHECK(warnings(admin + " remove_header X-Role\n" + rest) != "");
+  CHECK(warnings(admin + " subprotocols a\n" + rest) != "");
+  CHECK(warnings(admin + " validate_utf8 on\n" + rest) != "");
+  CHECK(warnings(admin + limit + "route /x\n proxy_pass ws://127.0.0.1:2\n" + rest) != "");
+  // The server's path does not matter, nor that one route is for some hosts only.
+  CHECK(warnings(admin + limit + "route /\n proxy_pass ws://127.0.0.1:1/x\n") != "");
+  CHECK(warnings(admin + limit + rest + " match_host a.example\n") != "");
+  CHECK(warnings(admin + limit + " match_host a.example\n" + rest) != "");
+
+  // Nothing is gained by it.
+  CHECK(warnings(admin + rest) == "");
+  CHECK(warnings(admin + limit + rest + limit) == "");
+  CHECK(warnings(admin + " idle_timeout 1s\n" + rest) == "");
+  CHECK(warnings(admin + " max_message_size 2k\n" + rest + limit) == "");
+  CHECK(warnings(admin + " set_header X-A b\n" + rest + " set_header X-A b\n") == "");
+  CHECK(warnings(admin + limit) == "");
+  CHECK(warnings(rest + limit + "route /admin\n proxy_pass ws://127.0.0.1:2\n").find("around") ==
+        std::string::npos);
+  // Another server, another host, a condition that the client may leave out.
+  CHECK(warnings(admin + limit + "route /\n proxy_pass ws://127.0.0.1:2\n") == "");
+  CHECK(warnings(admin + limit + " match_host a.example\n" + rest + " match_host b.example\n") ==
+        "");
+  CHECK(warnings(admin + limit + " match_header X-A\n" + rest) == "");
+  CHECK(warnings(admin + limit + "route /\n proxy_pass ws://127.0.0.1:2\n" + rest).find("around") ==
+        std::string::npos);
 }

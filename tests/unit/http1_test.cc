@@ -74,6 +74,29 @@ TEST_CASE("fields are found without case, lists are cut at commas outside quotes
   CHECK(!has_list_token(head, "X-List", "b"));
 }
 
+TEST_CASE("what came of a head that is not complete is there for the log") {
+  const auto so_far = [](std::string_view bytes, size_t piece) {
+    Http1Parser parser(Role::request, {});
+    for (size_t at = 0; at < bytes.size(); at += piece) parser.feed_head(bytes.substr(at, piece));
+    const Head head = parser.head_so_far();
+    const std::string_view* host = head.find("Host");
+    return std::string(head.method) + " " + std::string(head.target) + " " +
+           std::string(host == nullptr ? "-" : *host);
+  };
+  for (const size_t piece : {size_t{1}, size_t{7}, size_t{500}}) {
+    CAPTURE(piece);
+    CHECK(so_far("GET /a HTTP/1.1\r\nHost: b\r\nX : 1\r\n", piece) == "GET /a b");
+    CHECK(so_far("GET /a HTTP/1.1\r\nHost: b\r\nX", piece) == "GET /a b");
+    CHECK(so_far("GET /a HTTP/1.1\r\nHost: b", piece) == "GET /a -");
+    CHECK(so_far("\r\nGET /a HTTP/1.1\r\nHost : b", piece) == "GET /a -");
+    CHECK(so_far("GET /a", piece) == "GET /a -");
+    CHECK(so_far("GE", piece) == "GE  -");
+    CHECK(so_far("", piece) == "  -");
+  }
+  CHECK(so_far("GET  /a HTTP/1.1\r\nHost: b\r\n\r\n", 500) == "GET /a b");
+  CHECK(so_far("GET /a\x01 HTTP/1.1\r\n", 500) == "GET /a\x01 -");
+}
+
 TEST_CASE("malformed heads are 400 at once") {
   const std::string line = "GET / HTTP/1.1\r\n";
   for (const std::string& bytes : {

@@ -25,11 +25,14 @@ Head request_with(std::initializer_list<HeaderField> fields) {
   return head;
 }
 
-// The number of the route that is taken, or -1.
+constexpr int ambiguous = -2;
+
+// The number of the route that is taken, -1 for none, or ambiguous.
 int taken(const Config& config, const char* host, const char* path,
           std::initializer_list<HeaderField> fields = {}) {
-  const RouteConfig* route = find_route(config, host, path, request_with(fields));
-  return route == nullptr ? -1 : static_cast<int>(route - config.routes.data());
+  const RouteChoice choice = find_route(config, host, path, request_with(fields));
+  if (choice.ambiguous) return ambiguous;
+  return choice.route == nullptr ? -1 : static_cast<int>(choice.route - config.routes.data());
 }
 
 ServerUri server_with(const char* path) {
@@ -91,6 +94,54 @@ TEST_CASE("router: all header conditions must hold, a value in any of the fields
   CHECK(taken(config, "", "/", {{"X-Other", "us-east"}}) == -1);
 }
 
+TEST_CASE("router: IPv6 literals are compared as addresses") {
+  Config config;
+  config.routes = {route_of("/", "[::1]"), route_of("/", "[2001:db8::a]")};
+  CHECK(taken(config, "[0:0:0:0:0:0:0:1]", "/") == 0);
+  CHECK(taken(config, "[2001:0DB8::000A]", "/") == 1);
+  CHECK(taken(config, "[::2]", "/") == -1);
+}
+
+TEST_CASE("router: a path is matched in its normal form") {
+  Config config;
+  config.routes = {route_of("/admin"), route_of("/caf%C3%A9"), route_of("/a%20b"), route_of("/~u"),
+                   route_of("/")};
+  CHECK(taken(config, "", "/%61dmin/x") == 0);
+  CHECK(taken(config, "", "/%41dmin") == 4);  // case means something
+  CHECK(taken(config, "", "/caf%c3%a9") == 1);
+  CHECK(taken(config, "", "/a%20b/") == 2);
+  CHECK(taken(config, "", "/%7eu") == 3);
+  CHECK(taken(config, "", "/%7Eu/x") == 3);
+  CHECK(taken(config, "", "/admin;x") == 4);  // path parameters are data
+}
+
+TEST_CASE("router: where the readings of a path take different routes it is ambiguous") {
+  Config config;
+  config.routes = {route_of("/admin"), route_of("/a@b"), route_of("/c%40d"), route_of("/")};
+  for (const char* path : {"//admin", "/admin%2Fx", "/admin\\x", "/%5cadmin", "/%2fadmin",
+                           "/admin%5Cx", "/a%40b", "/c@d", "/a%40b/x"}) {
+    CAPTURE(path);
+    CHECK(taken(config, "", path) == ambiguous);
+  }
+  // Both take the same one.
+  CHECK(taken(config, "", "/admin//x") == 0);
+  CHECK(taken(config, "", "/admin/%2F") == 0);
+  CHECK(taken(config, "", "/admin/group%2Fproject") == 0);
+  CHECK(taken(config, "", "/x//y") == 3);
+  CHECK(taken(config, "", "/x%5Cy\\z") == 3);
+  CHECK(taken(config, "", "/a@b%40") == 3);
+}
+
+TEST_CASE("router: the readings are held against each other under the same conditions") {
+  Config config;
+  config.routes = {route_of("/admin", "a.example"), route_of("/admin", "", {{"X-Beta", ""}}),
+                   route_of("/", "b.example")};
+  CHECK(taken(config, "a.example", "//admin") == ambiguous);  // 404 is not what the other gets
+  CHECK(taken(config, "b.example", "//admin") == 2);
+  CHECK(taken(config, "b.example", "//admin", {{"X-Beta", "1"}}) == ambiguous);
+  CHECK(taken(config, "c.example", "//admin") == -1);
+}
+
 TEST_CASE("router: the target that goes upstream") {
   struct Row {
     const char* server;
@@ -118,6 +169,12 @@ TEST_CASE("router: the target that goes upstream") {
       {"/app", "/", "/a", "", "/app/a"},
       {"/app/", "/", "/a", "", "/app/a"},
       {"/app", "/", "//", "", "/app/"},
+      // spelled as it came
+      {"", "/socket", "/%73ocket/%61%2f", "?%61", "/%73ocket/%61%2f?%61"},
+      {"/app", "/socket", "/%73ocke%74/%61%2fb", "", "/app/%61%2fb"},
+      {"/app", "/socket", "/%73ocket", "", "/app"},
+      {"/app", "/a%20b", "/%61%20%62/%7e", "", "/app/%7e"},
+      {"/app", "/", "/%2f", "", "/app/%2f"},
   };
   for (const Row& row : rows) {
     CAPTURE(row.server);

@@ -67,6 +67,8 @@ TEST_CASE("targets are path and query, or a whole URI") {
   check("//double//", "", "//double//", "");
   check("/%41%7e%25", "", "/%41%7e%25", "");
   check("/.hidden/..file/...", "", "/.hidden/..file/...", "");
+  check("/a;b=..;c/;/x..;", "", "/a;b=..;c/;/x..;", "");
+  check("/a%2Fb%5c\\c", "", "/a%2Fb%5c\\c", "");
   check("/q?[]={}|\\^`'", "", "/q", "?[]={}|\\^`'");  // browsers leave these as they are
   check("http://host", "host", "/", "");
   check("WS://host:81?x", "host:81", "/", "?x");
@@ -90,7 +92,6 @@ TEST_CASE("what is no target") {
                                       "/\xff",
                                       "/<",
                                       "/\"",
-                                      "/a\\b",
                                       "/`",
                                       "/{",
                                       "/?<",
@@ -98,10 +99,8 @@ TEST_CASE("what is no target") {
                                       "/%",
                                       "/%4",
                                       "/%4g",
-                                      "/%2f",
-                                      "/%2F",
-                                      "/%5c",
                                       "/%00",
+                                      "/a%00b",
                                       "/.",
                                       "/..",
                                       "/./a",
@@ -110,11 +109,47 @@ TEST_CASE("what is no target") {
                                       "/%2e",
                                       "/%2E%2e/x",
                                       "/.%2e",
-                                      "/a/%2e/b"}) {
+                                      "/a/%2e/b",
+                                      "/a%2f..%2fb",
+                                      "/..%5cb",
+                                      "/a\\..",
+                                      "/.\\b",
+                                      "/x/..;/admin",
+                                      "/x/..;a=b/admin",
+                                      "/x/.;",
+                                      "/x/%2e%2e%3Bv=1/admin",
+                                      "/x/.;%2fy"}) {
     CAPTURE(text);
     CHECK(!parse_request_target(text).ok());
   }
   CHECK(!parse_request_target(std::string_view("/a\0b", 4)).ok());
+}
+
+TEST_CASE("a path has two readings") {
+  const auto check = [](std::string_view path, std::string_view normal, std::string_view decoded) {
+    CAPTURE(path);
+    CHECK(normal_path(path) == normal);
+    CHECK(decoded_path(path) == decoded);
+    CHECK(normal_path(normal) == normal);
+  };
+  check("/", "/", "/");
+  check("/a/b/", "/a/b/", "/a/b/");
+  check("/%61%7E%2d%2E%5f", "/a~-._", "/a~-._");
+  check("/%c3%a9%2f%5c", "/%C3%A9%2F%5C", "/\xc3\xa9/");
+  check("/a%2fb", "/a%2Fb", "/a/b");
+  check("/a\\b", "/a\\b", "/a/b");
+  check("//a///b//", "//a///b//", "/a/b/");
+  check("/a/%2F\\%5c/b", "/a/%2F\\%5C/b", "/a/b");
+  check("/%2541", "/%2541", "/%41");  // once, not twice
+  check("/a%3Bb;c%40", "/a%3Bb;c%40", "/a;b;c@");
+}
+
+TEST_CASE("a prefix of a path's normal form is found in its spelling") {
+  CHECK(spelled_bytes("/socket/x", 7) == 7);
+  CHECK(spelled_bytes("/%73ocket/x", 7) == 9);
+  CHECK(spelled_bytes("/%c3%a9/x", 7) == 7);
+  CHECK(spelled_bytes("/%61", 2) == 4);
+  CHECK(spelled_bytes("/a", 0) == 0);
 }
 
 TEST_CASE("server URIs of a conf") {
