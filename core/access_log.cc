@@ -1,4 +1,5 @@
-// Access lines are `event name=value ...`, in the same order in every line.
+// Access lines are `event name=value ...`, in the same order in every line; a field that has
+// nothing to tell is left out.
 #include "core/access_log.h"
 
 #include "core/opening.h"
@@ -17,18 +18,29 @@ std::string line_begin(std::string_view event, const Session& session) {
   return line;
 }
 
-std::string_view name_of(ClosedBy who) {
-  switch (who) {
-    case ClosedBy::nobody:
+std::string_view name_of(Party party) {
+  switch (party) {
+    case Party::nobody:
       return "nobody";
-    case ClosedBy::client:
+    case Party::client:
       return "client";
-    case ClosedBy::upstream:
+    case Party::upstream:
       return "upstream";
-    case ClosedBy::proxy:
+    case Party::proxy:
       return "proxy";
   }
   return "nobody";
+}
+
+// Whose Close went where, so that no code reads as if another had sent it.
+void append_end(std::string& line, const Session& session) {
+  append_field(line, "closed_by", name_of(session.closed_by()));
+  if (session.fault() != Party::nobody) append_field(line, "fault", name_of(session.fault()));
+  if (session.close_code() != 0) append_field(line, "code", session.close_code());
+  if (const uint16_t code = session.own_code(Side::client)) append_field(line, "sent_client", code);
+  if (const uint16_t code = session.own_code(Side::upstream)) {
+    append_field(line, "sent_upstream", code);
+  }
 }
 
 std::string seconds_text(uint64_t milliseconds) {
@@ -64,8 +76,7 @@ std::string close_line(const Session& session, std::string_view reason) {
   append_field(line, "upstream_bytes", down.bytes());
   append_field(line, "upstream_messages", down.messages());
   append_field(line, "duration", seconds_text(session.now_ms() - session.opened_ms()));
-  append_field(line, "closed_by", name_of(session.closed_by()));
-  append_field(line, "code", session.close_code());
+  append_end(line, session);
   append_field(line, "reason", reason);
   return line;
 }
@@ -74,7 +85,7 @@ std::string refused_line(const Session& session, const Opening& opening, int sta
                          size_t most_value_bytes) {
   std::string line = line_begin("refused", session);
   append_request(line, opening, most_value_bytes);
-  append_field(line, "status", static_cast<uint64_t>(status));
+  if (status != 0) append_field(line, "status", static_cast<uint64_t>(status));
   append_field(line, "duration", seconds_text(session.now_ms() - session.opened_ms()));
   append_field(line, "reason", opening.reason());
   if (!opening.detail().empty()) append_field(line, "detail", opening.detail());

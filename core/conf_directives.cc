@@ -45,7 +45,16 @@ constexpr Directive table[] = {
      .arguments = "off|stderr|stdout|FILE",
      .set = setters::access_log,
      .default_value = "off",
-     .help = "Where a line goes for each session that opens, closes or is refused."},
+     .help =
+         "Where a line goes for each session that opens, closes or is refused. A close line says "
+         "closed_by: client or upstream, which sent a Close (code, 1005 for one without a code) or "
+         "left without one (no code); proxy, by a decision of its own or for what a peer did "
+         "(fault). sent_client and sent_upstream are the codes of Closes of the proxy's own. "
+         "reason "
+         "is close; connection ended without a close; what the kernel or TLS said of a lost "
+         "connection; idle_timeout; send_timeout; shutting down; out of memory; else what was "
+         "wrong "
+         "with a frame."},
     {.name = "log_query",
      .sections = top,
      .arguments = "on|off",
@@ -263,7 +272,16 @@ constexpr Directive table[] = {
      .arguments = "TIME",
      .set = setters::timeout<&Settings::close_timeout_ms>,
      .default_value = "5s",
-     .help = "How long a peer's Close is awaited once a session ends."},
+     .help =
+         "How long a peer's Close is awaited once a session ends, and how long nothing may move "
+         "where one side has ended its sending half without a Close."},
+    {.name = "lost_close_code",
+     .sections = top | upstream | route,
+     .arguments = "CODE|off",
+     .set = setters::lost_close_code,
+     .default_value = "off",
+     .help = "The Close that a client gets when its upstream is lost; off: none, its connection "
+             "ends as the upstream's did (1006 to its application)."},
     {.name = "max_message_size",
      .sections = top | upstream | route,
      .arguments = "SIZE|off",

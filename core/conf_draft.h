@@ -63,6 +63,7 @@ struct Settings {
   std::optional<uint32_t> idle_timeout_ms;
   std::optional<uint32_t> send_timeout_ms;
   std::optional<uint32_t> close_timeout_ms;
+  std::optional<uint16_t> lost_close_code;
   std::optional<uint64_t> max_message_bytes;
   std::optional<bool> validate_utf8;
   std::optional<std::pair<HostPolicy, std::string>> host;

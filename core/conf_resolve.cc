@@ -213,6 +213,7 @@ void Resolver::inherit(const Settings& own, const Settings* upstream, RouteConfi
   take(levels, &Settings::idle_timeout_ms, route.idle_timeout_ms);
   take(levels, &Settings::send_timeout_ms, route.send_timeout_ms);
   take(levels, &Settings::close_timeout_ms, route.close_timeout_ms);
+  take(levels, &Settings::lost_close_code, route.lost_close_code);
   take(levels, &Settings::max_message_bytes, route.max_message_bytes);
   take(levels, &Settings::validate_utf8, route.validate_utf8);
   take(levels, &Settings::subprotocols, route.subprotocols);

@@ -12,6 +12,7 @@
 #include "core/conf_suggest.h"
 #include "net/sys.h"
 #include "net/sys_process.h"
+#include "protocol/close_code.h"
 #include "protocol/handshake.h"
 #include "protocol/http1.h"
 
@@ -214,6 +215,24 @@ void subprotocols(const SetterCall& call) {
     names.push_back(word.value);
   }
   call.section.settings.subprotocols = std::move(names);
+}
+
+void lost_close_code(const SetterCall& call) {
+  const Word& word = call.word(1);
+  if (word.value == "off") {
+    call.section.settings.lost_close_code = 0;
+    return;
+  }
+  try {
+    const auto code = static_cast<uint16_t>(number(word, 1000, 4999));
+    if (!close_code_allowed_on_wire(code)) {
+      throw ConfProblem{quoted(word.text) + " may not stand in a Close"};
+    }
+    call.section.settings.lost_close_code = code;
+  } catch (const ConfProblem& problem) {
+    throw ConfProblem{problem.what +
+                      "; codes are 1000 to 1003, 1007 to 1014 and 3000 to 4999, or off"};
+  }
 }
 
 void max_message_size(const SetterCall& call) {

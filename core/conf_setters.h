@@ -34,6 +34,7 @@ void host(const SetterCall& call);
 void set_header(const SetterCall& call);
 void remove_header(const SetterCall& call);
 void subprotocols(const SetterCall& call);
+void lost_close_code(const SetterCall& call);
 void max_message_size(const SetterCall& call);
 void max_header_size(const SetterCall& call);
 

@@ -81,6 +81,7 @@ struct RouteConfig {
   uint32_t idle_timeout_ms = 600'000;  // 0: off
   uint32_t send_timeout_ms = 60'000;
   uint32_t close_timeout_ms = 5'000;
+  uint16_t lost_close_code = 0;    // what clients are sent when the upstream is lost; 0: no Close
   uint64_t max_message_bytes = 0;  // 0: unlimited
   bool validate_utf8 = false;
 

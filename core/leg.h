@@ -2,6 +2,7 @@
 // and TLS where the connection is in it.
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -30,6 +31,7 @@ class Leg {
     fd_ = fd;
     readable = writable = input_ended = output_ended = false;
     short_means_drained_ = true;
+    error_ = 0;
   }
   // The descriptor is closed by its session, then.
   void detach() {
@@ -90,8 +92,12 @@ class Leg {
   void flush_held() {
     if (tls_ != nullptr && writable && !tls_->flush_held()) writable = false;
   }
-  // Static text on why the connection failed, "" where errno was all.
-  const char* failure() const { return tls_ == nullptr ? "" : tls_->failure(); }
+  // Static text on why the connection failed: what TLS says of it, else what the kernel said. ""
+  // where neither said anything.
+  const char* failure() const {
+    const char* told = tls_ == nullptr ? "" : tls_->failure();
+    return *told != '\0' ? told : io_error_text(error_);
+  }
 
   bool readable : 1 = false;
   bool writable : 1 = false;
@@ -101,11 +107,17 @@ class Leg {
  private:
   Io received(const Io& io) {
     if (exhausted(io)) readable = false;
+    if (io.state == Io::State::failed) keep_error(io.error);
     return io;
   }
   Io sent(const Io& io) {
     if (exhausted(io)) writable = false;
+    if (io.state == Io::State::failed) keep_error(io.error);
     return io;
+  }
+  // The kernel tells the cause once, to a send or to a recv; EPIPE only says that it has told.
+  void keep_error(int error) {
+    if (error_ == 0 || error_ == EPIPE) error_ = static_cast<uint16_t>(error);
   }
   // Whether the kernel is known to have nothing more.
   bool exhausted(const Io& io) const {
@@ -113,6 +125,7 @@ class Leg {
   }
 
   bool short_means_drained_ : 1 = true;
+  uint16_t error_ = 0;  // errno of the first failure; in what would be padding
   int fd_ = -1;
   std::unique_ptr<TlsTransport> tls_;
 };

@@ -26,16 +26,16 @@ PumpEnd Direction::pump(const PumpPath& path) {
   if (flush(path) == Flow::failed) return PumpEnd::target_failed;
   int rounds = 1;
   for (int round = 0; round < rounds; ++round) {
-    const bool draining = mode_ == Mode::draining;
-    if (!may_read(path.source) || (!draining && queued() > 0)) break;
-    const bool carrying = !draining && may_carry(path);
+    const bool dropping = over();
+    if (!may_read(path.source) || (!dropping && queued() > 0)) break;
+    const bool carrying = !dropping && may_carry(path);
     if (carrying && !path.light_beside) rounds = carrying_rounds_a_pump;
-    const PumpEnd end = draining ? discard(path) : carrying ? carry(path) : fill(path);
+    const PumpEnd end = dropping ? discard(path) : carrying ? carry(path) : fill(path);
     if (end != PumpEnd::waiting) return end;
     if (flush(path) == Flow::failed) return PumpEnd::target_failed;
   }
   settle(path);
-  const bool readable = may_read(path.source) && (mode_ == Mode::draining || delivered());
+  const bool readable = may_read(path.source) && (over() || delivered());
   return readable ? PumpEnd::more : PumpEnd::waiting;
 }
 
@@ -49,19 +49,33 @@ PumpEnd Direction::begin_with(const PumpPath& path, std::span<const uint8_t> ear
 }
 
 bool Direction::close_with(const PumpPath& path, CloseCode code, bool source_goes_on) {
-  if (mode_ == Mode::draining) return true;
+  if (over()) return true;
   Transit& transit = borrow_transit(path.transits);
   if (mode_ == Mode::flowing) transit.close_code = code;
-  Ring& ring = transit.ring;
-  ring.drop_unjudged();
-  const uint64_t begun = transit.scanner.into_frame();
-  if (ring.queued() >= begun + path.target.committed()) {
-    if (begun > 0) ring.trim(begun);
+  if (take_back_frame(path)) {
     queue_close(path);
     return true;
   }
   if (!source_goes_on || path.source.input_ended) return false;
   mode_ = Mode::finishing;
+  return true;
+}
+
+bool Direction::end_without_close(const PumpPath& path) {
+  if (over()) return true;
+  if (transit_ != nullptr && !take_back_frame(path)) return false;
+  mode_ = Mode::ended;
+  return true;
+}
+
+// Drops what is not judged yet and of the frame begun what is here; false where some of it has left
+// already.
+bool Direction::take_back_frame(const PumpPath& path) {
+  Ring& ring = transit_->ring;
+  ring.drop_unjudged();
+  const uint64_t begun = transit_->scanner.into_frame();
+  if (ring.queued() < begun + path.target.committed()) return false;
+  if (begun > 0) ring.trim(begun);
   return true;
 }
 

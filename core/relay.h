@@ -38,9 +38,10 @@ struct PumpPath {
   bool light_beside;     // sessions that move little are being served, too
 };
 
-//            queue_close / close_at_boundary
-//   flowing -----------------------------------> finishing --(boundary)--> draining
-//      \------- the source's own Close, or target lost -------------------/
+//      close_with, inside a frame
+//   flowing ---------------------> finishing --(boundary)--> draining
+//      |  \---- the source's own Close, close_with, or target lost ---/
+//      \---- end_without_close --> ended
 class Direction {
  public:
   Direction() = default;
@@ -51,6 +52,7 @@ class Direction {
     flowing,    // frames travel
     finishing,  // on to the end of the current frame, then a Close of ours
     draining,   // a Close is queued or sent: the source is read and dropped
+    ended,      // the same without a Close: what is queued is the last that the target gets
   };
 
   // How often one pump carries, where nobody is made to wait: only the second look tells that the
@@ -73,6 +75,12 @@ class Direction {
   // Does nothing when a Close is on its way already.
   [[nodiscard]] bool close_with(const PumpPath& path, CloseCode code, bool source_goes_on);
 
+  // Ends the way to the target behind what is queued, without a Close: its connection's end is what
+  // is to tell it, once delivered(). Of a frame begun nothing goes out where none of it was sent.
+  // Returns false where some was: only an abort tells the target the truth. Does nothing once
+  // over().
+  [[nodiscard]] bool end_without_close(const PumpPath& path);
+
   // The target is gone: whatever is queued is dropped.
   void give_up(TransitPool& transits);
   // The end: gives back everything borrowed.
@@ -83,6 +91,8 @@ class Direction {
   void shrink(TransitPool& transits);
 
   Mode mode() const { return mode_; }
+  // Nothing more of the source travels on than what is queued.
+  bool over() const { return mode_ == Mode::draining || mode_ == Mode::ended; }
   bool delivered() const { return queued() == 0; }
   size_t queued() const { return transit_ == nullptr ? 0 : carried() + transit_->ring.queued(); }
   // Waits for the target to take bytes since then (milliseconds of the turn's clock).
@@ -118,6 +128,7 @@ class Direction {
   void make_room(const PumpPath& path);
   void settle(const PumpPath& path);
   void queue_close(const PumpPath& path);
+  bool take_back_frame(const PumpPath& path);
 
   const FrameScanner::Rest& scanned() const {
     return transit_ == nullptr ? rest_ : transit_->scanner.rest();

@@ -74,7 +74,7 @@ void Session::on_ready(Side side, Readiness ready) {
 
 // A busy session waits until the others of this turn are served.
 void Session::serve(Side side, Readiness ready) {
-  last_activity_ms_ = static_cast<uint32_t>(now_ms());
+  if (state_ == State::relaying) last_activity_ms_ = static_cast<uint32_t>(now_ms());
   if (busy_) return enqueue();
   const uint64_t before = accepted_bytes();
   if (ready.readable) pump(side);
@@ -139,12 +139,8 @@ void Session::leave(CloseCode code) {
     case State::opening:
       return close("shutting down");
     case State::relaying:
-      record_end(ClosedBy::proxy, static_cast<uint16_t>(code), "shutting down");
-      send_close(Side::client, code, true);
-      send_close(Side::upstream, code, true);
-      begin_closing();
-      return on_run();
-    case State::closing:
+    case State::closing:  // nobody else's Close is awaited any more
+      return end_on_both(code, "shutting down");
     case State::lingering:
     case State::closed:
       return;
@@ -159,6 +155,8 @@ void Session::close(const char* reason, bool abort) {
   state_ = State::closed;
   services_.reactor.cancel(timer_);
   timer_ = 0;
+  close_leg(Side::client, abort);
+  close_leg(Side::upstream, abort);
   if (relayed) {
     --services_.relaying;
     if (services_.log.access_enabled()) {
@@ -169,8 +167,6 @@ void Session::close(const char* reason, bool abort) {
       }
     }
   }
-  close_leg(Side::client, abort);
-  close_leg(Side::upstream, abort);
   for (Direction& direction : directions_) direction.release(services_.transits);
   services_.sessions.retire(self_);
 }
@@ -199,7 +195,10 @@ void Session::close_leg(Side side, bool abort) {
   gone.detach();
   gone.readable = gone.writable = false;
   gone.input_ended = gone.output_ended = true;
-  if (state_ != State::opening) toward(side).give_up(services_.transits);
+  if (state_ == State::opening) return;
+  Direction& to = toward(side);
+  if (!to.over() || !to.delivered()) own_codes_[index_of(side)] = 0;  // that Close never left
+  to.give_up(services_.transits);
 }
 
 void Session::arm_timer(uint64_t delay_ms) {
@@ -228,6 +227,9 @@ void Session::follow(OpeningStep step) {
 
 // The handshake object dies here; what came with it early travels first.
 void Session::begin_relaying() {
+  // The client has its 101: whatever fails from here on ends a relayed session.
+  state_ = State::relaying;
+  ++services_.relaying;
   const std::unique_ptr<Opening> opening = std::move(opening_);
   deflate_ = opening->deflate();
   if (const std::string_view name = opening->subprotocol(); !name.empty()) {
@@ -236,8 +238,6 @@ void Session::begin_relaying() {
   }
   Log& log = services_.log;
   if (log.access_enabled()) log.access(open_line(*this, *opening));
-  state_ = State::relaying;
-  ++services_.relaying;
   last_activity_ms_ = static_cast<uint32_t>(now_ms());
   services_.reactor.cancel(timer_);
   timer_ = 0;
@@ -363,7 +363,7 @@ void Session::check_stall(Side source) {
   if (stalled_ms < shrink_after_ms) return;
   direction.shrink(services_.transits);
   // Else the kernel would go on taking megabytes for a target that takes nothing.
-  sys::set_receive_buffer(leg(source).fd(), stalled_receive_bytes);
+  if (leg(source).open()) sys::set_receive_buffer(leg(source).fd(), stalled_receive_bytes);
 }
 
 uint32_t Session::stalled_for_ms(Side source) const {
@@ -381,12 +381,14 @@ void Session::end_slow(const char* reason) {
 }
 
 void Session::abort_slow(Side slow, const char* reason) {
-  record_end(slow == Side::client ? ClosedBy::client : ClosedBy::upstream,
-             static_cast<uint16_t>(CloseCode::abnormal), reason);
+  record_end(Party::proxy, reason, slow == Side::client ? Party::client : Party::upstream);
+  if (slow == Side::upstream) {
+    warn_of_upstream(std::string("it takes nothing any more (") + reason + ")");
+  }
   close_leg(slow, true);
   on_left(slow, true);
   if (state_ == State::closing) settle_closing();
-  if (state_ != State::closed) enqueue();  // no edge would send the other peer's Close
+  if (state_ != State::closed) enqueue();  // no edge would end the other peer's leg
 }
 
 }  // namespace sluice

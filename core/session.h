@@ -17,8 +17,8 @@ namespace sluice {
 class Opening;
 enum class OpeningStep : uint8_t;
 
-// Who ended a session first, for the access log.
-enum class ClosedBy : uint8_t { nobody, client, upstream, proxy };
+// Who ended a session first, or was at fault, for the access log.
+enum class Party : uint8_t { nobody, client, upstream, proxy };
 
 //   accept --> opening --> relaying --> closing --> closed
 //                 \--> lingering (a refusal was sent) --> closed
@@ -81,8 +81,14 @@ class Session {
   const Direction& direction(Side source) const { return directions_[index_of(source)]; }
   const char* subprotocol() const { return subprotocol_ ? subprotocol_.get() : ""; }
   uint64_t opened_ms() const { return opened_ms_; }
-  ClosedBy closed_by() const { return closed_by_; }
+  Party closed_by() const { return closed_by_; }
+  // The peer that made the proxy end the session, by what it sent or did not take.
+  Party fault() const { return fault_; }
+  // Of the Close with which a peer ended the session; 0: it was none.
   uint16_t close_code() const { return close_code_; }
+  // Of a Close of the proxy's own that went out whole on that leg, as far as the kernel takes it;
+  // 0: none did.
+  uint16_t own_code(Side side) const { return own_codes_[index_of(side)]; }
 
  private:
   void follow(OpeningStep step);
@@ -105,11 +111,15 @@ class Session {
   void abort_slow(Side slow, const char* reason);
 
   // session_closing.cc
-  void record_end(ClosedBy who, uint16_t code, const char* reason);
+  void record_end(Party who, const char* reason, Party fault = Party::nobody);
   bool send_close(Side target, CloseCode code, bool source_goes_on);
+  bool pass_loss_on(Side target);
+  void end_on_both(CloseCode code, const char* reason);
   uint32_t moved_bytes() const;
   bool has_unfinished() const;
+  bool half_closed() const;
   void on_fault(Side source);
+  void warn_of_upstream(std::string_view what);
   void on_peer_close(Side source);
   void on_left(Side source, bool failed);
   void on_unwritable(Side target);
@@ -132,12 +142,16 @@ class Session {
   ClientAddress client_;
   Handle self_;
   TimerId timer_ = 0;
-  uint32_t last_activity_ms_ = 0;
-  uint32_t moved_before_ = 0;  // closing: moved_bytes() at the last look at the clock
-  const char* reason_ = "";    // of the end; static text
+  union {
+    uint32_t last_activity_ms_ = 0;  // relaying
+    uint32_t moved_before_;          // closing: moved_bytes() at the last look at the clock
+  };
+  uint16_t own_codes_[2] = {};  // by the sides that they are for
+  const char* reason_ = "";     // of the end; static text
   uint32_t listener_;
   uint16_t close_code_ = 0;
-  ClosedBy closed_by_ : 2 = ClosedBy::nobody;
+  Party closed_by_ : 2 = Party::nobody;
+  Party fault_ : 2 = Party::nobody;
   State state_ : 3 = State::opening;
   bool deflate_ : 1 = false;
   bool run_queued_ : 1 = false;

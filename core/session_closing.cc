@@ -1,37 +1,53 @@
 // How a session ends once it relays: faults, Close frames, peers that leave, and timeouts
 // (core/DESIGN.md section 7, leaving a leg).
+#include <string>
+
 #include "core/session.h"
 
 namespace sluice {
 
 namespace {
 
-ClosedBy who_is(Side side) {
-  return side == Side::client ? ClosedBy::client : ClosedBy::upstream;
-}
-
-// What the other side is told when this one is lost or at fault.
-CloseCode code_for_loss_of(Side side) {
-  return side == Side::client ? CloseCode::going_away : CloseCode::internal_error;
+Party who_is(Side side) {
+  return side == Side::client ? Party::client : Party::upstream;
 }
 
 }  // namespace
 
 // The first end counts; what follows is its consequence.
-void Session::record_end(ClosedBy who, uint16_t code, const char* reason) {
-  if (closed_by_ != ClosedBy::nobody) return;
+void Session::record_end(Party who, const char* reason, Party fault) {
+  if (closed_by_ != Party::nobody) return;
   closed_by_ = who;
-  close_code_ = code;
+  fault_ = fault;
   reason_ = reason;
 }
 
 // A Close toward `target` at a frame boundary, or, where there cannot be one any more, an abort.
 // Returns false after an abort.
 bool Session::send_close(Side target, CloseCode code, bool source_goes_on) {
+  Direction& to = toward(target);
+  if (!leg(target).open() || to.over()) return true;
+  const FrameRules rules = rules_for(other(target));
+  if (!to.close_with(path(other(target), rules), code, source_goes_on)) {
+    close_leg(target, true);
+    return false;
+  }
+  own_codes_[index_of(target)] = static_cast<uint16_t>(code);
+  return true;
+}
+
+// The other peer is lost, and this one is to see what it would see without a proxy: what was
+// received whole, then the connection's end without a Close. Returns false after an abort, inside a
+// frame of which some was sent. lost_close_code is for clients that are still there: to one that
+// has ended its own half, the upstream's end is the answer.
+bool Session::pass_loss_on(Side target) {
+  const bool tells = target == Side::client && route_->lost_close_code != 0;
+  if (tells && !leg(target).input_ended) {
+    return send_close(target, static_cast<CloseCode>(route_->lost_close_code), false);
+  }
   if (!leg(target).open()) return true;
-  const Side source = other(target);
-  const FrameRules rules = rules_for(source);
-  if (toward(target).close_with(path(source, rules), code, source_goes_on)) return true;
+  const FrameRules rules = rules_for(other(target));
+  if (toward(target).end_without_close(path(other(target), rules))) return true;
   close_leg(target, true);
   return false;
 }
@@ -46,43 +62,68 @@ uint32_t Session::moved_bytes() const {
 // True while a message is on its way, or what was received waits to be sent.
 bool Session::has_unfinished() const {
   for (const Direction& direction : directions_) {
-    const bool inside = direction.mode() != Direction::Mode::draining && !direction.at_boundary();
+    const bool inside = !direction.over() && !direction.at_boundary();
     if (inside || !direction.delivered()) return true;
   }
   return false;
 }
 
+// One peer has ended its sending half alone, as TCP permits, and takes what the other one sends.
+bool Session::half_closed() const {
+  for (const Side side : {Side::client, Side::upstream}) {
+    const Leg& ended = legs_[index_of(side)];
+    const Direction& to = directions_[index_of(other(side))];
+    if (ended.open() && ended.input_ended && to.mode() == Direction::Mode::flowing) return true;
+  }
+  return false;
+}
+
+// The one at fault is told its code. The other one is treated as at a loss of the client; that an
+// upstream talked nonsense is told the client as what it is.
 void Session::on_fault(Side source) {
   const Direction& faulty = directions_[index_of(source)];
   const CloseCode code = faulty.fault_code();
-  record_end(who_is(source), static_cast<uint16_t>(code), faulty.fault_reason());
-  send_close(other(source), code_for_loss_of(source), false);
+  record_end(Party::proxy, faulty.fault_reason(), who_is(source));
+  if (source == Side::client) {
+    pass_loss_on(Side::upstream);
+  } else {
+    send_close(Side::client, CloseCode::bad_gateway, false);
+    warn_of_upstream(std::string(faulty.fault_reason()) + ": it gets Close " +
+                     std::to_string(static_cast<int>(code)) + ", the client 1014");
+  }
   send_close(source, code, true);
   patient_ = false;
   begin_closing();
   pump(other(source));
 }
 
+// What an upstream does wrong is the operator's to mend, and the access log may be off.
+void Session::warn_of_upstream(std::string_view what) {
+  Log& log = services_.log;
+  if (!log.enabled(LogLevel::warn)) return;
+  const std::string upstream = "upstream " + config_->upstreams[route_->upstream].name;
+  std::string line = upstream + ": peer " + peer_->name + ": ";
+  line.append(what).append(", session ").append(id_text());
+  log.recurring(LogLevel::warn, upstream + ": at fault while relaying", line);
+}
+
 // The Close is queued for the other peer, which answers it; until then its data travels on.
 void Session::on_peer_close(Side source) {
-  record_end(who_is(source), directions_[index_of(source)].peer_close_code(), "close");
-  if (state_ == State::closing) return;
+  if (closed_by_ == Party::nobody) close_code_ = directions_[index_of(source)].peer_close_code();
+  record_end(who_is(source), "close");
   patient_ = true;
-  moved_before_ = moved_bytes();
   begin_closing();
 }
 
-// The source sends nothing more: FIN, or lost altogether. If no Close came before, the other peer
-// gets one in its name.
+// The source sends nothing more: FIN, or lost altogether.
 void Session::on_left(Side source, bool failed) {
-  Direction& from = directions_[index_of(source)];
-  const char* reason = failed ? "connection lost" : "connection ended without a close";
-  if (failed && *leg(source).failure() != '\0') reason = leg(source).failure();
-  record_end(who_is(source), static_cast<uint16_t>(CloseCode::abnormal), reason);
-  if (from.mode() != Direction::Mode::draining) {
+  const char* reason = "connection ended without a close";
+  if (failed) reason = *leg(source).failure() != '\0' ? leg(source).failure() : "connection lost";
+  record_end(who_is(source), reason);
+  if (!directions_[index_of(source)].over()) {
     patient_ = false;
     // Inside a frame: neither peer may take this for an orderly end.
-    if (!send_close(other(source), code_for_loss_of(source), false)) return close("aborted", true);
+    if (!pass_loss_on(other(source))) return close("aborted", true);
   }
   if (failed) close_leg(source, false);
   begin_closing();
@@ -94,6 +135,7 @@ void Session::on_left(Side source, bool failed) {
 // end.
 void Session::on_unwritable(Side target) {
   Leg& lost = leg(target);
+  own_codes_[index_of(target)] = 0;  // it would have been the last to leave
   lost.output_ended = true;
   lost.readable = true;
   pump(target);
@@ -107,6 +149,7 @@ void Session::on_unwritable(Side target) {
 void Session::begin_closing() {
   if (state_ != State::relaying) return;
   state_ = State::closing;
+  moved_before_ = moved_bytes();
   arm_timer(route_->close_timeout_ms);
 }
 
@@ -118,36 +161,44 @@ void Session::settle_closing() {
 
 // Ends a leg as far as it has got: our FIN once everything for it is sent and nothing more is
 // expected of it, close() once its FIN was read, too, so that no RST overtakes a Close in flight.
+// Where a loss is passed on, the FIN is the message, whatever the leg still sends.
 void Session::settle_leg(Side side) {
   Leg& ending = leg(side);
   if (!ending.open()) return;
   const Direction& to = toward(side);
   const Direction& from = directions_[index_of(side)];
-  const bool all_sent = to.mode() == Direction::Mode::draining && to.delivered();
-  const bool all_heard = from.mode() == Direction::Mode::draining;
+  const bool all_sent = to.over() && to.delivered();
   if (ending.input_ended && (all_sent || ending.output_ended)) return close_leg(side, false);
+  const bool all_heard = from.over() || to.mode() == Direction::Mode::ended;
   if (!all_sent || !all_heard) return;
   // After an orderly exchange of Closes the server closes first (RFC 6455 section 7.1.1): toward
   // upstreams we are the client and wait, which also leaves TIME_WAIT to them.
-  const bool server_closes = side == Side::upstream && from.peer_close_code() != 0;
+  const bool server_closes =
+      side == Side::upstream && from.peer_close_code() != 0 && to.mode() != Direction::Mode::ended;
   if (!server_closes) ending.shutdown_write();
+}
+
+// A decision of ours: both peers are told the same, as far as they were not told another end.
+void Session::end_on_both(CloseCode code, const char* reason) {
+  record_end(Party::proxy, reason);
+  send_close(Side::client, code, true);
+  send_close(Side::upstream, code, true);
+  begin_closing();
+  on_run();
 }
 
 void Session::on_idle_timer() {
   const uint32_t limit_ms = route_->idle_timeout_ms;
   const uint32_t silent_ms = static_cast<uint32_t>(now_ms()) - last_activity_ms_;
   if (silent_ms < limit_ms) return arm_timer(limit_ms - silent_ms);
-  record_end(ClosedBy::proxy, static_cast<uint16_t>(CloseCode::going_away), "idle_timeout");
-  send_close(Side::client, CloseCode::going_away, true);
-  send_close(Side::upstream, CloseCode::going_away, true);
-  begin_closing();
-  on_run();
+  end_on_both(CloseCode::going_away, "idle_timeout");
 }
 
 // The wait is over. A peer whose answer to a Close is behind a long message has it extended while
-// that message moves. Whoever did not get everything is aborted, never ended as if it had.
+// that message moves, and so has a session half-closed. Whoever did not get everything is aborted,
+// never ended as if it had.
 void Session::on_close_timer() {
-  if (patient_ && has_unfinished()) {
+  if ((patient_ && has_unfinished()) || half_closed()) {
     const uint32_t moved = moved_bytes();
     if (moved != moved_before_) {
       moved_before_ = moved;
@@ -161,8 +212,7 @@ void Session::end_now(const char* reason) {
   if (state_ == State::closing) {
     for (const Side side : {Side::client, Side::upstream}) {
       const Direction& to = toward(side);
-      const bool whole =
-          to.delivered() && (to.mode() == Direction::Mode::draining || to.at_boundary());
+      const bool whole = to.delivered() && (to.over() || to.at_boundary());
       close_leg(side, !whole);
     }
   }

@@ -47,6 +47,38 @@ Io PlainTransport::splice_from(const Pipe& pipe, size_t bytes) {
   return io_of(sys::splice(pipe.out, fd_, bytes), Io::State::blocked, 0);
 }
 
+const char* io_error_text(int error) {
+  switch (error) {
+    case 0:
+      return "";
+    case ECONNRESET:
+      return "connection reset by peer";
+    case EPIPE:
+      return "broken pipe";
+    case ETIMEDOUT:
+      return "connection timed out";
+    case EHOSTUNREACH:
+      return "no route to host";
+    case EHOSTDOWN:
+      return "host is down";
+    case ENETUNREACH:
+      return "network is unreachable";
+    case ENETDOWN:
+      return "network is down";
+    case ENETRESET:
+      return "connection dropped by the network";
+    case ECONNABORTED:
+      return "connection aborted";
+    case ECONNREFUSED:
+      return "connection refused";
+    case ENOBUFS:
+    case ENOMEM:
+      return "no memory for the connection";
+    default:
+      return "connection lost";
+  }
+}
+
 bool PlainTransport::shutdown_write() {
   sys::shutdown_write(fd_);
   return true;

@@ -66,6 +66,10 @@ class PlainTransport final : public Transport {
   int fd_;
 };
 
+// Static text on an errno with which recv or send failed, for the log: "connection reset by peer".
+// "" for 0.
+const char* io_error_text(int error);
+
 // The sum of the pieces' lengths.
 inline size_t bytes_of(std::span<const iovec> pieces) {
   size_t sum = 0;

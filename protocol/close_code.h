@@ -18,6 +18,7 @@ enum class CloseCode : uint16_t {
   message_too_big = 1009,
   internal_error = 1011,
   service_restart = 1012,
+  bad_gateway = 1014,
 };
 
 // True for 1000 to 1003, 1007 to 1014 and 3000 to 4999: what a peer may send

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
+#include <string_view>
 
 #include "net/check.h"
 #include "net/listener.h"
@@ -42,6 +43,13 @@ std::unique_ptr<TlsClient> make_tls_client() {
   settings.verify = false;
   settings.policy.resumption.lifetime_s = 3'600;
   return std::move(TlsClient::make(settings).value());
+}
+
+std::string text_of(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
 }
 
 }  // namespace
@@ -95,7 +103,8 @@ ConfigRef make_config(uint16_t upstream_port, std::unique_ptr<TlsServer> tls) {
 }
 
 LivingWorker::LivingWorker(ConfigRef config, const std::function<void()>& on_thread)
-    : log_path_("/tmp/sluice-alloc." + std::to_string(::getpid())) {
+    : log_path_("/tmp/sluice-alloc." + std::to_string(::getpid())),
+      access_path_(log_path_ + ".access") {
   WorkerSetup setup;
   setup.config = std::move(config);
   for (uint16_t& port : ports_) {
@@ -104,7 +113,7 @@ LivingWorker::LivingWorker(ConfigRef config, const std::function<void()>& on_thr
   }
   setup.worker_connections = 100;
   setup.logs.error.fd = sys::open_for_append(log_path_.c_str());
-  setup.logs.access.fd = sys::open_for_append("/dev/null");
+  setup.logs.access.fd = sys::open_for_append(access_path_.c_str());
   thread_ = std::thread([this, setup, on_thread] {
     Worker worker(setup);
     on_thread();
@@ -118,6 +127,7 @@ LivingWorker::~LivingWorker() {
   ::kill(::getpid(), SIGQUIT);
   thread_.join();
   ::unlink(log_path_.c_str());
+  ::unlink(access_path_.c_str());
 }
 
 std::string LivingWorker::wait_until_empty() const {
@@ -134,14 +144,25 @@ std::string LivingWorker::wait_until_empty() const {
   return "left behind: " + last;
 }
 
+std::string LivingWorker::account_for(size_t sessions) const {
+  static constexpr std::string_view dropped = "access log: ";
+  size_t found = 0;
+  const std::string access = text_of(access_path_);
+  for (size_t at = 0; (at = access.find(" close id=", at)) != std::string::npos; ++at) ++found;
+  const std::string error = text_of(log_path_);
+  for (size_t at = 0; (at = error.find(dropped, at)) != std::string::npos; ++at) {
+    found += std::stoul(error.substr(at + dropped.size()));
+  }
+  if (found >= sessions) return "";
+  return std::to_string(sessions) + " clients had their 101, accounted for are " +
+         std::to_string(found);
+}
+
 // What the worker says of itself, or "" after a while.
 std::string LivingWorker::report(size_t earlier) const {
   ::kill(::getpid(), SIGUSR2);
   for (int tries = 0; tries < 5'000; ++tries) {
-    std::ifstream file(log_path_);
-    std::stringstream text;
-    text << file.rdbuf();
-    const std::string all = text.str();
+    const std::string all = text_of(log_path_);
     size_t seen = 0;
     for (size_t at = all.find("sessions "); at != std::string::npos;
          at = all.find("sessions ", at + 1)) {

@@ -37,11 +37,14 @@ class LivingWorker {
   uint16_t tls_port() const { return ports_[1]; }
   // "" once nothing is held any more, else what is left after a while.
   std::string wait_until_empty() const;
+  // "" where as many sessions have their close line in the access log, or were counted as lost.
+  std::string account_for(size_t sessions) const;
 
  private:
   std::string report(size_t earlier) const;
 
   std::string log_path_;
+  std::string access_path_;
   uint16_t ports_[2] = {0, 0};
   std::atomic<bool> serving_{false};
   std::thread thread_;

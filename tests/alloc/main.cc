@@ -62,6 +62,7 @@ int live(const Script& script, int n) {
       if (wrong.empty() && worth_it) wrong = next.play(stage, true);
     }
     if (wrong.empty()) wrong = worker.wait_until_empty();
+    if (wrong.empty()) wrong = worker.account_for(clients_answered());
     if (wrong.empty() && open_descriptors() != descriptors) wrong = "a descriptor is lost";
   }
   if (wrong.empty()) wrong = judge_heap(n);

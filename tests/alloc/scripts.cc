@@ -24,6 +24,7 @@ namespace {
 
 constexpr int deadline_ms = 5'000;
 const std::string key = "dGhlIHNhbXBsZSBub25jZQ==";
+size_t answered_clients = 0;
 
 // A blocking descriptor that is closed at the end; -1 where there is none.
 class Socket {
@@ -196,7 +197,9 @@ bool open_session(const Stage& stage, Socket& client, std::unique_ptr<Socket>& s
   if (!server->open() || (setting.upstream_tls && !server->secure(true))) return false;
   if (!server->read_head(head) || !server->send(answer() + setting.from_server)) return false;
   std::string answered;
-  return client.read_head(answered) && answered.find(" 101 ") != std::string::npos;
+  if (!client.read_head(answered) || answered.find(" 101 ") == std::string::npos) return false;
+  ++answered_clients;
+  return true;
 }
 
 using Talk = bool (*)(Socket& client, Socket& server);
@@ -236,10 +239,10 @@ bool talk_in_order(Socket& client, Socket& server) {
   return client.read_bytes(4);
 }
 
-// A bad frame: our Close goes both ways.
+// A bad frame: a Close of ours for its sender, the other one sees an end.
 bool talk_badly(Socket& client, Socket& server) {
   if (!client.send("\xff\xff\xff\xff") || !client.read_bytes(4)) return false;
-  return server.read_bytes(8);
+  return !server.read_bytes(1) && !server.hung();
 }
 
 // One peer leaves without a Close, and one does not read what waits for it.
@@ -347,6 +350,10 @@ constexpr Script all[] = {
 
 std::span<const Script> scripts() {
   return all;
+}
+
+size_t clients_answered() {
+  return answered_clients;
 }
 
 }  // namespace sluice::alloc

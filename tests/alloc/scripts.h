@@ -2,6 +2,7 @@
 // fails. Each plays both peers over blocking sockets and only demands that nothing hangs.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -24,5 +25,8 @@ struct Script {
 };
 
 std::span<const Script> scripts();
+
+// Clients of this process that got a 101 so far.
+size_t clients_answered();
 
 }  // namespace sluice::alloc

@@ -27,6 +27,7 @@ WorldChoices choices_of(uint8_t first, uint8_t second) {
   choices.limit_messages = (first & 8) != 0;
   choices.small_socket_buffers = (first & 16) != 0;
   choices.dead_peer_first = (first & 32) != 0;
+  choices.tell_losses = (first & 64) != 0;
   choices.header_limits = (second & 1) != 0;
   choices.overloaded = (second & 30) == 30;
   return choices;

@@ -32,12 +32,14 @@ size_t Peer::read(size_t most) {
 }
 
 void Peer::end_sending() {
-  if (fd_ >= 0) sys::shutdown_write(fd_);
+  if (fd_ < 0) return;
+  sys::shutdown_write(fd_);
+  ended_ = true;
 }
 
 void Peer::close() {
   if (fd_ >= 0) sys::close(fd_);
-  if (fd_ >= 0) closed_ = true;
+  if (fd_ >= 0) closed_ = ended_ = true;
   fd_ = -1;
 }
 

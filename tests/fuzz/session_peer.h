@@ -27,6 +27,7 @@ class Peer {
   void close();
 
   bool closed() const { return closed_; }
+  bool ended() const { return ended_; }          // it closed, or its sending half
   bool heard_end() const { return heard_end_; }  // FIN or a reset
   const std::string& sent() const { return sent_; }
   const std::string& received() const { return received_; }
@@ -36,6 +37,7 @@ class Peer {
   std::string received_;
   int fd_ = -1;
   bool closed_ = false;
+  bool ended_ = false;
   bool heard_end_ = false;
 };
 

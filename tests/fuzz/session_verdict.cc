@@ -2,7 +2,7 @@
 // other.
 #include "tests/fuzz/session_verdict.h"
 
-#include <algorithm>
+#include <optional>
 #include <string_view>
 
 #include "net/check.h"
@@ -55,42 +55,89 @@ Stream cut_answer(std::string_view bytes) {
   return stream;
 }
 
-// What came out at `target` is what `sent` holds, as far as it is legal; then perhaps a Close of
-// the proxy's; the end is one that tells the truth.
-void check_frames(const SessionWorld& world, std::string_view sent, std::string_view came,
-                  Side target, bool deflate) {
+// One way through the tunnel: what its source sent behind its head, and what came out.
+struct Way {
+  Side target;
+  std::string_view sent;
+  std::string_view came;
+  FrameOpinion legal;    // of `sent`, by the route's rules
+  FrameOpinion seen;     // of `came`, by the least rules
+  size_t forwarded = 0;  // of `came`, what `sent` holds; a Close of the proxy's is behind it
+  bool own_close() const { return forwarded < came.size(); }
+};
+
+Way look_at(const SessionWorld& world, std::string_view sent, std::string_view came, Side target,
+            bool deflate) {
   FrameRules loose;
   loose.expect_masked = target == Side::upstream;
   loose.deflate = deflate;
-  const FrameOpinion seen = opinion_on(bytes_of(came), loose, false);
-  SLUICE_CHECK(seen.verdict != Verdict::bad);
-  if (seen.verdict == Verdict::closed) SLUICE_CHECK(seen.accepted == came.size());
-
-  size_t forwarded = came.size();
-  if (!sent.starts_with(came)) {
-    SLUICE_CHECK(seen.verdict == Verdict::closed);
-    static constexpr uint16_t ours[] = {1001, 1002, 1007, 1008, 1009, 1011};
-    SLUICE_CHECK(std::find(std::begin(ours), std::end(ours), seen.peer_close_code) !=
-                 std::end(ours));
-    forwarded = seen.last_frame_at;
-    SLUICE_CHECK(sent.starts_with(came.substr(0, forwarded)));
-  }
   FrameRules strict = loose;
   strict.validate_utf8 = world.route().validate_utf8;
   strict.max_message_bytes = world.route().max_message_bytes;
-  const FrameOpinion legal = opinion_on(bytes_of(sent), strict, !world.clock_moved());
-  SLUICE_CHECK(forwarded <= legal.accepted);
+  Way way{target,
+          sent,
+          came,
+          opinion_on(bytes_of(sent), strict, !world.clock_moved()),
+          opinion_on(bytes_of(came), loose, false),
+          came.size()};
+  SLUICE_CHECK(way.seen.verdict != Verdict::bad);
+  if (way.seen.verdict == Verdict::closed) SLUICE_CHECK(way.seen.accepted == came.size());
+  if (!sent.starts_with(came)) {
+    SLUICE_CHECK(way.seen.verdict == Verdict::closed);
+    way.forwarded = way.seen.last_frame_at;
+    SLUICE_CHECK(sent.starts_with(came.substr(0, way.forwarded)));
+  }
+  SLUICE_CHECK(way.forwarded <= way.legal.accepted);
+  return way;
+}
 
-  const Peer& peer = target == Side::client ? world.client : world.upstream;
+// A Close of the proxy's own has a reason; a loss of the other peer is none, unless
+// lost_close_code makes it one toward clients.
+void check_own_close(const SessionWorld& world, const Way& way, const Way* back) {
+  const uint16_t code = way.seen.peer_close_code;
+  const bool to_client = way.target == Side::client;
+  const Peer& source = to_client ? world.upstream : world.client;
+  if (code == 1001) {
+    SLUICE_CHECK(world.clock_moved() || world.left());
+  } else if (code == 1012) {
+    // What the slow reader was not told for send_timeout is a loss, too.
+    SLUICE_CHECK(to_client && world.route().lost_close_code == code);
+    SLUICE_CHECK(source.ended() || world.clock_moved());
+  } else if (code == 1014) {
+    SLUICE_CHECK(to_client && way.legal.verdict == Verdict::bad);
+  } else {
+    SLUICE_CHECK(code == 1002 || (code >= 1007 && code <= 1009));
+    SLUICE_CHECK(back == nullptr || back->legal.verdict == Verdict::bad || world.clock_moved());
+  }
+}
+
+// The connection's end tells the truth: nothing follows in order upon a part of a frame, and
+// without a Close it is the loss of the other peer or, toward the upstream, the client's fault.
+void check_end(const SessionWorld& world, const Way& way) {
+  const bool inside = way.came.size() > way.seen.accepted || way.seen.into_frame > 0;
+  if (inside) SLUICE_CHECK(world.aborted(way.target));
+  // A peer that had its time to answer a Close and did not gets none either.
+  if (way.seen.verdict != Verdict::good || world.clock_moved()) return;
+  if (world.aborted(way.target)) return;
+  const Peer& source = way.target == Side::client ? world.upstream : world.client;
+  const bool at_fault = way.target == Side::upstream && way.legal.verdict == Verdict::bad;
+  SLUICE_CHECK(source.ended() || at_fault);
+  SLUICE_CHECK(way.target == Side::upstream || world.route().lost_close_code == 0 ||
+               world.client.ended());
+  // A Close is never turned into a loss, and what came whole before one is delivered.
+  SLUICE_CHECK(way.legal.verdict != Verdict::closed);
+  SLUICE_CHECK(way.forwarded == way.legal.accepted - way.legal.into_frame);
+}
+
+// What came out at the target is what `sent` holds, as far as it is legal; then perhaps a Close of
+// the proxy's; the end is one that tells the truth. `back` is the other way, where it is known.
+void check_frames(const SessionWorld& world, const Way& way, const Way* back) {
+  if (way.own_close()) check_own_close(world, way, back);
+  const Peer& peer = way.target == Side::client ? world.client : world.upstream;
   if (peer.closed()) return;
   // Nothing is kept back while the session lives: no edge was lost.
-  if (world.relaying_when_settled()) SLUICE_CHECK(forwarded == legal.accepted);
-  const bool inside = came.size() > seen.accepted || seen.into_frame > 0;
-  if (peer.heard_end() && inside) SLUICE_CHECK(world.aborted(target));
-  // An end without a Close is an abort, but where a peer had its time to answer one and did not.
-  if (peer.heard_end() && seen.verdict == Verdict::good && !world.clock_moved()) {
-    SLUICE_CHECK(world.aborted(target));
-  }
+  if (world.relaying_when_settled()) SLUICE_CHECK(way.forwarded == way.legal.accepted);
+  if (peer.heard_end()) check_end(world, way);
 }
 
 // A refusal: a whole body and nothing behind it, or one that visibly breaks off.
@@ -125,16 +172,20 @@ void check_peers(const SessionWorld& world) {
     SLUICE_CHECK(from_upstream.whole_head && from_upstream.status == 101);
   }
   const bool deflate = tunnel ? to_client.deflate : true;
+  std::optional<Way> up;
+  std::optional<Way> down;
   if (to_upstream.whole_head) {
     SLUICE_CHECK(from_client.whole_head);
     if (tunnel || !to_upstream.behind.empty()) {
-      check_frames(world, from_client.behind, to_upstream.behind, Side::upstream, deflate);
+      up = look_at(world, from_client.behind, to_upstream.behind, Side::upstream, deflate);
     }
   }
   if (tunnel) {
     SLUICE_CHECK(from_upstream.whole_head && from_upstream.status == 101);
-    check_frames(world, from_upstream.behind, to_client.behind, Side::client, deflate);
+    down = look_at(world, from_upstream.behind, to_client.behind, Side::client, deflate);
   }
+  if (up) check_frames(world, *up, down ? &*down : nullptr);
+  if (down) check_frames(world, *down, up ? &*up : nullptr);
 }
 
 }  // namespace sluice::fuzz

@@ -68,6 +68,7 @@ ConfigRef make_config(const WorldChoices& choices) {
   route.set_headers = {{"X-Set", "1"}};
   route.validate_utf8 = choices.validate_utf8;
   if (choices.limit_messages) route.max_message_bytes = SessionWorld::most_message_bytes;
+  if (choices.tell_losses) route.lost_close_code = 1012;
   config->routes.push_back(route);
   return ConfigRef(config);
 }
@@ -152,6 +153,7 @@ void SessionWorld::check_stalls() {
 }
 
 void SessionWorld::leave() {
+  left_ = true;
   if (Session* session = sessions_.get(session_)) session->leave(CloseCode::going_away);
 }
 

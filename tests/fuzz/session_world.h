@@ -23,6 +23,7 @@ struct WorldChoices {
   bool small_socket_buffers = false;
   bool overloaded = false;
   bool header_limits = false;  // max_header_size 512
+  bool tell_losses = false;    // lost_close_code 1012
 };
 
 class SessionWorld final : public EventHandler {
@@ -47,6 +48,7 @@ class SessionWorld final : public EventHandler {
     return leg_fds_[index_of(side)] >= 0 && seam_.aborted(leg_fds_[index_of(side)]);
   }
   bool clock_moved() const { return clock_moved_; }
+  bool left() const { return left_; }
   // At the end of settle().
   bool relaying_when_settled() const { return relaying_when_settled_; }
   const RouteConfig& route() const { return config_->routes[0]; }
@@ -74,6 +76,7 @@ class SessionWorld final : public EventHandler {
   int leg_fds_[2] = {-1, -1};
   int lowest_free_fd_;
   bool clock_moved_ = false;
+  bool left_ = false;
   bool relaying_when_settled_ = false;
 };
 

@@ -1,5 +1,6 @@
 """The frame table of protocol/BAD_INPUT.md: every bad frame from either side, the code
 that its sender gets, what the innocent side is told, and that nothing refused goes through."""
+import signal
 import struct
 import time
 
@@ -69,18 +70,30 @@ DEFLATE_TABLE = {
 }
 
 
-def check_one(ends, build, code, told):
-    """`guilty` sends; it gets `code`, the other one `told`; both connections end."""
+def expect_told(innocent):
+    """What the other one's fault looks like: to a client 1014, to an upstream a loss. Returns the
+    frames before it."""
+    seen = []
+    while True:
+        try:
+            first, payload = innocent.frame()
+        except EOFError as ended:
+            assert not innocent.masked and str(ended).startswith("0 of 2 "), ended
+            return seen
+        if first == 0x88:
+            assert innocent.masked and payload == close_payload(1014), payload
+            return seen
+        seen.append((first, payload))
+
+
+def check_one(ends, build, code):
+    """`guilty` sends; it gets `code`, the other one is told; both connections end."""
     guilty, innocent = ends
     guilty.send(data(0x82, b"good")(guilty.masked) + build(guilty.masked))
     innocent.expect(BINARY, b"good")
-    while True:
-        first, payload = innocent.frame()
-        if first == 0x88:
-            assert struct.unpack("!H", payload)[0] == told, payload
-            break
+    expect_told(innocent)
     guilty.expect_close(code)
-    innocent.send_frame(CLOSE, close_payload(told))
+    innocent.send_frame(CLOSE, close_payload(1000))
     guilty.send_frame(BINARY, b"after the Close: dropped")
     guilty.send_frame(CLOSE, close_payload(code))
     guilty.rest()
@@ -96,18 +109,49 @@ def bad_frames_from_either_side():
         for options, table in (({}, TABLE),
                                ({"fields": DEFLATE, "answer_fields": DEFLATE}, DEFLATE_TABLE)):
             for what, (build, code) in table.items():
-                for side, told in (("client", 1001), ("upstream", 1011)):
+                for side in ("client", "upstream"):
                     client, server = pair(sluice, upstream, **options)
                     ends = (client, server) if side == "client" else (server, client)
                     try:
-                        check_one(ends, build, code, told)
+                        check_one(ends, build, code)
                     except Exception as error:
                         raise AssertionError(f"{what}, by the {side}: {error!r}") from error
         sluice.wait_sessions(0)
         lines = [line for line in sluice.access() if line["event"] == "close"]
         assert len(lines) == 2 * (len(TABLE) + len(DEFLATE_TABLE))
-        assert {line["closed_by"] for line in lines} == {"client", "upstream"}
-        assert {line["code"] for line in lines} == {"1002", "1007", "1008"}
+        assert {line["closed_by"] for line in lines} == {"proxy"}
+        assert not any("code" in line for line in lines)
+        told = {(line["fault"], line.get("sent_client"), line.get("sent_upstream")) for line in lines}
+        codes = ("1002", "1007", "1008")
+        assert told == {("client", code, None) for code in codes} | {
+            ("upstream", "1014", code) for code in codes}, told
+
+
+@suite.check
+def fault_of_an_upstream_is_told_at_a_bounded_rate():
+    """With the default conf's access log (off) it is a warning that names upstream, peer and codes;
+    a client's fault is none of the operator's."""
+    with Upstream() as upstream:
+        conf = f"upstream broken\n  server {upstream.uri}\nroute /\n  proxy_pass broken"
+        with Sluice(conf, access=False) as sluice:
+            for _ in range(12):
+                client, server = pair(sluice, upstream)
+                server.send(wrongly_masked(False))
+                server.expect_close(1002)
+                client.expect_close(1014)
+                for wire in (client, server):
+                    wire.close()
+            client, server = pair(sluice, upstream)
+            client.send(wrongly_masked(True))
+            client.expect_close(1002)
+            sluice.wait_sessions(0)
+            sluice.signal(signal.SIGTERM)
+            assert sluice.wait() == 0
+            warnings = [line for line in sluice.errors().splitlines() if " warn " in line]
+            assert len(warnings) == 6 and "(7 like this in " in warnings[-1], warnings
+            for line in warnings:
+                assert f"upstream broken: peer 127.0.0.1:{upstream.port}: " in line, line
+                assert "it gets Close 1002, the client 1014, session 0-" in line, line
 
 
 @suite.check
@@ -132,8 +176,7 @@ def bad_frame_while_the_other_side_is_inside_a_frame():
         server.send(header(0x82, 1000, False) + b"a" * 400)
         assert client.take(404)[4:] == b"a" * 400
         client.send(b"\xff\xff")
-        server.expect_close(1001)
-        time.sleep(0.2)
+        server.expect_end()
         server.send(b"b" * 600 + frame(TEXT, "not delivered any more"))
         assert client.take(600) == b"b" * 600
         client.expect_close(1002)
@@ -151,13 +194,13 @@ def guilty_peer_that_goes_on():
     """After our Close it is read and dropped up to close_timeout; then its connection ends."""
     with Upstream() as upstream, Sluice(
             f"@close_timeout 500ms\nroute /\n  proxy_pass {upstream.uri}") as sluice:
-        for told in (1001, 1011):
+        for by_client in (True, False):
             client, server = pair(sluice, upstream)
-            guilty, innocent = (client, server) if told == 1001 else (server, client)
+            guilty, innocent = (client, server) if by_client else (server, client)
             guilty.send(data(0x83, b"x")(guilty.masked))
             guilty.expect_close(1002)
-            innocent.expect_close(told)
-            innocent.send_frame(CLOSE, close_payload(told))
+            expect_told(innocent)
+            innocent.send_frame(CLOSE, close_payload(1000))
             begin = time.monotonic()
             try:
                 while time.monotonic() - begin < 10:
@@ -179,7 +222,7 @@ def incomplete_bad_frame_reaches_nobody():
         client.send(close[:-1])
         time.sleep(0.1)
         client.send(close[-1:])
-        server.expect_close(1001)
+        server.expect_end()
         client.expect_close(1002)
 
 
@@ -200,7 +243,7 @@ def max_message_size():
                 client, server = pair(sluice, upstream)
                 ends = (client, server) if by_client else (server, client)
                 try:
-                    check_one(ends, build, 1009, 1001 if by_client else 1011)
+                    check_one(ends, build, 1009)
                 except Exception as error:
                     raise AssertionError(f"{what}: {error!r}") from error
         client, server = pair(sluice, upstream)
@@ -225,11 +268,8 @@ def text_is_validated_where_asked():
                 guilty, innocent = (client, server) if by_client else (server, client)
                 guilty.send(build(guilty.masked))
                 guilty.expect_close(1007)
-                seen = [innocent.frame()]
-                while seen[-1][0] != 0x88:
-                    seen.append(innocent.frame())
-                assert seen[:-1] in ([], [(0x01, b"ab\xc3")]), f"{what}: {seen}"
-                assert seen[-1][1] == close_payload(1001 if by_client else 1011), f"{what}: {seen}"
+                seen = expect_told(innocent)
+                assert seen in ([], [(0x01, b"ab\xc3")]), f"{what}: {seen}"
                 if what == "cut off":
                     innocent.reset()
                 guilty.close()

@@ -87,7 +87,7 @@ def beyond_worker_connections_503():
         held[0][0].send_frame(TEXT, "still here")
         held[0][1].expect(TEXT, "still here")
         held[0][0].reset()
-        held[0][1].expect_close(1001)
+        held[0][1].expect_end()
         held[0][1].close()
         wait_until(lambda: refusal_or_none(sluice, upstream), "room again")
 

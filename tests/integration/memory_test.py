@@ -56,7 +56,7 @@ def readers_that_take_nothing_are_bounded(link):
         assert f"buffer_memory {BUDGET} bytes: ended" in sluice.errors()
         wait_until(lambda: sluice.report()["sessions"] < CROWD, "the ended ones gone")
         lines = [line for line in sluice.access() if line.get("reason") == "buffer_memory"]
-        assert lines and {line["closed_by"] for line in lines} == {"client"}, lines
+        assert lines and {line["fault"] for line in lines} == {"client"}, lines
         ended = {line["client"] for line in lines}
         order = [f"127.0.0.1:{client.sock.getsockname()[1]}" in ended for client, _ in held]
         # Those that stalled first went first: nobody is left before one that has gone.

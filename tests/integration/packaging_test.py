@@ -179,9 +179,11 @@ def run_inside():
         client.send_frame(TEXT, "through the lock")
         client.expect(TEXT, "through the lock")
         os.killpg(served.pid, signal.SIGINT)  # as a terminal does
-        first, payload = client.frame()  # 1011 where the echo server has heard the signal first
-        assert first == 0x80 | CLOSE, first
-        assert payload in (close_payload(1001), close_payload(1011)), payload
+        try:
+            first, payload = client.frame()
+            assert (first, payload) == (0x80 | CLOSE, close_payload(1001)), (first, payload)
+        except EOFError:
+            pass  # the echo server has heard the signal first
         client.close()
         out = served.communicate(timeout=10)[0]
         assert served.returncode in (0, 130), (served.returncode, out)

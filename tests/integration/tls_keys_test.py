@@ -160,7 +160,7 @@ def exercise(sluice, upstream):
     client.send_frame(TEXT, "x")
     server.expect(TEXT, "x")
     server.reset()
-    client.expect_close(1011)
+    client.expect_end()
     client.close()
 
     def nonsense(wire):

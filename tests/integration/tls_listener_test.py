@@ -79,7 +79,7 @@ def alpn_is_strict():
             for offered in (("h2",), ("http/1.0", "mqtt")):
                 refused_with("alert no application protocol", sluice,
                              client_context(version=version, alpn=offered))
-        sluice.access_line("refused", status="0", reason="no application protocol")
+        sluice.access_line("refused", status=None, reason="no application protocol")
         with SClient(sluice.port, "-alpn", "h2,http/1.1") as client:
             client.wait_for("ALPN protocol: http/1.1")
 
@@ -93,7 +93,7 @@ def old_versions_are_refused():
         for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
             refused_with("ALERT_PROTOCOL_VERSION", sluice,
                          client_context(version=version, ciphers=ANYTHING))
-        sluice.access_line("refused", status="0", reason="unsupported protocol")
+        sluice.access_line("refused", status=None, reason="unsupported protocol")
         pair(sluice, upstream)
 
 
@@ -116,7 +116,7 @@ def weak_suites_are_refused():
             for name in ("test.example", "rsa.example"):
                 refused_with("ALERT_HANDSHAKE_FAILURE", sluice,
                              client_context(version=V12, ciphers=suite_name + ":@SECLEVEL=0"), name)
-        sluice.access_line("refused", status="0", reason="no shared cipher")
+        sluice.access_line("refused", status=None, reason="no shared cipher")
 
 
 @suite.check
@@ -208,7 +208,7 @@ def client_certificates_demanded():
             client.reset()
         for reason in ("peer did not return a certificate",
                        "unable to get local issuer certificate", "certificate has expired"):
-            sluice.access_line("refused", status="0", reason=reason)
+            sluice.access_line("refused", status=None, reason=reason)
         with SClient(sluice.port, "-cert", good.path, "-key", good.key) as client:
             assert "CN = sluice test authority" in client.wait_for("Acceptable client certificate CA")
 
@@ -284,7 +284,7 @@ def tls_handshakes_have_a_deadline():
         assert silent.rest() == b""
         done.expect_end()
         silent.close()
-        sluice.access_line("refused", status="0",
+        sluice.access_line("refused", status=None,
                            reason="client_header_timeout in the TLS handshake")
         sluice.access_line("refused", status="408")
         refused = [line for line in sluice.access() if line["event"] == "refused"]
@@ -341,7 +341,7 @@ def revoked_clients():
                 pair(sluice, upstream, wrap=client_wrap(client_context(certificate=gone)))
                 continue
             refused_with("ALERT_CERTIFICATE_REVOKED", sluice, client_context(certificate=gone))
-            sluice.access_line("refused", status="0", reason="certificate revoked")
+            sluice.access_line("refused", status=None, reason="certificate revoked")
 
 
 @suite.check
@@ -416,13 +416,13 @@ def ends_are_told_apart():
             client.send_frame(PONG, b"")
             server.expect(PONG, b"")
             act(client)
-            server.expect_close(1001)
+            server.expect_end()
             server.close()
             line = sluice.access_line("close", reason=reason)
-            assert line["closed_by"] == "client" and line["code"] == "1006", line
+            assert line["closed_by"] == "client" and "code" not in line, line
         end(lambda client: client.finish(), "connection ended without a close")
         end(lambda client: client.sock.cut(), "TLS ended without close_notify")
-        end(lambda client: client.reset(), "connection lost")
+        end(lambda client: client.reset(), "connection reset by peer")
         end(lambda client: client.sock.sock.sendall(b"\x17\x03\x03\x00\x20" + b"x" * 32),
             "decryption failed or bad record mac")
         end(lambda client: client.sock.sock.sendall(b"plain text, not a record"),

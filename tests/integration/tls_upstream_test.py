@@ -336,17 +336,17 @@ def tls_handshakes_that_hang():
         before_tls(act, "handshake_timeout", 504, "  handshake_timeout 1s\n", note=None)
 
 
-def ends(act, reason, code=1011):
+def ends(act, reason):
     """A session whose upstream does `act`; what the client and the log are told."""
     with far() as upstream, trusting(upstream) as sluice:
         client, server = pair(sluice, upstream)
         server.send_frame(TEXT, "before")
         client.expect(TEXT, "before")
         act(server)
-        client.expect_close(code)
+        client.expect_end()
         client.close()
         line = sluice.access_line("close", reason=reason)
-        assert line["closed_by"] == "upstream" and line["code"] == "1006", line
+        assert line["closed_by"] == "upstream" and "code" not in line, line
 
 
 @suite.check
@@ -354,7 +354,7 @@ def ends_in_the_middle_of_a_session():
     """close_notify, none, an alert, garbage and RST are told apart."""
     ends(lambda server: server.finish(), "connection ended without a close")
     ends(lambda server: server.sock.cut(), "TLS ended without close_notify")
-    ends(lambda server: server.reset(), "connection lost")
+    ends(lambda server: server.reset(), "connection reset by peer")
     ends(lambda server: server.sock.sock.sendall(b"\x17\x03\x03\x00\x20" + b"x" * 32),
          "decryption failed or bad record mac")
     ends(lambda server: server.sock.sock.sendall(frame(TEXT, "in the clear")),
@@ -387,7 +387,7 @@ def truncation_inside_a_frame():
             end(server)
             client.expect_reset()
             line = sluice.access_line("close")
-            assert line["closed_by"] == "upstream" and line["code"] == "1006", line
+            assert line["closed_by"] == "upstream" and "code" not in line, line
 
 
 @suite.check
@@ -446,7 +446,7 @@ def close_notify_with_the_last_data():
         client, server = pair(sluice, upstream)
         last_words(server)
         client.expect(TEXT, "last words")
-        client.expect_close(1011)
+        client.expect_end()
         client.close()
         server.close()
         line = sluice.access_line("close", reason="connection ended without a close")
@@ -474,11 +474,11 @@ def half_closed_in_tls():
             client.send_frame(TEXT, "last words")
             client.finish()
             server.expect(TEXT, "last words")
-            server.expect_close(1001)
+            server.expect_end()
             server.send_frame(TEXT, "an answer")
-            server.send_frame(CLOSE, close_payload(1001))
+            server.send_frame(CLOSE, close_payload(4001))
             client.expect(TEXT, "an answer")
-            client.expect_close(1001)
+            client.expect_close(4001)
 
 
 suite.run()

@@ -1,5 +1,6 @@
-// MortalServer: an echo server in a process of its own, to be killed. Run as a program, this file
-// is that process; it prints its port and ends with the pipe to its standard input.
+// MortalServer: a server in a process of its own, to be killed. Run as a program, this file is that
+// process, an echo server; it prints its port and ends with the pipe to its standard input. Any
+// other program that does so may take its place.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import process from 'node:process';
@@ -12,9 +13,9 @@ import { Peer } from './peer.mjs';
 const thisFile = fileURLToPath(import.meta.url);
 
 export class MortalServer {
-  static async start() {
+  static async start(program = thisFile, ...options) {
     const server = new MortalServer();
-    server.process = spawn(process.execPath, [thisFile, binFolder, dependenciesFolder], {
+    server.process = spawn(process.execPath, [program, binFolder, dependenciesFolder, ...options], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     server.exited = once(server.process, 'exit');

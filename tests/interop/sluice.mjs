@@ -155,9 +155,10 @@ export class Sluice {
     return this.#lines(this.errorLog);
   }
 
-  // The sessions (`id`) that have a line of that event, sorted. A line is `TIME EVENT id=W-N ...`.
+  // The sessions (`id`) that have a line of that event, sorted. A line is `TIME EVENT id=W-S-N ...`.
   sessionsWith(event) {
-    const lines = this.accessLines().map((line) => /^\d{4}-\S+Z (\S+) id=(\d+-\d+) /.exec(line));
+    const form = /^\d{4}-\S+Z (\S+) id=(\d+-[0-9a-z]+-\d+) /;
+    const lines = this.accessLines().map((line) => form.exec(line));
     if (lines.includes(null)) throw new Error('a line of the access log has another form');
     return lines.filter((line) => line[1] === event).map((line) => line[2]).sort();
   }

@@ -214,7 +214,7 @@ async def close_from_both_sides(stage):
 
 
 async def lose_either_side(stage):
-    for client_first, code in ((True, 1001), (False, 1011)):
+    for client_first in (True, False):
         ends = await stage.connect("/plain")
         first, second = ends if client_first else reversed(ends)
         await first.send("last words")
@@ -223,7 +223,7 @@ async def lose_either_side(stage):
         try:
             await receive(second)
         except ConnectionClosed:
-            expect_equal((await closed(second))[0], code, "close code")
+            expect_equal((await closed(second))[0], 1006, "close code")
         else:
             raise AssertionError("a message came after the end")
 

@@ -59,7 +59,7 @@ async function loseServer(stage) {
   for (let i = 0; i < 50; ++i) await server.send(`message ${i}`);
   server.ws.terminate();
   for (let i = 0; i < 50; ++i) assert.equal(await client.message(), `message ${i}`);
-  assert.equal((await client.closed()).code, 1011);
+  assert.equal((await client.closed()).code, 1006);
 }
 
 async function loseServerProcess(stage) {
@@ -70,7 +70,7 @@ async function loseServerProcess(stage) {
     await client.send('echo');
     assert.equal(await client.message(), 'echo');
     await mortal.kill();
-    assert.equal((await client.closed()).code, 1011);
+    assert.equal((await client.closed()).code, 1006);
   });
 }
 
@@ -79,7 +79,7 @@ async function loseClient(stage) {
   await client.send('last words');
   client.ws.terminate();
   assert.equal(await server.message(), 'last words');
-  assert.equal((await server.closed()).code, 1001);
+  assert.equal((await server.closed()).code, 1006);
 }
 
 // Headers of a masked and an unmasked binary frame of 1,000 bytes, of which only some follow.
@@ -104,15 +104,15 @@ async function dieInsideHeader(stage) {
   for (const [first, cut] of [['client', cutFromClient], ['server', cutFromServer]]) {
     const pair = await stage.connect('plain');
     pair[first].socket.end(cut.subarray(0, 3));
-    const [left, code] = first === 'client' ? [pair.server, 1001] : [pair.client, 1011];
-    assert.equal((await left.closed()).code, code);
+    const left = pair[first === 'client' ? 'server' : 'client'];
+    assert.equal((await left.closed()).code, 1006);
   }
 }
 
 async function exceedLimit(stage, from, send) {
   const pair = await stage.connect('limited', { peer: 'plain' });
   const [first, second, secondCode] =
-    from === 'client' ? [pair.client, pair.server, 1001] : [pair.server, pair.client, 1011];
+    from === 'client' ? [pair.client, pair.server, 1006] : [pair.server, pair.client, 1014];
   first.ws.send(someBytes(messageLimit));
   assert.equal((await second.message()).length, messageLimit);
   send(first.ws);

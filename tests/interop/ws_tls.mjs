@@ -230,14 +230,14 @@ async function distrustSluice(stage) {
 
 // FIN without close_notify is told apart from a close in order, on either leg.
 async function loseWithoutNotice(stage) {
-  for (const [first, code, by] of [['client', 1001, 'client'], ['server', 1011, 'upstream']]) {
+  for (const [first, by] of [['client', 'client'], ['server', 'upstream']]) {
     const pair = await stage.connect('plain');
     const left = pair[first === 'client' ? 'server' : 'client'];
     const { port } = pair.client.socket.address();
     pair[first].ws.terminate();
-    assert.equal((await left.closed()).code, code);
+    assert.equal((await left.closed()).code, 1006);
     await accessSaid(stage.sluice, new RegExp(
-      ` close .*client=127\\.0\\.0\\.1:${port} .*closed_by=${by} code=1006 ` +
+      ` close .*client=127\\.0\\.0\\.1:${port} .*closed_by=${by} ` +
       'reason="TLS ended without close_notify"'));
   }
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "protocol/error_answer.h"
 #include "protocol/handshake.h"
 #include "tests/load/echo_page.h"
 

@@ -23,6 +23,7 @@ class Lane {
 
   const std::string& in() const { return in_; }
   const std::string& out() const { return out_; }
+  std::string_view in_accepted() const { return std::string_view(in_).substr(0, judge.accepted()); }
   bool own_close() const { return own_close_act_ != 0; }
   bool own_close_whole() const { return own_close() && out_.size() == own_begin_ + own_bytes(); }
   uint64_t own_close_act() const { return own_close_act_; }  // when its first byte went out

@@ -121,10 +121,17 @@ void Peer::on_reset() {
 void Peer::maybe_leave() {
   const bool agreed = !masks_ && sent_close_ && got_close_;
   if (!plan_.closes_stream || frozen_ || !(agreed || got_fin_)) return;
+  if (!agreed && has_more_to_say()) return;
   if (wire_.unread() > 0 || wire_.gone()) return;
   world().after(leave_delay_ns, [this] {
     if (wire_.unread() == 0) wire_.close_both();
   });
+}
+
+// After a FIN alone the other peer may still listen.
+bool Peer::has_more_to_say() const {
+  if (!plan_.speaks_on || stage_ != Stage::frames || cut_done_ || sent_close_) return false;
+  return !at_boundary_ || next_ < plan_.pieces.size() || answer_close_ || plan_.sends_close;
 }
 
 // --- writing
@@ -165,8 +172,9 @@ void Peer::schedule_step(uint64_t delay_ns) {
 void Peer::step() {
   while (!cut_done_ && !wire_.gone() && !step_scheduled_) {
     if (plan_.cut != Cut::none && written_ >= plan_.cut_at) return do_cut();
-    if (!write_next()) return;
+    if (!write_next()) break;
   }
+  if (got_fin_) maybe_leave();
 }
 
 // One piece, reaction or Close; false where there is nothing to write for now.

@@ -55,6 +55,7 @@ class Peer : public PeerEnd {
   void take_frames();
   void take_close();
   void maybe_leave();
+  bool has_more_to_say() const;
   void do_cut();
   void schedule_step(uint64_t delay_ns);
 

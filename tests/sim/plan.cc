@@ -156,6 +156,9 @@ SessionPlan make_plan(Random& random, const Config& config, uint32_t number, Roo
   plan_frames(random, volume, route, true, plan, plan.client);
   plan_frames(random, volume, route, false, plan, plan.upstream);
   plan_ending(random, plan);
+  // Not drawn, so that older seeds mean what they meant.
+  plan.client.speaks_on = plan.start_ns % 3 == 0;
+  plan.upstream.speaks_on = plan.start_ns % 2 == 0;
   const bool early = plan.asking == Asking::upgrade || plan.asking == Asking::wrong;
   if (early && random.chance(20)) {
     plan.client.early_pieces = random.chance(80) ? random.between(1, 5) : plan.client.pieces.size();

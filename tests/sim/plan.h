@@ -54,6 +54,7 @@ struct PeerPlan {
   bool answers_close = true;
   uint64_t answer_delay_ns = 0;
   bool closes_stream = true;  // when the proxy has sent FIN, or both Closes are through
+  bool speaks_on = false;     // after a FIN, up to the end of its frames, before it closes
   Reader reader;
   Cut cut = Cut::none;
   uint64_t cut_at = 0;

@@ -162,7 +162,7 @@ void Record::note_incident(Incident::Kind kind, int side, uint16_t code) {
 }
 
 void Record::on_leaving() {
-  if (relaying_ && live() && incidents_.empty()) note_incident(Incident::Kind::leaving, 0);
+  if (relaying_ && live()) note_incident(Incident::Kind::leaving, 0);
 }
 
 // --- while it goes on
@@ -238,12 +238,13 @@ void Record::check_stall(int side) const {
   }
 }
 
-// A peer that behaves has its answer to a Close awaited as long as something moves.
+// A peer that behaves has its answer to a Close awaited as long as something moves, and one that
+// has ended its sending half alone gets what moves toward it.
 void Record::check_closing() const {
   const Incident& first = incidents_.front();
   if (!live() || first.kind == Incident::Kind::unwritable) return;
   uint64_t deadline = first.when_ns + route_.close_timeout_ms * ms;
-  if (first.kind == Incident::Kind::closed) {
+  if (first.kind == Incident::Kind::closed || first.kind == Incident::Kind::ended) {
     const uint64_t moved = std::max({first.when_ns, legs_[0].moved_ns, legs_[1].moved_ns});
     deadline = moved + 2 * route_.close_timeout_ms * ms;
   }

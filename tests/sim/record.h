@@ -129,7 +129,12 @@ class Record final : public Observer {
   bool expect_tls_trouble(std::vector<int>& expected) const;
   void judge_tls(int side) const;
   void judge_side(int side) const;
-  const Incident* first_for(int target) const;
+  void judge_end(int side) const;
+  void check_told(const Incident& ending, int side) const;
+  const Incident* ending_of(int target) const;
+  const Incident* find(Incident::Kind kind, int side) const;
+  bool client_listens_at(const Incident& loss) const;
+  uint16_t own_code_for(const Incident& ending, int target) const;
   [[noreturn]] void fail(const std::string& what) const;
 
   const SessionPlan& plan_;

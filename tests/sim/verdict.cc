@@ -11,10 +11,8 @@ namespace sluice::sim {
 
 namespace {
 
-// What is told about the loss or the fault of a side.
-uint16_t code_for_loss_of(int side) {
-  return side == 0 ? 1001 : 1011;
-}
+constexpr uint16_t bad_gateway = 1014;
+constexpr uint16_t going_away = 1001;
 
 std::string field_of(std::string_view head, std::string_view name) {
   const std::string wanted = "\r\n" + std::string(name) + ": ";
@@ -71,6 +69,7 @@ void Record::judge() {
   if (!relaying_) return;
   for (const int side : {0, 1}) {
     if (lanes_[1 - side].own_close_whole()) check_own_code(side);
+    judge_end(side);
     if (strict_side(side)) judge_side(side);
   }
 }
@@ -223,38 +222,70 @@ void Record::judge_request() const {
 // --- relaying
 // ---------------------------------------------------------------------------------------
 
-// The first incident after which that side is sent a Close of the proxy's own.
-const Incident* Record::first_for(int target) const {
+// The first incident that ends the way to that side. After a failed send to the other side the rest
+// of what that one sent is read, and how that ends is what counts, where it is known.
+const Incident* Record::ending_of(int target) const {
+  const Incident* unwritable = nullptr;
   for (const Incident& incident : incidents_) {
     switch (incident.kind) {
-      case Incident::Kind::closed:
-        break;
       case Incident::Kind::idle:
       case Incident::Kind::leaving:
       case Incident::Kind::bad:
         return &incident;
-      default:
+      case Incident::Kind::unwritable:
+        if (incident.side != target && unwritable == nullptr) unwritable = &incident;
+        break;
+      case Incident::Kind::closed:
+      case Incident::Kind::ended:
+      case Incident::Kind::lost:
         if (incident.side != target) return &incident;
     }
+  }
+  return unwritable;
+}
+
+const Incident* Record::find(Incident::Kind kind, int side) const {
+  for (const Incident& incident : incidents_) {
+    if (incident.kind == kind && incident.side == side) return &incident;
   }
   return nullptr;
 }
 
+// Whether the client is there to be told a loss of the upstream: it has not ended its own half.
+bool Record::client_listens_at(const Incident& loss) const {
+  const Incident* ended = find(Incident::Kind::ended, 0);
+  return ended == nullptr || ended->act > loss.act;
+}
+
+// The code of the Close that the proxy sends that side for it; 0: none, for a Close of the other
+// peer's is no less than that, and a loss or a client's fault no more.
+uint16_t Record::own_code_for(const Incident& ending, int target) const {
+  switch (ending.kind) {
+    case Incident::Kind::closed:
+      return 0;
+    case Incident::Kind::idle:
+    case Incident::Kind::leaving:
+      return going_away;
+    case Incident::Kind::bad:
+      if (ending.side == target) return ending.code;
+      return target == 0 ? bad_gateway : 0;
+    case Incident::Kind::ended:
+    case Incident::Kind::lost:
+    case Incident::Kind::unwritable:
+      return target == 0 && client_listens_at(ending) ? route_.lost_close_code : 0;
+  }
+  return 0;
+}
+
 void Record::check_own_code(int target) const {
   const Lane& lane = lanes_[1 - target];
-  const Incident* cause = first_for(target);
-  if (cause == nullptr || cause->act > lane.own_close_act()) {
-    fail("Close " + std::to_string(lane.own_code()) + " for no reason");
-  }
-  uint16_t expected = 1001;
-  if (cause->kind == Incident::Kind::unwritable) return;  // its consequences come later
-  if (cause->kind != Incident::Kind::idle && cause->kind != Incident::Kind::leaving) {
-    expected = cause->side == target ? cause->code : code_for_loss_of(cause->side);
-  }
-  if (lane.own_code() != expected) {
-    fail("Close " + std::to_string(lane.own_code()) + " to side " + std::to_string(target) +
-         ", expected " + std::to_string(expected));
-  }
+  const Incident* ending = ending_of(target);
+  const std::string told =
+      "Close " + std::to_string(lane.own_code()) + " to side " + std::to_string(target);
+  if (ending == nullptr || ending->act > lane.own_close_act()) fail(told + " for no reason");
+  const uint16_t expected = own_code_for(*ending, target);
+  if (expected == 0) fail(told + ", where the other side sent none");
+  if (lane.own_code() != expected) fail(told + ", expected " + std::to_string(expected));
 }
 
 bool Record::strict_side(int side) const {
@@ -275,14 +306,41 @@ bool Record::strict_side(int side) const {
   return !hangs || other.cut != Cut::none || other.troubled();
 }
 
+// Whatever happened: where the proxy ended a connection in order that was not lost already,
+// everything that is to come before that end had been sent, and it is of the kind that came from
+// the other side.
+void Record::judge_end(int side) const {
+  const Leg& leg = legs_[side];
+  const Incident* ending = ending_of(side);
+  if (ending == nullptr || leg.farewell != Farewell::fin) return;
+  if (leg.unwritable || find(Incident::Kind::lost, side) != nullptr) return;
+  check_told(*ending, side);
+}
+
+// A Close has to arrive as that Close, a loss as a loss, a decision of the proxy's as its Close.
+void Record::check_told(const Incident& ending, int side) const {
+  const Lane& lane = lanes_[1 - side];
+  const std::string name = side == 0 ? "the client" : "the upstream";
+  const bool closed = ending.kind == Incident::Kind::closed;
+  const uint16_t own_code = closed ? 0 : own_code_for(ending, side);
+  if (own_code != 0) {
+    // Where the other side's Close, which was dropped, is the same to the byte, nobody can tell.
+    const bool alike = lane.judge.close_code() == own_code && lane.out() == lane.in_accepted();
+    if (!lane.own_close_whole() && !alike) fail(name + " did not get a Close");
+    return;
+  }
+  const uint64_t expected = closed ? lane.judge.accepted() : lane.judge.frame_begin();
+  if (lane.out().size() != expected) {
+    fail(name + " did not get everything up to the " + (closed ? "Close: " : "loss: ") +
+         std::to_string(lane.out().size()) + " of " + std::to_string(expected) + " bytes");
+  }
+}
+
 void Record::judge_side(int side) const {
   const Lane& lane = lanes_[1 - side];
-  const Incident* cause = first_for(side);
   bool aborted = false;  // rightly: a frame could not be ended
-  const Incident* closed = nullptr;
   for (const Incident& incident : incidents_) {
     using Kind = Incident::Kind;
-    if (incident.kind == Kind::closed && incident.side != side) closed = &incident;
     const bool gone = incident.kind == Kind::ended || incident.kind == Kind::lost;
     const bool broke = gone || (incident.kind == Kind::bad && incident.side != side);
     aborted = aborted || (broke && incident.inside_frame);
@@ -292,16 +350,9 @@ void Record::judge_side(int side) const {
   }
   const std::string name = side == 0 ? "the client" : "the upstream";
   if (aborted) return;
-  if (closed != nullptr && (cause == nullptr || closed->act < cause->act)) {
-    if (lane.out().size() != lane.judge.accepted()) {
-      fail(name + " did not get everything up to the Close: " + std::to_string(lane.out().size()) +
-           " of " + std::to_string(lane.judge.accepted()) + " bytes");
-    }
-  } else if (cause == nullptr) {
-    fail(name + " was never told the end");
-  } else if (!lane.own_close_whole()) {
-    fail(name + " did not get a Close");
-  }
+  const Incident* ending = ending_of(side);
+  if (ending == nullptr) fail(name + " was never told the end");
+  check_told(*ending, side);
   const Leg& leg = legs_[side];
   if (leg.farewell == Farewell::abort || leg.farewell == Farewell::unread) {
     fail(name + " was reset without a reason");

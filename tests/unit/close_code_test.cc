@@ -31,7 +31,7 @@ TEST_CASE("close_code: what sluice sends is allowed and has a name") {
   for (const CloseCode code :
        {CloseCode::normal, CloseCode::going_away, CloseCode::protocol_error,
         CloseCode::invalid_data, CloseCode::policy_violation, CloseCode::message_too_big,
-        CloseCode::internal_error, CloseCode::service_restart}) {
+        CloseCode::internal_error, CloseCode::service_restart, CloseCode::bad_gateway}) {
     CAPTURE(static_cast<int>(code));
     CHECK(close_code_allowed_on_wire(static_cast<uint16_t>(code)));
     CHECK_FALSE(close_code_name(static_cast<uint16_t>(code)).empty());

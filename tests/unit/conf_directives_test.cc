@@ -127,6 +127,8 @@ std::vector<Row> peer_rows() {
        [](const Config& c) { return number(last_route(c).send_timeout_ms); }, "250"},
       {"close_timeout", everywhere, "close_timeout 1h",
        [](const Config& c) { return number(last_route(c).close_timeout_ms); }, "3600000"},
+      {"lost_close_code", everywhere, "lost_close_code 1012",
+       [](const Config& c) { return number(last_route(c).lost_close_code); }, "1012"},
       {"max_message_size", everywhere, "max_message_size 1m",
        [](const Config& c) { return number(last_route(c).max_message_bytes); }, "1048576"},
       {"validate_utf8", everywhere, "validate_utf8 on",
@@ -315,6 +317,7 @@ TEST_CASE("conf directives: the defaults of core/DESIGN.md") {
   CHECK(route.idle_timeout_ms == 600'000);
   CHECK(route.send_timeout_ms == 60'000);
   CHECK(route.close_timeout_ms == 5'000);
+  CHECK(route.lost_close_code == 0);
   CHECK(route.max_message_bytes == 0);
   CHECK_FALSE(route.validate_utf8);
   CHECK(route.host_policy == HostPolicy::by_scheme);

@@ -6,11 +6,13 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include <cerrno>
 #include <memory>
 #include <string>
 #include <thread>
 #include <utility>
 
+#include "net/sys.h"
 #include "tests/unit/net_testing.h"
 #include "tls/context.h"
 
@@ -107,6 +109,25 @@ TEST_CASE("leg: close_notify behind data is an end, whether FIN follows or not")
   CHECK(bool{secured.leg.readable});
   CHECK(secured.recv(buffer).state == Io::State::ended);
   CHECK(secured.recv(buffer).state == Io::State::ended);
+}
+
+// The kernel tells why to the first call after the loss, here a send, and EPIPE to those after it.
+TEST_CASE("leg: why a plain connection failed is kept") {
+  testing::Pair pair = testing::tcp_pair();
+  Leg leg;
+  leg.attach(pair.near.get());
+  CHECK(std::string(leg.failure()).empty());
+  sys::set_abort_on_close(pair.far.get());
+  pair.far.close();
+  sys::wait_readable(pair.near.get(), testing::patience_ms);
+  std::string text = "for nobody";
+  const iovec piece{text.data(), text.size()};
+  CHECK(leg.send({&piece, 1}).state == Io::State::failed);
+  CHECK(leg.send({&piece, 1}).error == EPIPE);
+  CHECK(std::string(leg.failure()) == "connection reset by peer");
+  leg.attach(pair.near.get());
+  CHECK(std::string(leg.failure()).empty());
+  leg.detach();
 }
 
 }  // namespace

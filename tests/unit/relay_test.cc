@@ -118,6 +118,43 @@ TEST_CASE("what was not sent of a frame is taken back for a Close") {
   CHECK(f.received() == expected);
 }
 
+TEST_CASE("an end without a Close stands behind the last whole frame") {
+  Fixture f;
+  f.target.writable = false;
+  const Bytes whole = frame(0x82, "whole");
+  const Bytes broken = frame(0x82, std::string(1000, 'b'));
+  Bytes bytes = whole;
+  bytes.insert(bytes.end(), broken.begin(), broken.begin() + 600);
+  CHECK(f.feed(bytes) == PumpEnd::waiting);
+  REQUIRE(f.direction.end_without_close(f.path()));
+  CHECK(f.direction.mode() == Direction::Mode::ended);
+  CHECK_FALSE(f.direction.delivered());
+  f.target.writable = true;
+  CHECK(f.feed(frame(0x82, "not any more")) == PumpEnd::waiting);
+  CHECK(f.received() == whole);
+  // A Close may not follow it.
+  CHECK(f.direction.close_with(f.path(), CloseCode::going_away, true));
+  CHECK(f.pump() == PumpEnd::waiting);
+  CHECK(f.received().empty());
+
+  Fixture resting;
+  REQUIRE(resting.direction.end_without_close(resting.path()));
+  CHECK(resting.direction.over());
+  CHECK(resting.transits.lent() == 0);
+}
+
+TEST_CASE("inside a frame of which some was sent there is no end but an abort") {
+  Fixture f;
+  const Bytes sent = frame(0x82, std::string(1000, 'z'));
+  CHECK(f.feed(Bytes(sent.begin(), sent.begin() + 500)) == PumpEnd::waiting);
+  CHECK_FALSE(f.direction.end_without_close(f.path()));
+
+  Fixture owed;
+  CHECK(owed.feed(Bytes(sent.begin(), sent.begin() + 500)) == PumpEnd::waiting);
+  REQUIRE(owed.direction.close_with(owed.path(), CloseCode::going_away, true));
+  CHECK_FALSE(owed.direction.end_without_close(owed.path()));
+}
+
 TEST_CASE("FIN and a lost target are told once") {
   Fixture f;
   sys::shutdown_write(f.source_pair[1]);

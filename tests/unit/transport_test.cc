@@ -148,5 +148,13 @@ TEST_CASE("transport: sending to nobody fails and raises no signal") {
   CHECK(io.error == EPIPE);
 }
 
+TEST_CASE("what the kernel said of a failed connection becomes words") {
+  CHECK(std::string(io_error_text(0)).empty());
+  CHECK(std::string(io_error_text(ECONNRESET)) == "connection reset by peer");
+  CHECK(std::string(io_error_text(ETIMEDOUT)) == "connection timed out");
+  CHECK(std::string(io_error_text(EHOSTUNREACH)) == "no route to host");
+  CHECK(std::string(io_error_text(EXDEV)) == "connection lost");
+}
+
 }  // namespace
 }  // namespace sluice
