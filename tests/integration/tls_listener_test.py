@@ -4,7 +4,7 @@ import ssl
 import threading
 import time
 
-from harness import PATIENCE, Sluice, Suite
+from harness import PATIENCE, Sluice, Suite, wait_until
 from tls import Authority, SClient, authority, client_context, client_wrap, site, stranger
 from wire import BINARY, PONG, TEXT, Reset, Upstream, dial, frame, pair, refusal, request
 
@@ -185,6 +185,21 @@ def key_updates_in_the_middle():
             client.wait_for("KEYUPDATE")
             client.type("GET / HTTP/1.0\n\n")
             client.wait_for("HTTP/1.1 400")
+
+
+@suite.check
+def key_updates_without_end():
+    """More than 32 in a row, with nothing else, end the connection."""
+    with Upstream() as upstream, secure(upstream) as sluice:
+        with SClient(sluice.port, "-tls1_3") as client:
+            client.wait_for("Verify return code: 0")
+            for sent in range(1, 60):
+                client.type("k\n")
+                wait_until(lambda sent=sent: client.output.count("KEYUPDATE") >= sent
+                           or not client.reader.is_alive(), "s_client")
+                if not client.reader.is_alive():
+                    break
+            assert 32 < sent < 59, sent
 
 
 @suite.check

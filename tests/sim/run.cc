@@ -127,6 +127,7 @@ Wire& Run::wire_from(Connection& connection, const Dialling& dialling) {
   if (!dialling.tls.secure) return *wires_.emplace_back(std::make_unique<Wire>(connection));
   TlsHabits habits;
   habits.trouble = dialling.tls.trouble;
+  if (connection.number() % 5 == 0) habits.hello_requests = 100;  // more than one turn takes
   return *wires_.emplace_back(
       std::make_unique<TlsWire>(connection, TlsGround::get().new_server(dialling.tls.shown), habits,
                                 dialling.tls.refused, tls_plans_.next()));

@@ -30,6 +30,7 @@ struct TlsHabits {
   bool resumes = true;
   bool certified = true;  // has a certificate for who asks
   unsigned key_update_percent = 0;
+  unsigned hello_requests = 0;  // a server's, before its part of the TLS handshake
   size_t most_record_bytes = 16 * 1024;
   TlsTrouble trouble;
 };

@@ -18,6 +18,7 @@ constexpr size_t most_record_bytes = 16 * 1024;
 constexpr int key_updates_in_flood = 4'000;
 // Neither a record's type nor a letter, as plaintext begins in some other protocol.
 constexpr std::string_view stray_bytes = "\x81\x85stray bytes";
+constexpr std::string_view hello_request{"\x16\x03\x03\0\x04\0\0\0\0", 9};
 constexpr std::string_view plain_alert{"\x15\x03\x03\x00\x02\x02\x28", 7};  // handshake_failure
 // A record that no key opens.
 constexpr std::string_view wrong_record{"\x17\x03\x03\x00\x20................................", 37};
@@ -112,6 +113,11 @@ void TlsWire::drive() {
 void TlsWire::send_handshake() {
   const std::string flight = take_outgoing();
   const TlsTrouble& trouble = habits_.trouble;
+  // In order, and passed over where a TLS handshake has begun (RFC 5246 7.4.1.1).
+  const bool first = SSL_is_server(ssl_.get()) == 1 && transmitted_ == 0 && !flight.empty();
+  if (first && !trouble.in_handshake) {
+    for (unsigned i = 0; i < habits_.hello_requests; ++i) transmit(hello_request);
+  }
   const bool due = trouble.kind != TlsTrouble::Kind::none && trouble.in_handshake && !troubled_ &&
                    trouble.at >= transmitted_ && trouble.at < transmitted_ + flight.size();
   if (!due) return transmit(flight);
