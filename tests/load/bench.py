@@ -12,6 +12,7 @@ import dataclasses
 import json
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -77,6 +78,19 @@ def processor():
     return platform.machine()
 
 
+def commit():
+    """Of the source, and whether it has changed since; "" where it is no checkout."""
+    def git(*words):
+        return subprocess.run(["git", "-C", os.path.dirname(os.path.abspath(__file__)), *words],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                              timeout=10, check=False).stdout.strip()
+    try:
+        name = git("rev-parse", "--short=12", "HEAD")
+        return name + (", changed since" if name and git("status", "--porcelain") else "")
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
 def describe(options, runner):
     """What was measured where, in a few lines."""
     lines = [f"sluice bench: {runner.rounds_done} rounds of {options.seconds:g} s, one worker each; "
@@ -84,6 +98,8 @@ def describe(options, runner):
              f"{processor()}, {os.cpu_count()} processors, {platform.system()} "
              f"{platform.release()}, load {os.getloadavg()[0]:.1f}, "
              f"{time.strftime('%Y-%m-%d %H:%M')}"]
+    if found := commit():
+        lines.append("commit " + found)
     if options.pin:
         lines.append("pinned: the proxy on one processor, load generator and upstream on the others")
     if runner.rate:
@@ -95,7 +111,7 @@ def write_results(options, run, errors):
     os.makedirs(options.out, exist_ok=True)
     document = {"about": run["about"], "rounds": options.rounds, "seconds": options.seconds,
                 "workloads": [dataclasses.asdict(workload) for workload in run["workloads"]],
-                "proxies": run["proxies"], "fixed_rate": run["rate"], "errors": errors,
+                "proxies": run["proxies"], "software": run["software"], "fixed_rate": run["rate"], "errors": errors,
                 "goals": run["goals"], "runs": run["records"]}
     bench_proxies.write(os.path.join(options.out, "bench.json"),
                         json.dumps(document, indent=1) + "\n")
@@ -119,6 +135,7 @@ def main(arguments):
         finally:
             proc.end_all()
     run = {"about": describe(options, runner), "workloads": chosen, "proxies": names,
+           "software": bench_proxies.software(names, options.bin, runner.confs),
            "rate": runner.rate, "records": runner.records,
            "goals": bench_goals.judge(runner.records)}
     print(bench_report.text_report(run), end="", flush=True)

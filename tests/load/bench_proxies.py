@@ -15,6 +15,17 @@ QUICK_TLS_NAMES = ("nginx-tuned", "haproxy", "sluice")
 COMPARED = ("relay-256k", "nginx-tuned", "haproxy")  # what ratios are taken against
 PACKAGES = {"nginx": "nginx-light", "haproxy": "haproxy"}
 TUNED_BUFFER = "256k"
+WHAT = {
+    "none": "No proxy: the load generator talks to the upstream itself.",
+    "relay-64k": "bare-relay with a buffer of 64 KiB a direction: copies bytes and knows nothing of "
+                 "WebSocket, what a proxy in user space cannot do without.",
+    "relay-256k": "bare-relay with a buffer of 256 KiB a direction, as sluice's are.",
+    "nginx": "nginx with its default buffers.",
+    "nginx-tuned": f"nginx with buffers of {TUNED_BUFFER}.",
+    "haproxy": "HAProxy with its default buffers, one thread.",
+    "sluice": "sluice, one worker.",
+}
+VERSION_OPTIONS = {"nginx": "-v", "haproxy": "-v", "sluice": "-v"}
 
 NGINX = """daemon off;
 user {user} {group};
@@ -80,6 +91,27 @@ def present(names):
     return [name for name in names if name.split("-")[0] not in missing]
 
 
+def version(name, bin_folder):
+    """What the program says of itself, "" for those that are part of sluice's tests."""
+    program = name.split("-")[0]
+    if program not in VERSION_OPTIONS:
+        return ""
+    path = bin_folder + "/sluice" if program == "sluice" else find(program)
+    try:
+        done = subprocess.run([path, VERSION_OPTIONS[program]], stdout=subprocess.PIPE, text=True,
+                              stderr=subprocess.STDOUT, timeout=10, check=False)
+    except (OSError, TypeError):
+        return ""
+    lines = done.stdout.strip().splitlines() or [""]
+    return lines[0].split(" - http")[0].removeprefix("nginx version: ")
+
+
+def software(names, bin_folder, confs):
+    """What each of them is, for who reads the results. `confs`: name to {"conf", "conf with TLS"}."""
+    return [{"name": name, "what": WHAT[name], "version": version(name, bin_folder),
+             "confs": confs.get(name, {})} for name in names]
+
+
 class Upstream:
     """A sluice-echo on a free port."""
 
@@ -103,6 +135,7 @@ class Proxy:
     def __init__(self, name, bin_folder, folder, ports, workers=1, cpus=None, certificate=None):
         self.name = name
         self.child = None
+        self.conf = ""  # as it was written, its folder left out
         self.port = ports[0] if name == "none" else proc.free_port()
         self.ports = ports
         self.certificate = certificate
@@ -148,13 +181,21 @@ class Proxy:
             return [bin_folder + "/bare-relay", "--listen", f"127.0.0.1:{self.port}",
                     "--to", f"127.0.0.1:{self.ports[0]}", "--buffer", self.name[6:]]
         if self.name.startswith("nginx"):
-            conf = write(folder + "/nginx.conf", nginx_conf(self, folder, min(most - 100, 14000)))
+            conf = self.note(folder + "/nginx.conf",
+                             nginx_conf(self, folder, min(most - 100, 14000)))
             return [find("nginx"), "-c", conf, "-p", folder, "-e", folder + "/nginx.log"]
         if self.name == "haproxy":
-            conf = write(folder + "/haproxy.cfg", haproxy_conf(self, folder, min(most // 2 - 100, 6000)))
+            conf = self.note(folder + "/haproxy.cfg",
+                             haproxy_conf(self, folder, min(most // 2 - 100, 6000)))
             return [find("haproxy"), "-db", "-f", conf]
-        conf = write(folder + "/sluice.conf", sluice_conf(self, folder, workers))
+        conf = self.note(folder + "/sluice.conf", sluice_conf(self, folder, workers))
         return [bin_folder + "/sluice", "-c", conf]
+
+    def note(self, path, text):
+        """Writes its conf."""
+        folder = os.path.dirname(path)
+        self.conf = text.replace(folder + "/", "").replace(os.path.dirname(folder) + "/", "")
+        return write(path, text)
 
 
 def write(path, text):

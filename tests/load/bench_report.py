@@ -15,6 +15,16 @@ def number(value):
     return f"{value:.{3 if abs(value) < 1 else 2 if abs(value) < 10 else 1}f}"
 
 
+def time_of_us(value):
+    """With the unit that keeps the number short."""
+    if value is None:
+        return "-"
+    for limit, unit in ((1e6, "s"), (1e3, "ms")):
+        if abs(value) >= limit:
+            return f"{number(value / limit)} {unit}"
+    return f"{number(value)} \u00b5s"
+
+
 def ratio(value):
     return f"{value:.2f}"
 

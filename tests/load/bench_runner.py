@@ -24,6 +24,7 @@ class Runner:
         self.errors = []
         self.upstreams = {}
         self.proxies = {}
+        self.confs = {}  # by name: {"conf": text, "conf with TLS": text}
         self.rate = 0
         self.rounds_done = 0
         self.site = None
@@ -136,9 +137,13 @@ class Runner:
                     self.fail(workload, name, str(failure))
 
     def start(self, name, workload, label):
-        return bench_proxies.Proxy(name, self.options.bin, f"{self.folder}/{name}-{label}",
-                                   [self.upstreams[workload.upstream].port], cpus=self.proxy_cpus,
-                                   certificate=self.certificate() if workload.tls else None)
+        proxy = bench_proxies.Proxy(name, self.options.bin, f"{self.folder}/{name}-{label}",
+                                    [self.upstreams[workload.upstream].port], cpus=self.proxy_cpus,
+                                    certificate=self.certificate() if workload.tls else None)
+        if proxy.conf:
+            kind = "conf with TLS" if workload.tls else "conf"
+            self.confs.setdefault(name, {}).setdefault(kind, proxy.conf)
+        return proxy
 
     def certificate(self):
         """Paths of the one that every proxy shows, and of its key."""

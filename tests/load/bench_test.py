@@ -15,14 +15,16 @@ import time
 from unittest import mock
 
 import bench_goals
+import bench_html
 import bench_proc as proc
 import bench_proxies
 import bench_report
+import bench_workloads
 from bench_workloads import Generator
 
 BIN = ""
 HERE = os.path.dirname(os.path.abspath(__file__))
-NOT_CLOSED = {"meta", "line", "rect"}
+NOT_CLOSED = {"meta", "line", "rect", "circle", "polyline"}
 
 
 def run(program, *options, status=0, seconds=60, bin_folder=None):
@@ -41,12 +43,17 @@ class Page(html.parser.HTMLParser):
         self.open = []
         self.seen = set()
         self.fetched = []
+        self.within = []
+        self.anchors = set()
         self.feed(text)
         self.close()
 
     def handle_starttag(self, tag, attrs):
         self.seen.add(tag)
-        self.fetched += [value for name, value in attrs if name in ("src", "href", "xlink:href")]
+        links = [value for name, value in attrs if name in ("src", "href", "xlink:href")]
+        self.fetched += [link for link in links if not link.startswith("#")]
+        self.within += [link[1:] for link in links if link.startswith("#")]
+        self.anchors |= {value for name, value in attrs if name == "id"}
         if tag not in NOT_CLOSED:
             self.open.append(tag)
 
@@ -74,7 +81,12 @@ def test_bench_writes_table_json_and_page():
             assert record["memory_kb"] > 0, record
     page = Page(page_text)
     assert page.open == [] and page.fetched == [] and {"svg", "rect", "section"} <= page.seen
-    assert "http" not in page_text and "@import" not in page_text and "url(" not in page_text
+    assert "@import" not in page_text and "url(" not in page_text
+    assert page.within == ["proxies", "echo-125", "push-16k"] and set(page.within) == page.anchors
+    for words in ("lower is better", "higher is better", "bare-relay with a buffer of 64 KiB",
+                  "Version: sluice ", "error_log sluice.log warn", " \u00b5s"):
+        assert words in page_text, words
+    assert folder not in page_text and folder not in json.dumps(document["software"])
     for name in names:
         assert f"\n  {name} " in text and f">{name}<" in page_text, name
 
@@ -137,6 +149,27 @@ def test_what_is_missing_is_told_and_not_installed():
         assert "apt-get install haproxy nginx-light" in said, said
         assert bench_proxies.present(["none", "sluice"]) == ["none", "sluice"]
         assert say.call_count == 1, say.call_args_list
+
+
+def test_page_holds_curves_marks_and_units():
+    workloads = [each for each in bench_workloads.WORKLOADS
+                 if each.name in ("echo-125-1", "echo-125", "echo-125-1000", "echo-16")]
+    records = [{"workload": workload.name, "proxy": proxy, "round": number, "cpu_us": 9.0 + number,
+                "per_second": 1000, "p50_us": 150.0, "p99_us": 2500.0, "p99_9_us": 3.2e6}
+               for workload in workloads for proxy in ("relay-256k", "sluice") for number in (0, 1)]
+    run_of_it = {"about": "commit 0123", "workloads": workloads, "records": records, "goals": [],
+                 "proxies": ["relay-256k", "sluice"],
+                 "software": bench_proxies.software(["relay-256k"], BIN, {})}
+    text = bench_html.page(run_of_it)
+    page = Page(text)
+    assert page.open == [] and "polyline" in page.seen and page.within[1] == "connections", page
+    drawn = text.split('id="connections"')[1].split("</section>")[0]
+    assert drawn.count("<polyline") == 8 and drawn.count("<circle") == 24, drawn  # not echo-16
+    assert ">1,000</text>" in drawn and ">64</text>" in drawn, drawn
+    for words in ("150 \u00b5s", "2.50 ms", "3.20 s", 'class="mark"', ">1.0</text>"):
+        assert words in text, words
+    assert "commit 0123" in text and "polyline" not in bench_html.page(
+        {**run_of_it, "workloads": workloads[:1]})
 
 
 def test_goals_are_judged_by_the_median_of_ratios_in_one_round():
