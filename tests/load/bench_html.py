@@ -30,6 +30,7 @@ th, td { border-bottom: 1px solid var(--line); padding: .2rem .7rem; text-align:
 th:first-child, td:first-child { text-align: left; } th { color: var(--soft); font-weight: 500; }
 details { margin: .6rem 0; overflow-x: auto; } pre { font-size: 12px; }
 dt { font-weight: 600; margin-top: .6rem; } dd { margin: 0; }
+@media (max-width: 30rem) { th, td { padding: .2rem .3rem; font-size: 12px; } }
 .reached { color: #2f8f3f; } .missed { color: #c2405a; }
 """
 
