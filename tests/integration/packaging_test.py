@@ -48,6 +48,8 @@ def install_honours_destdir():
         for name in (conf, f"{prefix}/bin/sluice", f"{prefix}/bin/sluice-echo",
                      f"{prefix}/bin/sluice-bench", f"{prefix}/share/doc/sluice/reference.conf",
                      f"{prefix}/share/doc/sluice/examples/chat.conf",
+                     f"{prefix}/share/doc/sluice/coming-from-nginx.md",
+                     f"{prefix}/share/doc/sluice/coming-from-haproxy.md",
                      *(f"{prefix}/share/man/man{page[-1]}/{page}" for page in MANUAL_PAGES)):
             assert name in found, found
         assert all(name.startswith(("etc/sluice/", prefix + "/")) for name in found), found

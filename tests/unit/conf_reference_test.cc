@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "core/conf.h"
+#include "core/conf_directives.h"
 #include "tests/unit/conf_rows.h"
 #include "tests/unit/conf_testing.h"
 
@@ -130,6 +131,27 @@ TEST_CASE("conf reference: sluice.conf is what `make run` counts on") {
   CHECK(config.access_log.path == "off");  // its lines would bury how to try it
   CHECK(config.error_log.path == "stderr");
   CHECK(config.pid_file == "");
+}
+
+// A row is "| old | new | remark |"; what stands in `code` in its second cell is a directive.
+TEST_CASE("conf reference: pages for who comes from elsewhere name directives that exist") {
+  for (const char* name : {"nginx", "haproxy"}) {
+    std::istringstream page(content_of(source_dir + "/conf/coming-from-" + name + ".md"));
+    size_t named = 0;
+    for (std::string line; std::getline(page, line);) {
+      if (!line.starts_with("| `")) continue;
+      const size_t begin = line.find(" | ") + 2;
+      const std::string cell = line.substr(begin, line.find(" | ", begin) - begin);
+      for (size_t at = cell.find('`'); at != std::string::npos; ++named) {
+        const size_t end = cell.find('`', at + 1);
+        const std::string directive = cell.substr(at + 1, end - at - 1);
+        CAPTURE(line);
+        CHECK(find_directive(directive) != nullptr);
+        at = cell.find('`', end + 1);
+      }
+    }
+    CHECK(named >= 20);
+  }
 }
 
 TEST_CASE("conf reference: the chat example's secret comes from the environment alone") {
