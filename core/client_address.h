@@ -28,6 +28,8 @@ class ClientAddress {
 
   // "127.0.0.1:80", "[::1]:80", "unix:".
   std::string text() const { return restored().text(); }
+  // False for clients of a unix socket.
+  bool has_ip() const { return family_ == AF_INET || family_ == AF_INET6; }
   // "127.0.0.1", "::1", "unix:".
   std::string host_text() const { return restored().host_text(); }
 

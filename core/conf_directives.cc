@@ -184,9 +184,17 @@ constexpr Directive table[] = {
     {.name = "max_header_size",
      .sections = top | listen,
      .arguments = "SIZE",
-     .set = setters::max_header_size,
+     .set = setters::header_size<&Settings::max_header_bytes>,
      .default_value = "16k",
-     .help = "The largest head of a request, 1k to 1m; beyond it 431."},
+     .help = "The largest head of a request, its first line included, 1k to 1m; beyond it 431, or "
+             "414 where the first line alone is larger."},
+    {.name = "max_header_fields",
+     .sections = top | listen,
+     .arguments = "N|off",
+     .set = setters::max_header_fields,
+     .default_value = "100",
+     .help = "The most header fields of a request, 5 to 1000000, and the most options that its "
+             "Connection names; beyond it 431. With off, max_header_size alone bounds them."},
     {.name = "tls_certificate",
      .sections = listen,
      .arguments = "FILE",
@@ -248,13 +256,34 @@ constexpr Directive table[] = {
      .arguments = "TIME",
      .set = setters::timeout<&Settings::connect_timeout_ms>,
      .default_value = "5s",
-     .help = "For each try to connect to a peer; then the next one is tried."},
+     .help = "For each try to connect to a peer; then the next one is tried, and 504 where all "
+             "took too long."},
     {.name = "handshake_timeout",
      .sections = top | upstream | route,
      .arguments = "TIME",
      .set = setters::timeout<&Settings::handshake_timeout_ms>,
      .default_value = "10s",
-     .help = "From connected to the end of the head of the upstream's answer; then 504."},
+     .help =
+         "For each peer, from connected to the end of the head of its answer. Where no byte of it "
+         "came, the next peer is tried; else, and where all took too long, 504. So a client waits "
+         "at most connect_timeout and handshake_timeout for each peer."},
+    {.name = "next_peer_on",
+     .sections = top | upstream | route,
+     .arguments = "STATUS...|off",
+     .most_arguments = Directive::any_number,
+     .set = setters::next_peer_on,
+     .default_value = "off",
+     .example = "502 503 504",
+     .help = "Statuses, 400 to 599, at which the next peer is asked instead of passing the answer "
+             "on, while there is one. A peer that cannot be reached, or that ends or is silent "
+             "before the first byte of an answer, always leads to the next."},
+    {.name = "max_answer_header_size",
+     .sections = top | upstream | route,
+     .arguments = "SIZE",
+     .set = setters::header_size<&Settings::max_answer_header_bytes>,
+     .default_value = "32k",
+     .help = "The largest head of an upstream's answer, together with the interim answers (1xx) "
+             "before it, 1k to 1m; beyond it 502."},
     {.name = "idle_timeout",
      .sections = top | upstream | route,
      .arguments = "TIME|off",
@@ -389,6 +418,25 @@ constexpr Directive table[] = {
      .example = "X-Debug",
      .help = "Removes the client's header field of that name, and in a route what the top sets.",
      .repeatable = true},
+    {.name = "keep_header",
+     .sections = top | route,
+     .arguments = "NAME",
+     .set = setters::keep_header,
+     .example = "X-Real-IP",
+     .help = "Passes on the client's header field of that name though it is one in which strangers "
+             "lie about who they are (Forwarded, X-Forwarded-*, X-Real-IP, True-Client-IP, "
+             "CF-Connecting-IP and the like), or its name holds other bytes than letters, digits "
+             "and -. To the client's X-Forwarded-For its address is then appended; its "
+             "X-Forwarded-Proto and -Host stand in place of ours.",
+     .repeatable = true},
+    {.name = "underscore_headers",
+     .sections = top | route,
+     .arguments = "on|off",
+     .set = setters::on_or_off<&Settings::underscore_headers>,
+     .default_value = "off",
+     .help = "Whether header fields travel on whose names hold _ or other bytes than letters, "
+             "digits and -. Many servers read X_A and X.A as X-A, so that a client could set with "
+             "them what set_header and remove_header decide."},
     {.name = "subprotocols",
      .sections = top | route,
      .arguments = "NAME...",

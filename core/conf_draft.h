@@ -58,8 +58,11 @@ struct Settings {
   std::optional<uint32_t> client_header_timeout_ms;
   std::optional<uint32_t> lingering_timeout_ms;
   std::optional<uint32_t> max_header_bytes;
+  std::optional<uint32_t> max_header_fields;
+  std::optional<uint32_t> max_answer_header_bytes;
   std::optional<uint32_t> connect_timeout_ms;
   std::optional<uint32_t> handshake_timeout_ms;
+  std::optional<std::vector<uint16_t>> next_peer_on;
   std::optional<uint32_t> idle_timeout_ms;
   std::optional<uint32_t> send_timeout_ms;
   std::optional<uint32_t> close_timeout_ms;
@@ -82,6 +85,8 @@ struct Settings {
   std::optional<Credentials> tls_client_credentials;
   std::vector<HeaderSetting> set_headers;
   std::vector<std::string> remove_headers;
+  std::vector<std::string> keep_headers;
+  std::optional<bool> underscore_headers;
 };
 
 // A tls_certificate, with the tls_key and tls_stapling_file behind it. Without a certificate where

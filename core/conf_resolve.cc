@@ -139,6 +139,8 @@ void Resolver::add_listener(SectionDraft& section) {
   take({&section.settings, &draft_.top()}, &Settings::lingering_timeout_ms,
        listener.lingering_timeout_ms);
   take({&section.settings, &draft_.top()}, &Settings::max_header_bytes, listener.max_header_bytes);
+  take({&section.settings, &draft_.top()}, &Settings::max_header_fields,
+       listener.max_header_fields);
   listener.tls = resolve_tls_server(draft_, section, described(section), errors_, warnings_);
   draft_.config.listeners.push_back(std::move(listener));
 }
@@ -210,13 +212,16 @@ void Resolver::inherit(const Settings& own, const Settings* upstream, RouteConfi
   const std::initializer_list<const Settings*> levels = {&own, upstream, &top};
   take(levels, &Settings::connect_timeout_ms, route.connect_timeout_ms);
   take(levels, &Settings::handshake_timeout_ms, route.handshake_timeout_ms);
+  take(levels, &Settings::next_peer_on, route.next_peer_on);
   take(levels, &Settings::idle_timeout_ms, route.idle_timeout_ms);
   take(levels, &Settings::send_timeout_ms, route.send_timeout_ms);
   take(levels, &Settings::close_timeout_ms, route.close_timeout_ms);
   take(levels, &Settings::lost_close_code, route.lost_close_code);
+  take(levels, &Settings::max_answer_header_bytes, route.max_answer_header_bytes);
   take(levels, &Settings::max_message_bytes, route.max_message_bytes);
   take(levels, &Settings::validate_utf8, route.validate_utf8);
   take(levels, &Settings::subprotocols, route.subprotocols);
+  take(levels, &Settings::underscore_headers, route.underscore_headers);
   std::pair<HostPolicy, std::string> host{route.host_policy, route.host};
   take(levels, &Settings::host, host);
   route.host_policy = host.first;
@@ -234,12 +239,16 @@ void Resolver::inherit(const Settings& own, const Settings* upstream, RouteConfi
     if (!removed && !overridden) route.set_headers.push_back(header);
   }
   route.set_headers.insert(route.set_headers.end(), own.set_headers.begin(), own.set_headers.end());
-  route.remove_headers = own.remove_headers;
-  for (const std::string& name : top.remove_headers) {
-    if (std::none_of(own.remove_headers.begin(), own.remove_headers.end(), same(name))) {
-      route.remove_headers.push_back(name);
+  const auto join = [&same](const std::vector<std::string>& mine,
+                            const std::vector<std::string>& inherited,
+                            std::vector<std::string>& all) {
+    all = mine;
+    for (const std::string& name : inherited) {
+      if (std::none_of(mine.begin(), mine.end(), same(name))) all.push_back(name);
     }
-  }
+  };
+  join(own.remove_headers, top.remove_headers, route.remove_headers);
+  join(own.keep_headers, top.keep_headers, route.keep_headers);
 }
 
 // File order is unlike nginx's longest match: a route behind a broader one is a likely mistake.

@@ -13,6 +13,7 @@
 #include "net/sys.h"
 #include "net/sys_process.h"
 #include "protocol/close_code.h"
+#include "protocol/end_to_end.h"
 #include "protocol/handshake.h"
 #include "protocol/http1.h"
 
@@ -71,6 +72,15 @@ void check_header_free(const Word& word) {
 [[noreturn]] void refuse_second(const SetterCall& call, const Word& word) {
   throw ConfProblem{quoted(word.text) + " is already given " +
                     (call.section.kind == Section::top ? "at the top" : "in this section")};
+}
+
+// The first argument, into the section's list.
+void add_name(const SetterCall& call, std::vector<std::string>& names) {
+  const Word& name = call.word(1);
+  for (const std::string& known : names) {
+    if (equals_ignoring_case(known, name.value)) refuse_second(call, name);
+  }
+  names.push_back(name.value);
 }
 
 }  // namespace
@@ -176,13 +186,31 @@ void set_header(const SetterCall& call) {
 }
 
 void remove_header(const SetterCall& call) {
+  check_header_free(call.word(1));
+  add_name(call, call.section.settings.remove_headers);
+}
+
+void keep_header(const SetterCall& call) {
   const Word& name = call.word(1);
   check_header_free(name);
-  auto& names = call.section.settings.remove_headers;
-  for (const std::string& known : names) {
-    if (equals_ignoring_case(known, name.value)) refuse_second(call, name);
+  if (is_hop_by_hop(name.value)) {
+    throw ConfProblem{quoted(name.text) + " concerns one connection only and cannot be kept"};
   }
-  names.push_back(name.value);
+  add_name(call, call.section.settings.keep_headers);
+}
+
+void next_peer_on(const SetterCall& call) {
+  std::vector<uint16_t> statuses;
+  const bool off = call.word(1).value == "off" && call.arguments() == 1;
+  for (size_t i = 1; i <= call.arguments() && !off; ++i) {
+    const Word& word = call.word(i);
+    try {
+      statuses.push_back(static_cast<uint16_t>(number(word, 400, 599)));
+    } catch (const ConfProblem&) {
+      throw ConfProblem{quoted(word.text) + " is not a status from 400 to 599, nor off alone"};
+    }
+  }
+  call.section.settings.next_peer_on = std::move(statuses);
 }
 
 void match_header(const SetterCall& call) {
@@ -245,9 +273,15 @@ void max_message_size(const SetterCall& call) {
   }
 }
 
-void max_header_size(const SetterCall& call) {
-  call.section.settings.max_header_bytes =
-      static_cast<uint32_t>(size_bytes(call.word(1), 1 << 10, 1 << 20));
+void max_header_fields(const SetterCall& call) {
+  constexpr uint32_t least = 5;  // what a WebSocket handshake needs
+  const Word& word = call.word(1);
+  try {
+    call.section.settings.max_header_fields =
+        word.value == "off" ? 0 : number(word, least, 1'000'000);
+  } catch (const ConfProblem& problem) {
+    throw ConfProblem{problem.what + ", or off"};
+  }
 }
 
 }  // namespace sluice::setters

@@ -33,10 +33,12 @@ void proxy_pass(const SetterCall& call);
 void host(const SetterCall& call);
 void set_header(const SetterCall& call);
 void remove_header(const SetterCall& call);
+void keep_header(const SetterCall& call);
+void next_peer_on(const SetterCall& call);
 void subprotocols(const SetterCall& call);
 void lost_close_code(const SetterCall& call);
 void max_message_size(const SetterCall& call);
-void max_header_size(const SetterCall& call);
+void max_header_fields(const SetterCall& call);
 
 // --- TLS ----------------------------------------------------------------------------------------
 void tls_certificate(const SetterCall& call);
@@ -57,6 +59,12 @@ void tls_authorities(const SetterCall& call, std::optional<std::string>& pem);
 template <auto Field>
 void authorities(const SetterCall& call) {
   tls_authorities(call, call.section.settings.*Field);
+}
+
+// From 1k to 1m.
+template <auto Field>
+void header_size(const SetterCall& call) {
+  call.section.settings.*Field = static_cast<uint32_t>(size_bytes(call.word(1), 1 << 10, 1 << 20));
 }
 
 template <auto Field>

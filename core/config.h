@@ -30,6 +30,7 @@ struct ListenConfig {
   uint32_t client_header_timeout_ms = 10'000;
   uint32_t lingering_timeout_ms = 5'000;
   uint32_t max_header_bytes = 16 * 1024;  // request line plus fields
+  uint32_t max_header_fields = 100;       // 0: as many as max_header_bytes hold
   std::unique_ptr<TlsServer> tls;         // null: plain
 };
 
@@ -74,15 +75,19 @@ struct RouteConfig {
   std::string host;  // HostPolicy::fixed
   std::vector<HeaderSetting> set_headers;
   std::vector<std::string> remove_headers;
+  std::vector<std::string> keep_headers;
+  bool underscore_headers = false;
   std::vector<std::string> subprotocols;  // empty: everything the client offers travels on
   // Effective values: the route's own, else its upstream's, else the top's, else the default.
   uint32_t connect_timeout_ms = 5'000;
   uint32_t handshake_timeout_ms = 10'000;
+  std::vector<uint16_t> next_peer_on;  // an answer's statuses that the next peer is asked after
   uint32_t idle_timeout_ms = 600'000;  // 0: off
   uint32_t send_timeout_ms = 60'000;
   uint32_t close_timeout_ms = 5'000;
-  uint16_t lost_close_code = 0;    // what clients are sent when the upstream is lost; 0: no Close
-  uint64_t max_message_bytes = 0;  // 0: unlimited
+  uint16_t lost_close_code = 0;  // what clients are sent when the upstream is lost; 0: no Close
+  uint32_t max_answer_header_bytes = 32 * 1024;  // the interim ones before it included
+  uint64_t max_message_bytes = 0;                // 0: unlimited
   bool validate_utf8 = false;
 
   bool operator==(const RouteConfig&) const = default;
@@ -102,7 +107,7 @@ struct Config {
   uint32_t ring_bytes = 256 * 1024;
   bool splice = true;
   uint32_t worker_connections = 0;                   // 0: as many as descriptors permit
-  uint64_t buffer_memory_bytes = 0;  // a worker; 0: auto
+  uint64_t buffer_memory_bytes = 0;                  // a worker; 0: auto
   uint32_t tls_ticket_lifetime_ms = 12 * 3'600'000;  // 0: no tickets
   std::vector<ListenConfig> listeners;
   std::vector<UpstreamConfig> upstreams;

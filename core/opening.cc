@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/access_log.h"
+#include "core/limit_text.h"
 #include "core/router.h"
 #include "core/session.h"
 #include "protocol/error_answer.h"
@@ -39,7 +40,7 @@ const char* foreign_protocol(std::string_view first) {
 Http1Parser::Limits request_limits(const ListenConfig& listener) {
   Http1Parser::Limits limits;
   limits.head_bytes = listener.max_header_bytes;
-  limits.request_line_bytes = std::min<size_t>(limits.request_line_bytes, limits.head_bytes);
+  limits.fields = listener.max_header_fields;
   return limits;
 }
 
@@ -106,10 +107,11 @@ Opening::Step Opening::on_timer() {
           408, "client_header_timeout",
           time_setting_text("client_header_timeout", session_.listener().client_header_timeout_ms));
     case Stage::connecting:
-      timed_out_ = true;
-      return on_connect_failed(Fault{"connect_timeout", 0});
+      return leave_late_peer("connect_timeout");
     case Stage::securing_upstream:
+      return leave_late_peer("handshake_timeout");
     case Stage::awaiting_answer:
+      if (!answer_begun_) return leave_late_peer("handshake_timeout");
       return refuse(504, "handshake_timeout",
                     time_setting_text("handshake_timeout", session_.route()->handshake_timeout_ms));
     case Stage::accepting:
@@ -204,7 +206,10 @@ Opening::Step Opening::read_request() {
     }
     const Http1Parser::Fed fed = request_parser_.feed_head(view);
     if (fed.outcome == Http1Parser::Outcome::failed) {
-      return refuse(request_parser_.status(), request_parser_.reason());
+      const ListenConfig& listener = session_.listener();
+      return refuse(request_parser_.status(), request_parser_.reason(),
+                    head_limit_text(request_parser_, "max_header_size", listener.max_header_bytes,
+                                    listener.max_header_fields));
     }
     if (fed.outcome == Http1Parser::Outcome::complete) {
       early_[index_of(Side::client)] = view.substr(fed.consumed);

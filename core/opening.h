@@ -38,7 +38,6 @@ class Opening {
  public:
   using Step = OpeningStep;
 
-  static constexpr int max_interim_answers = 8;
   static constexpr int read_rounds = 32;  // reads of a head in a row, then others get their turn
 
   // `session` owns this and outlives it.
@@ -88,7 +87,9 @@ class Opening {
   Step choose_upstream();
   Step connect_next();
   Step on_connected();
-  Step on_connect_failed(const Fault& fault);
+  Step leave_peer(std::string_view what, const char* reason);
+  Step leave_late_peer(const char* timeout);
+  void note_peer_failure(std::string_view what, const char* reason);
   Step secure_upstream();
   Step begin_exchange();
   Step exchange();  // sends the request, reads the answer's head
@@ -99,8 +100,9 @@ class Opening {
   Step take_refusal_body(std::string_view bytes);
   void queue_body(std::string_view body);
   void end_refusal_body();
-  Step refuse_upstream(const char* reason);
-  Step refuse_lost_upstream();
+  Step refuse_upstream(const char* reason, std::string detail = {});
+  Step on_upstream_lost();
+  void log_dropped_fields(const UpstreamRequest& upstream);
   void log_upstream(LogLevel level, std::string_view what);
   Step send_to_client(Step when_sent);
   bool send_out(Side side);  // false: the leg takes nothing any more
@@ -120,14 +122,14 @@ class Opening {
   std::string client_subject_;          // of its verified certificate
   const char* reason_ = "";             // static text
   std::string detail_;                  // of the reason, for the log
-  const char* peer_failure_ = nullptr;  // why TLS with the latest peer failed; static text
+  const char* peer_failure_ = nullptr;  // why the latest peer failed; static text
+  const char* peer_timeout_ = nullptr;  // the directive that the latest one was too slow for
   uint64_t progress_ms_ = 0;            // relaying a refusal: when bytes last moved
-  int interim_answers_ = 0;
   Stage stage_ = Stage::reading_request;
   bool heard_ = false;         // the client sent at least a byte
   bool overloaded_ = false;    // there is no room for this session
   bool logged_ = false;        // its access line is written
-  bool timed_out_ = false;     // the last connect did
+  bool answer_begun_ = false;  // a byte of this peer's answer came: no other peer is asked
   bool refusal_done_ = false;  // the body's end is queued
 };
 

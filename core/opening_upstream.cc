@@ -1,8 +1,10 @@
 // Opening, the upstream's half: dialling peers, the request that goes there, what comes back.
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <deque>
 
+#include "core/limit_text.h"
 #include "core/opening.h"
 #include "core/router.h"
 #include "core/session.h"
@@ -51,10 +53,9 @@ Opening::Step Opening::connect_next() {
   Upstream& upstream = session_.services().upstreams[route.upstream];
   while (const PeerConfig* peer = upstream.next(walk_)) {
     session_.set_peer(peer);
-    timed_out_ = false;
     Result<int> fd = start_connect(peer->address);
     if (!fd.ok()) {
-      log_upstream(LogLevel::warn, fd.fault().text());
+      note_peer_failure(fd.fault().text(), "no peer could be reached");
       if (fd.fault().error == EMFILE || fd.fault().error == ENFILE) {
         return refuse(503, "out of descriptors");
       }
@@ -65,23 +66,37 @@ Opening::Step Opening::connect_next() {
     session_.arm_timer(route.connect_timeout_ms);
     return Step::wait;
   }
-  if (timed_out_) {
-    return refuse(504, "connect_timeout",
-                  time_setting_text("connect_timeout", route.connect_timeout_ms));
-  }
-  return refuse(502, peer_failure_ != nullptr ? peer_failure_ : "no peer could be reached");
+  if (peer_failure_ != nullptr) return refuse(502, peer_failure_);
+  if (peer_timeout_ == nullptr) return refuse(502, "no peer could be reached");
+  const bool connecting = std::string_view(peer_timeout_) == "connect_timeout";
+  return refuse(504, peer_timeout_,
+                time_setting_text(peer_timeout_, connecting ? route.connect_timeout_ms
+                                                            : route.handshake_timeout_ms));
 }
 
-Opening::Step Opening::on_connect_failed(const Fault& fault) {
-  log_upstream(LogLevel::warn, fault.text());
+// Nothing that a client could have been told was lost: the next peer is asked as this one was.
+Opening::Step Opening::leave_peer(std::string_view what, const char* reason) {
+  note_peer_failure(what, reason);
   session_.close_leg(Side::upstream, false);
   return connect_next();
+}
+
+Opening::Step Opening::leave_late_peer(const char* timeout) {
+  peer_timeout_ = timeout;
+  log_upstream(LogLevel::warn, timeout);
+  session_.close_leg(Side::upstream, false);
+  return connect_next();
+}
+
+void Opening::note_peer_failure(std::string_view what, const char* reason) {
+  peer_failure_ = reason;
+  log_upstream(LogLevel::warn, what);
 }
 
 Opening::Step Opening::on_connected() {
   Leg& leg = session_.leg(Side::upstream);
   const int error = connect_outcome(leg.fd());
-  if (error != 0) return on_connect_failed(Fault{"connect", error});
+  if (error != 0) return leave_peer(Fault{"connect", error}.text(), "no peer could be reached");
   session_.arm_timer(session_.route()->handshake_timeout_ms);
   const PeerConfig& peer = *session_.peer();
   if (!peer.uri.secure) return begin_exchange();
@@ -93,7 +108,6 @@ Opening::Step Opening::on_connected() {
   return secure_upstream();
 }
 
-// Nothing was said yet that a next peer could not be told as well.
 Opening::Step Opening::secure_upstream() {
   Leg& leg = session_.leg(Side::upstream);
   switch (leg.handshake()) {
@@ -108,23 +122,22 @@ Opening::Step Opening::secure_upstream() {
       break;
   }
   const char* failure = *leg.failure() != '\0' ? leg.failure() : "closed during the TLS handshake";
-  peer_failure_ = failure;
   std::string told = std::string("TLS handshake: ") + failure;
   if (const std::string& detail = leg.tls()->detail(); !detail.empty()) told += ": " + detail;
-  log_upstream(LogLevel::warn, told);
-  session_.close_leg(Side::upstream, false);
   // What failed may have been resuming: the next connection begins afresh.
   session_.services()
       .upstreams[session_.route()->upstream]
       .tls_session(*session_.peer())
       .keep(nullptr);
-  return connect_next();
+  return leave_peer(told, failure);
 }
 
 Opening::Step Opening::begin_exchange() {
   build_request();
-  answer_parser_ =
-      std::make_unique<Http1Parser>(Http1Parser::Role::response, Http1Parser::Limits());
+  Http1Parser::Limits limits;
+  limits.head_bytes = session_.route()->max_answer_header_bytes;
+  answer_parser_ = std::make_unique<Http1Parser>(Http1Parser::Role::response, limits);
+  answer_begun_ = false;
   stage_ = Stage::awaiting_answer;
   return exchange();
 }
@@ -134,7 +147,8 @@ void Opening::build_request() {
   const PeerConfig& peer = *session_.peer();
   const std::string target =
       upstream_target(peer.uri, route.path, request_.target.path, request_.target.query);
-  const std::string client_ip = session_.client().host_text();
+  const ClientAddress& client = session_.client();
+  const std::string client_ip = client.has_ip() ? client.host_text() : "";
   std::vector<UpstreamRequest::Field> set;
   set.reserve(route.set_headers.size());
   std::vector<std::string_view> removed(route.remove_headers.begin(), route.remove_headers.end());
@@ -155,19 +169,23 @@ void Opening::build_request() {
   UpstreamRequest upstream;
   upstream.target = target;
   upstream.host = host_for(route, peer, request_.authority);
+  const std::vector<std::string_view> kept(route.keep_headers.begin(), route.keep_headers.end());
   upstream.forwarded_for = client_ip;
   upstream.forwarded_proto = session_.listener().tls != nullptr ? "https" : "http";
   upstream.forwarded_host = request_.authority;
   upstream.protocols = protocols_;
   upstream.set_headers = set;
   upstream.remove_headers = removed;
+  upstream.keep_headers = kept;
+  upstream.underscore_headers = route.underscore_headers;
+  log_dropped_fields(upstream);
   out_ = build_upstream_request(request_parser_.head(), request_, upstream);
   out_sent_ = 0;
 }
 
 Opening::Step Opening::exchange() {
-  if (!send_out(Side::upstream)) return refuse_lost_upstream();
   Leg& leg = session_.leg(Side::upstream);
+  const bool takes = send_out(Side::upstream);
   for (int round = 0; leg.readable; ++round) {
     if (round == read_rounds) return Step::again;
     char bytes[answer_read_bytes];
@@ -176,30 +194,39 @@ Opening::Step Opening::exchange() {
     if (io.state == Io::State::blocked) break;
     if (io.state != Io::State::open) {
       leg.input_ended = true;
-      return refuse_lost_upstream();
+      return on_upstream_lost();
     }
+    answer_begun_ = true;
     std::string_view rest(bytes, io.bytes);
     // Interim answers may stand in one segment with what follows them.
     while (!rest.empty()) {
       const Http1Parser::Fed fed = answer_parser_->feed_head(rest);
       if (fed.outcome == Http1Parser::Outcome::failed) {
-        return refuse_upstream(answer_parser_->reason());
+        return refuse_upstream(
+            answer_parser_->reason(),
+            head_limit_text(*answer_parser_, "max_answer_header_size",
+                            session_.route()->max_answer_header_bytes, /*most_fields=*/0));
       }
       rest.remove_prefix(fed.consumed);
       if (fed.outcome == Http1Parser::Outcome::more) break;
       const int status = answer_parser_->head().status;
       if (status < 100 || status > 199 || status == 101) return take_answer_head(rest);
-      if (++interim_answers_ > max_interim_answers) {
-        return refuse_upstream("more than eight interim answers");
-      }
       answer_parser_->next_head();
     }
   }
-  return Step::wait;
+  // One that takes no more may have answered: what it said was read first.
+  return takes ? Step::wait : on_upstream_lost();
 }
 
 Opening::Step Opening::take_answer_head(std::string_view behind) {
-  if (answer_parser_->head().status == 101) return accept_upgrade(behind);
+  const int status = answer_parser_->head().status;
+  if (status == 101) return accept_upgrade(behind);
+  const std::vector<uint16_t>& others = session_.route()->next_peer_on;
+  const Upstream& upstream = session_.services().upstreams[session_.route()->upstream];
+  if (std::find(others.begin(), others.end(), status) != others.end() && upstream.has_next(walk_)) {
+    return leave_peer("answered " + std::to_string(status) + ", which next_peer_on names",
+                      "an answer that next_peer_on names, and no other peer");
+  }
   return begin_relaying_refusal(behind);
 }
 
@@ -301,14 +328,34 @@ void Opening::end_refusal_body() {
 }
 
 // 502, and a line that names the peer: this is the operator's to mend, not the client's.
-Opening::Step Opening::refuse_upstream(const char* reason) {
-  log_upstream(LogLevel::warn, reason);
-  return refuse(502, reason);
+Opening::Step Opening::refuse_upstream(const char* reason, std::string detail) {
+  log_upstream(LogLevel::warn, detail.empty() ? reason : reason + (": " + detail));
+  return refuse(502, reason, std::move(detail));
 }
 
-Opening::Step Opening::refuse_lost_upstream() {
+Opening::Step Opening::on_upstream_lost() {
   const char* failure = session_.leg(Side::upstream).failure();
-  return refuse_upstream(*failure != '\0' ? failure : "upstream closed during the handshake");
+  if (*failure == '\0') failure = "upstream closed during the handshake";
+  return answer_begun_ ? refuse_upstream(failure) : leave_peer(failure, failure);
+}
+
+// What a client sends and its upstream never sees is told, at debug.
+void Opening::log_dropped_fields(const UpstreamRequest& upstream) {
+  Log& log = session_.services().log;
+  if (!log.enabled(LogLevel::debug)) return;
+  const Head& head = request_parser_.head();
+  const EndToEnd end_to_end(head);
+  std::string not_plain;
+  std::string forwarding;
+  for (const HeaderField& field : head.fields) {
+    const FieldFate fate = field_fate(end_to_end, field.name, upstream);
+    if (fate == FieldFate::not_plain) not_plain.append(" ").append(field.name);
+    if (fate == FieldFate::forwarding) forwarding.append(" ").append(field.name);
+  }
+  const std::string who = "request " + session_.id_text() + ": dropped fields";
+  if (!not_plain.empty())
+    log.error(LogLevel::debug, who + " (underscore_headers off):" + not_plain);
+  if (!forwarding.empty()) log.error(LogLevel::debug, who + " (no keep_header):" + forwarding);
 }
 
 void Opening::log_upstream(LogLevel level, std::string_view what) {

@@ -24,6 +24,7 @@ class Upstream {
   PeerWalk begin();
   // The next peer of this walk, or null when all have been tried.
   const PeerConfig* next(PeerWalk& walk) const;
+  bool has_next(const PeerWalk& walk) const { return walk.tried < config_->peers.size(); }
   // The TLS session to resume with that peer of this upstream.
   TlsSessionSlot& tls_session(const PeerConfig& peer);
 

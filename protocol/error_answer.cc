@@ -22,6 +22,7 @@ constexpr Advice by_reason[] = {
      "This port takes no PROXY protocol header: the balancer in front must not send one."},
     {"Host missing or doubled",
      "The request names no host, or more than one: send exactly one Host field."},
+    {"second Host", "The request names more than one host: send exactly one Host field."},
     {"malformed Host", "The Host field is no host with an optional port: send NAME or NAME:PORT."},
     {"no upgrade to websocket asked for",
      "This is a WebSocket address: connect with ws:// or wss://.\n"

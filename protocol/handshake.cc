@@ -72,9 +72,6 @@ std::optional<Refusal> check_upgrade_fields(const Head& head) {
 }  // namespace
 
 std::optional<Refusal> check_upgrade_request(const Head& head, UpgradeRequest& request) {
-  if (head.minor_version < 1 && head.find("Transfer-Encoding") != nullptr) {
-    return Refusal{400, "Transfer-Encoding in HTTP/1.0"};
-  }
   if (auto refusal = find_authority(head, request)) return refusal;
   if (auto refusal = check_upgrade_fields(head)) return refusal;
   request.key = *head.find("Sec-WebSocket-Key");

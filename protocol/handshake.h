@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "protocol/end_to_end.h"
 #include "protocol/http1.h"
 #include "protocol/uri.h"
 
@@ -40,7 +41,7 @@ std::optional<Refusal> check_upgrade_request(const Head& head, UpgradeRequest& r
 struct UpstreamRequest {
   std::string_view target;                      // path and query as the server gets them
   std::string_view host;                        // Host field's value
-  std::string_view forwarded_for;               // the client's address
+  std::string_view forwarded_for;               // the client's address, or "" where it has none
   std::string_view forwarded_proto;             // "http" or "https"
   std::string_view forwarded_host;              // what the client asked for
   std::span<const std::string_view> protocols;  // already filtered; empty: no field
@@ -50,12 +51,25 @@ struct UpstreamRequest {
   };
   std::span<const Field> set_headers;                // replace fields of that name
   std::span<const std::string_view> remove_headers;  // removed before set_headers are set
+  std::span<const std::string_view> keep_headers;    // travel on though strangers' own do not
+  bool underscore_headers = false;  // names of other bytes than letters, digits and '-' do, too
 };
 
+// What becomes of a client's field.
+enum class FieldFate : uint8_t {
+  kept,
+  replaced,    // by ours, or is not end-to-end, or the conf removes or sets it
+  not_plain,   // its name is not is_plain_name()
+  forwarding,  // a stranger's is_forwarding_field()
+};
+FieldFate field_fate(const EndToEnd& end_to_end, std::string_view name,
+                     const UpstreamRequest& upstream);
+
 // Builds the request afresh: hop-by-hop fields and everything that Connection nominates are dropped
-// (RFC 9110 7.6.1), end-to-end fields are kept in order, then ours are added. The client's key and
-// its well-formed permessage-deflate offers travel on; other offers do not, as if the client had
-// not made them.
+// (RFC 9110 7.6.1), end-to-end fields are kept in order as field_fate() says, then ours are added:
+// X-Forwarded-For behind what was kept of it, X-Forwarded-Proto and -Host where the client's were
+// not kept. The client's key and its well-formed permessage-deflate offers travel on; other offers
+// do not, as if the client had not made them.
 std::string build_upstream_request(const Head& head, const UpgradeRequest& request,
                                    const UpstreamRequest& upstream);
 

@@ -2,6 +2,7 @@
 // answer must hold before it reaches the client (RFC 6455 section 4.1).
 #include <algorithm>
 
+#include "protocol/end_to_end.h"
 #include "protocol/extensions.h"
 #include "protocol/handshake.h"
 
@@ -30,38 +31,15 @@ bool named_in(std::span<const std::string_view> names, std::string_view name) {
                      [name](std::string_view other) { return equals_ignoring_case(other, name); });
 }
 
-// Fields that concern one connection only (RFC 9110 7.6.1), whether Connection names them or not.
-bool is_hop_by_hop(std::string_view name) {
-  static constexpr std::string_view names[] = {"Connection",
-                                               "Keep-Alive",
-                                               "Proxy-Connection",
-                                               "Proxy-Authorization",
-                                               "Proxy-Authenticate",
-                                               "TE",
-                                               "Trailer",
-                                               "Transfer-Encoding",
-                                               "Upgrade",
-                                               "HTTP2-Settings"};
-  return named_in(names, name);
+void append_element(std::string& list, std::string_view element) {
+  if (!list.empty() && !element.empty()) list += ", ";
+  list += element;
 }
 
-// Drops what is not end-to-end, what Connection nominates, and what framing and handshake decide.
-class EndToEnd {
- public:
-  explicit EndToEnd(const Head& head) : nominated_(list_elements(head, "Connection")) {}
-
-  bool keeps(std::string_view name) const {
-    return !is_hop_by_hop(name) && !named_in(nominated_, name) && !header_is_reserved(name);
-  }
-
- private:
-  std::vector<std::string_view> nominated_;
-};
-
-// Such names are dropped from requests, as nginx does: some servers read X_A as X-A, which would
-// let a client set what a route sets or removes.
-bool has_underscore(std::string_view name) {
-  return name.find('_') != std::string_view::npos;
+bool decided_by_conf(const UpstreamRequest& upstream, std::string_view name) {
+  return named_in(upstream.remove_headers, name) ||
+         std::any_of(upstream.set_headers.begin(), upstream.set_headers.end(),
+                     [name](const auto& field) { return equals_ignoring_case(field.name, name); });
 }
 
 // The payload passes opaque, so whether permessage-deflate was offered is all that concerns us: its
@@ -94,6 +72,15 @@ const char* check_protocol(const Head& head, std::span<const std::string_view> o
 
 }  // namespace
 
+FieldFate field_fate(const EndToEnd& end_to_end, std::string_view name,
+                     const UpstreamRequest& upstream) {
+  if (!end_to_end.keeps(name) || equals_ignoring_case(name, "Host")) return FieldFate::replaced;
+  if (decided_by_conf(upstream, name)) return FieldFate::replaced;
+  if (named_in(upstream.keep_headers, name)) return FieldFate::kept;
+  if (!upstream.underscore_headers && !is_plain_name(name)) return FieldFate::not_plain;
+  return is_forwarding_field(name) ? FieldFate::forwarding : FieldFate::kept;
+}
+
 std::string build_upstream_request(const Head& head, const UpgradeRequest& request,
                                    const UpstreamRequest& upstream) {
   const EndToEnd end_to_end(head);
@@ -103,31 +90,26 @@ std::string build_upstream_request(const Head& head, const UpgradeRequest& reque
   out += upstream.target;
   out += " HTTP/1.1\r\n";
   append_field(out, "Host", upstream.host);
-  const auto is_set = [&upstream](std::string_view name) {
-    return std::any_of(
-        upstream.set_headers.begin(), upstream.set_headers.end(),
-        [name](const auto& field) { return equals_ignoring_case(field.name, name); });
-  };
-  const UpstreamRequest::Field ours[] = {{"X-Forwarded-For", upstream.forwarded_for},
-                                         {"X-Forwarded-Proto", upstream.forwarded_proto},
-                                         {"X-Forwarded-Host", upstream.forwarded_host}};
-  const auto is_ours = [&ours](std::string_view name) {
-    return std::any_of(std::begin(ours), std::end(ours), [name](const auto& field) {
-      return equals_ignoring_case(field.name, name);
-    });
-  };
-  const auto dropped = [&](std::string_view name) {
-    return named_in(upstream.remove_headers, name) || is_set(name);
-  };
+  std::string forwarded_for;  // a list (the hop before us last): ours goes behind what was kept
+  bool proto_kept = false;
+  bool host_kept = false;
   for (const HeaderField& field : head.fields) {
-    const bool kept = end_to_end.keeps(field.name) && !has_underscore(field.name) &&
-                      !equals_ignoring_case(field.name, "Host") && !is_ours(field.name) &&
-                      !dropped(field.name);
-    if (kept) append_field(out, field.name, field.value);
+    if (field_fate(end_to_end, field.name, upstream) != FieldFate::kept) continue;
+    if (equals_ignoring_case(field.name, "X-Forwarded-For")) {
+      append_element(forwarded_for, field.value);
+      continue;
+    }
+    proto_kept = proto_kept || equals_ignoring_case(field.name, "X-Forwarded-Proto");
+    host_kept = host_kept || equals_ignoring_case(field.name, "X-Forwarded-Host");
+    append_field(out, field.name, field.value);
   }
-  for (const auto& field : ours) {
-    if (!dropped(field.name)) append_field(out, field.name, field.value);
-  }
+  append_element(forwarded_for, upstream.forwarded_for);
+  const auto add_ours = [&](std::string_view name, std::string_view value) {
+    if (!value.empty() && !decided_by_conf(upstream, name)) append_field(out, name, value);
+  };
+  add_ours("X-Forwarded-For", forwarded_for);
+  if (!proto_kept) add_ours("X-Forwarded-Proto", upstream.forwarded_proto);
+  if (!host_kept) add_ours("X-Forwarded-Host", upstream.forwarded_host);
   for (const auto& field : upstream.set_headers) append_field(out, field.name, field.value);
   out += "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
   append_field(out, "Sec-WebSocket-Key", request.key);

@@ -1,10 +1,12 @@
 // Http1Parser over llhttp. The head's bytes are kept as they came and llhttp's spans are offsets
-// into them; what llhttp lets pass and RFC 9112 does not, check_start_line() refuses.
+// into them. llhttp gets them line by line, so that what it lets pass and RFC 9112 does not is
+// refused with the line that it stands in.
 #include "protocol/http1.h"
 
 #include <algorithm>
 
 #include "net/check.h"
+#include "protocol/uri.h"
 
 namespace sluice {
 
@@ -119,8 +121,9 @@ struct Http1Callbacks {
     Http1Parser& p = self(parser);
     p.in_field_name_ = false;
     // Not before the name is whole: a malformed one is malformed however its bytes are split.
-    if (p.head_complete_ || p.pieces_.size() / 2 <= p.limits_.fields) return 0;
-    p.fail(431, "too many fields");
+    const size_t fields = p.pieces_.size() / 2;
+    if (p.head_complete_ || p.limits_.fields == 0 || fields <= p.limits_.fields) return 0;
+    p.fail_over(Http1Parser::Passed::fields, fields);
     return HPE_USER;
   }
 
@@ -229,34 +232,49 @@ void Http1Parser::next_head() {
               Http1Callbacks::settings());
   parser_.data = this;
   head_ = Head();
+  earlier_bytes_ += text_.size();
   text_.clear();
   pieces_.clear();
   whole_fields_ = 0;
   for (Piece& piece : start_pieces_) piece = Piece();
   status_ = 0;
-  head_complete_ = body_complete_ = in_field_name_ = false;
+  connection_options_ = 0;
+  start_line_read_ = host_read_ = head_complete_ = body_complete_ = in_field_name_ = false;
 }
 
 Http1Parser::Fed Http1Parser::feed_head(std::string_view bytes) {
   if (status_ != 0) return {Outcome::failed, 0};
   SLUICE_CHECK(!head_complete_);
   const size_t before = text_.size();
-  text_ += bytes.substr(0, limits_.head_bytes - before);
+  size_t taken = 0;
+  while (taken < bytes.size() && status_ == 0 && !head_complete_) {
+    const size_t room = limits_.head_bytes - earlier_bytes_ - text_.size();
+    const size_t line_end = std::min(bytes.find('\n', taken), bytes.size() - 1) + 1;
+    const std::string_view piece = bytes.substr(taken, std::min(line_end - taken, room));
+    take(piece);
+    taken += piece.size();
+    if (status_ == 0 && !head_complete_ && piece.size() == room) {
+      fail_over(Passed::head_bytes, earlier_bytes_ + text_.size() + (bytes.size() - taken));
+    }
+  }
+  if (status_ != 0) return {Outcome::failed, text_.size() - before};
+  return {head_complete_ ? Outcome::complete : Outcome::more, text_.size() - before};
+}
+
+// Bytes of one line.
+void Http1Parser::take(std::string_view piece) {
+  const size_t before = text_.size();
+  text_ += piece;
   const llhttp_errno_t error =
       llhttp_execute(&parser_, text_.data() + before, text_.size() - before);
   if (head_complete_) {
     text_.resize(stopped_at());
     finish_head();
-    return {status_ == 0 ? Outcome::complete : Outcome::failed, text_.size() - before};
+  } else if (error != HPE_OK) {
+    fail_as_llhttp(error);
+  } else if (piece.ends_with('\n')) {
+    check_line();
   }
-  // A line that is too long outranks what is wrong behind it: in small pieces, that had not come.
-  check_line_length(error == HPE_OK ? text_.size() : stopped_at());
-  if (error != HPE_OK) fail_as_llhttp(error);
-  if (status_ == 0 && text_.size() == limits_.head_bytes) {
-    const bool in_first_line = role_ == Role::request && start_pieces_[version_piece].end == 0;
-    fail(in_first_line ? 414 : 431, in_first_line ? "request line too long" : "head too large");
-  }
-  return {status_ == 0 ? Outcome::more : Outcome::failed, text_.size() - before};
 }
 
 void Http1Parser::fail_as_llhttp(llhttp_errno_t error) {
@@ -283,48 +301,70 @@ size_t Http1Parser::stopped_at() const {
   return static_cast<size_t>(llhttp_get_error_pos(&parser_) - text_.data());
 }
 
-// `reached` is how far llhttp got.
-void Http1Parser::check_line_length(size_t reached) {
-  const Piece& version = start_pieces_[version_piece];
-  const size_t line_bytes = version.end != 0 ? version.end : std::min(text_.find('\n'), reached);
-  if (role_ == Role::request && line_bytes > limits_.request_line_bytes) {
-    fail(414, "request line too long");
-  }
+std::string_view Http1Parser::view(const Piece& piece) const {
+  return std::string_view(text_).substr(piece.begin, piece.end - piece.begin);
 }
 
-// What llhttp does not mind: several blanks, lines before the first, HTTP/0.9 and 2.0, and in an
-// answer's first line control bytes and CR CR as its end.
+// text_ ends with that line.
+void Http1Parser::check_line() {
+  if (start_line_read_) return check_field();
+  const Piece& first = start_pieces_[role_ == Role::request ? method_piece : version_piece];
+  if (first.end != 0) return check_start_line();
+  // RFC 9112 2.2: an empty line before the first may be ignored.
+  if (text_ != "\r\n") fail(400, "bytes before the first line");
+}
+
 void Http1Parser::check_start_line() {
+  start_line_read_ = true;
   if (parser_.http_major != 1) return fail(505, "HTTP version other than 1.x");
   const std::string_view text = text_;
   const Piece& version = start_pieces_[version_piece];
   const bool request = role_ == Role::request;
   const Piece& method = start_pieces_[method_piece];
-  // RFC 9112 2.2: an empty line before the first may be ignored.
   const size_t begin = request ? method.begin : version.begin - 5;
-  if (begin != 0 && text.substr(0, begin) != "\r\n")
+  if (begin != 0 && text.substr(0, begin) != "\r\n") {
     return fail(400, "bytes before the first line");
+  }
   if (request) {
     const Piece& target = start_pieces_[target_piece];
     const bool clean = target.begin == method.end + 1 && version.begin == target.end + 6 &&
                        text.substr(target.end, 6) == " HTTP/";
-    if (!clean) fail(400, "malformed request line");
+    if (!clean) return fail(400, "malformed request line");
+    const Result<RequestTarget> parsed = parse_request_target(view(target));
+    if (!parsed.ok()) fail(400, parsed.fault().what);
   } else {
     const size_t end = std::min(text.find('\r', version.end), text.size());
     const bool clean = text.substr(end, 2) == "\r\n";
     if (!clean || !printable(text.substr(version.end, end - version.end))) {
-      fail(400, "malformed status line");
+      return fail(400, "malformed status line");
     }
+    const int status = parser_.status_code;
+    if (status < 100 || status > 599) fail(400, "status out of range");
   }
 }
 
+// What one field is, whatever the others are.
+void Http1Parser::check_field() {
+  if (pieces_.empty()) return;
+  const std::string_view name = view(pieces_[pieces_.size() - 2]);
+  const std::string_view value = without_blanks(view(pieces_.back()));
+  if (equals_ignoring_case(name, "Transfer-Encoding") && parser_.http_minor == 0) {
+    return fail(400, "Transfer-Encoding in HTTP/1.0");  // RFC 9112 6.1
+  }
+  if (limits_.fields != 0 && equals_ignoring_case(name, "Connection")) {
+    for_each_element(value, [this](std::string_view) { ++connection_options_; });
+    if (connection_options_ <= limits_.fields) return;
+    return fail_over(Passed::connection_options, connection_options_);
+  }
+  if (role_ != Role::request || !equals_ignoring_case(name, "Host")) return;
+  if (host_read_) return fail(400, "second Host");  // RFC 9112 3.2
+  host_read_ = true;
+  if (!parse_authority(value).ok()) fail(400, "malformed Host");
+}
+
 void Http1Parser::finish_head() {
-  check_line_length(text_.size());
-  if (status_ == 0) check_start_line();
+  if (!start_line_read_) check_start_line();
   if (status_ != 0) return;
-  const auto view = [this](const Piece& piece) {
-    return std::string_view(text_).substr(piece.begin, piece.end - piece.begin);
-  };
   if (role_ == Role::request) {
     head_.method = view(start_pieces_[method_piece]);
     head_.target = view(start_pieces_[target_piece]);
@@ -367,9 +407,7 @@ Head Http1Parser::head_so_far() const {
 // RFC 9112 6.3, for answers to a GET.
 void Http1Parser::find_framing() {
   const int status = head_.status;
-  if (status < 100 || status > 599) return fail(400, "status out of range");
   const bool coded = head_.find("Transfer-Encoding") != nullptr;
-  if (coded && head_.minor_version == 0) return fail(400, "Transfer-Encoding in HTTP/1.0");
   content_length_ = 0;
   if (status < 200 || status == 204 || status == 304) {
     framing_ = Framing::none;
@@ -406,6 +444,16 @@ Http1Parser::Fed Http1Parser::feed_body(std::string_view bytes, std::string& bod
 bool Http1Parser::finish_body() {
   if (framing_ == Framing::until_close && status_ == 0) body_complete_ = true;
   return body_complete_;
+}
+
+// Of a request's bytes: whether its first line alone is over.
+void Http1Parser::fail_over(Passed limit, size_t seen) {
+  passed_ = limit;
+  seen_ = seen;
+  if (limit == Passed::fields) return fail(431, "too many fields");
+  if (limit == Passed::connection_options) return fail(431, "too many Connection options");
+  const bool in_first_line = role_ == Role::request && !start_line_read_;
+  fail(in_first_line ? 414 : 431, in_first_line ? "request line too long" : "head too large");
 }
 
 void Http1Parser::fail(int status, const char* reason) {

@@ -50,10 +50,12 @@ class Http1Parser {
   enum class Role : uint8_t { request, response };
 
   struct Limits {
-    size_t request_line_bytes = 8 * 1024;
-    size_t head_bytes = 16 * 1024;  // the whole head
-    size_t fields = 100;
+    size_t head_bytes = 16 * 1024;  // the whole head; of answers with the interim ones before it
+    size_t fields = 0;              // and elements of Connection; 0: as many as the head holds
   };
+
+  // Which of them was passed.
+  enum class Passed : uint8_t { none, head_bytes, fields, connection_options };
 
   enum class Outcome : uint8_t { more, complete, failed };
 
@@ -71,14 +73,17 @@ class Http1Parser {
 
   // Feeds bytes of the head. `complete`: head() stands and bytes behind the head are left alone
   // (a body, early frames, frames behind a 101). `failed`: status() and reason() say why; every
-  // further call fails too. A malformed byte fails at once, not when the head is whole.
+  // further call fails too. A malformed byte fails at once and a wrong line with its end, not when
+  // the head is whole; how the bytes are cut makes no difference. Of a request's lines, the first
+  // must hold a target and Host a host (RFC 9112 3.2).
   Fed feed_head(std::string_view bytes);
   const Head& head() const { return head_; }
   // For the log, of a request that is not complete or failed: the words of its first line, and the
   // fields that came whole.
   Head head_so_far() const;
 
-  // Responses: forget this head and await another one on the same connection (after a 1xx).
+  // Responses: forget this head and await another one on the same connection (after a 1xx). What
+  // this one took of Limits::head_bytes stays taken.
   void next_head();
 
   // Responses, once the head is complete.
@@ -92,17 +97,30 @@ class Http1Parser {
   // What a client is told about a failed request: 400, 405, 414, 431, 501, 505. For a response the
   // number means nothing, the answer is 502.
   int status() const { return status_; }
-  // Static text for the log: "bare CR or LF", "more than 100 fields", ...
+  // Static text for the log: "malformed field", "too many fields", ...
   const char* reason() const { return reason_; }
+  // The limit that a failed head is over, and for the log how much of what it limits has come: at
+  // least; this depends on how the bytes are cut.
+  Passed passed() const { return passed_; }
+  size_t seen() const { return seen_; }
 
  private:
   friend struct Http1Callbacks;  // llhttp's C callbacks, in http1.cc
 
+  struct Piece {  // offsets into text_
+    uint32_t begin = 0;
+    uint32_t end = 0;
+  };
+
   void fail(int status, const char* reason);
+  void fail_over(Passed limit, size_t seen);
   void fail_as_llhttp(llhttp_errno_t error);
   size_t stopped_at() const;  // in text_, after llhttp paused or failed
-  void check_line_length(size_t reached);
+  std::string_view view(const Piece& piece) const;
+  void take(std::string_view piece);
+  void check_line();
   void check_start_line();
+  void check_field();
   void finish_head();
   std::vector<HeaderField> fields(size_t count) const;
   void find_framing();
@@ -111,19 +129,21 @@ class Http1Parser {
   Role role_;
   Limits limits_;
   Head head_;
-  std::string text_;  // the head's bytes as they came
-  struct Piece {      // offsets into text_
-    uint32_t begin = 0;
-    uint32_t end = 0;
-  };
+  std::string text_;             // the head's bytes as they came
   std::vector<Piece> pieces_;    // name, value, name, value, ...
   size_t whole_fields_ = 0;      // of them
   Piece start_pieces_[3];        // method, target or reason, version
   std::string* body_ = nullptr;  // the caller's, during feed_body()
   uint64_t content_length_ = 0;
+  size_t earlier_bytes_ = 0;       // of the interim answers before this head
+  size_t connection_options_ = 0;  // elements of Connection so far
+  size_t seen_ = 0;
+  Passed passed_ = Passed::none;
   Framing framing_ = Framing::none;
   int status_ = 0;
   const char* reason_ = "";
+  bool start_line_read_ = false;
+  bool host_read_ = false;
   bool head_complete_ = false;
   bool body_complete_ = false;
   bool in_field_name_ = false;

@@ -62,7 +62,7 @@ HeadReading read_own_head(Http1Parser& parser, const std::string& bytes) {
 }
 
 void check_client_answer(const Head& head, const std::string& bytes, const Offers& offers) {
-  Http1Parser parser(Http1Parser::Role::response, {.head_bytes = 64 * 1024, .fields = 200});
+  Http1Parser parser(Http1Parser::Role::response, {.head_bytes = 64 * 1024});
   read_own_head(parser, bytes);
   const Head& built = parser.head();
   SLUICE_CHECK(built.status == 101 && built.count("Sec-WebSocket-Accept") == 1);
@@ -85,7 +85,7 @@ void check_client_answer(const Head& head, const std::string& bytes, const Offer
 void check_refusal(const Http1Parser& upstream, const Story& story, bool ended) {
   const Framing framing = upstream.framing();
   std::string bytes = story.refusal;
-  Http1Parser parser(Http1Parser::Role::response, {.head_bytes = 64 * 1024, .fields = 200});
+  Http1Parser parser(Http1Parser::Role::response, {.head_bytes = 64 * 1024});
   read_own_head(parser, bytes);
   const Head& built = parser.head();
   SLUICE_CHECK(built.status == upstream.head().status && built.count("Connection") == 1);
@@ -159,7 +159,8 @@ Story tell(std::string_view bytes, const Offers& offers, uint8_t kind, bool ende
     check_accepted_head(bytes.substr(0, story.reading.consumed), parser.head(), false);
     bytes.remove_prefix(story.reading.consumed);
     story.status = parser.head().status;
-    if (story.status > 199 || story.status == 101 || ++story.interim > 8) break;
+    if (story.status > 199 || story.status == 101) break;
+    ++story.interim;
     parser.next_head();
   }
   if (story.status == 101) {

@@ -103,10 +103,7 @@ std::vector<HeaderField> end_to_end_fields(const Head& head,
   std::vector<HeaderField> kept;
   for (const HeaderField& field : head.fields) {
     const std::string name = lower(field.name);
-    if (is_one_of(dropped, name) || name.starts_with("sec-websocket-")) continue;
-    // Requests lose names with an underscore, answers keep them.
-    const bool request = !head.method.empty();
-    if (!request || name.find('_') == std::string::npos) kept.push_back(field);
+    if (!is_one_of(dropped, name) && !name.starts_with("sec-websocket-")) kept.push_back(field);
   }
   return kept;
 }

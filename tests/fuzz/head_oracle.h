@@ -16,7 +16,7 @@ namespace sluice::fuzz {
 void check_accepted_head(std::string_view bytes, const Head& head, bool request);
 
 // Names in small letters, without what is not end-to-end in this head: hop-by-hop fields, what
-// Connection nominates, Content-Length, Sec-WebSocket-*, names with an underscore, and `also`.
+// Connection nominates, Content-Length, Sec-WebSocket-*, and `also`.
 std::vector<HeaderField> end_to_end_fields(const Head& head,
                                            std::initializer_list<std::string_view> also);
 

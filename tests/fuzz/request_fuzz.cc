@@ -1,9 +1,11 @@
 // The handshake's server role: bytes of a request, in pieces, to a verdict or to a request for the
 // upstream, which must be one head that says what it should and nothing more.
-//   byte 0  1 small limits, 2 set_headers, 4 remove_headers, 8 protocols filtered
+//   byte 0  1 small limits, 2 set_headers, 4 remove_headers, 8 protocols filtered, 16 keep_headers,
+//           32 underscore_headers, 64 a client without an address
 //   byte 1  how the bytes are cut
 #include <algorithm>
 #include <optional>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -22,7 +24,8 @@ using Outcome = Http1Parser::Outcome;
 
 Http1Parser::Limits limits_of(uint8_t choice) {
   Http1Parser::Limits limits;
-  if ((choice & 1) != 0) limits = {.request_line_bytes = 64, .head_bytes = 400, .fields = 8};
+  limits.fields = 100;
+  if ((choice & 1) != 0) limits = {.head_bytes = 400, .fields = 8};
   return limits;
 }
 
@@ -60,46 +63,74 @@ void check_accepted_request(const Head& head, const UpgradeRequest& request) {
   SLUICE_CHECK(request.deflate_offers == permitted);
 }
 
+// What a client's own field of that name may do; X-Forwarded-Proto and -Host are always ours here.
+bool may_travel(std::string_view name, bool keeps, bool underscores) {
+  for (const char* one : {"X-Forwarded-For", "x-real-ip", "X_Kept"}) {
+    if (keeps && equals_ignoring_case(name, one)) return true;
+  }
+  static const std::regex plain("[A-Za-z0-9-]+");
+  static const std::regex forwarding(
+      "(x-)?forwarded|forwarded-for|x-forwarded-.*|x-original-forwarded-for|x-real-ip|"
+      "(x-|x-cluster-|true-|fastly-|fly-)?client-ip|cf-connecting-ip(v6)?",
+      std::regex::icase);
+  const std::string text(name.substr(0, 1000));
+  return (underscores || std::regex_match(text, plain)) && !std::regex_match(text, forwarding);
+}
+
 void check_rebuilt(const Head& head, const UpgradeRequest& request, uint8_t choice) {
   const UpstreamRequest::Field set[] = {{"X-Set", "one two"}, {"origin", "http://o.example"}};
   const std::string_view removed[] = {"Cookie"};
+  const std::string_view keep[] = {"X-Forwarded-For", "x-real-ip", "X_Kept"};
   const std::string target =
       upstream_target(ServerUri(), "/", request.target.path, request.target.query);
   UpstreamRequest upstream;
   upstream.target = target;
   upstream.host = request.authority;
-  upstream.forwarded_for = "192.0.2.1";
+  if ((choice & 64) == 0) upstream.forwarded_for = "192.0.2.1";
   upstream.forwarded_proto = "http";
   upstream.forwarded_host = request.authority;
   if ((choice & 8) == 0) upstream.protocols = request.protocols;
   if ((choice & 2) != 0) upstream.set_headers = set;
   if ((choice & 4) != 0) upstream.remove_headers = removed;
+  if ((choice & 16) != 0) upstream.keep_headers = keep;
+  upstream.underscore_headers = (choice & 32) != 0;
   const std::string bytes = build_upstream_request(head, request, upstream);
 
-  Http1Parser parser(Http1Parser::Role::request,
-                     {.request_line_bytes = 16'500, .head_bytes = 64 * 1024, .fields = 200});
+  Http1Parser parser(Http1Parser::Role::request, {.head_bytes = 64 * 1024});
   const HeadReading reading = read_head(parser, bytes, 0);
   SLUICE_CHECK(reading.outcome == Outcome::complete && reading.consumed == bytes.size());
   const Head& built = parser.head();
   check_accepted_head(bytes, built, true);
   for (const char* once : {"Host", "Connection", "Upgrade", "Sec-WebSocket-Key",
-                           "Sec-WebSocket-Version", "X-Forwarded-For", "X-Forwarded-Proto"}) {
+                           "Sec-WebSocket-Version", "X-Forwarded-Proto", "X-Forwarded-Host"}) {
     SLUICE_CHECK(built.count(once) == 1);
   }
   SLUICE_CHECK(built.target == target && *built.find("Connection") == "Upgrade");
   SLUICE_CHECK(*built.find("Upgrade") == "websocket" && *built.find("Host") == request.authority);
-  SLUICE_CHECK(*built.find("X-Forwarded-For") == "192.0.2.1");
+  // Ours stands last in the list, or alone where the client's is not kept.
+  const bool has_address = (choice & 64) == 0;
+  const std::string_view* chain = built.find("X-Forwarded-For");
+  SLUICE_CHECK(built.count("X-Forwarded-For") <= 1 && (!has_address || chain != nullptr));
+  if (has_address) SLUICE_CHECK(chain->ends_with("192.0.2.1"));
+  if ((choice & 16) == 0) SLUICE_CHECK(chain == nullptr || (has_address && chain->size() == 9));
   check_no_hop_by_hop(built, {});
   if ((choice & 4) != 0) SLUICE_CHECK(built.find("Cookie") == nullptr);
   if ((choice & 2) != 0) SLUICE_CHECK(built.count("X-Set") == 1 && built.count("Origin") == 1);
   const bool set_ours = (choice & 2) != 0;
   const auto kept = [&](const Head& from) {
-    return end_to_end_fields(from,
-                             {"host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
-                              set_ours ? "x-set" : "host", set_ours ? "origin" : "host",
-                              (choice & 4) != 0 ? "cookie" : "host"});
+    std::vector<HeaderField> fields =
+        end_to_end_fields(from, {"host", set_ours ? "x-set" : "host", set_ours ? "origin" : "host",
+                                 (choice & 4) != 0 ? "cookie" : "host"});
+    std::erase_if(fields, [&](const HeaderField& field) {
+      const bool chained = equals_ignoring_case(field.name, "X-Forwarded-For");
+      return chained || !may_travel(field.name, (choice & 16) != 0, (choice & 32) != 0);
+    });
+    return fields;
   };
   check_same_fields(kept(head), kept(built));
+  for (const HeaderField& field : built.fields) {
+    SLUICE_CHECK(field.name.find('_') == std::string_view::npos || (choice & (16 | 32)) != 0);
+  }
 
   UpgradeRequest again;
   SLUICE_CHECK(!check_upgrade_request(built, again));

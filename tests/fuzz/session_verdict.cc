@@ -27,7 +27,7 @@ struct Stream {
 };
 
 Stream cut_request(std::string_view bytes, size_t most_head_bytes) {
-  Http1Parser parser(Http1Parser::Role::request, {.head_bytes = most_head_bytes});
+  Http1Parser parser(Http1Parser::Role::request, {.head_bytes = most_head_bytes, .fields = 100});
   const auto fed = parser.feed_head(bytes);
   Stream stream;
   stream.failed = fed.outcome == Outcome::failed;
@@ -38,7 +38,7 @@ Stream cut_request(std::string_view bytes, size_t most_head_bytes) {
 
 // Interim answers are no answer yet.
 Stream cut_answer(std::string_view bytes) {
-  Http1Parser parser(Http1Parser::Role::response, {.head_bytes = 32 * 1024, .fields = 150});
+  Http1Parser parser(Http1Parser::Role::response, {.head_bytes = 32 * 1024});
   Stream stream;
   while (!bytes.empty()) {
     const auto fed = parser.feed_head(bytes);
@@ -142,7 +142,7 @@ void check_frames(const SessionWorld& world, const Way& way, const Way* back) {
 
 // A refusal: a whole body and nothing behind it, or one that visibly breaks off.
 void check_refusal(std::string_view bytes) {
-  Http1Parser parser(Http1Parser::Role::response, {.head_bytes = 32 * 1024, .fields = 150});
+  Http1Parser parser(Http1Parser::Role::response, {.head_bytes = 32 * 1024});
   const auto head = parser.feed_head(bytes);
   SLUICE_CHECK(head.outcome == Outcome::complete);
   SLUICE_CHECK(parser.framing() != Http1Parser::Framing::until_close);

@@ -1,11 +1,13 @@
 """What goes upstream and where: header fields, Host, subprotocols, paths, routes, peers, and what the
 logs say about it."""
 import os
+import socket
+import tempfile
 import threading
 import time
 
 from harness import Sluice, Suite, wait_until
-from wire import TEXT, Upstream, dial, pair, refusal, refusing_socket, request
+from wire import TEXT, Upstream, Wire, dial, pair, refusal, refusing_socket, request
 
 suite = Suite()
 
@@ -44,6 +46,64 @@ def end_to_end_fields_travel_and_others_do_not():
     assert head.all("X-Forwarded-Host") == ["test.example"]
     assert head.all("Connection") == ["Upgrade"] and head.all("Upgrade") == ["websocket"]
     assert head.all("Sec-WebSocket-Version") == ["13"] and len(head.all("Sec-WebSocket-Key")) == 1
+
+
+STRANGERS = ["Forwarded", "X-Real-IP", "X-Forwarded-Port", "X-Forwarded-Server", "True-Client-IP",
+             "CF-Connecting-IP"]
+
+
+@suite.check
+def forwarding_fields_of_strangers_are_removed():
+    lies = [(name, "6.6.6.6") for name in [*STRANGERS, "X-Forwarded-For"]]
+    head, _ = seen(SIMPLE, fields=lies)
+    for name in STRANGERS:
+        assert not head.all(name), name
+    assert head.all("X-Forwarded-For") == ["127.0.0.1"]
+    head, _ = seen("@keep_header Forwarded\n" + SIMPLE + "\n  keep_header x-real-ip\n"
+                   "  keep_header X-Forwarded-For\n  keep_header X-Forwarded-Proto",
+                   fields=[*lies, ("X-Forwarded-Proto", "https")])
+    for name in STRANGERS:
+        assert head.all(name) == (["6.6.6.6"] if name in ("Forwarded", "X-Real-IP") else []), name
+    assert head.all("X-Forwarded-For") == ["6.6.6.6, 127.0.0.1"]
+    assert head.all("X-Forwarded-Proto") == ["https"]
+
+
+@suite.check
+def clients_of_a_unix_socket_have_no_address():
+    with Upstream() as upstream, tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        path = os.path.join(folder, "listener")
+        conf = f"listen unix:{path}\nroute /\n  proxy_pass {upstream.uri}"
+        with Sluice(conf, listen=False) as sluice:
+            sock = socket.socket(socket.AF_UNIX)
+            sock.settimeout(20)
+            sock.connect(path)
+            client = Wire(sock, masked=True)
+            client.send(request(fields=[("X-Forwarded-For", "6.6.6.6")]))
+            server = upstream.upgrade()
+            assert client.head().status == 101
+            assert not server.request.all("X-Forwarded-For"), server.request.raw
+            assert server.request.all("X-Forwarded-Proto") == ["http"]
+            client.close()
+            sluice.wait_sessions(0)
+
+
+@suite.check
+def names_of_other_bytes_are_dropped_and_told():
+    fields = [("X_Guard", "1"), ("X.Guard", "1"), ("X~Guard", "1"), ("X-Plain", "1")]
+    with Upstream() as upstream:
+        with Sluice("route /\n  proxy_pass " + upstream.uri) as sluice:
+            _, server = pair(sluice, upstream, fields=fields)
+            assert server.request.get("X-Plain") == "1"
+            for name, _ in fields[:3]:
+                assert not server.request.all(name), name
+            wait_until(lambda: "X_Guard X.Guard X~Guard" in sluice.errors(), "they are told")
+        for more, kept in (("underscore_headers on", fields), ("keep_header X_Guard",
+                                                                [fields[0], fields[3]])):
+            with Sluice(f"route /\n  proxy_pass {upstream.uri}\n  {more}") as sluice:
+                _, server = pair(sluice, upstream, fields=fields)
+                names = [name for name, _ in fields if server.request.all(name)]
+                assert names == [name for name, _ in kept], names
 
 
 @suite.check
@@ -266,10 +326,10 @@ def refused_requests_are_told_with_their_target():
             assert told["host"] == "test.example", told
         # What is no target, or no request at all, is told as far as it was read.
         for sent, target, host in (
-                (request("/a#secret"), "/a", "test.example"),
-                (request("/b<c?secret"), "/b<c", "test.example"),
-                (request("http://u:secret@h/d"), "http://h/d", "test.example"),
-                (request("/e", host="u:secret@f"), "/e", "f"),
+                (request("/a#secret"), "/a", ""),  # refused at the line's end, before Host
+                (request("/b<c?secret"), "/b<c", None),
+                (request("http://u:secret@h/d"), "http://h/d", None),
+                (request("/e", host="u:secret@f"), "/e", None),
                 (b"GET /g HTTP/1.1\r\nHost: a.example\r\nX : 1\r\n\r\n", "/g", "a.example"),
                 (b"GET /h HTTP/1.1\r\nX : 1\r\n\r\n", "/h", ""),
                 (request("/i?secret" + "i" * 9000), "/i", None),

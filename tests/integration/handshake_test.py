@@ -6,8 +6,8 @@ import threading
 import time
 
 from harness import Sluice, Suite, wait_until
-from wire import (BINARY, KEY, Upstream, answer_101, dial, frame, pair, refusal, refusing_socket,
-                  request)
+from wire import (BINARY, KEY, Upstream, answer_101, answered, dial, frame, pair, refusal,
+                  refusing_socket, request)
 
 suite = Suite()
 
@@ -67,7 +67,7 @@ CLIENT_TABLE = {
     "dot segment between backslashes": (request("/a\\..\\b"), 400),
     "dot segment with a path parameter": (request("/a/..;/b"), 400),
     "escaped NUL": (request("/a%00"), 400),
-    "long request line": (request("/" + "a" * 9000), 414),
+    "long request line": (request("/" + "a" * 17000), 414),
     "large head": (with_field("X: " + "a" * 17000), 431),
     "many fields": (with_field("\r\n".join(["X: a"] * 101)), 431),
     "unknown method": (request(line="BREW / HTTP/1.1"), 501),
@@ -211,33 +211,6 @@ def early_frames_are_dropped_on_a_refusal():
         assert server.rest() == b"", "frames reached an upstream that had refused"
 
 
-@suite.check
-def max_header_size():
-    conf = "@max_header_size {}\nroute /\n  proxy_pass {}"
-    with Upstream() as upstream, Sluice(conf.format("1k", upstream.uri)) as sluice:
-        assert refusal(sluice, with_field("X: " + "a" * 1024))[0].status == 431
-        assert refusal(sluice, request("/" + "a" * 1024))[0].status == 414
-        pair(sluice, upstream, fields=[("X", "a" * 500)])
-    with Upstream() as upstream, Sluice(conf.format("64k", upstream.uri)) as sluice:
-        _, server = pair(sluice, upstream, fields=[("X", "a" * 60_000)])
-        assert server.request.get("X") == "a" * 60_000
-
-
-def answered(upstream, sluice, answer, end=True):
-    """The client's answer to a request that the upstream answers with those bytes."""
-    def handle(wire):
-        wire.head()
-        wire.send(answer)
-        if end:
-            wire.close()
-        else:
-            handle.kept = wire
-    thread = upstream.serve(handle)
-    head, body = refusal(sluice, request(fields=[("Sec-WebSocket-Protocol", "chat")]))
-    thread.join()
-    return head, body
-
-
 def bad_101(change=("", ""), extra=""):
     text = answer_101(KEY).decode("latin-1")
     assert change[0] in text
@@ -262,11 +235,11 @@ UPSTREAM_TABLE = {
     "malformed field": b"HTTP/1.1 200 OK\r\nbad field\r\n\r\n",
     "bare LF": b"HTTP/1.1 200 OK\nX: y\n\n",
     "HTTP/2.0": b"HTTP/2.0 200 OK\r\n\r\n",
-    "large head": b"HTTP/1.1 200 OK\r\nX: " + b"a" * 17000 + b"\r\n\r\n",
-    "many fields": b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 101 + b"\r\n",
+    "large head": b"HTTP/1.1 200 OK\r\nX: " + b"a" * 33000 + b"\r\n\r\n",
+    "many fields": b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 6000 + b"\r\n",
     "nothing": b"",
     "half a head": b"HTTP/1.1 101 Swi",
-    "nine interim answers": b"HTTP/1.1 103 Early Hints\r\n\r\n" * 9,
+    "too many interim answers": b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1300,
 }
 
 
@@ -418,24 +391,6 @@ def handshake_timeout():
             assert time.monotonic() - begin < 5
             stop.set()
         assert sluice.access_line("refused", status="504")
-
-
-@suite.check
-def no_retry_once_request_bytes_were_sent():
-    """A request may have had its effect: the next peer never sees it."""
-    with Upstream() as first, Upstream() as second:
-        conf = (f"@handshake_timeout 300ms\nupstream both\n  server {first.uri}\n"
-                f"  server {second.uri}\nroute /\n  proxy_pass both")
-        with Sluice(conf) as sluice:
-            client = dial(sluice.port)
-            client.send(request())
-            ready, _, _ = select.select([first.listener, second.listener], [], [], 5)
-            taken = first if ready[0] is first.listener else second
-            server = taken.accept()
-            server.head()
-            assert client.head().status == 504
-            other = second if taken is first else first
-            assert not select.select([other.listener], [], [], 0.2)[0], "the next peer was tried"
 
 
 @suite.check

@@ -295,3 +295,18 @@ def refusal(sluice, data):
     body = client.rest()
     client.close()
     return head, body
+
+
+def answered(upstream, sluice, answer, end=True):
+    """The client's answer to a request that the upstream answers with those bytes."""
+    def handle(wire):
+        wire.head()
+        wire.send(answer)
+        if end:
+            wire.close()
+        else:
+            handle.kept = wire
+    thread = upstream.serve(handle)
+    head, body = refusal(sluice, request(fields=[("Sec-WebSocket-Protocol", "chat")]))
+    thread.join()
+    return head, body

@@ -159,7 +159,7 @@ bool spoil_line(uint64_t row, const std::string& path, Draft& draft, SessionPlan
       return true;
     case 17:
       plan.asking_statuses = {505};
-      draft.line = "GET " + path + " HTTP/2.0";
+      draft.line = "GET " + path + (plan.number % 2 == 0 ? " HTTP/2.0" : "");
       return true;
     case 18:
       draft.line = "GET " + path + "#x HTTP/1.1";
@@ -176,7 +176,7 @@ bool spoil_line(uint64_t row, const std::string& path, Draft& draft, SessionPlan
       return true;
     case 22:
       plan.asking_statuses = {414};
-      draft.line = "GET " + path + "/" + std::string(9'000, 'y') + " HTTP/1.1";
+      draft.line = "GET " + path + "/" + std::string(17'000, 'y') + " HTTP/1.1";
       return true;
     case 23:
       plan.asking_statuses = {400, 405, 501};
@@ -335,12 +335,12 @@ std::string wrong_answer(Random& random, SessionPlan& plan) {
       return "SSH-2.0-OpenSSH_9.2\r\n" + random.bytes(random.below(300));
     case 9:
       named("head too large");
-      draft.add("X-Long", std::string(17'000, 'x'));
+      draft.add("X-Long", std::string(33'000, 'x'));
       break;
     case 10: {
-      named("nine interim answers");
+      named("too many interim answers");
       std::string text;
-      for (int i = 0; i < 9; ++i) text += "HTTP/1.1 100 Continue\r\n\r\n";
+      while (text.size() <= 33'000) text += "HTTP/1.1 100 Continue\r\n\r\n";
       return text + draft.text();
     }
     default:

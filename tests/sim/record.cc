@@ -165,6 +165,14 @@ void Record::on_leaving() {
   if (relaying_ && live()) note_incident(Incident::Kind::leaving, 0);
 }
 
+bool Record::may_ask_again() const {
+  const std::vector<uint16_t>& others = route_.next_peer_on;
+  const bool refused =
+      plan_.answer == Answer::refusal &&
+      std::find(others.begin(), others.end(), plan_.refusal_status) != others.end();
+  return legs_[1].raw_in == 0 || refused;
+}
+
 // --- while it goes on
 // -----------------------------------------------------------------------------
 

@@ -60,7 +60,6 @@ class Record final : public Observer {
 
   // Where no peer of the route can be reached: what the client is told. Empty else.
   std::vector<int> dial_statuses;
-  bool dial_may_stall = false;
 
   // --- for the watch -----------------------------------------------------------------------------
   const SessionPlan& plan() const { return plan_; }
@@ -71,6 +70,8 @@ class Record final : public Observer {
   bool live() const;  // the proxy holds one of its descriptors
   bool over() const;
   bool relaying() const { return relaying_; }
+  // Whether the upstream that has the request has given no answer, or one that is not passed on.
+  bool may_ask_again() const;
   bool closing() const { return !incidents_.empty(); }
   const std::vector<Incident>& incidents() const { return incidents_; }
   Lane& lane_from(int side) { return lanes_[side]; }

@@ -101,7 +101,6 @@ void Run::connect(Session& session) {
                                                 true, plans_.next());
   session.record->attach_client(*session.client);
   session.record->dial_statuses = dial_statuses(scenery_, session.record->route());
-  session.record->dial_may_stall = dial_may_stall(scenery_, session.record->route());
   session.waits_since_ns = world_.now_ns();
   world_.note("session %lld: client #%lld connects", session.plan.number, connection.number());
   if (session.client_tls != nullptr && !session.plan.mute) session.client_tls->start();
@@ -137,8 +136,9 @@ int Run::on_connect(Connection& connection, const Address& address) {
   const Dialling& dialling = scenery_.diallings[address.port() - first_server_port];
   const auto doorman = [this, &connection, &dialling] {
     if (connection.state() == Connection::State::dead) return;
-    doormen_.push_back(std::make_unique<Doorman>(wire_from(connection, dialling),
-                                                 [this](Doorman& found) { greet(found); }));
+    doormen_.push_back(std::make_unique<Doorman>(
+        wire_from(connection, dialling),
+        [this, &dialling](Doorman& found) { greet(found, dialling.deaf); }));
     connection.establish();
   };
   switch (dialling.kind) {
@@ -163,8 +163,9 @@ int Run::on_connect(Connection& connection, const Address& address) {
   return -EINVAL;
 }
 
-// A whole request has come: the session that it names goes on here.
-void Run::greet(Doorman& doorman) {
+// A whole request has come: the session that it names goes on here, unless this server is deaf or
+// another one has the session and gave no answer: then this one gives none either.
+void Run::greet(Doorman& doorman, Dialling::Deaf deaf) {
   const std::string& received = doorman.received();
   const size_t end = received.find("\r\n\r\n") + 4;
   const size_t at = received.find("\r\nX-Session: ");
@@ -172,7 +173,13 @@ void Run::greet(Doorman& doorman) {
   const size_t number = std::stoul(received.substr(at + 13));
   if (number >= sessions_.size()) world_.fail("a request of nobody's reached an upstream");
   Session& session = *sessions_[number];
-  if (session.upstream != nullptr) world_.fail("a request reached two upstreams");
+  if (session.upstream != nullptr) {
+    if (!session.record->may_ask_again()) world_.fail("a request reached two upstreams");
+    deaf = Dialling::Deaf::silent;
+  }
+  if (deaf == Dialling::Deaf::ends) doorman.wire().close_both();
+  if (deaf == Dialling::Deaf::resets) doorman.wire().reset();
+  if (deaf != Dialling::Deaf::no) return;
   if (session.plan.upstream.tls) {
     static_cast<TlsWire&>(doorman.wire()).adopt(*session.plan.upstream.tls);
   }

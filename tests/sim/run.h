@@ -76,7 +76,7 @@ class Run final : private Dialled, private Watcher {
   void connect(Session& session);
   Wire& wire_to(Session& session, Connection& connection);
   Wire& wire_from(Connection& connection, const Dialling& dialling);
-  void greet(Doorman& doorman);
+  void greet(Doorman& doorman, Dialling::Deaf deaf);
   void on_signal(int signal);
   ssize_t on_error_log(std::string_view bytes);
   ssize_t on_access_log(std::string_view bytes);

@@ -22,6 +22,11 @@ Dialling make_dialling(Random& random, const RouteConfig& route) {
   if (dialling.kind == Kind::too_late) {
     dialling.delay_ns = (route.connect_timeout_ms + random.below(50)) * ms + 5 * ms;
   }
+  Random apart = random;  // draws of its own, which shift nobody else's
+  if (apart.chance(10)) {
+    using Deaf = Dialling::Deaf;
+    dialling.deaf = apart.pick<Deaf>({Deaf::silent, Deaf::ends, Deaf::resets});
+  }
   return dialling;
 }
 
@@ -41,6 +46,7 @@ RouteConfig make_route(Random& random, size_t number) {
   if (random.chance(25)) route.max_message_bytes = random.between(100, 5'000);
   // Not drawn, so that older seeds mean what they meant.
   if (route.close_timeout_ms % 4 == 0) route.lost_close_code = 1012;
+  if (route.send_timeout_ms % 4 == 0) route.next_peer_on = {500, 503};
   return route;
 }
 
@@ -174,13 +180,6 @@ std::vector<int> dial_statuses(const Scenery& scenery, const RouteConfig& route)
   if (timed_out == 0) return {502};
   if (timed_out == peers.size()) return {504};
   return {502, 504};
-}
-
-bool dial_may_stall(const Scenery& scenery, const RouteConfig& route) {
-  const auto& peers = scenery.config->upstreams[route.upstream].peers;
-  return std::any_of(peers.begin(), peers.end(), [&scenery](const PeerConfig& peer) {
-    return scenery.diallings[peer.address.port() - first_server_port].stalls();
-  });
 }
 
 }  // namespace sluice::sim

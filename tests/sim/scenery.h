@@ -34,13 +34,18 @@ struct Dialling {
     too_late,  // accepted when nobody waits any more
   } kind = Kind::accept;
   uint64_t delay_ns = 0;
+  // What becomes of a request that it has taken: another server must be asked then.
+  enum class Deaf : uint8_t { no, silent, ends, resets } deaf = Deaf::no;
   DiallingTls tls;
 
   bool connects() const { return kind == Kind::accept || kind == Kind::accept_at_once; }
   bool spoils_tls() const { return tls.refused || tls.trouble.kind != TlsTrouble::Kind::none; }
-  bool reaches() const { return connects() && !spoils_tls(); }
+  bool reaches() const { return connects() && !spoils_tls() && deaf == Deaf::no; }
   bool stalls() const { return connects() && tls.trouble.kind == TlsTrouble::Kind::stall; }
-  bool times_out() const { return kind == Kind::hang || kind == Kind::too_late || stalls(); }
+  bool times_out() const {
+    return kind == Kind::hang || kind == Kind::too_late || stalls() ||
+           (connects() && !spoils_tls() && deaf == Deaf::silent);
+  }
 };
 
 struct Scenery {
@@ -68,7 +73,5 @@ Scenery make_scenery(Random& random, Random* tls, bool splice);
 Link make_link(Random& random, const Scenery& scenery);
 // What a client of that route is told where no server can be reached; empty where one can.
 std::vector<int> dial_statuses(const Scenery& scenery, const RouteConfig& route);
-// Whether a server of the route may use up the time for the whole handshake.
-bool dial_may_stall(const Scenery& scenery, const RouteConfig& route);
 
 }  // namespace sluice::sim

@@ -105,7 +105,9 @@ std::vector<int> Record::expected_statuses() const {
       if (plan_.upstream.ends_after_opening) expected.push_back(502);  // whichever comes first
       break;
   }
-  if (plan_.upstream.cut != Cut::none || plan_.upstream.troubled()) {
+  // Another peer may be asked, and gives no answer or cannot be reached.
+  const bool others = config_.upstreams[route_.upstream].peers.size() > 1 && may_ask_again();
+  if (others || plan_.upstream.cut != Cut::none || plan_.upstream.troubled()) {
     expected.push_back(502);
     expected.push_back(504);
   }
@@ -118,7 +120,6 @@ void Record::judge_handshake() const {
   if (client.cut != Cut::none || client.reader.pace != Reader::Pace::eager) return;
   if (climate_.leaving_ns != 0 && legs_[0].farewell_ns >= climate_.leaving_ns) return;
   std::vector<int> expected = expected_statuses();
-  if (dial_may_stall && plan_.asking == Asking::upgrade) expected.push_back(504);
   const bool in_trouble = expect_tls_trouble(expected);
   if (climate_.scarce) expected.insert(expected.end(), {502, 503, 504, 0});
   if (!plan_.strict) expected.insert(expected.end(), {0, 408, 502, 504});  // too slow a network
@@ -197,8 +198,10 @@ void Record::judge_times(int status) const {
   if (status == 408) check(legs_[0].first_sent_ns, begin + header, begin + header + sealing, "408");
   if (status == 504 && plan_.answer == Answer::never && legs_[1].connection != nullptr) {
     const uint64_t dialled = legs_[1].connection->handed_ns + route_.handshake_timeout_ms * ms;
-    check(legs_[0].first_sent_ns, dialled, dialled + route_.connect_timeout_ms * ms + sealing,
-          "504");
+    const uint64_t others = config_.upstreams[route_.upstream].peers.size() - 1;
+    const uint64_t for_each = (route_.connect_timeout_ms + route_.handshake_timeout_ms) * ms;
+    check(legs_[0].first_sent_ns, dialled,
+          dialled + route_.connect_timeout_ms * ms + others * for_each + sealing, "504");
   }
 }
 

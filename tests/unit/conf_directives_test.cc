@@ -112,6 +112,10 @@ std::vector<Row> peer_rows() {
        [](const Config& c) { return number(c.listeners[0].client_header_timeout_ms); }, "3000"},
       {"max_header_size", "top, listen", "max_header_size 8k",
        [](const Config& c) { return number(c.listeners[0].max_header_bytes); }, "8192"},
+      {"max_header_fields", "top, listen", "max_header_fields off",
+       [](const Config& c) { return number(c.listeners[0].max_header_fields); }, "0"},
+      {"max_answer_header_size", everywhere, "max_answer_header_size 64k",
+       [](const Config& c) { return number(last_route(c).max_answer_header_bytes); }, "65536"},
       {"server", "upstream", "server ws://127.0.0.1:9003/x",
        [](const Config& c) {
          return joined(c.upstreams[0].peers, [](const PeerConfig& each) { return each.name; });
@@ -121,6 +125,12 @@ std::vector<Row> peer_rows() {
        [](const Config& c) { return number(last_route(c).connect_timeout_ms); }, "1000"},
       {"handshake_timeout", everywhere, "handshake_timeout 2s",
        [](const Config& c) { return number(last_route(c).handshake_timeout_ms); }, "2000"},
+      {"next_peer_on", everywhere, "next_peer_on 502 503",
+       [](const Config& c) {
+         return joined(last_route(c).next_peer_on,
+                       [](uint16_t status) { return std::to_string(status); });
+       },
+       "502 503 "},
       {"idle_timeout", everywhere, "idle_timeout off",
        [](const Config& c) { return number(last_route(c).idle_timeout_ms); }, "0"},
       {"send_timeout", everywhere, "send_timeout 250ms",
@@ -162,6 +172,13 @@ std::vector<Row> route_rows() {
          return joined(last_route(c).remove_headers, [](const std::string& each) { return each; });
        },
        "X-Debug ", "remove_header X-Trace"},
+      {"keep_header", "top, route", "keep_header X-Real-IP",
+       [](const Config& c) {
+         return joined(last_route(c).keep_headers, [](const std::string& each) { return each; });
+       },
+       "X-Real-IP ", "keep_header Forwarded"},
+      {"underscore_headers", "top, route", "underscore_headers on",
+       [](const Config& c) { return number(last_route(c).underscore_headers); }, "1"},
       {"subprotocols", "top, route", "subprotocols mqtt v12.stomp",
        [](const Config& c) {
          return joined(last_route(c).subprotocols, [](const std::string& each) { return each; });
@@ -309,6 +326,7 @@ TEST_CASE("conf directives: the defaults of core/DESIGN.md") {
   CHECK(config->listeners[0].client_header_timeout_ms == 10'000);
   CHECK(config->listeners[0].lingering_timeout_ms == 5'000);
   CHECK(config->listeners[0].max_header_bytes == 16 << 10);
+  CHECK(config->listeners[0].max_header_fields == 100);
   const RouteConfig& route = config->routes[0];
   CHECK(route.match_host == "");
   CHECK(route.match_headers.empty());
@@ -318,11 +336,15 @@ TEST_CASE("conf directives: the defaults of core/DESIGN.md") {
   CHECK(route.send_timeout_ms == 60'000);
   CHECK(route.close_timeout_ms == 5'000);
   CHECK(route.lost_close_code == 0);
+  CHECK(route.max_answer_header_bytes == 32 << 10);
   CHECK(route.max_message_bytes == 0);
   CHECK_FALSE(route.validate_utf8);
   CHECK(route.host_policy == HostPolicy::by_scheme);
   CHECK(route.set_headers.empty());
   CHECK(route.remove_headers.empty());
+  CHECK(route.keep_headers.empty());
+  CHECK_FALSE(route.underscore_headers);
+  CHECK(route.next_peer_on.empty());
   CHECK(route.subprotocols.empty());
 }
 

@@ -353,8 +353,20 @@ TEST_CASE("conf sections: a route's headers add to the top's, the same name over
   CHECK(headers_of(config->routes[2]) == "X-A=top X-B=top - X-R X-S");
 }
 
+TEST_CASE("conf sections: a route's keep_header adds to the top's") {
+  const auto config = good(
+      "keep_header Forwarded\nkeep_header X-Real-IP\nlisten 8080\n"
+      "route /a\n proxy_pass ws://127.0.0.1:1\n keep_header x-real-ip\n keep_header X_A\n"
+      "route /b\n proxy_pass ws://127.0.0.1:1\n");
+  CHECK(config->routes[0].keep_headers ==
+        std::vector<std::string>{"x-real-ip", "X_A", "Forwarded"});
+  CHECK(config->routes[1].keep_headers == std::vector<std::string>{"Forwarded", "X-Real-IP"});
+  CHECK(error_in_route("keep_header Keep-Alive") ==
+        "4: keep_header: \"Keep-Alive\" concerns one connection only and cannot be kept\n");
+}
+
 TEST_CASE("conf sections: headers that are sluice's own cannot be set") {
-  for (const std::string directive : {"set_header", "remove_header"}) {
+  for (const std::string directive : {"set_header", "remove_header", "keep_header"}) {
     const std::string value = directive == "set_header" ? " x" : "";
     for (const std::string name : {"Connection", "UPGRADE", "content-length", "Transfer-Encoding",
                                    "Sec-WebSocket-Key", "sec-websocket-anything"}) {

@@ -31,8 +31,11 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 // A parsed request and what the check made of it.
 struct Request {
   explicit Request(const std::string& bytes) : parser(Http1Parser::Role::request, {}) {
-    REQUIRE(parser.feed_head(bytes).outcome == Http1Parser::Outcome::complete);
-    refusal = check_upgrade_request(parser.head(), request);
+    const auto outcome = parser.feed_head(bytes).outcome;
+    REQUIRE(outcome != Http1Parser::Outcome::more);
+    refusal = outcome == Http1Parser::Outcome::failed
+                  ? Refusal{parser.status(), parser.reason()}
+                  : check_upgrade_request(parser.head(), request);
   }
   int status() const { return refusal ? refusal->status : 0; }
 
@@ -148,6 +151,42 @@ TEST_CASE("what travels upstream and what does not") {
             key +
             "\r\nSec-WebSocket-Protocol: chat\r\n"
             "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n");
+}
+
+TEST_CASE("fields that strangers may not be believed") {
+  const std::string fields =
+      "Forwarded: for=6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\nX-Forwarded-For: 6.6.6.6\r\n"
+      "X-Forwarded-For: 7.7.7.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 1\r\n"
+      "X-Forwarded-Server: s\r\nTrue-Client-IP: 6.6.6.6\r\nCF-Connecting-IP: 6.6.6.6\r\n"
+      "X_Guard: 1\r\nX.Guard: 1\r\nX-Plain: 1\r\n";
+  Request r(request_with(good_line, good_fields + fields));
+  REQUIRE(r.status() == 0);
+  const auto sent = [&r](UpstreamRequest upstream) {
+    upstream.forwarded_proto = "http";
+    const std::string request = build_upstream_request(r.parser.head(), r.request, upstream);
+    const size_t begin = request.find("\r\n", request.find("Host:")) + 2;
+    return request.substr(begin, request.find("Connection:") - begin);
+  };
+  UpstreamRequest upstream;
+  upstream.forwarded_for = "192.0.2.1";
+  CHECK(sent(upstream) ==
+        "X-Plain: 1\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\n");
+  CHECK(sent(UpstreamRequest()) == "X-Plain: 1\r\nX-Forwarded-Proto: http\r\n");
+
+  UpstreamRequest underscores;
+  underscores.underscore_headers = true;
+  CHECK(sent(underscores) ==
+        "X_Guard: 1\r\nX.Guard: 1\r\nX-Plain: 1\r\nX-Forwarded-Proto: http\r\n");
+
+  const std::vector<std::string_view> kept{"x-real-ip", "X.Guard", "X-Forwarded-For",
+                                           "X-Forwarded-Proto"};
+  upstream.keep_headers = kept;
+  CHECK(sent(upstream) ==
+        "X-Real-IP: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX.Guard: 1\r\nX-Plain: 1\r\n"
+        "X-Forwarded-For: 6.6.6.6, 7.7.7.7, 192.0.2.1\r\n");
+  const std::vector<std::string_view> removed{"X-Real-IP", "X-Forwarded-For"};
+  upstream.remove_headers = removed;
+  CHECK(sent(upstream) == "X-Forwarded-Proto: https\r\nX.Guard: 1\r\nX-Plain: 1\r\n");
 }
 
 const std::string good_answer =

@@ -93,7 +93,7 @@ TEST_CASE("what came of a head that is not complete is there for the log") {
     CHECK(so_far("GE", piece) == "GE  -");
     CHECK(so_far("", piece) == "  -");
   }
-  CHECK(so_far("GET  /a HTTP/1.1\r\nHost: b\r\n\r\n", 500) == "GET /a b");
+  CHECK(so_far("GET  /a HTTP/1.1\r\nHost: b\r\n\r\n", 500) == "GET /a -");
   CHECK(so_far("GET /a\x01 HTTP/1.1\r\n", 500) == "GET /a\x01 -");
 }
 
@@ -146,25 +146,58 @@ TEST_CASE("methods and versions that we do not speak") {
   CHECK(status_of("GET / HTTP/1.0\r\n\r\n") == 0);  // the handshake refuses it
 }
 
-TEST_CASE("what comes first in a bad head decides, not what arrived with it") {
-  CHECK(status_of("GET2/chat HTTP/1.1\r\n\r\n") == 501);  // found by fuzzing
-  const Http1Parser::Limits limits{.request_line_bytes = 20, .head_bytes = 100, .fields = 2};
-  const std::string long_line = "GET /" + std::string(20, 'a') + " HTTP/1.1\r\n";
-  CHECK(status_of(long_line + "Bad Name: 1\r\n\r\n", limits) == 414);
-  CHECK(status_of(long_line + "A: 1\r\nB: 2\r\nC: 3\r\n\r\n", limits) == 414);
-  CHECK(status_of("GET /" + std::string(20, 'a') + "\x01", limits) == 414);
-  CHECK(status_of("GET /\x01" + std::string(20, 'a'), limits) == 400);
-  CHECK(status_of("GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\nBad Name: 3\r\n\r\n", limits) == 400);
+TEST_CASE("a bad line is refused with its end, not with the head's") {
+  constexpr int waits = -1;
+  CHECK(status_of("GET /\r\n") == 505);  // HTTP/0.9 says no more
+  CHECK(status_of("GET / HTTP/0.9\r\n") == 505);
+  CHECK(status_of("GET / HTTP/2.0\r\n") == 505);
+  CHECK(status_of("PRI * HTTP/2.0\r\n") == 505);
+  CHECK(status_of("GET  / HTTP/1.1\r\n") == 400);
+  CHECK(status_of("GET /  HTTP/1.1\r\n") == 400);
+  CHECK(status_of("GET /a#b HTTP/1.1\r\n") == 400);
+  CHECK(status_of("GET /a/../b HTTP/1.1\r\n") == 400);
+  CHECK(status_of("GET http://u:p@a/ HTTP/1.1\r\n") == 400);
+  CHECK(status_of("OPTIONS * HTTP/1.1\r\n") == 400);
+  CHECK(status_of("\r\n\r\n") == 400);
+  CHECK(status_of("\n") == 400);
+  CHECK(status_of("\r\n") == waits);
+  CHECK(status_of("GET / HTTP/1.1\r\n") == waits);
+  const std::string line = "GET / HTTP/1.1\r\n";
+  CHECK(status_of(line + "Host: a\r\nHost: a\r\n") == 400);
+  CHECK(status_of(line + "Host:\r\n") == 400);
+  CHECK(status_of(line + "host: u@a\r\n") == 400);
+  CHECK(status_of(line + "Host: a:b\r\n") == 400);
+  CHECK(status_of(line + "Host: a\r\n") == waits);
+  CHECK(status_of(line + "X: a\n") == 400);
+  CHECK(status_of(line + "X\r\n") == 400);
+  CHECK(status_of(line + "Content-Length: 1\r\nContent-Length: 1") == 400);
+  CHECK(status_of(line + "Content-Length: 1\r\nTransfer-Encoding: chunked") == 400);
+  CHECK(status_of("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n") == 400);
 }
 
-TEST_CASE("limits: the request line, the head, the number of fields") {
+TEST_CASE("what comes first in a bad head decides, not what arrived with it") {
+  CHECK(status_of("GET2/chat HTTP/1.1\r\n\r\n") == 501);  // found by fuzzing
+  const Http1Parser::Limits limits{.head_bytes = 50, .fields = 2};
+  const std::string long_line = "GET /" + std::string(50, 'a') + " HTTP/1.1\r\n";
+  CHECK(status_of(long_line + "Bad Name: 1\r\n\r\n", limits) == 414);
+  CHECK(status_of(long_line + "A: 1\r\nB: 2\r\nC: 3\r\n\r\n", limits) == 414);
+  CHECK(status_of("GET /" + std::string(50, 'a') + "\x01", limits) == 414);
+  CHECK(status_of("GET /\x01" + std::string(50, 'a'), limits) == 400);
+  CHECK(status_of("GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\nBad Name: 3\r\n\r\n", limits) == 400);
+  CHECK(status_of("GET  / HTTP/1.1\r\nBad Name: 3\r\n\r\n") == 400);
+  CHECK(status_of("GET / HTTP/2.0\r\nBad Name: 3\r\n\r\n") == 505);
+  CHECK(status_of("GET / HTTP/1.1\r\nHost: u@a\r\nA: 1\r\nB: 2\r\n\r\n", limits) == 400);
+}
+
+TEST_CASE("limits: the head with its first line, the number of fields") {
   const auto with_target = [](size_t bytes) {
     return "GET /" + std::string(bytes, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n";
   };
-  CHECK(status_of(with_target(8000)) == 0);
-  CHECK(status_of(with_target(8200)) == 414);
+  CHECK(status_of(with_target(9000)) == 0);
+  CHECK(status_of(with_target(16'300)) == 0);
+  CHECK(status_of(with_target(16'360)) == 431);  // the first line fits, the rest does not
   CHECK(status_of(with_target(20'000)) == 414);
-  CHECK(status_of("GET /" + std::string(9000, 'a')) == 414);  // before the line's end
+  CHECK(status_of("GET /" + std::string(17'000, 'a')) == 414);  // before the line's end
 
   const auto with_field = [](size_t bytes) {
     return "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(bytes, 'a') + "\r\n\r\n";
@@ -172,16 +205,48 @@ TEST_CASE("limits: the request line, the head, the number of fields") {
   CHECK(status_of(with_field(16'000)) == 0);
   CHECK(status_of(with_field(16'400)) == 431);
   CHECK(status_of("GET / HTTP/1.1\r\nX: " + std::string(17'000, 'a')) == 431);
+  const Http1Parser::Limits large{.head_bytes = 1 << 20};
+  CHECK(status_of(with_field(1'000'000), large) == 0);
+  CHECK(status_of(with_target(1'000'000), large) == 0);
 
   std::string fields;
   for (int i = 0; i < 100; ++i) fields += "X: a\r\n";
-  CHECK(status_of("GET / HTTP/1.1\r\n" + fields + "\r\n") == 0);
-  CHECK(status_of("GET / HTTP/1.1\r\n" + fields + "X: a\r\n\r\n") == 431);
+  const std::string line = "GET / HTTP/1.1\r\n";
+  const Http1Parser::Limits hundred{.fields = 100};
+  CHECK(status_of(line + fields + "\r\n", hundred) == 0);
+  CHECK(status_of(line + fields + "X: a\r\n\r\n", hundred) == 431);
+  CHECK(status_of(line + fields + fields + "X: a\r\n\r\n") == 0);  // no such limit
 
-  Http1Parser::Limits small;
-  small.head_bytes = small.request_line_bytes = 1024;
+  const Http1Parser::Limits small{.head_bytes = 1024};
   CHECK(status_of(with_target(1100), small) == 414);
   CHECK(status_of(with_field(1100), small) == 431);
+  const std::string exact = with_field(1024 - with_field(0).size());
+  CHECK(status_of(exact, small) == 0);
+  CHECK(status_of(exact, {.head_bytes = 1023}) == 431);
+}
+
+TEST_CASE("limits: the options that Connection names count as fields do") {
+  const Http1Parser::Limits three{.fields = 3};
+  const std::string line = "GET / HTTP/1.1\r\n";
+  CHECK(status_of(line + "Connection: a, b\r\nconnection: ,c,,\r\n\r\n", three) == 0);
+  CHECK(status_of(line + "Connection: a, b\r\nconnection: c,d\r\n", three) == 431);
+  CHECK(status_of(line + "Connection: a,b,c,d\r\n\r\n") == 0);
+}
+
+TEST_CASE("limits: what was passed, and how much of it was seen") {
+  using Passed = Http1Parser::Passed;
+  const auto passed = [](std::string_view bytes, Passed limit, size_t seen) {
+    Http1Parser parser(Role::request, {.head_bytes = 100, .fields = 2});
+    CHECK(parser.feed_head(bytes).outcome == Outcome::failed);
+    CHECK(parser.passed() == limit);
+    CHECK(parser.seen() == seen);
+  };
+  const std::string line = "GET / HTTP/1.1\r\n";
+  passed(line + "X: " + std::string(300, 'x'), Passed::head_bytes, 319);
+  passed("GET /" + std::string(300, 'x'), Passed::head_bytes, 305);
+  passed(line + "A: 1\r\nB: 2\r\nC: 3\r\n", Passed::fields, 3);
+  passed(line + "Connection: a,b,c,d\r\n", Passed::connection_options, 4);
+  passed("GET  / HTTP/1.1\r\n", Passed::none, 0);
 }
 
 TEST_CASE("a failed parser stays failed") {
@@ -275,6 +340,51 @@ TEST_CASE("answers that break off or are malformed") {
         "\r\n\rHTTP/1.1 404 No\r\n\r\n", "\n\nHTTP/1.1 404 No\r\n\r\n"}) {
     CAPTURE(bytes);
     CHECK(feed_answer(bytes, 100).outcome == Outcome::failed);
+  }
+}
+
+TEST_CASE("answers: a bad line is refused with its end") {
+  const auto reason = [](std::string_view bytes) {
+    for (size_t piece = 1; piece <= bytes.size(); ++piece) {
+      Http1Parser parser(Role::response, {});
+      Outcome outcome = Outcome::more;
+      for (size_t at = 0; at < bytes.size() && outcome == Outcome::more; at += piece) {
+        outcome = parser.feed_head(bytes.substr(at, piece)).outcome;
+      }
+      if (outcome != Outcome::failed) return std::string("piece of ") + std::to_string(piece);
+      if (piece == bytes.size()) return std::string(parser.reason());
+    }
+    return std::string();
+  };
+  CHECK(reason("HTTP/2.0 200 OK\r\n") == "HTTP version other than 1.x");
+  CHECK(reason("HTTP/1.1 099 Odd\r\n") == "status out of range");
+  CHECK(reason("HTTP/1.1 404 No\x01\r\n") == "malformed status line");
+  CHECK(reason("\r\n\r\n") == "bytes before the first line");
+  CHECK(reason("HTTP/1.1 404 No\r\nbad field\r\n") == "malformed field");
+  CHECK(reason("HTTP/1.0 404 No\r\nTransfer-Encoding: chunked\r\n") ==
+        "Transfer-Encoding in HTTP/1.0");
+}
+
+TEST_CASE("interim answers count toward the limit of the answer that they announce") {
+  const std::string hint = "HTTP/1.1 103 Early\r\n\r\n";
+  const std::string answer = "HTTP/1.1 101 Now\r\n\r\n";
+  const auto outcome = [&](size_t hints, size_t piece) {
+    Http1Parser parser(Role::response, {.head_bytes = 10 * hint.size() + answer.size()});
+    std::string bytes;
+    for (size_t i = 0; i < hints; ++i) bytes += hint;
+    bytes += answer;
+    Http1Parser::Fed fed;
+    for (size_t at = 0; at < bytes.size() && fed.outcome != Outcome::failed; at += fed.consumed) {
+      if (fed.outcome == Outcome::complete) parser.next_head();
+      fed = parser.feed_head(std::string_view(bytes).substr(at, piece));
+    }
+    CHECK((fed.outcome == Outcome::failed) == (parser.passed() == Http1Parser::Passed::head_bytes));
+    return fed.outcome;
+  };
+  for (const size_t piece : {1u, 7u, 1000u}) {
+    CHECK(outcome(10, piece) == Outcome::complete);
+    CHECK(outcome(11, piece) == Outcome::failed);
+    CHECK(outcome(100, piece) == Outcome::failed);
   }
 }
 

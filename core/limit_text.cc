@@ -1,0 +1,33 @@
+// Numbers are grouped in threes: they are read by people who look for what is too large.
+#include "core/limit_text.h"
+
+#include "core/conf_values.h"
+
+namespace sluice {
+
+std::string limit_text(std::string_view directive, std::string_view limit, std::string_view who,
+                       uint64_t seen, std::string_view what) {
+  std::string number = std::to_string(seen);
+  for (size_t end = number.size(); end > 3;) number.insert(end -= 3, 1, ',');
+  std::string text(directive);
+  text.append(" ").append(limit).append(", ").append(who).append(" has ");
+  return text.append(number).append(" ").append(what).append(" so far");
+}
+
+std::string head_limit_text(const Http1Parser& parser, std::string_view size_directive,
+                            uint64_t most_bytes, uint64_t most_fields) {
+  const std::string fields = std::to_string(most_fields);
+  switch (parser.passed()) {
+    case Http1Parser::Passed::none:
+      break;
+    case Http1Parser::Passed::head_bytes:
+      return limit_text(size_directive, size_text(most_bytes), "the head", parser.seen(), "bytes");
+    case Http1Parser::Passed::fields:
+      return limit_text("max_header_fields", fields, "the head", parser.seen(), "fields");
+    case Http1Parser::Passed::connection_options:
+      return limit_text("max_header_fields", fields, "Connection", parser.seen(), "options");
+  }
+  return "";
+}
+
+}  // namespace sluice

@@ -1,0 +1,75 @@
+// What Connection nominates is sorted once: a head of many options and many fields would else cost
+// the product of both.
+#include "protocol/end_to_end.h"
+
+#include <algorithm>
+
+#include "protocol/handshake.h"
+
+namespace sluice {
+
+namespace {
+
+unsigned char folded(char byte) {
+  return static_cast<unsigned char>(byte >= 'A' && byte <= 'Z' ? byte + 32 : byte);
+}
+
+bool named_in(std::span<const std::string_view> names, std::string_view name) {
+  return std::any_of(names.begin(), names.end(),
+                     [name](std::string_view other) { return equals_ignoring_case(other, name); });
+}
+
+}  // namespace
+
+bool is_hop_by_hop(std::string_view name) {
+  static constexpr std::string_view names[] = {"Connection",
+                                               "Keep-Alive",
+                                               "Proxy-Connection",
+                                               "Proxy-Authorization",
+                                               "Proxy-Authenticate",
+                                               "TE",
+                                               "Trailer",
+                                               "Transfer-Encoding",
+                                               "Upgrade",
+                                               "HTTP2-Settings"};
+  return named_in(names, name);
+}
+
+bool is_forwarding_field(std::string_view name) {
+  static constexpr std::string_view names[] = {
+      "Forwarded",      "Forwarded-For",    "X-Forwarded",         "X-Original-Forwarded-For",
+      "X-Real-IP",      "X-Client-IP",      "X-Cluster-Client-IP", "Client-IP",
+      "True-Client-IP", "CF-Connecting-IP", "CF-Connecting-IPv6",  "Fastly-Client-IP",
+      "Fly-Client-IP"};
+  constexpr std::string_view prefix = "X-Forwarded-";
+  return equals_ignoring_case(name.substr(0, prefix.size()), prefix) || named_in(names, name);
+}
+
+bool is_plain_name(std::string_view name) {
+  return std::all_of(name.begin(), name.end(), [](char byte) {
+    const unsigned char small = folded(byte);
+    return (small >= 'a' && small <= 'z') || (small >= '0' && small <= '9') || small == '-';
+  });
+}
+
+EndToEnd::EndToEnd(const Head& head) : nominated_(list_elements(head, "Connection")) {
+  std::sort(nominated_.begin(), nominated_.end(),
+            [this](std::string_view a, std::string_view b) { return less(a, b); });
+}
+
+bool EndToEnd::keeps(std::string_view name) const {
+  return !is_hop_by_hop(name) && !header_is_reserved(name) && !nominated(name);
+}
+
+bool EndToEnd::nominated(std::string_view name) const {
+  return std::binary_search(nominated_.begin(), nominated_.end(), name,
+                            [this](std::string_view a, std::string_view b) { return less(a, b); });
+}
+
+bool EndToEnd::less(std::string_view a, std::string_view b) const {
+  ++comparisons_;
+  return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(),
+                                      [](char x, char y) { return folded(x) < folded(y); });
+}
+
+}  // namespace sluice

@@ -1,0 +1,20 @@
+// What the log says of a limit that was passed.
+#include "core/limit_text.h"
+
+#include <doctest/doctest.h>
+
+namespace sluice {
+namespace {
+
+TEST_CASE("a limit, and how much of what it limits was seen") {
+  CHECK(limit_text("max_header_size", "16k", "the head", 17'204, "bytes") ==
+        "max_header_size 16k, the head has 17,204 bytes so far");
+  CHECK(limit_text("max_header_fields", "100", "the head", 101, "fields") ==
+        "max_header_fields 100, the head has 101 fields so far");
+  CHECK(limit_text("x", "1", "it", 999, "y") == "x 1, it has 999 y so far");
+  CHECK(limit_text("x", "1", "it", 1'000, "y") == "x 1, it has 1,000 y so far");
+  CHECK(limit_text("x", "1", "it", 1'234'567, "y") == "x 1, it has 1,234,567 y so far");
+}
+
+}  // namespace
+}  // namespace sluice
