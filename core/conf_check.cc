@@ -3,6 +3,7 @@
 
 #include <cerrno>
 
+#include "core/privileges.h"
 #include "net/listener.h"
 #include "net/sys_process.h"
 
@@ -44,15 +45,18 @@ std::vector<std::string> check_machine(const Config& config) {
 std::vector<std::string> check_as_user(const Config& config) {
   std::vector<std::string> warnings;
   if (!sys::is_root()) return warnings;
-  if (const Status dropped = sys::drop_privileges(config.user); !dropped.ok()) {
-    warnings.push_back("user " + config.user + ": " + dropped.fault().text());
+  const Result<WorkerUser> found = find_worker_user(config.user);
+  const std::string user = found.ok() ? found.value().name : config.user;
+  const Status became = found.ok() ? sys::become_user(found.value().ids) : found.fault();
+  if (!became.ok()) {
+    warnings.push_back("user " + user + ": " + became.fault().text());
     return warnings;
   }
   for_each_closed_socket(
       config, [&](const std::string& upstream, const std::string& peer, int error) {
         if (error == ENOENT) return;
-        warnings.push_back("upstream " + upstream + ": user " + config.user +
-                           " may not connect to peer " + Fault{peer.c_str(), error}.text());
+        warnings.push_back("upstream " + upstream + ": user " + user + " may not connect to peer " +
+                           Fault{peer.c_str(), error}.text());
       });
   return warnings;
 }

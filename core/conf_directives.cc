@@ -23,13 +23,16 @@ constexpr Directive table[] = {
      .arguments = "N|auto",
      .set = setters::workers,
      .default_value = "auto",
-     .help = "Worker processes, 1 to 512; auto is one for each processor."},
+     .help = "Worker processes, 1 to 512; auto is one for each processor that sluice may use, by "
+             "its affinity and its cgroup's quota."},
     {.name = "user",
      .sections = top,
      .arguments = "NAME",
      .set = setters::user,
-     .default_value = "nobody",
-     .help = "Whom the workers run as where sluice is started as root; else it has no effect."},
+     .default_value = "(sluice where there is one, else nobody)",
+     .example = "nobody",
+     .help = "Whom the workers run as where sluice is started as root; else it has no effect. Who "
+             "else runs as that user could signal the workers, so it should have no other use."},
     {.name = "error_log",
      .sections = top,
      .arguments = "stderr|stdout|off|FILE [LEVEL]",
@@ -159,11 +162,13 @@ constexpr Directive table[] = {
 
     {.name = "listen",
      .sections = top,
-     .arguments = "ADDRESS",
+     .arguments = "ADDRESS [mode=MODE] [owner=USER] [group=GROUP]",
+     .most_arguments = 4,
      .set = setters::listen,
      .example = "127.0.0.1:8080",
      .help = "Begins a listener: PORT (on 0.0.0.0), IP:PORT, [IPV6]:PORT or unix:/PATH. All routes "
-             "serve all listeners.",
+             "serve all listeners. Whoever may write to a unix socket may connect: without mode= "
+             "(octal, 0666) everybody may.",
      .repeatable = true,
      .required = true,
      .opens = Section::listen},

@@ -110,6 +110,7 @@ struct SectionDraft {
   Settings settings;
 
   Address address;                             // listen
+  sys::SocketFileAccess socket_file;           // listen
   std::vector<CertificateDraft> certificates;  // listen
   std::string name;                            // upstream
   std::vector<PeerConfig> peers;               // upstream; or a route's proxy_pass with a URI

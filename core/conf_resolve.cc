@@ -134,6 +134,7 @@ void Resolver::add_listener(SectionDraft& section) {
   listeners_.push_back(&section);
   ListenConfig listener;
   listener.address = section.address;
+  listener.socket_file = section.socket_file;
   take({&section.settings, &draft_.top()}, &Settings::client_header_timeout_ms,
        listener.client_header_timeout_ms);
   take({&section.settings, &draft_.top()}, &Settings::lingering_timeout_ms,

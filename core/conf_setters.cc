@@ -10,6 +10,7 @@
 
 #include "core/conf_expand.h"
 #include "core/conf_suggest.h"
+#include "core/log.h"
 #include "net/sys.h"
 #include "net/sys_process.h"
 #include "protocol/close_code.h"
@@ -45,7 +46,7 @@ void check_writable(const Word& word, const std::string& path) {
 
 std::string log_path(const SetterCall& call) {
   const Word& word = call.word(1);
-  if (word.value == "off" || word.value == "stderr" || word.value == "stdout") return word.value;
+  if (word.value == "off" || stream_of(word.value) >= 0) return word.value;
   if (word.value.empty()) throw ConfProblem{"the file's name is empty"};
   const std::string path = resolve_path(call.statement.folder, word.value);
   if (call.draft.options.open_files) check_writable(word, path);
@@ -100,7 +101,7 @@ void workers(const SetterCall& call) {
 
 void user(const SetterCall& call) {
   const Word& word = call.word(1);
-  if (const Status known = sys::user_exists(word.value); !known.ok()) {
+  if (const auto known = sys::find_user(word.value); !known.ok()) {
     throw ConfProblem{"there is no user " + quoted(word.text) + " on this machine"};
   }
   call.draft.config.user = word.value;

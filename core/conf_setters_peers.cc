@@ -1,8 +1,12 @@
 // Setters of sections and of everything that names a peer, a host or a path.
 #include <algorithm>
 #include <cctype>
+#include <cstdlib>
+#include <cstring>
+#include <set>
 
 #include "core/conf_setters.h"
+#include "net/sys_process.h"
 #include "protocol/uri.h"
 
 namespace sluice::setters {
@@ -61,6 +65,49 @@ bool name_byte(char byte) {
          byte == '.';
 }
 
+// "mode=0660", "owner=USER", "group=GROUP".
+void set_access(sys::SocketFileAccess& access, const std::string& name, const std::string& value,
+                const Word& word) {
+  if (name == "mode") {
+    const bool octal = value.size() >= 3 && value.size() <= 4 &&
+                       value.size() == std::strspn(value.c_str(), "01234567");
+    const unsigned long mode = octal ? std::strtoul(value.c_str(), nullptr, 8) : 01000;
+    if (mode > 0777) {
+      throw ConfProblem{quoted(word.text) + ": the mode is octal, 000 to 0777, as in mode=0660"};
+    }
+    access.mode = static_cast<mode_t>(mode);
+  } else if (name == "owner") {
+    const auto ids = sys::find_user(value);
+    if (!ids.ok()) throw ConfProblem{quoted(word.text) + ": there is no such user on this machine"};
+    access.owner = ids.value().user;
+  } else {
+    const auto id = sys::find_group(value);
+    if (!id.ok()) throw ConfProblem{quoted(word.text) + ": there is no such group on this machine"};
+    access.group = id.value();
+  }
+}
+
+// The words behind a listener's address.
+sys::SocketFileAccess access_of(const SetterCall& call, bool is_unix) {
+  sys::SocketFileAccess access;
+  std::set<std::string> given;
+  for (size_t i = 2; i <= call.arguments(); ++i) {
+    const Word& word = call.word(i);
+    const size_t equals = word.value.find('=');
+    const std::string name = word.value.substr(0, equals);
+    if (equals == std::string::npos || (name != "mode" && name != "owner" && name != "group")) {
+      throw ConfProblem{quoted(word.text) +
+                        ": behind the address only mode=, owner= and group= of a unix socket"};
+    }
+    if (!is_unix) {
+      throw ConfProblem{quoted(word.text) + ": only unix:/PATH has a mode, an owner and a group"};
+    }
+    if (!given.insert(name).second) throw ConfProblem{name + "= is given twice"};
+    set_access(access, name, word.value.substr(equals + 1), word);
+  }
+  return access;
+}
+
 }  // namespace
 
 void listen(const SetterCall& call) {
@@ -77,6 +124,7 @@ void listen(const SetterCall& call) {
   } else if (address.value().port() == 0) {
     throw ConfProblem{quoted(word.text) + ": the port must be 1 to 65535"};
   }
+  call.section.socket_file = access_of(call, address.value().is_unix());
   call.section.address = address.value();
   call.section.label = quoted(word.text);
 }

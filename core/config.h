@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "net/address.h"
+#include "net/sys.h"
 #include "protocol/uri.h"
 #include "tls/context.h"
 
@@ -27,6 +28,7 @@ struct LogTarget {
 
 struct ListenConfig {
   Address address;
+  sys::SocketFileAccess socket_file;  // unix addresses only
   uint32_t client_header_timeout_ms = 10'000;
   uint32_t lingering_timeout_ms = 5'000;
   uint32_t max_header_bytes = 16 * 1024;  // request line plus fields
@@ -99,7 +101,7 @@ inline constexpr uint32_t least_rings_in_buffer_memory = 4;
 struct Config {
   std::string file;      // the conf's path, for messages
   uint32_t workers = 0;  // 0: auto, one a core
-  std::string user = "nobody";
+  std::string user;      // "": sluice where there is one, else nobody
   LogTarget error_log{"stderr", LogLevel::info};
   LogTarget access_log{"off", LogLevel::info};
   bool log_query = false;

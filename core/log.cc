@@ -3,6 +3,8 @@
 #include "core/log.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <ctime>
 #include <new>
@@ -218,12 +220,29 @@ std::string time_setting_text(std::string_view directive, uint64_t milliseconds)
   return text;
 }
 
+int stream_of(std::string_view path) {
+  if (path == "stdout" || path == "/dev/stdout") return 1;
+  if (path == "stderr" || path == "/dev/stderr") return 2;
+  for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
+    if (!path.starts_with(folder)) continue;
+    path.remove_prefix(folder.size());
+    int number = 0;
+    const auto [end, error] = std::from_chars(path.data(), path.data() + path.size(), number);
+    return error == std::errc() && end == path.data() + path.size() && number > 0 ? number : -1;
+  }
+  return -1;
+}
+
 Result<sys::LogDescriptor> open_log(const LogTarget& target) {
   if (target.path == "off") return sys::LogDescriptor{};
-  if (target.path == "stderr") return sys::open_standard_stream(2);
-  if (target.path == "stdout") return sys::open_standard_stream(1);
+  if (const int stream = stream_of(target.path); stream >= 0) {
+    const sys::LogDescriptor opened = sys::open_standard_stream(stream);
+    // A program started without them logs nothing there; any other number is a mistake.
+    if (opened.fd < 0 && stream > 2) return Fault{"open", EBADF};
+    return opened;
+  }
   const int fd = sys::open_for_append(target.path.c_str());
-  if (fd < 0) return Fault{"open", -fd};
+  if (fd < 0) return sys::open_fault(fd);
   return sys::LogDescriptor{fd, false};
 }
 

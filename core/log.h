@@ -86,7 +86,12 @@ void append_field(std::string& line, std::string_view name, uint64_t value);
 // A directive with its time as a conf has it, for lines about what it ended: "send_timeout 1m".
 std::string time_setting_text(std::string_view directive, uint64_t milliseconds);
 
-// A log file opened for appending, stderr or stdout; fd -1 for "off".
+// The descriptor that a log's path names: of "stdout", "stderr", "/dev/stdout", "/dev/stderr",
+// "/dev/fd/N" and "/proc/self/fd/N"; else -1. Whoever may not open such a path again (a worker's
+// user, a socket) may all the same write to what it stands for.
+int stream_of(std::string_view path);
+
+// A log file opened for appending, or what stream_of() names; fd -1 for "off".
 Result<sys::LogDescriptor> open_log(const LogTarget& target);
 
 }  // namespace sluice

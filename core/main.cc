@@ -10,6 +10,7 @@
 #include "core/conf.h"
 #include "core/conf_check.h"
 #include "core/master.h"
+#include "net/sys_process.h"
 #include "protocol/http1.h"
 #include "tls/large_blocks.h"
 
@@ -115,6 +116,7 @@ int tell_good(const sluice::ConfOutcome& outcome, const CommandLine& line) {
 }  // namespace
 
 int main(int count, char** words) {
+  sluice::sys::hide_environment();
   CommandLine line;
   if (const int status = read_command_line(count, words, line); status >= 0) return status;
   sluice::keep_large_blocks_apart();

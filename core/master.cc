@@ -4,13 +4,14 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 
 #include "core/conf.h"
 #include "core/conf_expand.h"
 #include "core/worker.h"
-#include "net/listener.h"
 #include "net/sys.h"
+#include "net/sys_platform.h"
 #include "net/sys_process.h"
 #include "protocol/handshake.h"
 #include "tls/prepare.h"
@@ -22,6 +23,8 @@ namespace {
 constexpr uint64_t quick_death_ms = 10'000;  // one that lived longer starts at once again
 constexpr uint64_t first_pause_ms = 100;
 constexpr uint64_t most_pause_ms = 30'000;
+constexpr uint64_t retry_owed_ms = 250;
+constexpr uint64_t never_ms = UINT64_MAX;
 constexpr uint64_t fast_end_ms = 950;  // workers that are not gone by then are killed
 
 uint64_t clock_ms() {
@@ -43,53 +46,90 @@ uint64_t pause_before_start(uint32_t quick_deaths) {
 Master::Master(ConfigRef config, std::string conf_path)
     : config_(std::move(config)), conf_path_(std::move(conf_path)) {}
 
-Master::~Master() {
-  close_listeners();
-}
-
-void Master::close_listeners() {
-  for (size_t i = 0; i < listeners_.size(); ++i) {
-    for (const int fd : listeners_[i]) sys::close(fd);
-    // At once, before another instance may have put its own there.
-    const Address& address = config_->listeners[i].address;
-    if (address.is_unix()) sys::remove_socket_file(address.unix_path().c_str());
-  }
-  listeners_.clear();
-}
-
 int Master::run() {
-  sys::raise_descriptor_limit();
-  if (!open_logs(logs_)) return 1;
-  log_.set_level(config_->error_log.level);
-  log_.error_sink.use(logs_.error);
-  // OpenSSL reads its files at first use: here, not in a worker without privileges.
-  accept_for_key("");
-  if (tls_in_use()) prepare_tls();
-  signals_ = sys::signal_pipe({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD});
-  const uint32_t count = config_->workers != 0 ? config_->workers : sys::processor_count();
-  workers_.resize(count);
-  if (!bind_listeners()) return 1;
-  if (!config_->pid_file.empty()) {
-    const std::string pid = std::to_string(sys::process_id()) + "\n";
-    if (const int written = sys::write_whole_file(config_->pid_file.c_str(), pid); written < 0) {
-      complain("pid_file " + config_->pid_file + ": " + Fault{"open", -written}.text());
-      return 1;
-    }
-  }
-  start_tickets();
+  if (!prepare()) return 1;
   start_due_workers();
   log_.flush();
   while (leaving_ == Leaving::no || any_worker()) {
-    sys::wait_readable(signals_, next_wait_ms());
+    wait();
     while (const int signal = sys::next_signal(signals_)) on_signal(signal);
     reap_workers();
     if (leaving_ == Leaving::no) start_due_workers();
     if (tickets_in_use() && clock_ms() >= rotate_at_ms_) rotate_tickets();
+    send_owed();
     if (leaving_ == Leaving::fast && clock_ms() >= kill_at_ms_) signal_workers(SIGKILL);
+    if (leaving_ == Leaving::no && hopeless()) {
+      log_.error(LogLevel::error, "no worker can start: ending");
+      leaving_ = Leaving::fast;
+      exit_status_ = 1;
+    }
     log_.flush();
   }
   remove_pid_file();
-  return 0;
+  return exit_status_;
+}
+
+// Everything that may fail for good comes before anybody is listened to, or is told on stderr.
+bool Master::prepare() {
+  close_inherited();
+  sys::raise_descriptor_limit();
+  if (!open_logs(logs_)) return false;
+  log_.set_level(config_->error_log.level);
+  log_.error_sink.use(logs_.error);
+  if (!find_user()) return false;
+  // OpenSSL reads its files at first use: here, not in a worker without privileges.
+  accept_for_key("");
+  if (tls_in_use()) prepare_tls();
+  signals_ = sys::signal_pipe({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD});
+  workers_.resize(config_->workers != 0 ? config_->workers : sys::processor_count());
+  if (!bind_listeners() || !write_pid_file()) return false;
+  start_tickets();
+  return true;
+}
+
+// What the starter left open is nobody's business, least of all a worker's; but for standard
+// streams, what the service manager passes (sd_listen_fds(3)) and what the conf names as a log.
+void Master::close_inherited() const {
+  std::vector<int> spared = sys::passed_descriptors();
+  for (const LogTarget* log : {&config_->error_log, &config_->access_log}) {
+    if (const int fd = stream_of(log->path); fd > 2) spared.push_back(fd);
+  }
+  sys::close_descriptors(3, spared);
+}
+
+bool Master::find_user() {
+  const Result<WorkerUser> found = find_worker_user(config_->user);
+  if (!found.ok()) {
+    complain((config_->user.empty() ? "user" : "user " + config_->user) + ": " +
+             found.fault().text());
+    return false;
+  }
+  user_ = found.value();
+  if (const Status tried = try_confinement(user_); !tried.ok()) {
+    const bool forbidden = tried.fault().error == EPERM && !user_.name.empty();
+    complain((user_.name.empty() ? "" : "user " + user_.name + ": ") + tried.fault().text() +
+             (forbidden ? "; root without the capabilities CAP_SETUID and CAP_SETGID cannot become "
+                          "another user: start sluice as " +
+                              user_.name + ", or say \"user root\" in the conf"
+                        : ""));
+    return false;
+  }
+  if (config_->user.empty() && user_.name == fallback_user) {
+    log_.error(LogLevel::notice, std::string("workers run as ") + fallback_user +
+                                     ", as other programs may do; a user " + preferred_user +
+                                     " or the directive \"user\" keeps them apart");
+  }
+  return true;
+}
+
+bool Master::write_pid_file() const {
+  if (config_->pid_file.empty()) return true;
+  const std::string pid = std::to_string(sys::process_id()) + "\n";
+  const int written = sys::write_whole_file(config_->pid_file.c_str(), pid);
+  if (written < 0) {
+    complain("pid_file " + config_->pid_file + ": " + sys::open_fault(written).text());
+  }
+  return written >= 0;
 }
 
 // Unless it is another instance's by now.
@@ -118,33 +158,14 @@ bool Master::open_logs(LogHandover& logs) {
 }
 
 bool Master::bind_listeners() {
-  bool good = true;
-  for (const ListenConfig& listener : config_->listeners) {
-    good = bind_address(listener.address, listeners_.emplace_back()) && good;
-  }
-  if (!good) return false;
+  const std::vector<std::string> complaints =
+      listeners_.open(*config_, static_cast<uint32_t>(workers_.size()));
+  for (const std::string& each : complaints) complain(each);
+  if (!complaints.empty()) return false;
   for (const ListenConfig& listener : config_->listeners) {
     log_.error(LogLevel::info, "listening on " + listener.address.text());
   }
   return true;
-}
-
-// One listener a worker, kept here, so that no queued connection is lost when a worker goes. Unix
-// sockets have no SO_REUSEPORT: one for all.
-bool Master::bind_address(const Address& address, std::vector<int>& fds) {
-  Status free = probe_address(address);
-  const size_t count = address.is_unix() ? 1 : workers_.size();
-  for (size_t i = 0; i < count && free.ok(); ++i) {
-    const Result<int> fd = open_listener(address, !address.is_unix());
-    if (fd.ok()) {
-      fds.push_back(fd.value());
-    } else {
-      free = fd.fault();
-    }
-  }
-  if (free.ok()) return true;
-  complain("listen " + address.text() + ": " + free.fault().text());
-  return false;
 }
 
 void Master::start_due_workers() {
@@ -158,6 +179,13 @@ void Master::start_due_workers() {
 void Master::start_worker(uint32_t number) {
   WorkerProcess& worker = workers_[number];
   worker.start_s = std::max(sys::wall_clock_ms() / 1000, worker.start_s + 1);
+  worker.owed_logs = worker.owed_keys = false;  // it inherits the latest
+  const std::vector<std::string> complaints = listeners_.mend(number);
+  for (const std::string& each : complaints) log_.error(LogLevel::error, each);
+  if (!complaints.empty()) {
+    worker.start_at_ms = clock_ms() + pause_before_start(++worker.quick_deaths + 1);
+    return;
+  }
   int ends[2];
   pid_t pid = sys::pair(ends);
   if (pid == 0) {
@@ -194,12 +222,8 @@ void Master::become_worker(uint32_t number, int control) {
   setup.logs = logs_;
   setup.worker_connections = config_->worker_connections;
   setup.buffer_memory_bytes = buffer_memory();
-  for (const std::vector<int>& fds : listeners_) {
-    setup.listeners.push_back(fds.size() == 1 ? fds[0] : fds[number]);
-    for (const int fd : fds) {
-      if (fd != setup.listeners.back()) sys::close(fd);
-    }
-  }
+  setup.user = &user_;
+  setup.listeners = listeners_.take(number);
   for (const WorkerProcess& sibling : workers_) {
     if (sibling.control >= 0) sys::close(sibling.control);
   }
@@ -234,13 +258,17 @@ void Master::on_worker_death(uint32_t number, int status) {
   worker.control = -1;
   worker.pid = 0;
   if (leaving_ != Leaving::no) return;
+  const std::string name = "worker " + std::to_string(number);
+  if (sys::exit_status(status) == worker_hopeless) {
+    worker.start_at_ms = never_ms;
+    return log_.error(LogLevel::error, name + " can never start, so it is not tried again");
+  }
   const uint64_t now = clock_ms();
   const bool quick = now - worker.started_ms < quick_death_ms;
   worker.quick_deaths = quick ? worker.quick_deaths + 1 : 0;
   const uint64_t pause = pause_before_start(worker.quick_deaths);
   worker.start_at_ms = now + pause;
-  log_.error(LogLevel::error, "worker " + std::to_string(number) + " " +
-                                  sys::describe_exit(status) + ", starting it again in " +
+  log_.error(LogLevel::error, name + " " + sys::describe_exit(status) + ", starting it again in " +
                                   std::to_string(pause) + " ms");
 }
 
@@ -250,15 +278,18 @@ void Master::on_signal(int signal) {
     case SIGINT:
       if (leaving_ == Leaving::fast) return;
       leaving_ = Leaving::fast;
-      close_listeners();
+      log_.error(LogLevel::notice, std::string(signal == SIGTERM ? "SIGTERM" : "SIGINT") +
+                                       ": ending, sessions get Close 1001");
+      listeners_.close();
       kill_at_ms_ = clock_ms() + fast_end_ms;
       return signal_workers(SIGTERM);
     case SIGQUIT:
       if (leaving_ != Leaving::no) return;
       leaving_ = Leaving::when_empty;
+      log_.error(LogLevel::notice, "SIGQUIT: listening no more, ending with the last session");
       // Ours first: each worker's close, behind its last accept, is then the listener's end, and
       // nobody queues where nobody accepts any more.
-      close_listeners();
+      listeners_.close();
       return signal_workers(SIGQUIT);
     case SIGHUP:
       return check_conf();
@@ -289,18 +320,34 @@ void Master::reopen_logs() {
   }
   logs_ = fresh;
   log_.error_sink.use(logs_.error);
-  send_to_workers(logs_, "logs");
+  for (WorkerProcess& worker : workers_) worker.owed_logs = true;
   log_.error(LogLevel::info, "logs reopened");
 }
 
-void Master::send_to_workers(const ControlMessage& message, const char* what) {
-  for (const WorkerProcess& worker : workers_) {
-    if (worker.pid <= 0) continue;
-    if (const Status sent = send_control(worker.control, message); !sent.ok()) {
-      log_.error(LogLevel::error, std::string(what) + " could not be handed to worker " +
-                                      std::to_string(worker.pid) + ": " + sent.fault().text());
-    }
+// Channels are full where a worker stands still: what it is owed goes out when there is room.
+void Master::send_owed() {
+  if (clock_ms() < retry_owed_at_ms_) return;
+  for (WorkerProcess& worker : workers_) {
+    if (worker.owed_logs) worker.owed_logs = !send(worker, logs_, "logs");
+    if (worker.owed_keys) worker.owed_keys = !send(worker, ticket_keys_, "ticket keys");
   }
+}
+
+// Whether nothing of it is owed any more.
+bool Master::send(WorkerProcess& worker, const ControlMessage& message, const char* what) {
+  if (worker.pid <= 0) return true;
+  const Status sent = send_control(worker.control, message);
+  if (sent.ok()) return true;
+  const int error = sent.fault().error;
+  if (error == EAGAIN) return false;
+  // Too many descriptors or bytes are under way: no channel will say when that has changed.
+  if (error == ETOOMANYREFS || error == ENOBUFS || error == ENOMEM) {
+    retry_owed_at_ms_ = clock_ms() + retry_owed_ms;
+    return false;
+  }
+  log_.error(LogLevel::error, std::string(what) + " could not be handed to worker " +
+                                  std::to_string(worker.pid) + ": " + sent.fault().text());
+  return true;
 }
 
 // Workers inherit the keys when they start and are sent each later set: a ticket of one is good at
@@ -316,7 +363,7 @@ void Master::rotate_tickets() {
   rotate_ticket_keys(ticket_keys_);
   use_ticket_keys(ticket_keys_);
   rotate_at_ms_ = clock_ms() + config_->tls_ticket_lifetime_ms;
-  send_to_workers(ticket_keys_, "ticket keys");
+  for (WorkerProcess& worker : workers_) worker.owed_keys = true;
   log_.error(LogLevel::debug, "ticket keys rotated");
 }
 
@@ -348,11 +395,27 @@ bool Master::any_worker() const {
                      [](const WorkerProcess& worker) { return worker.pid > 0; });
 }
 
+bool Master::hopeless() const {
+  return std::all_of(workers_.begin(), workers_.end(), [](const WorkerProcess& worker) {
+    return worker.pid == 0 && worker.start_at_ms == never_ms;
+  });
+}
+
+void Master::wait() const {
+  std::vector<int> full;
+  for (const WorkerProcess& worker : workers_) {
+    const bool owed = worker.owed_logs || worker.owed_keys;
+    if (owed && clock_ms() >= retry_owed_at_ms_) full.push_back(worker.control);
+  }
+  sys::wait_readable(signals_, next_wait_ms(), full);
+}
+
 int Master::next_wait_ms() const {
   const uint64_t now = clock_ms();
   uint64_t until = now + 60'000;
   if (tickets_in_use()) until = std::min(until, rotate_at_ms_);
   if (leaving_ == Leaving::fast) until = std::min(until, kill_at_ms_);
+  if (retry_owed_at_ms_ > now) until = std::min(until, retry_owed_at_ms_);
   for (const WorkerProcess& worker : workers_) {
     if (worker.pid == 0 && leaving_ == Leaving::no) until = std::min(until, worker.start_at_ms);
   }

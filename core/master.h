@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "core/control.h"
+#include "core/listeners.h"
+#include "core/privileges.h"
 #include "core/services.h"
 
 namespace sluice {
@@ -17,7 +19,6 @@ class Master {
   Master(ConfigRef config, std::string conf_path);
   Master(const Master&) = delete;
   Master& operator=(const Master&) = delete;
-  ~Master();
 
   // Serves until told to end; returns the exit status. Problems at the start are told on stderr.
   int run();
@@ -30,13 +31,18 @@ class Master {
     uint64_t start_s = 0;  // by the wall clock, or later: each of its starts has another one
     uint64_t start_at_ms = 0;
     uint32_t quick_deaths = 0;  // one after the other
+    // Messages that its channel had no room for; the latest of a kind is all that it needs.
+    bool owed_logs = false;
+    bool owed_keys = false;
   };
   enum class Leaving : uint8_t { no, when_empty, fast };
 
+  bool prepare();
+  void close_inherited() const;
   bool open_logs(LogHandover& logs);
+  bool find_user();
   bool bind_listeners();
-  void close_listeners();
-  bool bind_address(const Address& address, std::vector<int>& fds);
+  bool write_pid_file() const;
   void start_worker(uint32_t number);
   [[noreturn]] void become_worker(uint32_t number, int control);
   size_t buffer_memory() const;
@@ -50,10 +56,13 @@ class Master {
   void rotate_tickets();
   bool tls_in_use() const;
   bool tickets_in_use() const;
-  void send_to_workers(const ControlMessage& message, const char* what);
+  void send_owed();
+  bool send(WorkerProcess& worker, const ControlMessage& message, const char* what);
   void check_conf();
   void remove_pid_file() const;
   bool any_worker() const;
+  bool hopeless() const;
+  void wait() const;
   int next_wait_ms() const;
 
   ConfigRef config_;
@@ -62,11 +71,14 @@ class Master {
   TicketKeys ticket_keys_;
   uint64_t rotate_at_ms_ = 0;
   Log log_;
-  std::vector<std::vector<int>> listeners_;  // by listener; one descriptor a worker, or one for all
+  WorkerUser user_;
+  ListenerSet listeners_;
   std::vector<WorkerProcess> workers_;
   int signals_ = -1;
+  uint64_t retry_owed_at_ms_ = 0;
   uint64_t kill_at_ms_ = 0;
   Leaving leaving_ = Leaving::no;
+  int exit_status_ = 0;
 };
 
 }  // namespace sluice

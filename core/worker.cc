@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <new>
 
 #include "core/access_log.h"
@@ -36,6 +37,13 @@ std::vector<Upstream> make_upstreams(const Config& config) {
     upstreams.emplace_back(upstream, seed);
   }
   return upstreams;
+}
+
+// Whether a fault at the start may be gone at the next one: what the whole machine lacks may come
+// back. A process's own limits and rights stay as they are.
+bool may_pass(int error) {
+  return error == ENOMEM || error == ENFILE || error == ENOBUFS || error == EAGAIN ||
+         error == ENOSPC;
 }
 
 std::string id_prefix(const WorkerSetup& setup) {
@@ -106,9 +114,8 @@ class Worker::Channels final : public EventHandler {
       if (const auto* keys = std::get_if<TicketKeys>(&*message)) use_ticket_keys(*keys);
     }
     if (!ended) return;
-    // Without its master a worker goes on serving (tests/FAULTS.md); signals reach it all the same.
     worker_.reactor_.unwatch(control_);
-    worker_.log_.error(LogLevel::error, "master is gone, serving on");
+    attempt([&] { worker_.on_master_gone(); });
   }
 
   void on_timer(Handle, unsigned which) override {
@@ -144,6 +151,7 @@ Worker::Worker(const WorkerSetup& setup)
   if (opened.ok()) return;
   log_.error(LogLevel::error, "worker cannot start: " + opened.fault().text());
   leaving_ = true;
+  exit_status_ = may_pass(opened.fault().error) ? 1 : worker_hopeless;
 }
 
 Status Worker::open(const WorkerSetup& setup) {
@@ -155,10 +163,8 @@ Status Worker::open(const WorkerSetup& setup) {
       return added;
     }
   }
-  if (sys::is_root()) {
-    if (const Status dropped = sys::drop_privileges(setup.config->user); !dropped.ok()) {
-      return dropped;
-    }
+  if (setup.user != nullptr) {
+    if (const Status confined = confine(*setup.user); !confined.ok()) return confined;
   }
   return bound_sessions(setup);
 }
@@ -183,20 +189,21 @@ Status Worker::bound_sessions(const WorkerSetup& setup) {
 Worker::~Worker() = default;
 
 int Worker::run() {
-  if (leaving_) {
+  if (exit_status_ != 0) {
     log_.flush();
-    return 1;
+    return exit_status_;
   }
   reactor_.run();
   sessions_.for_each([](Handle, Session& session) { session.end_now("shutting down"); });
   sessions_.sweep();
   log_.flush_all();
-  return 0;
+  return exit_status_;
 }
 
 void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
   if (sessions_.live() >= worker_connections_ + overload_answers) end_oldest_lingering();
   if (sessions_.live() >= worker_connections_ + overload_answers) {
+    attempt([&] { note_overload(); });
     return turn_away(fd, client, services_.config->listeners[listener]);
   }
   Handle handle;
@@ -208,6 +215,7 @@ void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
     return;
   }
   const bool overloaded = sessions_.live() - services_.lingering_now > worker_connections_;
+  if (overloaded) attempt([&] { note_overload(); });
   with_session(handle, [&](Session& session) { session.start(handle, fd, overloaded); });
 }
 
@@ -219,6 +227,17 @@ void Worker::end_oldest_lingering() {
     queue.pop_front();
     if (oldest != nullptr) return oldest->close("");
   }
+}
+
+// The master opens it anew before it starts a successor.
+void Worker::on_listener_lost(uint32_t listener) {
+  if (leaving_) return;
+  exit_status_ = 1;
+  attempt([&] {
+    log_.error(LogLevel::error, "listen " + services_.config->listeners[listener].address.text() +
+                                    ": somebody shut the socket down; ending");
+  });
+  leave_fast();
 }
 
 void Worker::turn_away(int fd, const Address& client, const ListenConfig& listener) {
@@ -307,6 +326,15 @@ void Worker::leave_when_empty() {
   listeners_.clear();
 }
 
+// Its sessions live on, but the next instance must be able to bind (tests/FAULTS.md). Signals reach
+// a worker all the same.
+void Worker::on_master_gone() {
+  if (leaving_) return;
+  log_.error(LogLevel::error, "the master is gone: listening no more, serving " +
+                                  std::to_string(sessions_.live()) + " sessions to their end");
+  leave_when_empty();
+}
+
 void Worker::look_at_stalls() {
   stall_timer_armed_ = false;
   auto& stalled = services_.stalled;
@@ -354,6 +382,12 @@ void Worker::note_pause() {
   pauses_told_ = acceptor_.pauses();
   log_.error(LogLevel::warn,
              "accepting pauses: " + Fault{"accept", acceptor_.pause_error()}.text());
+}
+
+void Worker::note_overload() {
+  log_.recurring(LogLevel::warn, "worker_connections",
+                 "worker_connections " + std::to_string(worker_connections_) +
+                     " reached: further clients are told 503");
 }
 
 // SIGUSR2 to a worker, until there is a status page: what it lends and holds.

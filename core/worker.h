@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/control.h"
+#include "core/privileges.h"
 #include "core/services.h"
 #include "core/session.h"
 #include "net/listener.h"
@@ -25,9 +26,13 @@ struct WorkerSetup {
   std::vector<int> listeners;  // one for each of Config::listeners
   int control = -1;            // the channel to the master
   LogHandover logs;
-  uint32_t worker_connections = 0;  // wanted; 0: as many as descriptors permit
+  const WorkerUser* user = nullptr;  // null: it gives up nothing (tests); outlives the worker
+  uint32_t worker_connections = 0;   // wanted; 0: as many as descriptors permit
   size_t buffer_memory_bytes = BufferPool::default_most_bytes;
 };
+
+// The exit status of a worker that could not start and never will, as far as it can tell.
+inline constexpr int worker_hopeless = 2;
 
 class Worker final : public EventHandler, public AcceptSink {
  public:
@@ -40,6 +45,7 @@ class Worker final : public EventHandler, public AcceptSink {
   int run();
 
   void on_accept(int fd, const Address& client, uint32_t listener) override;
+  void on_listener_lost(uint32_t listener) override;
   void on_ready(Handle handle, unsigned leg, Readiness ready) override;
   void on_timer(Handle handle, unsigned which) override;
   void on_run(Handle handle) override;
@@ -67,6 +73,8 @@ class Worker final : public EventHandler, public AcceptSink {
   void look_at_stalls();
   void relieve_memory();
   void note_pause();
+  void note_overload();
+  void on_master_gone();
   void report_buffers();
 
   Reactor reactor_;
@@ -81,6 +89,7 @@ class Worker final : public EventHandler, public AcceptSink {
   uint32_t worker_connections_ = 0;
   std::unique_ptr<Channels> channels_;
   uint64_t pauses_told_ = 0;
+  int exit_status_ = 0;
   bool stall_timer_armed_ = false;
   bool leaving_ = false;
 };

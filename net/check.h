@@ -13,6 +13,13 @@ namespace sluice {
   std::abort();
 }
 
+// Whether this is a build with sanitizers.
+#ifdef SLUICE_SANITIZED
+inline constexpr bool sanitized = true;
+#else
+inline constexpr bool sanitized = false;
+#endif
+
 }  // namespace sluice
 
 // NOLINTNEXTLINE(cppcoreguidelines-macro-usage): file and line of the caller are the point

@@ -6,7 +6,7 @@
 #include <new>
 
 #include "net/connector.h"
-#include "net/sys.h"
+#include "net/sys_platform.h"
 
 namespace sluice {
 
@@ -47,8 +47,7 @@ int bind_prepared(int fd, const Address& address, bool reuse_port) {
     if (unix_connect_error(address) == ECONNREFUSED) {
       sys::remove_socket_file(address.unix_path().c_str());
     }
-    const int bound = sys::bind(fd, address);
-    return bound < 0 ? bound : sys::open_socket_file(address.unix_path().c_str());
+    return sys::bind(fd, address);
   }
   sys::set_reuse_address(fd);
   if (reuse_port) sys::set_reuse_port(fd);
@@ -58,12 +57,21 @@ int bind_prepared(int fd, const Address& address, bool reuse_port) {
 
 }  // namespace
 
-Result<int> open_listener(const Address& address, bool reuse_port) {
+Result<int> open_listener(const Address& address, bool reuse_port,
+                          const sys::SocketFileAccess& access) {
   const int fd = sys::stream_socket(address.family());
   if (fd < 0) return Fault{"socket", -fd};
   if (const int bound = bind_prepared(fd, address, reuse_port); bound < 0) {
     sys::close(fd);
     return Fault{"bind", -bound};
+  }
+  if (address.is_unix()) {
+    const std::string path = address.unix_path();
+    if (const int set = sys::set_socket_file_access(path.c_str(), access); set < 0) {
+      sys::close(fd);
+      sys::remove_socket_file(path.c_str());
+      return Fault{"mode, owner or group", -set};
+    }
   }
   if (const int listening = sys::listen(fd, backlog); listening < 0) {
     sys::close(fd);
@@ -154,6 +162,13 @@ void Acceptor::accept_some(uint32_t index) {
       sink_.on_accept(fd, client, watched.listener);
       if (stopped_) return;
       continue;
+    }
+    // Ready and nobody there: a sibling was faster, or a unix socket was shut down, of which Linux
+    // says no more than that.
+    const bool lost = fd == -EINVAL || (fd == -EAGAIN && i == 0 && !sys::still_listens(watched.fd));
+    if (lost) {
+      stop();
+      return sink_.on_listener_lost(watched.listener);
     }
     if (fd == -EAGAIN) return;
     if (!transient(-fd)) return pause(index, -fd);

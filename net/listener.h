@@ -8,12 +8,15 @@
 #include "net/address.h"
 #include "net/reactor.h"
 #include "net/result.h"
+#include "net/sys.h"
 
 namespace sluice {
 
 // A bound and listening descriptor of the caller's. `reuse_port`: one of several, one a worker.
-// A unix path that is left over from a dead process (nobody answers) is replaced.
-Result<int> open_listener(const Address& address, bool reuse_port);
+// A unix path that is left over from a dead process (nobody answers) is replaced; `access` is set
+// before anybody can connect.
+Result<int> open_listener(const Address& address, bool reuse_port,
+                          const sys::SocketFileAccess& access = {});
 
 // Whether somebody already listens there; SO_REUSEPORT would let us join silently (core/DESIGN.md
 // 4). EADDRINUSE and the like come back as a Fault.
@@ -24,6 +27,9 @@ class AcceptSink {
  public:
   virtual ~AcceptSink() = default;
   virtual void on_accept(int fd, const Address& client, uint32_t listener) = 0;
+  // Nobody will ever be accepted there again: whoever shares the socket has shut it down. The
+  // Acceptor has stopped.
+  virtual void on_listener_lost(uint32_t /*listener*/) {}
 };
 
 // Accepts for one worker. Its descriptors are the caller's and stay open.

@@ -97,8 +97,11 @@ int shutdown_write(int fd) {
   return retry([&] { return ::shutdown(fd, SHUT_WR); });
 }
 
-int open_socket_file(const char* path) {
-  return ::chmod(path, 0666) == 0 ? 0 : -errno;
+int set_socket_file_access(const char* path, const SocketFileAccess& access) {
+  const bool given =
+      access.owner != static_cast<uid_t>(-1) || access.group != static_cast<gid_t>(-1);
+  if (given && ::lchown(path, access.owner, access.group) != 0) return -errno;
+  return ::chmod(path, access.mode) == 0 ? 0 : -errno;
 }
 
 // connect() to a plain file is refused like one to a dead listener's socket, so look before.

@@ -42,8 +42,13 @@ int bind(int fd, const Address& address);
 int listen(int fd, int backlog);
 int connect(int fd, const Address& address);  // -EINPROGRESS is the ordinary answer
 int shutdown_write(int fd);
-// Lets every user connect, whatever the umask says.
-int open_socket_file(const char* path);
+// Who may connect to a socket file, whatever the umask says: -1 leaves owner or group.
+struct SocketFileAccess {
+  mode_t mode = 0666;
+  uid_t owner = static_cast<uid_t>(-1);
+  gid_t group = static_cast<gid_t>(-1);
+};
+int set_socket_file_access(const char* path, const SocketFileAccess& access);
 // -ENOTSOCK for a file of another kind, which stays.
 int remove_socket_file(const char* path);
 int close(int fd);

@@ -14,7 +14,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
+#include <cstdlib>
 #include <cstring>
+#include <numeric>
 #include <vector>
 
 #include "net/check.h"
@@ -42,11 +45,48 @@ auto retry(Call call) -> decltype(call()) {
   }
 }
 
+// Whether nobody but root can have made the link at `path`, or can put another one there.
+bool link_is_roots(const std::string& path) {
+  struct stat link {};
+  struct stat folder {};
+  const size_t slash = path.find_last_of('/');
+  const std::string parent = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  if (::lstat(path.c_str(), &link) != 0 || ::stat(parent.c_str(), &folder) != 0) return false;
+  const bool shared = (folder.st_mode & (S_IWGRP | S_IWOTH)) != 0;
+  const bool guarded = !shared || (folder.st_mode & S_ISVTX) != 0;
+  return link.st_uid == 0 && folder.st_uid == 0 && guarded;
+}
+
+// Each link of a chain; what is no path (/proc's own links) ends it.
+bool links_are_roots(std::string path) {
+  for (int links = 0; links < 16; ++links) {
+    char target[PATH_MAX];
+    const ssize_t length = ::readlink(path.c_str(), target, sizeof target);
+    if (length < 0) return true;
+    if (!link_is_roots(path)) return false;
+    const std::string next(target, static_cast<size_t>(length));
+    path = next.starts_with('/') ? next : path.substr(0, path.find_last_of('/') + 1) + next;
+  }
+  return false;
+}
+
+int open_file(const char* path, int flags, mode_t mode) {
+  if (::geteuid() != 0) return retry([&] { return ::open(path, flags, mode); });
+  const int fd = retry([&] { return ::open(path, flags | O_NOFOLLOW, mode); });
+  if (fd != -ELOOP || !links_are_roots(path)) return fd;
+  return retry([&] { return ::open(path, flags, mode); });
+}
+
 }  // namespace
 
 int open_for_append(const char* path) {
-  return retry(
-      [&] { return ::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0640); });
+  return open_file(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0640);
+}
+
+Fault open_fault(int answer) {
+  if (answer == -ELOOP)
+    return {"a symbolic link that others than root may change is not followed", 0};
+  return {"open", -answer};
 }
 
 ssize_t write(int fd, const void* buffer, size_t bytes) {
@@ -86,8 +126,7 @@ bool in_group(gid_t group) {
 }
 
 int write_whole_file(const char* path, const std::string& content) {
-  const int fd =
-      retry([&] { return ::open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644); });
+  const int fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) return fd;
   const ssize_t written = write(fd, content.data(), content.size());
   ::close(fd);
@@ -101,6 +140,12 @@ int may_write(const char* path) {
 
 int remove_file(const char* path) {
   return ::unlink(path) == 0 ? 0 : -errno;
+}
+
+FileIdentity file_identity(const char* path) {
+  struct stat what {};
+  if (::lstat(path, &what) != 0) return {};
+  return {static_cast<uint64_t>(what.st_dev), static_cast<uint64_t>(what.st_ino)};
 }
 
 LogDescriptor open_standard_stream(int fd) {
@@ -138,6 +183,10 @@ std::string describe_exit(int status) {
   return "ended";
 }
 
+int exit_status(int status) {
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 void exit_now(int status) {
   ::_exit(status);
 }
@@ -166,11 +215,6 @@ uint64_t held_descriptors() {
   return held;
 }
 
-uint32_t processor_count() {
-  const long count = ::sysconf(_SC_NPROCESSORS_ONLN);
-  return count > 0 ? static_cast<uint32_t>(count) : 1;
-}
-
 uint64_t memory_bytes() {
   const long pages = ::sysconf(_SC_PHYS_PAGES);
   const long page_bytes = ::sysconf(_SC_PAGESIZE);
@@ -182,20 +226,87 @@ bool is_root() {
   return ::geteuid() == 0;
 }
 
-Status user_exists(const std::string& user) {
+Result<UserIds> find_user(const std::string& name) {
   errno = 0;
-  if (::getpwnam(user.c_str()) == nullptr) return Fault{"no such user", errno};
+  const passwd* entry = ::getpwnam(name.c_str());
+  if (entry == nullptr) return Fault{"no such user", errno};
+  UserIds ids{entry->pw_uid, entry->pw_gid, {}};
+  int count = 32;
+  do {
+    ids.groups.resize(static_cast<size_t>(count));
+  } while (::getgrouplist(name.c_str(), ids.group, ids.groups.data(), &count) < 0 &&
+           static_cast<size_t>(count) > ids.groups.size());
+  ids.groups.resize(static_cast<size_t>(std::max(count, 0)));
+  return ids;
+}
+
+Result<gid_t> find_group(const std::string& name) {
+  errno = 0;
+  const ::group* entry = ::getgrnam(name.c_str());
+  if (entry == nullptr) return Fault{"no such group", errno};
+  return entry->gr_gid;
+}
+
+Status become_user(const UserIds& ids) {
+  if (::geteuid() == ids.user && ::getuid() == ids.user && ::getegid() == ids.group) return Done{};
+  if (::setgroups(ids.groups.size(), ids.groups.data()) != 0) return Fault{"setgroups", errno};
+  if (::setgid(ids.group) != 0) return Fault{"setgid", errno};
+  if (::setuid(ids.user) != 0) return Fault{"setuid", errno};
   return Done{};
 }
 
-Status drop_privileges(const std::string& user) {
-  errno = 0;
-  const passwd* entry = ::getpwnam(user.c_str());
-  if (entry == nullptr) return Fault{"no such user", errno};
-  if (::initgroups(user.c_str(), entry->pw_gid) != 0) return Fault{"initgroups", errno};
-  if (::setgid(entry->pw_gid) != 0) return Fault{"setgid", errno};
-  if (::setuid(entry->pw_uid) != 0) return Fault{"setuid", errno};
+// A Fault's text is static, so that its address means the same in the child, a copy of this
+// process.
+Status try_in_child(const std::function<Status()>& call) {
+  int ends[2];
+  if (::pipe(ends) != 0) return Fault{"pipe", errno};
+  const pid_t pid = ::fork();
+  const int error = errno;
+  if (pid == 0) {
+    const Status done = call();
+    const Fault told = done.ok() ? Fault{nullptr, 0} : done.fault();
+    exit_now(write(ends[1], &told, sizeof told) == sizeof told ? 0 : 1);
+  }
+  ::close(ends[1]);
+  Fault told{"the child that tried ended", 0};
+  if (pid > 0) {
+    Fault heard;
+    if (read(ends[0], &heard, sizeof heard) == sizeof heard) told = heard;
+    retry([&] { return ::waitpid(pid, nullptr, 0); });
+  }
+  ::close(ends[0]);
+  if (pid < 0) return Fault{"fork", error};
+  if (told.what != nullptr) return told;
   return Done{};
+}
+
+std::vector<int> passed_descriptors() {
+  const char* pid = std::getenv("LISTEN_PID");
+  const char* count = std::getenv("LISTEN_FDS");
+  if (pid == nullptr || count == nullptr || std::atol(pid) != ::getpid()) return {};
+  std::vector<int> passed(static_cast<size_t>(std::clamp(std::atoi(count), 0, 4096)));
+  std::iota(passed.begin(), passed.end(), 3);
+  return passed;
+}
+
+void hide_environment() {
+  static std::vector<std::string> variables;
+  static std::vector<char*> pointers;
+  for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
+    variables.emplace_back(*variable);
+    ::explicit_bzero(*variable, std::strlen(*variable));
+  }
+  for (std::string& variable : variables) pointers.push_back(variable.data());
+  pointers.push_back(nullptr);
+  environ = pointers.data();
+}
+
+void forget_environment() {
+  char** const variables = environ;
+  environ = nullptr;
+  for (char** variable = variables; variable != nullptr && *variable != nullptr; ++variable) {
+    ::explicit_bzero(*variable, std::strlen(*variable));
+  }
 }
 
 int signal_pipe(std::initializer_list<int> signals) {
@@ -238,9 +349,10 @@ int next_signal(int pipe) {
   return read(pipe, &byte, 1) == 1 ? byte : 0;
 }
 
-void wait_readable(int fd, int timeout_ms) {
-  pollfd question{fd, POLLIN, 0};
-  ::poll(&question, 1, timeout_ms);
+void wait_readable(int fd, int timeout_ms, std::span<const int> writable) {
+  std::vector<pollfd> questions{{fd, POLLIN, 0}};
+  for (const int each : writable) questions.push_back({each, POLLOUT, 0});
+  ::poll(questions.data(), questions.size(), timeout_ms);
 }
 
 }  // namespace sluice::sys

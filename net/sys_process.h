@@ -6,8 +6,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "net/result.h"
 
@@ -18,6 +21,9 @@ namespace sluice::sys {
 // Writes of up to this much to a pipe are taken whole or not at all (PIPE_BUF).
 inline constexpr size_t pipe_atomic_bytes = 4096;
 
+// As root, open_for_append() and write_whole_file() follow a symbolic link at the path's end only
+// where root made it in a folder that is root's to change: else whoever runs as the logs' owner
+// could have root write anywhere. -ELOOP tells of it.
 int open_for_append(const char* path);
 ssize_t write(int fd, const void* buffer, size_t bytes);
 ssize_t read(int fd, void* buffer, size_t bytes);
@@ -37,6 +43,15 @@ int write_whole_file(const char* path, const std::string& content);
 int remove_file(const char* path);
 // Whether this process may write to what is there: 0, or an errno value.
 int may_write(const char* path);
+// The Fault of such a call's answer.
+Fault open_fault(int answer);
+// Tells one file from another that took its name; all zero where there is none.
+struct FileIdentity {
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
+};
+FileIdentity file_identity(const char* path);
 
 // A log's descriptor; `may_block` where it is in blocking mode and shared with other programs.
 struct LogDescriptor {
@@ -55,17 +70,38 @@ int kill(pid_t pid, int signal);
 // A child that ended, or 0: `status` as waitpid gives it.
 pid_t reap(int& status);
 std::string describe_exit(int status);
+int exit_status(int status);             // -1 where it did not exit by itself
 [[noreturn]] void exit_now(int status);  // without destructors and atexit, for children
 // Raises the soft limit of descriptors to the hard one and returns it.
 uint64_t raise_descriptor_limit();
 // How many descriptors this process has open.
 uint64_t held_descriptors();
-uint32_t processor_count();
 uint64_t memory_bytes();  // the machine's
 bool is_root();
-// Becomes that user with its group and no others, for good.
-Status drop_privileges(const std::string& user);
-Status user_exists(const std::string& user);
+
+// A user by numbers: its own group and all that it is a member of.
+struct UserIds {
+  uid_t user = 0;
+  gid_t group = 0;
+  std::vector<gid_t> groups;
+};
+Result<UserIds> find_user(const std::string& name);
+Result<gid_t> find_group(const std::string& name);
+// Becomes that user with its groups and no others, for good. Whoever is that user already stays as
+// it is, which needs no capability.
+Status become_user(const UserIds& ids);
+// Runs it in a child and returns what it returned there.
+Status try_in_child(const std::function<Status()>& call);
+
+// What a service manager passed to this process: 3 and up, as LISTEN_PID and LISTEN_FDS say
+// (sd_listen_fds(3)).
+std::vector<int> passed_descriptors();
+
+// The environment lies where every process of the same user and root can read it
+// (/proc/PID/environ): moves it elsewhere and wipes it there. getenv() goes on to know it.
+void hide_environment();
+// Wipes it for this process altogether.
+void forget_environment();
 
 // --- signals: delivered as bytes of a pipe
 
@@ -79,7 +115,7 @@ void block_signals();
 void unblock_signals();
 // The next signal that came, or 0.
 int next_signal(int pipe);
-// Waits until the descriptor is readable or the time is over.
-void wait_readable(int fd, int timeout_ms);
+// Waits until the descriptor is readable or the time is over; of `writable`, too, until one is.
+void wait_readable(int fd, int timeout_ms, std::span<const int> writable = {});
 
 }  // namespace sluice::sys

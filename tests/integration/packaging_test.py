@@ -58,6 +58,31 @@ def install_honours_destdir():
 
 
 @suite.check
+def install_makes_the_user_once():
+    """Only as root, without DESTDIR, and where it is missing; `id` and `useradd` are stand-ins here."""
+    with tempfile.TemporaryDirectory() as folder:
+        calls = f"{folder}/calls"
+        for name, script in (("id", 'test "$#" = 2 && exit "$MISSING"; echo "$INSTALLER"'),
+                             ("useradd", f'echo "$@" >>{calls}')):
+            with open(f"{folder}/{name}", "w", encoding="ascii") as file:
+                file.write(f"#!/bin/sh\n{script}\n")
+            os.chmod(f"{folder}/{name}", 0o755)
+        for installer, missing, destdir, made in (("0", "1", "", 1), ("0", "0", "", 0),
+                                                  ("1000", "1", "", 0), ("0", "1", "/tmp/x", 0)):
+            env = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "INSTALLER": installer,
+                   "MISSING": missing, "DESTDIR": destdir}
+            status, out = run("cmake", "-P", f"{SOURCE}/.cmake/install_user.cmake", env=env)
+            assert status == 0, out
+            told = []
+            if os.path.exists(calls):
+                with open(calls, encoding="ascii") as file:
+                    told = file.read().splitlines()
+                os.remove(calls)
+            assert len(told) == made, (installer, missing, destdir, told)
+            assert all("--system" in line and line.endswith(" sluice") for line in told), told
+
+
+@suite.check
 def a_second_install_keeps_the_conf():
     with tempfile.TemporaryDirectory() as folder:
         install(folder)

@@ -225,25 +225,6 @@ def addresses_are_told_at_start():
 
 
 @suite.check
-def workers_survive_their_master():
-    with Upstream() as upstream, simple(upstream) as sluice:
-        worker = sluice.workers()[0]
-        client, server = pair(sluice, upstream)
-        os.kill(sluice.process.pid, signal.SIGKILL)
-        sluice.process.wait()
-        client.send_frame(TEXT, "still here")
-        server.expect(TEXT, "still here")
-        pair(sluice, upstream)
-        wait_until(lambda: "master is gone, serving on" in sluice.errors(), "it is told")
-        os.kill(worker, signal.SIGTERM)
-        client.expect_close(1001)
-        wait_until(lambda: not os.path.exists(f"/proc/{worker}") or open(
-            f"/proc/{worker}/stat", encoding="ascii").read().split()[2] == "Z", "its end")
-        sluice.ended = True
-        sluice.stop = lambda: None
-
-
-@suite.check
 def quit_right_after_the_start():
     """A signal that comes while workers are being born reaches them all."""
     for i in range(8):

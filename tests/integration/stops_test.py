@@ -4,7 +4,8 @@ import signal
 import subprocess
 import time
 
-from harness import BIN, Sluice, Suite, assert_within_100_ms, free_port, wait_until
+from harness import (BIN, Sluice, Suite, assert_within_100_ms, free_port, open_files,
+                     wait_until)
 from wire import BINARY, TEXT, Reset, Upstream, dial, frame, pair, refusal, request
 
 suite = Suite()
@@ -117,8 +118,7 @@ def worker_of(sluice, client):
     inode = next(row[9] for row in rows if row[1].endswith(f":{sluice.port:04X}")
                  and row[2].endswith(f":{ours:04X}"))
     for worker in sluice.workers():
-        folder = f"/proc/{worker}/fd"
-        if any(os.readlink(f"{folder}/{fd}") == f"socket:[{inode}]" for fd in os.listdir(folder)):
+        if f"socket:[{inode}]" in open_files(worker).values():
             return worker
     raise AssertionError("nobody's")
 

@@ -96,7 +96,7 @@ int shutdown_write(int fd) {
   return counted().stream(fd).shutdown_write();
 }
 
-int open_socket_file(const char*) {
+int set_socket_file_access(const char*, const SocketFileAccess&) {
   unexpected("chmod");
 }
 int remove_socket_file(const char*) {

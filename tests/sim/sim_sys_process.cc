@@ -40,6 +40,12 @@ int may_write(const char*) {
 int remove_file(const char*) {
   unexpected("unlink");
 }
+Fault open_fault(int answer) {
+  return {"open", -answer};
+}
+FileIdentity file_identity(const char*) {
+  return {};
+}
 LogDescriptor open_standard_stream(int) {
   unexpected("open");
 }
@@ -59,6 +65,9 @@ pid_t reap(int&) {
 std::string describe_exit(int) {
   return "ended";
 }
+int exit_status(int) {
+  return 0;
+}
 void exit_now(int) {
   unexpected("_exit");
 }
@@ -68,18 +77,26 @@ uint64_t raise_descriptor_limit() {
 uint64_t held_descriptors() {
   return static_cast<uint64_t>(sim::kernel().open_descriptors());
 }
-uint32_t processor_count() {
-  return 1;
-}
 bool is_root() {
   return false;
 }
-Status drop_privileges(const std::string&) {
+Result<UserIds> find_user(const std::string&) {
+  return UserIds{};
+}
+Result<gid_t> find_group(const std::string&) {
+  return gid_t{0};
+}
+Status become_user(const UserIds&) {
   return Done{};
 }
-Status user_exists(const std::string&) {
-  return Done{};
+Status try_in_child(const std::function<Status()>&) {
+  unexpected("fork");
 }
+std::vector<int> passed_descriptors() {
+  return {};
+}
+void hide_environment() {}
+void forget_environment() {}
 
 int signal_pipe(std::initializer_list<int>) {
   return sim::kernel().make_signal_pipe();
@@ -89,7 +106,7 @@ void unblock_signals() {}
 int next_signal(int pipe) {
   return sim::kernel().next_signal(pipe);
 }
-void wait_readable(int, int) {
+void wait_readable(int, int, std::span<const int>) {
   unexpected("poll");
 }
 

@@ -34,6 +34,8 @@ TESTED_ELSEWHERE = {
     "net/poller_epoll.cc": "tests/unit/poller_test.cc",  # asks whichever poller was built
     "net/sys_splice_linux.cc": "tests/unit/sys_splice_test.cc",
     "net/sys_splice_none.cc": "tests/kqueue",  # is compiled there
+    "net/sys_platform_linux.cc": "tests/unit/sys_platform_test.cc",
+    "net/sys_platform_none.cc": "tests/kqueue",  # is compiled there
     "net/poller_kqueue.cc": "tests/kqueue",  # is not built on Linux, but there over an emulation
     "tls/prepare.cc": "tests/alloc/main.cc",  # what it is for shows where memory is short
     "protocol/handshake_upstream.cc": "tests/unit/handshake_test.cc",  # both roles of one header

@@ -23,6 +23,7 @@ using testing::unix_address;
 
 class Sink final : public AcceptSink {
  public:
+  void on_listener_lost(uint32_t listener) override { lost.push_back(listener); }
   void on_accept(int fd, const Address& client, uint32_t listener) override {
     accepted.emplace_back(fd);
     last_client = client;
@@ -31,6 +32,7 @@ class Sink final : public AcceptSink {
   }
 
   std::vector<Descriptor> accepted;
+  std::vector<uint32_t> lost;
   Address last_client;
   uint32_t last_listener = 0;
   size_t stop_after = 0;
@@ -224,6 +226,29 @@ TEST_CASE("acceptor: without descriptors it pauses, sleeps, and goes on by itsel
   f.connect(1);  // and edges count again
   f.reactor.turn(testing::patience_ms);
   CHECK(f.accepted() == 5);
+}
+
+TEST_CASE("acceptor: a listener that somebody shut down is lost, which is told once") {
+  const testing::TemporaryFolder folder;
+  for (const Address& address : {loopback(), unix_address(folder.file("x.sock"))}) {
+    for (const int how : {SHUT_RD, SHUT_RDWR}) {
+      CAPTURE(address.text());
+      Fixture f;
+      const Descriptor other(open_listener(address, false).value());
+      REQUIRE(f.acceptor.add(other.get(), 9, true).ok());
+      const Descriptor copy(::dup(other.get()));
+      REQUIRE(::shutdown(copy.get(), how) == 0);
+      for (int turns = 0; f.sink.lost.empty() && turns < 10; ++turns) {
+        f.reactor.turn(testing::patience_ms);
+      }
+      CHECK(f.sink.lost == std::vector<uint32_t>{9});
+      f.connect(1);
+      f.reactor.turn(0);
+      CHECK(f.sink.lost.size() == 1);
+      CHECK(f.accepted() == 0);
+      CHECK(f.acceptor.pauses() == 0);
+    }
+  }
 }
 
 TEST_CASE("acceptor: stop leaves the queue, also from within on_accept") {

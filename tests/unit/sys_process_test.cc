@@ -4,15 +4,17 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <vector>
 
 #include "net/sys.h"
 #include "tests/unit/net_testing.h"
@@ -154,38 +156,86 @@ TEST_CASE("sys_process: the soft limit of descriptors rises to the hard one") {
 }
 
 TEST_CASE("sys_process: users that there are and are not") {
-  CHECK(sys::processor_count() >= 1);
-  CHECK(sys::user_exists("root").ok());
-  const Status nobody_such = sys::user_exists("no-such-user-of-sluice");
+  const Result<sys::UserIds> root = sys::find_user("root");
+  REQUIRE(root.ok());
+  CHECK(root.value().user == 0);
+  CHECK(root.value().groups.size() >= 1);
+  const auto nobody_such = sys::find_user("no-such-user-of-sluice");
   REQUIRE_FALSE(nobody_such.ok());
   CHECK(std::string(nobody_such.fault().what) == "no such user");
-  CHECK_FALSE(sys::drop_privileges("no-such-user-of-sluice").ok());
   CHECK(sys::is_root() == (::geteuid() == 0));
 }
 
 TEST_CASE("sys_process: privileges are dropped with user and all groups, for good") {
-  const passwd* entry = ::getpwnam("nobody");
-  if (!sys::is_root() || entry == nullptr) {
+  const Result<sys::UserIds> nobody = sys::find_user("nobody");
+  if (!sys::is_root() || !nobody.ok()) {
     MESSAGE("only root can drop privileges, and nobody must be there");
     return;
   }
-  const uid_t user = entry->pw_uid;
-  const gid_t group = entry->pw_gid;
-  const int status = run_in_child([user, group] {
+  const int status = run_in_child([&nobody] {
+    const sys::UserIds& ids = nobody.value();
     const gid_t extra[] = {0, 1, 2};
     if (::setgroups(3, extra) != 0) return 1;
-    if (!sys::drop_privileges("nobody").ok()) return 2;
-    if (::getuid() != user || ::geteuid() != user) return 3;
-    if (::getgid() != group || ::getegid() != group) return 4;
+    if (!sys::become_user(ids).ok()) return 2;
+    if (::getuid() != ids.user || ::geteuid() != ids.user) return 3;
+    if (::getgid() != ids.group || ::getegid() != ids.group) return 4;
     gid_t groups[64];
     const int count = ::getgroups(64, groups);
     for (int i = 0; i < count; ++i) {
-      if (groups[i] != group) return 5;
+      if (groups[i] != ids.group) return 5;
     }
     if (sys::is_root() || ::setuid(0) == 0 || ::setgid(0) == 0) return 6;
-    return sys::drop_privileges("nobody").ok() ? 7 : 0;  // no longer allowed to
+    if (!sys::become_user(ids).ok()) return 7;  // is it already
+    return sys::become_user(sys::UserIds{}).ok() ? 8 : 0;
   });
   CHECK(sys::describe_exit(status) == "exited with status 0");
+}
+
+TEST_CASE("sys_process: a trial's fault comes back from the child, and nothing of it stays") {
+  CHECK(sys::try_in_child([]() -> Status { return Done{}; }).ok());
+  static int changed = 0;
+  const Status failed = sys::try_in_child([]() -> Status {
+    changed = 1;
+    return Fault{"setuid", EPERM};
+  });
+  REQUIRE_FALSE(failed.ok());
+  CHECK(failed.fault().text() == "setuid: Operation not permitted");
+  CHECK(changed == 0);
+  const Status died = sys::try_in_child([]() -> Status { sys::exit_now(0); });
+  CHECK(std::string(died.fault().what) == "the child that tried ended");
+}
+
+TEST_CASE("sys_process: a hidden environment is known to getenv() and to nobody outside") {
+  const int status = run_in_child([] {
+    const auto seen = [] { return content_of("/proc/self/environ"); };
+    const std::string before = seen();
+    if (before.find("PATH=") == std::string::npos) return 1;
+    sys::hide_environment();
+    if (std::getenv("PATH") == nullptr || ::setenv("SLUICE_NEW", "1", 1) != 0) return 2;
+    if (seen().find_first_not_of('\0') != std::string::npos) return 3;
+    sys::forget_environment();
+    return std::getenv("PATH") == nullptr ? 0 : 4;
+  });
+  CHECK(exited_with(status, 0));
+}
+
+TEST_CASE("sys_process: descriptors of a service manager are those passed to this very process") {
+  const int status = run_in_child([] {
+    ::setenv("LISTEN_FDS", "2", 1);
+    ::setenv("LISTEN_PID", "1", 1);
+    if (!sys::passed_descriptors().empty()) return 1;
+    ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
+    if (sys::passed_descriptors() != std::vector<int>{3, 4}) return 2;
+    ::setenv("LISTEN_FDS", "-7", 1);
+    return sys::passed_descriptors().empty() ? 0 : 3;
+  });
+  CHECK(exited_with(status, 0));
+}
+
+TEST_CASE("sys_process: descriptors that are held are counted") {
+  const uint64_t before = sys::held_descriptors();
+  const Pipe pipe;
+  CHECK(sys::held_descriptors() == before + 2);
 }
 
 // --- files --------------------------------------------------------------------------------------
@@ -201,6 +251,36 @@ TEST_CASE("sys_process: a log is appended to, by whoever has it open") {
   CHECK(content_of(path) == "abc");
   CHECK((::fcntl(one.get(), F_GETFD) & FD_CLOEXEC) != 0);
   CHECK(sys::open_for_append("/nowhere/log") == -ENOENT);
+}
+
+TEST_CASE("sys_process: root follows a link only where nobody else can have made it") {
+  const testing::TemporaryFolder folder;
+  const std::string target = folder.file("target");
+  REQUIRE(sys::write_whole_file(target.c_str(), "content") == 0);
+  const std::string link = folder.file("link");
+  const std::string chain = folder.file("chain");
+  REQUIRE(::symlink("target", link.c_str()) == 0);
+  REQUIRE(::symlink("link", chain.c_str()) == 0);
+  for (const std::string& path : {link, chain}) {
+    const Descriptor followed(sys::open_for_append(path.c_str()));
+  }
+  if (!sys::is_root()) return;
+  REQUIRE(::lchown(link.c_str(), 1, 1) == 0);
+  for (const std::string& path : {link, chain}) {
+    CHECK(sys::open_for_append(path.c_str()) == -ELOOP);
+    CHECK(sys::write_whole_file(path.c_str(), "lost") == -ELOOP);
+  }
+  REQUIRE(::lchown(link.c_str(), 0, 0) == 0);
+  const Descriptor again(sys::open_for_append(link.c_str()));
+  for (const mode_t mode : {0770u, 0702u}) {
+    REQUIRE(::chmod(folder.file("").c_str(), mode) == 0);
+    CHECK(sys::open_for_append(link.c_str()) == -ELOOP);
+  }
+  REQUIRE(::chmod(folder.file("").c_str(), 01777) == 0);  // as /tmp
+  const Descriptor guarded(sys::open_for_append(link.c_str()));
+  REQUIRE(::chown(folder.file("").c_str(), 1, 1) == 0);
+  CHECK(sys::open_for_append(link.c_str()) == -ELOOP);
+  CHECK(content_of(target) == "content");
 }
 
 TEST_CASE("sys_process: a whole file replaces what was there") {

@@ -1,0 +1,28 @@
+// sys, of which each kernel has its own kind or none: sys_platform_linux.cc, sys_platform_none.cc.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace sluice::sys {
+
+// Processors that this process may use, at least one: those of its affinity, and no more than its
+// cgroup's quota permits (v1 and v2), rounded up.
+uint32_t processor_count();
+// The quota alone, in processors; 0 without one. /proc and /sys stand under `root`, which is ""
+// but in tests.
+double processor_quota(const std::string& root);
+
+// Closes all descriptors from `first` on but those that are spared.
+void close_descriptors(int first, std::span<const int> spared);
+// False for a listening socket that no longer accepts, because some process called shutdown() on
+// it.
+bool still_listens(int listener);
+
+// What follows holds for this process and its children, for good. 0 or -errno.
+int forbid_new_privileges();  // by setuid files
+int forbid_children();
+int forbid_dumps();  // neither cores nor debuggers without root nor a readable /proc/PID
+
+}  // namespace sluice::sys

@@ -1,0 +1,157 @@
+// sys over what Linux alone has: affinity, cgroups, close_range, prctl.
+#include <poll.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+#include "net/sys_platform.h"
+
+namespace sluice::sys {
+
+namespace {
+
+// The affinity's processors; the mask grows until the kernel's fits.
+uint32_t processors_of_affinity() {
+  for (int most = 1024; most <= 1 << 20; most *= 2) {
+    cpu_set_t* const set = CPU_ALLOC(static_cast<size_t>(most));
+    if (set == nullptr) break;
+    const size_t bytes = CPU_ALLOC_SIZE(static_cast<size_t>(most));
+    const bool known = ::sched_getaffinity(0, bytes, set) == 0;
+    const int count = known ? CPU_COUNT_S(bytes, set) : 0;
+    CPU_FREE(set);
+    if (known) return static_cast<uint32_t>(std::max(count, 1));
+    if (errno != EINVAL) break;
+  }
+  const long count = ::sysconf(_SC_NPROCESSORS_ONLN);
+  return count > 0 ? static_cast<uint32_t>(count) : 1;
+}
+
+std::string first_line(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+double smaller_quota(double one, double other) {
+  if (one <= 0) return other;
+  return other <= 0 ? one : std::min(one, other);
+}
+
+// "150000 100000" is one and a half processors; "max 100000", a negative one or nothing is no
+// quota.
+double quota_of(const std::string& quota, const std::string& period) {
+  const double microseconds = std::atof(quota.c_str());
+  const double of = std::atof(period.c_str());
+  return microseconds > 0 && of > 0 ? microseconds / of : 0;
+}
+
+double quota_of_group(const std::string& folder, bool second_version) {
+  if (second_version) {
+    std::istringstream words(first_line(folder + "/cpu.max"));
+    std::string quota;
+    std::string period;
+    words >> quota >> period;
+    return quota_of(quota, period);
+  }
+  return quota_of(first_line(folder + "/cpu.cfs_quota_us"),
+                  first_line(folder + "/cpu.cfs_period_us"));
+}
+
+// A group's quota binds all groups below it. In a container the path may be the host's, of which
+// only the mount's own folder is seen.
+double quota_of_path(const std::string& mount, std::string path, bool second_version) {
+  double quota = 0;
+  for (;;) {
+    quota = smaller_quota(quota, quota_of_group(mount + path, second_version));
+    const size_t slash = path.find_last_of('/');
+    if (path.empty() || slash == std::string::npos) return quota;
+    path.resize(slash);
+  }
+}
+
+bool has_word(const std::string& list, const std::string& word) {
+  return ("," + list + ",").find("," + word + ",") != std::string::npos;
+}
+
+}  // namespace
+
+uint32_t processor_count() {
+  const uint32_t usable = processors_of_affinity();
+  const double quota = processor_quota("");
+  if (quota <= 0) return usable;
+  return std::clamp(static_cast<uint32_t>(std::min(std::ceil(quota), 1e6)), 1u, usable);
+}
+
+// Lines are HIERARCHY:CONTROLLERS:PATH; version 2 is hierarchy 0 without controllers (cgroups(7)).
+double processor_quota(const std::string& root) {
+  double quota = 0;
+  std::ifstream groups(root + "/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    const size_t first = line.find(':');
+    const size_t second = first == std::string::npos ? first : line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    const std::string path = line.substr(second + 1);
+    const std::string mounts = root + "/sys/fs/cgroup";
+    if (controllers.empty()) {
+      quota = smaller_quota(quota, quota_of_path(mounts, path, true));
+    } else if (has_word(controllers, "cpu")) {
+      quota = smaller_quota(quota, quota_of_path(mounts + "/" + controllers, path, false));
+      quota = smaller_quota(quota, quota_of_path(mounts + "/cpu", path, false));
+    }
+  }
+  return quota;
+}
+
+void close_descriptors(int first, std::span<const int> spared) {
+  std::vector<int> kept(spared.begin(), spared.end());
+  std::sort(kept.begin(), kept.end());
+  auto from = static_cast<unsigned>(first);
+  for (const int fd : kept) {
+    if (fd < first) continue;
+    const auto spared_fd = static_cast<unsigned>(fd);
+    if (spared_fd > from) ::close_range(from, spared_fd - 1, 0);
+    from = std::max(from, spared_fd + 1);
+  }
+  ::close_range(from, UINT_MAX, 0);
+}
+
+// After shutdown() a TCP listener no longer is one; a unix listener is, but hangs up.
+bool still_listens(int listener) {
+  int accepting = 0;
+  socklen_t length = sizeof accepting;
+  if (::getsockopt(listener, SOL_SOCKET, SO_ACCEPTCONN, &accepting, &length) != 0) return false;
+  pollfd question{listener, POLLRDHUP, 0};
+  const bool ended =
+      ::poll(&question, 1, 0) > 0 && (question.revents & (POLLHUP | POLLRDHUP | POLLNVAL)) != 0;
+  return accepting != 0 && !ended;
+}
+
+int forbid_new_privileges() {
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : -errno;
+}
+
+int forbid_children() {
+  const rlimit none{0, 0};
+  return ::setrlimit(RLIMIT_NPROC, &none) == 0 ? 0 : -errno;
+}
+
+int forbid_dumps() {
+  const rlimit none{0, 0};
+  if (::setrlimit(RLIMIT_CORE, &none) != 0) return -errno;
+  return ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : -errno;
+}
+
+}  // namespace sluice::sys

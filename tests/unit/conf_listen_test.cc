@@ -1,0 +1,47 @@
+// The words behind a listener's address.
+#include <doctest/doctest.h>
+
+#include <string>
+#include <utility>
+
+#include "tests/unit/conf_testing.h"
+
+namespace sluice {
+namespace {
+
+using testing::errors_in;
+using testing::good;
+
+TEST_CASE("conf listen: who may connect to a unix listener") {
+  const auto config = good(
+      "listen unix:/x.sock mode=0660 owner=root group=root\nroute /\n"
+      "  proxy_pass ws://127.0.0.1:1\n");
+  const sys::SocketFileAccess& access = config->listeners.at(0).socket_file;
+  CHECK(access.mode == 0660);
+  CHECK(access.owner == 0);
+  CHECK(access.group == 0);
+  const auto open = good("listen unix:/x.sock\nroute /\n  proxy_pass ws://127.0.0.1:1\n");
+  CHECK(open->listeners.at(0).socket_file.mode == 0666);
+  for (const auto& [line, what] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"8080 mode=0660", "\"mode=0660\": only unix:/PATH has a mode, an owner and a group"},
+           {"unix:/x mode=999", "\"mode=999\": the mode is octal, 000 to 0777, as in mode=0660"},
+           {"unix:/x mode=01777",
+            "\"mode=01777\": the mode is octal, 000 to 0777, as in mode=0660"},
+           {"unix:/x mode=", "\"mode=\": the mode is octal, 000 to 0777, as in mode=0660"},
+           {"unix:/x mode=600 mode=600", "mode= is given twice"},
+           {"unix:/x owner=nobody-such",
+            "\"owner=nobody-such\": there is no such user on this machine"},
+           {"unix:/x group=nobody-such",
+            "\"group=nobody-such\": there is no such group on this machine"},
+           {"unix:/x ssl",
+            "\"ssl\": behind the address only mode=, owner= and group= of a unix socket"},
+       }) {
+    const std::string words = line;
+    CAPTURE(words);
+    const std::string conf = "listen " + words + "\nroute /\n  proxy_pass ws://127.0.0.1:1\n";
+    CHECK(errors_in(conf) == "1: listen: " + std::string(what) + "\n");
+  }
+}
+
+}  // namespace
+}  // namespace sluice
