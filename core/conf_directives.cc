@@ -323,6 +323,21 @@ constexpr Directive table[] = {
      .default_value = "off",
      .help = "Payload bytes of one message over all its fragments, as they are on the wire; beyond "
              "it Close 1009."},
+    {.name = "max_small_fragments",
+     .sections = top | upstream | route,
+     .arguments = "N|off",
+     .set = setters::max_small_fragments,
+     .default_value = "1024",
+     .help = "Fragments of one message with less than 64 bytes of payload, 1 to 1000000; beyond it "
+             "Close 1008. Larger fragments are not counted."},
+    {.name = "control_frame_rate",
+     .sections = top | upstream | route,
+     .arguments = "N [burst=M]|off",
+     .most_arguments = 2,
+     .set = setters::control_frame_rate,
+     .default_value = "100 burst=1000",
+     .help = "Pings and pongs that each side may send in a second, and M of them at once after a "
+             "pause, both 1 to 1000000; beyond it Close 1008. Without burst M is ten times N."},
     {.name = "validate_utf8",
      .sections = top | upstream | route,
      .arguments = "on|off",

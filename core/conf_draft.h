@@ -68,6 +68,8 @@ struct Settings {
   std::optional<uint32_t> close_timeout_ms;
   std::optional<uint16_t> lost_close_code;
   std::optional<uint64_t> max_message_bytes;
+  std::optional<uint32_t> max_small_fragments;
+  std::optional<RateLimit> control_frame_rate;
   std::optional<bool> validate_utf8;
   std::optional<std::pair<HostPolicy, std::string>> host;
   std::optional<std::vector<std::string>> subprotocols;

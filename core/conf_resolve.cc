@@ -220,6 +220,8 @@ void Resolver::inherit(const Settings& own, const Settings* upstream, RouteConfi
   take(levels, &Settings::lost_close_code, route.lost_close_code);
   take(levels, &Settings::max_answer_header_bytes, route.max_answer_header_bytes);
   take(levels, &Settings::max_message_bytes, route.max_message_bytes);
+  take(levels, &Settings::max_small_fragments, route.max_small_fragments);
+  take(levels, &Settings::control_frame_rate, route.control_frame_rate);
   take(levels, &Settings::validate_utf8, route.validate_utf8);
   take(levels, &Settings::subprotocols, route.subprotocols);
   take(levels, &Settings::underscore_headers, route.underscore_headers);

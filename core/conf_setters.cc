@@ -285,4 +285,17 @@ void max_header_fields(const SetterCall& call) {
   }
 }
 
+void max_small_fragments(const SetterCall& call) {
+  call.section.settings.max_small_fragments = number_or_off(call.word(1), 1, 1'000'000);
+}
+
+void control_frame_rate(const SetterCall& call) {
+  RateLimit limit;
+  limit.a_second = number_or_off(call.word(1), 1, RateLimit::most);
+  if (limit.a_second == 0 && call.arguments() > 1) throw ConfProblem{"off takes no burst"};
+  limit.burst = std::min(10 * limit.a_second, RateLimit::most);
+  if (call.arguments() > 1) limit.burst = named_number(call.word(2), "burst", 1, RateLimit::most);
+  call.section.settings.control_frame_rate = limit;
+}
+
 }  // namespace sluice::setters

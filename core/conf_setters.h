@@ -39,6 +39,8 @@ void subprotocols(const SetterCall& call);
 void lost_close_code(const SetterCall& call);
 void max_message_size(const SetterCall& call);
 void max_header_fields(const SetterCall& call);
+void max_small_fragments(const SetterCall& call);
+void control_frame_rate(const SetterCall& call);
 
 // --- TLS ----------------------------------------------------------------------------------------
 void tls_certificate(const SetterCall& call);

@@ -94,6 +94,29 @@ uint32_t number(const Word& word, uint32_t least, uint32_t most) {
   return static_cast<uint32_t>(value);
 }
 
+uint32_t number_or_off(const Word& word, uint32_t least, uint32_t most) {
+  if (word.value == "off") return 0;
+  try {
+    return number(word, least, most);
+  } catch (const ConfProblem& problem) {
+    throw ConfProblem{problem.what + ", or off"};
+  }
+}
+
+uint32_t named_number(const Word& word, const std::string& name, uint32_t least, uint32_t most) {
+  const std::string prefix = name + "=";
+  const std::string wanted =
+      prefix + "N, with N from " + std::to_string(least) + " to " + std::to_string(most);
+  const bool named = word.value.starts_with(prefix);
+  uint64_t value = 0;
+  std::string_view rest;
+  if (!named || !split_number(std::string_view(word.value).substr(prefix.size()), value, rest) ||
+      !rest.empty() || value < least || value > most) {
+    throw ConfProblem{quoted(word.text) + " is not " + wanted};
+  }
+  return static_cast<uint32_t>(value);
+}
+
 std::string size_text(uint64_t bytes) {
   static constexpr Unit units[] = {{"g", 1 << 30}, {"m", 1 << 20}, {"k", 1 << 10}};
   for (const Unit& unit : units) {

@@ -21,6 +21,10 @@ uint64_t size_bytes(const Word& word, uint64_t least, uint64_t most);
 // "on" or "off".
 bool switch_on(const Word& word);
 uint32_t number(const Word& word, uint32_t least, uint32_t most);
+// The same, or "off", which is 0; `least` is at least 1.
+uint32_t number_or_off(const Word& word, uint32_t least, uint32_t most);
+// "burst=50" for a `name` of "burst".
+uint32_t named_number(const Word& word, const std::string& name, uint32_t least, uint32_t most);
 
 // "16k" for 16384; whole units only.
 std::string size_text(uint64_t bytes);

@@ -13,6 +13,7 @@
 
 #include "net/address.h"
 #include "net/sys.h"
+#include "protocol/frames.h"
 #include "protocol/uri.h"
 #include "tls/context.h"
 
@@ -90,6 +91,8 @@ struct RouteConfig {
   uint16_t lost_close_code = 0;  // what clients are sent when the upstream is lost; 0: no Close
   uint32_t max_answer_header_bytes = 32 * 1024;  // the interim ones before it included
   uint64_t max_message_bytes = 0;                // 0: unlimited
+  uint32_t max_small_fragments = 1024;           // 0: unlimited
+  RateLimit control_frame_rate{100, 1000};
   bool validate_utf8 = false;
 
   bool operator==(const RouteConfig&) const = default;

@@ -102,6 +102,11 @@ const char* Direction::fault_reason() const {
   return transit_->scanner.reason();
 }
 
+std::string Direction::explanation_of(const char* reason, const FrameRules& rules) const {
+  if (transit_ == nullptr || transit_->scanner.reason() != reason) return "";
+  return transit_->scanner.explanation(rules);
+}
+
 void Direction::shrink(TransitPool& transits) {
   if (transit_ == nullptr) return;
   transit_->slow = true;

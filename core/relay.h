@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "core/leg.h"
 #include "core/transit.h"
@@ -106,7 +107,9 @@ class Direction {
     return transit_ == nullptr ? 0 : transit_->scanner.peer_close_code();
   }
   CloseCode fault_code() const;
-  const char* fault_reason() const;
+  const char* fault_reason() const;  // static text
+  // FrameScanner::explanation, where the source is at fault in these words; else "".
+  std::string explanation_of(const char* reason, const FrameRules& rules) const;
   // Accepted from the source.
   uint64_t messages() const { return scanned().messages; }
   uint64_t bytes() const { return bytes_; }  // of frames

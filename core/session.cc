@@ -161,7 +161,7 @@ void Session::close(const char* reason, bool abort) {
     --services_.relaying;
     if (services_.log.access_enabled()) {
       try {
-        services_.log.access(close_line(*this, *reason_ != '\0' ? reason_ : reason));
+        services_.log.access(close_line(*this, reason_text(reason)));
       } catch (const std::bad_alloc&) {
         services_.log.access_sink.lose_line();  // the session still ends in order
       }
@@ -169,6 +169,16 @@ void Session::close(const char* reason, bool abort) {
   }
   for (Direction& direction : directions_) direction.release(services_.transits);
   services_.sessions.retire(self_);
+}
+
+// Why it ended, for the log; where a peer broke a limit, with the limit and what was seen.
+std::string Session::reason_text(const char* otherwise) const {
+  if (*reason_ == '\0') return otherwise;
+  for (const Side source : {Side::client, Side::upstream}) {
+    std::string text = direction(source).explanation_of(reason_, rules_for(source));
+    if (!text.empty()) return text;
+  }
+  return reason_;
 }
 
 bool Session::open_leg(Side side, int fd) {
@@ -334,6 +344,8 @@ FrameRules Session::rules_for(Side source) const {
   rules.expect_masked = source == Side::client;
   rules.deflate = deflate_;
   rules.validate_utf8 = route_->validate_utf8;
+  rules.max_small_fragments = route_->max_small_fragments;
+  rules.control_frames = route_->control_frame_rate;
   rules.max_message_bytes = route_->max_message_bytes;
   return rules;
 }

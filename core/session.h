@@ -105,6 +105,7 @@ class Session {
   PumpPath path(Side source, const FrameRules& rules);
   FrameRules rules_for(Side source) const;
   Direction& toward(Side target) { return directions_[index_of(other(target))]; }
+  std::string reason_text(const char* otherwise) const;
   void enqueue();
   void check_stall(Side source);
   uint32_t stalled_for_ms(Side source) const;

@@ -17,7 +17,7 @@ enum class FrameScanner::Wrong : uint8_t {
   control_flood,
   nothing_to_continue,
   message_inside_message,
-  too_many_fragments,
+  too_many_small_fragments,
   mask_missing,
   mask_unexpected,
   control_too_long,
@@ -43,7 +43,9 @@ constexpr uint8_t rsv1_bit = 0x40;
 constexpr uint8_t rsv23_bits = 0x30;
 constexpr uint8_t mask_bit = 0x80;
 constexpr uint8_t length_bits = 0x7f;
-constexpr uint32_t control_window_length_ms = 1000;
+// Of the clock of the control frames' bucket: a rate of a million a second is still met within 1%.
+constexpr unsigned due_fraction_bits = 16;
+constexpr uint64_t due_mask = (uint64_t{1} << (32 + due_fraction_bits)) - 1;
 
 inline Opcode opcode_of(uint8_t first) {
   return static_cast<Opcode>(first & 0x0f);
@@ -75,6 +77,11 @@ inline uint64_t read_length(const uint8_t* header, size_t length_bytes) {
   uint64_t length = 0;
   for (size_t i = 0; i < length_bytes; ++i) length = length << 8 | header[2 + i];
   return length;
+}
+
+// How long the bucket takes to lose one frame.
+inline uint64_t interval_of(const RateLimit& limit) {
+  return (uint64_t{1000} << due_fraction_bits) / limit.a_second;
 }
 
 inline uint64_t saturating_sum(uint64_t a, uint64_t b) {
@@ -198,13 +205,17 @@ size_t FrameScanner::take_frame(std::span<const uint8_t> bytes, const FrameRules
 
   const uint64_t payload_bytes = read_length(bytes.data(), length_bytes);
   wrong_ = judge_length(first, length_bytes, payload_bytes, rules);
+  if (wrong_ == Wrong::message_too_big) {  // for explanation(): what it has grown to
+    const uint64_t before = begins_message(first) ? 0 : message_bytes_;
+    message_bytes_ = saturating_sum(before, payload_bytes);
+  }
   if (wrong_ != Wrong::nothing) return 0;
 
   const size_t header_bytes = 2 + length_bytes + (rules.expect_masked ? 4 : 0);
   if (is_control(first)) {
     const size_t frame_bytes = header_bytes + static_cast<size_t>(payload_bytes);
     if (bytes.size() < frame_bytes) return 0;
-    return take_control_frame(bytes.first(frame_bytes), now_ms);
+    return take_control_frame(bytes.first(frame_bytes), rules, now_ms);
   }
   if (bytes.size() < header_bytes) return 0;
   begin_frame(bytes.first(header_bytes), payload_bytes, rules);
@@ -221,12 +232,11 @@ FrameScanner::Wrong FrameScanner::judge_first_byte(uint8_t first, const FrameRul
   if (is_reserved(first)) return Wrong::reserved_opcode;
   if (is_control(first)) {
     if (!is_final(first)) return Wrong::control_fragmented;
-    const bool flood = control_frames_in_window(now_ms) >= max_control_frames_a_second;
-    return flood && opcode_of(first) != Opcode::close ? Wrong::control_flood : Wrong::nothing;
+    if (opcode_of(first) == Opcode::close) return Wrong::nothing;  // who floods may still leave
+    return control_flood(rules.control_frames, now_ms) ? Wrong::control_flood : Wrong::nothing;
   }
   if (begins_message(first)) return in_message_ ? Wrong::message_inside_message : Wrong::nothing;
-  if (!in_message_) return Wrong::nothing_to_continue;
-  return fragments_ >= max_fragments_a_message ? Wrong::too_many_fragments : Wrong::nothing;
+  return in_message_ ? Wrong::nothing : Wrong::nothing_to_continue;
 }
 
 FrameScanner::Wrong FrameScanner::judge_length(uint8_t first, size_t length_bytes,
@@ -245,6 +255,10 @@ FrameScanner::Wrong FrameScanner::judge_length(uint8_t first, size_t length_byte
   if (rules.max_message_bytes != 0 && message_bytes > rules.max_message_bytes) {
     return Wrong::message_too_big;
   }
+  if (continues && payload_bytes < small_fragment_bytes && rules.max_small_fragments != 0 &&
+      small_fragments_ >= rules.max_small_fragments) {
+    return Wrong::too_many_small_fragments;
+  }
   // An empty final frame has no byte that could complete a character.
   if (continues && is_final(first) && payload_bytes == 0 && check_text_ && !utf8_.complete()) {
     return Wrong::text_not_utf8;
@@ -259,13 +273,13 @@ void FrameScanner::begin_frame(std::span<const uint8_t> header, uint64_t payload
   if (begins_message(first)) {
     ++rest_.messages;
     message_bytes_ = 0;
-    fragments_ = 0;
+    small_fragments_ = 0;
     const bool compressed = (first & rsv1_bit) != 0;
     check_text_ = rules.validate_utf8 && opcode_of(first) == Opcode::text && !compressed;
     utf8_.reset();
   }
   message_bytes_ = saturating_sum(message_bytes_, payload_bytes);
-  ++fragments_;
+  if (payload_bytes < small_fragment_bytes) ++small_fragments_;
   in_message_ = !is_final(first);
   rest_.large_frame = payload_bytes > UINT16_MAX;
   payload_left_ = payload_bytes;
@@ -278,14 +292,13 @@ void FrameScanner::begin_frame(std::span<const uint8_t> header, uint64_t payload
 
 // Accepts a whole control frame. It may stand between a message's fragments and leaves the message
 // as it is.
-size_t FrameScanner::take_control_frame(std::span<const uint8_t> frame, uint32_t now_ms) {
+size_t FrameScanner::take_control_frame(std::span<const uint8_t> frame, const FrameRules& rules,
+                                        uint32_t now_ms) {
   if (opcode_of(frame[0]) == Opcode::close) {
     take_close(frame);
     return wrong_ == Wrong::nothing ? frame.size() : 0;
   }
-  const uint32_t counted = control_frames_in_window(now_ms);
-  if (counted == 0) rest_.control_window_ms = now_ms;
-  rest_.control_frames = static_cast<uint8_t>(counted + 1);
+  if (rules.control_frames.a_second != 0) count_control_frame(rules.control_frames, now_ms);
   return frame.size();
 }
 
@@ -310,11 +323,28 @@ void FrameScanner::take_close(std::span<const uint8_t> frame) {
   }
 }
 
-// The window is opened by the first control frame after the last one has run out.
-uint32_t FrameScanner::control_frames_in_window(uint32_t now_ms) const {
-  static_assert(max_control_frames_a_second < UINT8_MAX,
-                "rest_.control_frames counts them in a byte");
-  return now_ms - rest_.control_window_ms < control_window_length_ms ? rest_.control_frames : 0;
+// The bucket holds `burst` frames and loses `a_second` of them in a second. All that is kept of it
+// is when it will be empty (the generic cell rate algorithm), on the 32-bit clock of `now_ms`.
+bool FrameScanner::control_flood(const RateLimit& limit, uint32_t now_ms) const {
+  if (limit.a_second == 0) return false;
+  const uint64_t interval = interval_of(limit);
+  return control_debt(limit, now_ms) + interval > limit.burst * interval;
+}
+
+// How long until the bucket is empty. More than a full one takes is a time long past.
+uint64_t FrameScanner::control_debt(const RateLimit& limit, uint32_t now_ms) const {
+  const uint64_t due =
+      uint64_t{rest_.control_due_ms} << due_fraction_bits | rest_.control_due_fraction;
+  if (due == 0) return 0;  // nothing was counted yet
+  const uint64_t debt = (due - (uint64_t{now_ms} << due_fraction_bits)) & due_mask;
+  return debt <= limit.burst * interval_of(limit) ? debt : 0;
+}
+
+void FrameScanner::count_control_frame(const RateLimit& limit, uint32_t now_ms) {
+  const uint64_t due =
+      (uint64_t{now_ms} << due_fraction_bits) + control_debt(limit, now_ms) + interval_of(limit);
+  rest_.control_due_ms = static_cast<uint32_t>(due >> due_fraction_bits);
+  rest_.control_due_fraction = static_cast<uint16_t>(due & ((1u << due_fraction_bits) - 1));
 }
 
 CloseCode FrameScanner::code() const {
@@ -322,6 +352,26 @@ CloseCode FrameScanner::code() const {
 }
 const char* FrameScanner::reason() const {
   return explain(wrong_).reason;
+}
+
+std::string FrameScanner::explanation(const FrameRules& rules) const {
+  switch (wrong_) {
+    case Wrong::message_too_big:
+      return "message of at least " + std::to_string(message_bytes_) +
+             " bytes over max_message_size " + std::to_string(rules.max_message_bytes);
+    case Wrong::too_many_small_fragments:
+      return "fragment " + std::to_string(uint64_t{small_fragments_} + 1) + " under " +
+             std::to_string(small_fragment_bytes) +
+             " bytes of a message over max_small_fragments " +
+             std::to_string(rules.max_small_fragments);
+    case Wrong::control_flood:
+      return "control frame " + std::to_string(uint64_t{rules.control_frames.burst} + 1) +
+             " of a burst over control_frame_rate " +
+             std::to_string(rules.control_frames.a_second) +
+             " burst=" + std::to_string(rules.control_frames.burst);
+    default:
+      return reason();
+  }
 }
 
 FrameScanner::Explanation FrameScanner::explain(Wrong wrong) {
@@ -336,13 +386,13 @@ FrameScanner::Explanation FrameScanner::explain(Wrong wrong) {
     case Wrong::control_fragmented:
       return {protocol, "fragmented control frame"};
     case Wrong::control_flood:
-      return {CloseCode::policy_violation, "too many control frames in a second"};
+      return {CloseCode::policy_violation, "control frames over control_frame_rate"};
     case Wrong::nothing_to_continue:
       return {protocol, "continuation frame without a message"};
     case Wrong::message_inside_message:
       return {protocol, "new message inside a fragmented message"};
-    case Wrong::too_many_fragments:
-      return {CloseCode::policy_violation, "too many fragments in a message"};
+    case Wrong::too_many_small_fragments:
+      return {CloseCode::policy_violation, "small fragments over max_small_fragments"};
     case Wrong::mask_missing:
       return {protocol, "unmasked frame from a client"};
     case Wrong::mask_unexpected:

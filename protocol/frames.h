@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "protocol/close_code.h"
 #include "protocol/frame_codec.h"
@@ -12,16 +13,29 @@
 
 namespace sluice {
 
-inline constexpr uint32_t max_control_frames_a_second = 100;  // core/DESIGN.md section 7, limits
-inline constexpr uint32_t max_fragments_a_message = 1024;
+// A fragment with less payload than that is a small one: many of them carry nothing and cost as
+// much as large ones. Libraries cut at 4 KiB and more.
+inline constexpr uint64_t small_fragment_bytes = 64;
+
+// So many a second for as long as it likes, and `burst` at once after a pause.
+struct RateLimit {
+  static constexpr uint32_t most = 1'000'000;  // of either
+
+  uint32_t a_second = 0;  // 0: unlimited
+  uint32_t burst = 0;     // at least 1 where there is a limit
+
+  bool operator==(const RateLimit&) const = default;
+};
 
 // What one direction's frames must obey. One per leg and session; filled from the route and the
 // handshake.
 struct FrameRules {
-  bool expect_masked = false;      // true for what clients send
-  bool deflate = false;            // permessage-deflate was accepted: RSV1 on first frames is legal
-  bool validate_utf8 = false;      // text messages that are not compressed
-  uint64_t max_message_bytes = 0;  // 0: unlimited
+  bool expect_masked = false;  // true for what clients send
+  bool deflate = false;        // permessage-deflate was accepted: RSV1 on first frames is legal
+  bool validate_utf8 = false;  // text messages that are not compressed
+  uint32_t max_small_fragments = 1024;  // of one message; 0: unlimited
+  RateLimit control_frames{100, 1000};  // core/DESIGN.md section 7, limits
+  uint64_t max_message_bytes = 0;       // 0: unlimited
 };
 
 // How many bytes the header takes that `bytes` begin with, where it is there whole and that of a
@@ -46,8 +60,9 @@ class FrameScanner {
   // What lasts of a scanner from one message to the next.
   struct Rest {
     uint64_t messages = 0;
-    uint32_t control_window_ms = 0;  // when the window began in which control_frames are counted
-    uint8_t control_frames = 0;
+    // When the bucket of control frames will be empty, in milliseconds and 65536ths of one.
+    uint32_t control_due_ms = 0;
+    uint16_t control_due_fraction = 0;
     bool large_frame = false;
   };
 
@@ -72,9 +87,11 @@ class FrameScanner {
   bool at_rest() const { return at_boundary() && !in_message_ && verdict() == Verdict::good; }
   const Rest& rest() const { return rest_; }
 
-  // After `bad`. `reason` is static text for the log.
+  // After `bad`. `reason` is static text for the log; `explanation` says of a limit, by the rules
+  // that were broken, what it is and what was seen.
   CloseCode code() const;
   const char* reason() const;
+  std::string explanation(const FrameRules& rules) const;
   // After `closed`: the code that the peer sent, 1005 for an empty payload.
   uint16_t peer_close_code() const { return peer_close_code_; }
 
@@ -93,7 +110,8 @@ class FrameScanner {
   Verdict verdict() const;
   size_t take_payload(std::span<const uint8_t> bytes, const FrameRules& rules);
   size_t take_frame(std::span<const uint8_t> bytes, const FrameRules& rules, uint32_t now_ms);
-  size_t take_control_frame(std::span<const uint8_t> frame, uint32_t now_ms);
+  size_t take_control_frame(std::span<const uint8_t> frame, const FrameRules& rules,
+                            uint32_t now_ms);
   void take_close(std::span<const uint8_t> frame);
   void count_payload(uint64_t bytes);
   void begin_frame(std::span<const uint8_t> header, uint64_t payload_bytes,
@@ -102,7 +120,9 @@ class FrameScanner {
   Wrong judge_first_byte(uint8_t first, const FrameRules& rules, uint32_t now_ms) const;
   Wrong judge_length(uint8_t first, size_t length_bytes, uint64_t payload_bytes,
                      const FrameRules& rules) const;
-  uint32_t control_frames_in_window(uint32_t now_ms) const;
+  bool control_flood(const RateLimit& limit, uint32_t now_ms) const;
+  uint64_t control_debt(const RateLimit& limit, uint32_t now_ms) const;
+  void count_control_frame(const RateLimit& limit, uint32_t now_ms);
   static Explanation explain(Wrong wrong);
 
   uint64_t payload_left_ = 0;
@@ -112,7 +132,7 @@ class FrameScanner {
   Utf8Validator utf8_;
   uint8_t mask_key_[4] =
       {};  // turned so that the byte at into_frame_ is masked with [into_frame_ % 4]
-  uint16_t fragments_ = 0;        // of the open message
+  uint32_t small_fragments_ = 0;  // of the open message
   uint16_t peer_close_code_ = 0;  // 0 until a Close was accepted
   Wrong wrong_{};                 // what made the verdict `bad`
   bool in_message_ = false;       // a message is open: its final frame did not begin yet

@@ -110,10 +110,10 @@ class Oracle {
     if (opcode_ > 10 || (opcode_ > 2 && opcode_ < 8)) return 1002;
     if (opcode_ >= 8) {
       if (!fin_) return 1002;
-      return control_limit_ && opcode_ != 8 && controls_ == max_control_frames_a_second ? 1008 : 0;
+      const bool limited = control_limit_ && rules_.control_frames.a_second > 0;
+      return limited && opcode_ != 8 && controls_ == rules_.control_frames.burst ? 1008 : 0;
     }
-    if ((opcode_ == 0) != in_message_) return 1002;
-    return opcode_ == 0 && fragments_ == max_fragments_a_message ? 1008 : 0;
+    return (opcode_ == 0) != in_message_ ? 1002 : 0;
   }
 
   void end_frame(size_t accepted, bool is_close) {
@@ -154,18 +154,23 @@ class Oracle {
     const uint64_t before = opcode_ == 0 ? message_bytes_ : 0;
     const uint64_t limit = rules_.max_message_bytes;
     if (limit != 0 && length_ > limit - before) return wrong(1009, at_);
+    const bool small = length_ < 64;
+    const uint32_t most_small = rules_.max_small_fragments;
+    if (opcode_ == 0 && small && most_small > 0 && small_fragments_ == most_small) {
+      return wrong(1008, at_);
+    }
     bool complete = true;
     if (opcode_ == 0 && check_text_) utf8_prefix(text_, complete);
     if (fin_ && length_ == 0 && !complete) return wrong(1007, at_);
     if (left < header_) return false;
     if (opcode_ != 0) {
       ++opinion_.messages;
-      fragments_ = 0;
+      small_fragments_ = 0;
       text_.clear();
       check_text_ = opcode_ == 1 && rules_.validate_utf8 && (bytes_[at_] & 0x40) == 0;
     }
     message_bytes_ = before + length_;
-    ++fragments_;
+    if (small) ++small_fragments_;
     in_message_ = !fin_;
     const size_t here = static_cast<size_t>(std::min<uint64_t>(length_, left - header_));
     if (check_text_) {
@@ -192,7 +197,7 @@ class Oracle {
   size_t header_ = 0;
   uint64_t length_ = 0;
   uint64_t message_bytes_ = 0;  // at most the limit, where there is one
-  uint32_t fragments_ = 0;
+  uint32_t small_fragments_ = 0;
   uint32_t controls_ = 0;
   unsigned opcode_ = 0;
   bool fin_ = false;

@@ -1,6 +1,7 @@
 // FrameScanner over arbitrary bytes: its verdict and its boundaries are wslay's and the RFC's, and
 // how the bytes are split changes nothing.
-//   byte 0  rules: 1 masked, 2 deflate, 4 UTF-8, 8 and 16 a message limit (10, 300, 70000 bytes)
+//   byte 0  rules: 1 masked, 2 deflate, 4 UTF-8, 8 and 16 a message limit (10, 300, 70000 bytes),
+//           32 low limits of control frames and small fragments, 64 none
 //   byte 1  how the bytes are cut
 #include <vector>
 
@@ -21,6 +22,14 @@ FrameRules rules_of(uint8_t choice) {
   rules.deflate = (choice & 2) != 0;
   rules.validate_utf8 = (choice & 4) != 0;
   rules.max_message_bytes = limits[choice / 8 % 4];
+  if ((choice & 32) != 0) {
+    rules.max_small_fragments = 2;
+    rules.control_frames = {1, 3};
+  }
+  if ((choice & 64) != 0) {
+    rules.max_small_fragments = 0;
+    rules.control_frames = {};
+  }
   return rules;
 }
 

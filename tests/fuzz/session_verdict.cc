@@ -71,9 +71,12 @@ Way look_at(const SessionWorld& world, std::string_view sent, std::string_view c
   FrameRules loose;
   loose.expect_masked = target == Side::upstream;
   loose.deflate = deflate;
+  loose.max_small_fragments = 0;
   FrameRules strict = loose;
   strict.validate_utf8 = world.route().validate_utf8;
   strict.max_message_bytes = world.route().max_message_bytes;
+  strict.max_small_fragments = world.route().max_small_fragments;
+  strict.control_frames = world.route().control_frame_rate;
   Way way{target,
           sent,
           came,

@@ -56,7 +56,7 @@ TABLE = {
     "message inside a message": (several(data(0x02, b"x"), data(0x82, b"x")), 1002),
     "Close with one byte": (data(0x88, b"\x03"), 1002),
     "Close reason that is not UTF-8": (data(0x88, close_payload(1000, b"\xff")), 1007),
-    "flood of pings": (several(*[data(0x89)] * 101), 1008),
+    "flood of pings": (several(*[data(0x89)] * 1101), 1008),
     "flood of fragments": (several(data(0x02), *[data(0x00)] * 1024), 1008),
 }
 for number in (0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535):
@@ -252,6 +252,40 @@ def max_message_size():
             client.send_frame(0, b"y" * 400)
             assert server.frame()[1] == b"x" * 600
             assert server.frame()[1] == b"y" * 400
+
+
+@suite.check
+def what_a_limit_refuses_is_logged_with_its_value():
+    conf = ("@max_message_size 1000\n@max_small_fragments 3\nroute /\n"
+            "  control_frame_rate 1 burst=2\n  proxy_pass ")
+    small = [data(0x00, b"s" * 63)] * 2
+    table = {
+        "message of at least 1001 bytes over max_message_size 1000":
+            (several(data(0x02, b"x" * 600), data(0x80, b"x" * 401)), 1009),
+        "fragment 4 under 64 bytes of a message over max_small_fragments 3":
+            (several(data(0x02, b"x"), data(0x00, b"l" * 64), *small, data(0x80, b"x")), 1008),
+        "control frame 3 of a burst over control_frame_rate 1 burst=2":
+            (several(*[data(0x89)] * 10), 1008),
+    }
+    with Upstream() as upstream, Sluice(conf + upstream.uri) as sluice:
+        for build, code in table.values():
+            client, server = pair(sluice, upstream)
+            check_one((client, server), build, code)
+        sluice.wait_sessions(0)
+        reasons = [line["reason"] for line in sluice.access() if line["event"] == "close"]
+        assert reasons == list(table), reasons
+
+
+@suite.check
+def limits_can_be_switched_off():
+    conf = "@max_small_fragments off\n@control_frame_rate off\nroute /\n  proxy_pass "
+    with Upstream() as upstream, Sluice(conf + upstream.uri) as sluice:
+        client, server = pair(sluice, upstream)
+        client.send(several(data(0x02), *[data(0x00)] * 3000, *[data(0x89)] * 3000,
+                            data(0x80, b"end"))(client.masked))
+        for _ in range(6001):
+            server.frame()
+        assert server.frame() == (0x80, b"end")
 
 
 @suite.check

@@ -7,9 +7,6 @@ namespace sluice::sim {
 
 namespace {
 
-constexpr uint32_t most_controls_in_second = 100;
-constexpr uint32_t most_fragments = 1024;
-
 uint8_t byte_at(std::string_view stream, uint64_t at) {
   return static_cast<uint8_t>(stream[static_cast<size_t>(at)]);
 }
@@ -97,12 +94,12 @@ bool FrameJudge::take_header(std::string_view stream, uint64_t now_ms) {
   const unsigned opcode = first & 15;
   if (opcode != 0) {
     message_bytes_ = 0;
-    fragments_ = 0;
+    small_fragments_ = 0;
     text_ = rules.utf8 && opcode == 1 && (first & 0x40) == 0;
     utf8_.reset();
   }
   message_bytes_ += std::min(length, UINT64_MAX - message_bytes_);
-  ++fragments_;
+  if (length < 64) ++small_fragments_;
   in_message_ = (first & 0x80) == 0;
   frames_.push_back(Frame{at_, header_bytes, length, first});
   at_ += header_bytes;
@@ -120,14 +117,14 @@ bool FrameJudge::judge_first(uint8_t first, uint64_t now_ms) {
   if ((opcode >= 3 && opcode <= 7) || opcode >= 11) return bad(1002, "reserved opcode");
   if (opcode >= 8) {
     if (!final) return bad(1002, "fragmented control frame");
-    if (rules.floods && opcode != 8 && controls_in_window(now_ms) >= most_controls_in_second) {
+    const uint64_t most = (rules.control_burst - 1) * uint64_t{1000};
+    if (rules.controls_a_second > 0 && opcode != 8 && controls_counted(now_ms) > most) {
       return bad(1008, "control frame flood");
     }
     return true;
   }
   if (opcode != 0 && in_message_) return bad(1002, "message inside a message");
   if (opcode == 0 && !in_message_) return bad(1002, "nothing to continue");
-  if (opcode == 0 && fragments_ >= most_fragments) return bad(1008, "fragment flood");
   return true;
 }
 
@@ -145,6 +142,8 @@ bool FrameJudge::judge_length(uint8_t first, uint64_t length, unsigned length_by
   if (rules.max_message_bytes != 0 && sum > rules.max_message_bytes) {
     return bad(1009, "message too big");
   }
+  const bool counted = opcode == 0 && length < 64 && rules.most_small_fragments > 0;
+  if (counted && small_fragments_ >= rules.most_small_fragments) return bad(1008, "fragment flood");
   const bool ends_text = opcode == 0 && (first & 0x80) != 0 && text_;
   if (ends_text && length == 0 && !utf8_.complete()) return bad(1007, "text is not UTF-8");
   return true;
@@ -156,11 +155,8 @@ bool FrameJudge::take_control(std::string_view frame, uint64_t now_ms, uint64_t 
     take_close(payload_of(frame, Frame{0, header_bytes, whole.payload_bytes, whole.first}));
     if (verdict_ == Verdict::bad) return false;
   } else {
-    if (controls_in_window(now_ms) == 0) {
-      window_ms_ = now_ms;
-      controls_ = 0;
-    }
-    ++controls_;
+    controls_ = controls_counted(now_ms) + 1000;
+    controls_ms_ = now_ms;
   }
   frames_.push_back(whole);
   at_ += frame.size();
@@ -201,8 +197,9 @@ bool FrameJudge::bad(uint16_t code, const char* reason) {
 }
 
 // The proxy's clock for this has 32 bits, which makes no difference within a run.
-uint32_t FrameJudge::controls_in_window(uint64_t now_ms) const {
-  return controls_ > 0 && now_ms - window_ms_ < 1000 ? controls_ : 0;
+uint64_t FrameJudge::controls_counted(uint64_t now_ms) const {
+  const uint64_t lost = (now_ms - controls_ms_) * rules.controls_a_second;
+  return controls_ - std::min(controls_, lost);
 }
 
 uint64_t FrameJudge::boundary_before(uint64_t offset) const {

@@ -14,7 +14,9 @@ struct JudgeRules {
   bool deflate = false;
   bool utf8 = false;
   uint64_t max_message_bytes = 0;
-  bool floods = true;  // control frames a second are counted
+  uint32_t most_small_fragments = 0;  // 0: unlimited, as the next
+  uint32_t controls_a_second = 0;
+  uint32_t control_burst = 0;
 };
 
 // UTF-8 (RFC 3629), one byte at a time.
@@ -71,7 +73,7 @@ class FrameJudge {
   bool take_control(std::string_view frame, uint64_t now_ms, uint64_t header_bytes);
   void take_close(std::string payload);
   bool bad(uint16_t code, const char* reason);
-  uint32_t controls_in_window(uint64_t now_ms) const;
+  uint64_t controls_counted(uint64_t now_ms) const;
 
   Verdict verdict_ = Verdict::good;
   uint16_t code_ = 0;
@@ -80,11 +82,11 @@ class FrameJudge {
   uint64_t at_ = 0;
   uint64_t left_ = 0;  // payload of the current frame
   uint64_t message_bytes_ = 0;
-  uint32_t fragments_ = 0;
+  uint32_t small_fragments_ = 0;
   bool in_message_ = false;
   bool text_ = false;  // the open message is text to be validated
-  uint64_t window_ms_ = 0;
-  uint32_t controls_ = 0;
+  uint64_t controls_ms_ = 0;
+  uint64_t controls_ = 0;  // thousandths of control frames in the bucket, at controls_ms_
   Utf8Judge utf8_;
   std::vector<Frame> frames_;
 };

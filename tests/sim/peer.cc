@@ -19,7 +19,6 @@ Peer::Peer(Wire& wire, const PeerPlan& plan, bool masks, uint64_t random_seed)
   wire_.attach(*this);
   judge_.rules.masked = !masks;
   judge_.rules.deflate = true;  // whether it was agreed is the lane's to judge
-  judge_.rules.floods = false;
 }
 
 void Peer::give_up() {

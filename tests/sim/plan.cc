@@ -36,6 +36,8 @@ void plan_frames(Random& random, const Volume& volume, const RouteConfig& route,
   rules.masked = masked;
   rules.deflate = plan.deflate;
   rules.max_message_bytes = route.max_message_bytes;
+  rules.most_small_fragments = route.max_small_fragments;
+  rules.control_burst = route.control_frame_rate.burst;
   rules.largest_bytes = volume.largest_bytes;
   const bool burst = volume.most_messages >= 100;
   rules.pause_ns =
@@ -121,6 +123,18 @@ void choose_kind(Random& random, SessionPlan& plan) {
   }
 }
 
+JudgeRules rules_from(const RouteConfig& route, bool masked, bool deflate) {
+  JudgeRules rules;
+  rules.masked = masked;
+  rules.deflate = deflate;
+  rules.utf8 = route.validate_utf8;
+  rules.max_message_bytes = route.max_message_bytes;
+  rules.most_small_fragments = route.max_small_fragments;
+  rules.controls_a_second = route.control_frame_rate.a_second;
+  rules.control_burst = route.control_frame_rate.burst;
+  return rules;
+}
+
 }  // namespace
 
 uint64_t PeerPlan::opening_bytes() const {
@@ -136,11 +150,11 @@ uint64_t PeerPlan::total_bytes() const {
 }
 
 JudgeRules SessionPlan::rules_from_client(const RouteConfig& route_config) const {
-  return {true, deflate, route_config.validate_utf8, route_config.max_message_bytes};
+  return rules_from(route_config, true, deflate);
 }
 
 JudgeRules SessionPlan::rules_from_upstream(const RouteConfig& route_config) const {
-  return {false, deflate, route_config.validate_utf8, route_config.max_message_bytes};
+  return rules_from(route_config, false, deflate);
 }
 
 SessionPlan make_plan(Random& random, const Config& config, uint32_t number, Room room) {

@@ -47,6 +47,11 @@ RouteConfig make_route(Random& random, size_t number) {
   // Not drawn, so that older seeds mean what they meant.
   if (route.close_timeout_ms % 4 == 0) route.lost_close_code = 1012;
   if (route.send_timeout_ms % 4 == 0) route.next_peer_on = {500, 503};
+  // Of what was drawn already, so that seeds keep their meaning.
+  const uint32_t choice = route.connect_timeout_ms % 10;
+  if (choice < 6) route.control_frame_rate = {100, 100};
+  if (choice == 6) route.control_frame_rate = {};
+  if (choice > 7) route.max_small_fragments = choice == 8 ? 0 : 40;
   return route;
 }
 

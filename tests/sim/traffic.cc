@@ -7,7 +7,7 @@ namespace sluice::sim {
 
 namespace {
 
-// Far below the limit of 100 a second, pongs for the other side's pings included.
+// Far below any burst that a route allows, pongs for the other side's pings included.
 constexpr int most_controls = 30;
 // From here on long messages are the rule, not the exception.
 constexpr size_t bulk_bytes = 500'000;
@@ -268,10 +268,17 @@ const char* Traffic::wrong_message(uint64_t row) {
     }
     case 18:
       for (int i = 0; i < 130; ++i) add(frame_bytes(random_, 0x89, {}, masked));
+      // More of the last one, without a draw, where the route allows more.
+      for (uint32_t i = 100; i < rules_.control_burst; ++i) {
+        std::string& bytes = out_.back().bytes;
+        bytes += bytes.substr(0, masked ? 6 : 2);
+      }
       return "ping flood";
     case 19: {
       std::string flood = frame_bytes(random_, 0x02, {}, masked);
-      for (int i = 0; i < 1'100; ++i) flood += frame_bytes(random_, 0x00, {}, masked);
+      for (uint32_t i = 0; i < rules_.most_small_fragments + 76; ++i) {
+        flood += frame_bytes(random_, 0x00, {}, masked);
+      }
       add_split(flood + frame_bytes(random_, 0x80, "end", masked));
       return "fragment flood";
     }

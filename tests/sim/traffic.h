@@ -21,6 +21,8 @@ class Traffic {
     bool masked = false;
     bool deflate = false;
     uint64_t max_message_bytes = 0;
+    uint32_t most_small_fragments = 0;
+    uint32_t control_burst = 0;
     uint64_t pause_ns = 0;         // most between pieces
     size_t largest_bytes = 2'000;  // of a message, as a rule
   };

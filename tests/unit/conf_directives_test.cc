@@ -141,6 +141,14 @@ std::vector<Row> peer_rows() {
        [](const Config& c) { return number(last_route(c).lost_close_code); }, "1012"},
       {"max_message_size", everywhere, "max_message_size 1m",
        [](const Config& c) { return number(last_route(c).max_message_bytes); }, "1048576"},
+      {"max_small_fragments", everywhere, "max_small_fragments 77",
+       [](const Config& c) { return number(last_route(c).max_small_fragments); }, "77"},
+      {"control_frame_rate", everywhere, "control_frame_rate 7 burst=9",
+       [](const Config& c) {
+         const RateLimit& limit = last_route(c).control_frame_rate;
+         return number(limit.a_second) + " " + number(limit.burst);
+       },
+       "7 9"},
       {"validate_utf8", everywhere, "validate_utf8 on",
        [](const Config& c) { return number(last_route(c).validate_utf8); }, "1"},
   };
@@ -338,6 +346,9 @@ TEST_CASE("conf directives: the defaults of core/DESIGN.md") {
   CHECK(route.lost_close_code == 0);
   CHECK(route.max_answer_header_bytes == 32 << 10);
   CHECK(route.max_message_bytes == 0);
+  CHECK(route.max_small_fragments == 1024);
+  CHECK(route.control_frame_rate.a_second == 100);
+  CHECK(route.control_frame_rate.burst == 1000);
   CHECK_FALSE(route.validate_utf8);
   CHECK(route.host_policy == HostPolicy::by_scheme);
   CHECK(route.set_headers.empty());

@@ -301,10 +301,14 @@ TEST_CASE("conf sections: a route wins over its upstream, that one over the top"
       {"send_timeout", [](const RouteConfig& r) -> uint64_t { return r.send_timeout_ms; }, 60'000},
       {"close_timeout", [](const RouteConfig& r) -> uint64_t { return r.close_timeout_ms; }, 5'000},
       {"max_message_size", [](const RouteConfig& r) { return r.max_message_bytes; }, 0},
+      {"max_small_fragments",
+       [](const RouteConfig& r) -> uint64_t { return r.max_small_fragments; }, 1024},
+      {"control_frame_rate",
+       [](const RouteConfig& r) -> uint64_t { return r.control_frame_rate.a_second; }, 100},
   };
   for (const Row& row : rows) {
     CAPTURE(row.name);
-    const std::string unit = row.name == "max_message_size" ? "" : "ms";
+    const std::string unit = row.name.ends_with("_timeout") ? "ms" : "";
     for (int given = 0; given < 8; ++given) {
       const auto line = [&](int level, const char* value) {
         return (given & level) != 0 ? row.name + " " + value + unit + "\n" : std::string();

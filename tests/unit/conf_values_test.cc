@@ -54,6 +54,24 @@ TEST_CASE("conf values: times have a unit") {
   }
 }
 
+TEST_CASE("conf values: numbers that may be off, and numbers with a name") {
+  CHECK(number_or_off(word("off"), 1, 9) == 0);
+  CHECK(number_or_off(word("9"), 1, 9) == 9);
+  for (const char* text : {"0", "10", "", "Off", "-1", "1k"}) {
+    CAPTURE(text);
+    CHECK(problem([&] { number_or_off(word(text), 1, 9); }) ==
+          '"' + std::string(text) + "\" is not a number from 1 to 9, or off");
+  }
+  CHECK(named_number(word("burst=1"), "burst", 1, 9) == 1);
+  CHECK(named_number(word("burst=9"), "burst", 1, 9) == 9);
+  for (const char* text : {"9", "burst", "burst=", "burst=0", "burst=10", "burst=1k", "Burst=1",
+                           "bursts=1", "burst=-1"}) {
+    CAPTURE(text);
+    CHECK(problem([&] { named_number(word(text), "burst", 1, 9); }) ==
+          '"' + std::string(text) + "\" is not burst=N, with N from 1 to 9");
+  }
+}
+
 TEST_CASE("conf values: times that may be off say so") {
   CHECK(time_ms_or_off(word("off")) == 0);
   CHECK(time_ms_or_off(word("10m")) == 600'000);

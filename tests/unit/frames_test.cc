@@ -1,98 +1,18 @@
-// FrameScanner against the frames table of protocol/BAD_INPUT.md, its limits and its accounting,
-// for both peers; frames_wslay_test.cc compares it with wslay and with itself over split bytes.
+// FrameScanner against the frames table of protocol/BAD_INPUT.md and its accounting, for both
+// peers; frames_limits_test.cc has the limits, frames_wslay_test.cc compares it with wslay and with
+// itself over split bytes.
 #include "protocol/frames.h"
 
 #include <doctest/doctest.h>
-#include <sys/mman.h>
 
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "tests/unit/frames_testing.h"
+
 namespace sluice {
 namespace {
-
-using Bytes = std::vector<uint8_t>;
-using Verdict = FrameScanner::Verdict;
-
-void append(Bytes& bytes, const Bytes& more) {
-  bytes.insert(bytes.end(), more.begin(), more.end());
-}
-
-// Writes frames as the one who sends them does: clients mask, upstreams do not.
-struct Peer {
-  bool masks;
-
-  // A header whose length field says what it is told to, and payload of any other size.
-  Bytes damaged(int first, int length, const Bytes& extended, std::string_view payload,
-                uint32_t key = 0x37fa219d) const {
-    Bytes bytes{static_cast<uint8_t>(first), static_cast<uint8_t>(length | (masks ? 0x80 : 0))};
-    append(bytes, extended);
-    uint8_t pad[4] = {};
-    for (int i = 0; masks && i < 4; ++i) {
-      pad[i] = static_cast<uint8_t>(key >> (24 - 8 * i));
-      bytes.push_back(pad[i]);
-    }
-    for (size_t i = 0; i < payload.size(); ++i) {
-      bytes.push_back(static_cast<uint8_t>(payload[i] ^ pad[i % 4]));
-    }
-    return bytes;
-  }
-
-  Bytes frame(int first, std::string_view payload, uint32_t key = 0x37fa219d) const {
-    const uint64_t size = payload.size();
-    if (size < 126) return damaged(first, static_cast<int>(size), {}, payload, key);
-    const size_t length_bytes = size < 65536 ? 2 : 8;
-    return damaged(first, length_bytes == 2 ? 126 : 127, number(size, length_bytes), payload, key);
-  }
-
-  static Bytes number(uint64_t value, size_t size) {
-    Bytes bytes(size);
-    for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<uint8_t>(value >> 8 * (size - 1 - i));
-    return bytes;
-  }
-
-  FrameRules rules() const {
-    FrameRules rules;
-    rules.expect_masked = masks;
-    return rules;
-  }
-};
-
-constexpr Peer peers[] = {{true}, {false}};
-
-FrameScanner::Scan scan(FrameScanner& scanner, const Bytes& bytes, const FrameRules& rules,
-                        uint32_t now_ms = 0) {
-  return scanner.scan(bytes, rules, now_ms);
-}
-
-bool passes(FrameScanner& scanner, const Bytes& bytes, const FrameRules& rules,
-            uint32_t now_ms = 0) {
-  const auto seen = scan(scanner, bytes, rules, now_ms);
-  return seen.verdict == Verdict::good && seen.accepted == bytes.size() && scanner.at_boundary();
-}
-
-std::string close_payload(uint16_t code, std::string_view reason = "") {
-  return std::string{static_cast<char>(code >> 8), static_cast<char>(code & 0xff)}.append(reason);
-}
-
-// Offers byte after byte, what was not accepted again with the next one behind it.
-FrameScanner::Scan scan_bytewise(FrameScanner& scanner, const Bytes& bytes,
-                                 const FrameRules& rules) {
-  FrameScanner::Scan sum;
-  Bytes pending;  // exactly what is offered, so that the sanitizer sees a look past its end
-  for (const uint8_t byte : bytes) {
-    pending.push_back(byte);
-    pending.shrink_to_fit();
-    const auto seen = scan(scanner, pending, rules);
-    pending.erase(pending.begin(), pending.begin() + static_cast<ptrdiff_t>(seen.accepted));
-    if (seen.verdict != Verdict::good) pending.clear();  // final: more would only pile up
-    sum.accepted += seen.accepted;
-    sum.verdict = seen.verdict;
-  }
-  return sum;
-}
 
 // One row of protocol/BAD_INPUT.md: what may travel, then what may not.
 struct Row {
@@ -282,137 +202,6 @@ TEST_CASE("frames: control frames between fragments leave the message as it is")
     CHECK(passes(scanner, peer.frame(0x82, "next"), peer.rules()));
     CHECK(scanner.messages() == 2);
   }
-}
-
-TEST_CASE("frames: of control frames, 100 in a second pass, and after it they pass again") {
-  for (const Peer& peer : peers) {
-    for (const uint32_t start_ms : {0u, 5000u, UINT32_MAX - 500}) {
-      CAPTURE(peer.masks);
-      CAPTURE(start_ms);
-      FrameScanner scanner;
-      for (uint32_t i = 0; i < max_control_frames_a_second; ++i) {
-        const Bytes control = peer.frame(i % 2 == 0 ? 0x89 : 0x8a, "");
-        CHECK(passes(scanner, control, peer.rules(), start_ms + 9 * i));
-      }
-      CHECK(passes(scanner, peer.frame(0x82, "data"), peer.rules(), start_ms + 999));
-
-      FrameScanner flooded = scanner;
-      const auto seen = scan(flooded, peer.frame(0x89, ""), peer.rules(), start_ms + 999);
-      CHECK(seen.verdict == Verdict::bad);
-      CHECK(seen.accepted == 0);
-      CHECK(flooded.code() == CloseCode::policy_violation);
-
-      FrameScanner closing = scanner;  // who floods may still leave
-      CHECK(scan(closing, peer.frame(0x88, ""), peer.rules(), start_ms + 999).verdict ==
-            Verdict::closed);
-
-      for (uint32_t i = 0; i < max_control_frames_a_second; ++i) {
-        CHECK(passes(scanner, peer.frame(0x89, "again"), peer.rules(), start_ms + 1000));
-      }
-      CHECK(scan(scanner, peer.frame(0x8a, ""), peer.rules(), start_ms + 1999).verdict ==
-            Verdict::bad);
-    }
-  }
-}
-
-TEST_CASE("frames: a message has at most 1,024 fragments") {
-  for (const Peer& peer : peers) {
-    CAPTURE(peer.masks);
-    FrameScanner scanner;
-    CHECK(passes(scanner, peer.frame(0x01, ""), peer.rules()));
-    for (uint32_t i = 1; i < max_fragments_a_message - 1; ++i) {
-      CHECK(passes(scanner, peer.frame(0x00, ""), peer.rules()));
-    }
-    FrameScanner ending = scanner;
-    CHECK(passes(ending, peer.frame(0x80, "the 1,024th"), peer.rules()));
-    CHECK(passes(ending, peer.frame(0x01, "another message"), peer.rules()));
-    CHECK(passes(ending, peer.frame(0x00, "counts anew"), peer.rules()));
-
-    CHECK(passes(scanner, peer.frame(0x00, ""), peer.rules()));
-    CHECK(passes(scanner, peer.frame(0x89, "no fragment"), peer.rules()));
-    CHECK(scan(scanner, peer.frame(0x80, "the 1,025th"), peer.rules()).accepted == 0);
-    CHECK(scanner.code() == CloseCode::policy_violation);
-  }
-}
-
-TEST_CASE("frames: max_message_size counts all fragments and nothing else") {
-  for (const Peer& peer : peers) {
-    for (const uint64_t limit : {10u, 125u, 126u, 300u, 70000u}) {
-      CAPTURE(peer.masks);
-      CAPTURE(limit);
-      FrameRules rules = peer.rules();
-      rules.max_message_bytes = limit;
-      const std::string full(limit, 'f');
-      const std::string over(limit + 1, 'o');
-      FrameScanner scanner;
-      CHECK(passes(scanner, peer.frame(0x82, full), rules));
-      CHECK(passes(scanner, peer.frame(0x01, full.substr(4)), rules));
-      CHECK(passes(scanner, peer.frame(0x89, std::string(125, 'p')), rules));
-      CHECK(passes(scanner, peer.frame(0x00, "abc"), rules));
-
-      FrameScanner ending = scanner;
-      CHECK(passes(ending, peer.frame(0x80, "d"), rules));
-      CHECK(passes(ending, peer.frame(0x81, full), rules));
-      for (FrameScanner* big : {&scanner, &ending}) {
-        const Bytes bad = big == &ending ? peer.frame(0x81, over) : peer.frame(0x00, "de");
-        const auto seen = scan(*big, bad, rules);
-        CHECK(seen.verdict == Verdict::bad);
-        CHECK(seen.accepted == 0);
-        CHECK(big->code() == CloseCode::message_too_big);
-      }
-    }
-  }
-}
-
-TEST_CASE("frames: where messages are unlimited, 2^63-1 bytes may be announced") {
-  constexpr uint64_t longest = UINT64_MAX >> 1;
-  for (const Peer& peer : peers) {
-    CAPTURE(peer.masks);
-    const Bytes header = peer.damaged(0x82, 127, Peer::number(longest, 8), "");
-    FrameScanner scanner;
-    CHECK(scan(scanner, header, peer.rules()).accepted == header.size());
-    CHECK(scanner.payload_left() == longest);
-    CHECK(scanner.into_frame() == header.size());
-    CHECK(scan(scanner, Bytes(1000, 0xff), peer.rules()).accepted == 1000);
-    CHECK(scanner.payload_left() == longest - 1000);
-    CHECK(scanner.into_frame() == header.size() + 1000);
-    CHECK_FALSE(scanner.at_boundary());
-
-    FrameRules rules = peer.rules();
-    rules.max_message_bytes = longest - 1;
-    FrameScanner limited;
-    CHECK(scan(limited, header, rules).accepted == 0);
-    CHECK(limited.code() == CloseCode::message_too_big);
-  }
-}
-
-TEST_CASE("frames: the size of a message saturates, and payload is not touched") {
-  // Memory that can only be pointed at lets a frame of 2^63-1 bytes end within the test's time.
-  constexpr size_t step_bytes = size_t{1} << 42;
-  constexpr uint64_t longest = UINT64_MAX >> 1;
-  void* const memory =
-      mmap(nullptr, step_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) {
-    MESSAGE("not tested: address space is limited");
-    return;
-  }
-  const std::span<const uint8_t> steps(static_cast<const uint8_t*>(memory), step_bytes);
-
-  const Peer peer{true};
-  FrameRules rules = peer.rules();
-  rules.max_message_bytes = UINT64_MAX - 1;
-  FrameScanner scanner;
-  for (const int first : {0x01, 0x00}) {
-    const Bytes header = peer.damaged(first, 127, Peer::number(longest, 8), "");
-    REQUIRE(scan(scanner, header, rules).accepted == header.size());
-    while (scanner.payload_left() >= step_bytes) scanner.scan(steps, rules, 0);
-    scanner.scan(steps.first(static_cast<size_t>(scanner.payload_left())), rules, 0);
-    REQUIRE(scanner.at_boundary());
-  }
-  CHECK(munmap(memory, step_bytes) == 0);
-  CHECK(passes(scanner, peer.frame(0x00, ""), rules));
-  CHECK(scan(scanner, peer.frame(0x00, "33"), rules).verdict == Verdict::bad);
-  CHECK(scanner.code() == CloseCode::message_too_big);
 }
 
 TEST_CASE("frames: text is validated across fragments, masks and frames between them") {

@@ -240,13 +240,18 @@ TEST_CASE("between two messages a direction holds no transit, within one it does
 
 TEST_CASE("a flood of control frames is one, too, where each of them comes to rest") {
   Fixture f;
+  f.rules.control_frames = {100, 50};
   const Bytes ping = frame(0x89, "");
-  for (uint32_t i = 0; i < max_control_frames_a_second; ++i) {
+  for (int i = 0; i < 50; ++i) {
     REQUIRE(f.feed(ping) == PumpEnd::waiting);
     REQUIRE(f.transits.lent() == 0);
   }
   CHECK(f.feed(ping) == PumpEnd::faulty);
   CHECK(f.direction.fault_code() == CloseCode::policy_violation);
+  const char* const reason = f.direction.fault_reason();
+  CHECK(f.direction.explanation_of(reason, f.rules) ==
+        "control frame 51 of a burst over control_frame_rate 100 burst=50");
+  CHECK(f.direction.explanation_of("another", f.rules) == "");
 }
 
 TEST_CASE("a target that was stalled for long gets small rings until its source runs dry") {
