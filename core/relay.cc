@@ -268,6 +268,13 @@ PumpEnd Direction::scan(const PumpPath& path) {
       seen = scan_piece(path, {seam, before + behind});
       if (seen.accepted == 0 && seen.verdict == FrameScanner::Verdict::good) break;
     }
+    if (seen.changed_at > 0) {
+      const size_t before = pieces[0].iov_len;
+      uint8_t* const place = seen.changed_at < before ? first + seen.changed_at
+                                                      : static_cast<uint8_t*>(pieces[1].iov_base) +
+                                                            seen.changed_at - before;
+      *place = seen.changed_to;
+    }
     ring.accept(seen.accepted);
     bytes_ += seen.accepted;
     if (seen.verdict == FrameScanner::Verdict::bad) {

@@ -132,6 +132,7 @@ size_t large_frame_header_bytes(std::span<const uint8_t> bytes) {
 FrameScanner::Scan FrameScanner::scan(std::span<const uint8_t> bytes, const FrameRules& rules,
                                       uint32_t now_ms) {
   size_t at = 0;
+  Scan seen;
   while (at < bytes.size() && verdict() == Verdict::good) {
     const std::span<const uint8_t> rest = bytes.subspan(at);
     size_t taken = 0;
@@ -143,9 +144,13 @@ FrameScanner::Scan FrameScanner::scan(std::span<const uint8_t> bytes, const Fram
       if (taken == 0) taken = take_frame(rest, rules, now_ms);
     }
     if (taken == 0) break;
+    if (close_second_byte_ != 0) seen.changed_at = at + 1;
     at += taken;
   }
-  return {at, verdict()};
+  seen.accepted = at;
+  seen.verdict = verdict();
+  seen.changed_to = close_second_byte_;
+  return seen;
 }
 
 FrameScanner::Verdict FrameScanner::verdict() const {
@@ -295,32 +300,36 @@ void FrameScanner::begin_frame(std::span<const uint8_t> header, uint64_t payload
 size_t FrameScanner::take_control_frame(std::span<const uint8_t> frame, const FrameRules& rules,
                                         uint32_t now_ms) {
   if (opcode_of(frame[0]) == Opcode::close) {
-    take_close(frame);
-    return wrong_ == Wrong::nothing ? frame.size() : 0;
+    return take_close(frame, rules);
   }
   if (rules.control_frames.a_second != 0) count_control_frame(rules.control_frames, now_ms);
   return frame.size();
 }
 
-void FrameScanner::take_close(std::span<const uint8_t> frame) {
+// Returns what of the frame travels on: the mask of what is left does not change with its length.
+size_t FrameScanner::take_close(std::span<const uint8_t> frame, const FrameRules& rules) {
   const auto payload = decode_control_frame(frame);
   if (!payload) {
     wrong_ = Wrong::close_undecodable;
-    return;
+    return 0;
   }
   if (payload->empty()) {
     peer_close_code_ = static_cast<uint16_t>(CloseCode::no_status);
-    return;
+    return frame.size();
   }
   SLUICE_DCHECK(payload->size() >= 2);  // one byte was refused by judge_length()
   const auto code = static_cast<uint16_t>((*payload)[0] << 8 | (*payload)[1]);
+  const auto reason = payload->subspan(2);
+  const size_t broken = reason.size() - utf8_whole_bytes(reason);
   if (!close_code_allowed_on_wire(code)) {
     wrong_ = Wrong::close_code;
-  } else if (!utf8_valid(payload->subspan(2))) {
+  } else if (broken > 0 && rules.validate_utf8) {
     wrong_ = Wrong::close_reason_not_utf8;
-  } else {
-    peer_close_code_ = code;
   }
+  if (wrong_ != Wrong::nothing) return 0;
+  peer_close_code_ = code;
+  if (broken > 0) close_second_byte_ = static_cast<uint8_t>(frame[1] - broken);
+  return frame.size() - broken;
 }
 
 // The bucket holds `burst` frames and loses `a_second` of them in a second. All that is kept of it

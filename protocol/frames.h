@@ -1,5 +1,5 @@
 // FrameScanner: the relay's in-place judge of frames (RFC 6455 section 5). It reads headers and
-// control frames where they lie and steps over payload; it keeps no bytes and changes none.
+// control frames where they lie and steps over payload; it keeps no bytes and changes none itself.
 #pragma once
 
 #include <cstddef>
@@ -54,7 +54,11 @@ class FrameScanner {
 
   struct Scan {
     size_t accepted = 0;  // bytes from the beginning that may travel on
+    // With `closed`, where text is not validated: the Close loses the tail of a reason that is no
+    // UTF-8. Then bytes[changed_at], its length, must become changed_to first; 0: nothing changes.
+    size_t changed_at = 0;
     Verdict verdict = Verdict::good;
+    uint8_t changed_to = 0;
   };
 
   // What lasts of a scanner from one message to the next.
@@ -112,7 +116,7 @@ class FrameScanner {
   size_t take_frame(std::span<const uint8_t> bytes, const FrameRules& rules, uint32_t now_ms);
   size_t take_control_frame(std::span<const uint8_t> frame, const FrameRules& rules,
                             uint32_t now_ms);
-  void take_close(std::span<const uint8_t> frame);
+  size_t take_close(std::span<const uint8_t> frame, const FrameRules& rules);
   void count_payload(uint64_t bytes);
   void begin_frame(std::span<const uint8_t> header, uint64_t payload_bytes,
                    const FrameRules& rules);
@@ -132,11 +136,12 @@ class FrameScanner {
   Utf8Validator utf8_;
   uint8_t mask_key_[4] =
       {};  // turned so that the byte at into_frame_ is masked with [into_frame_ % 4]
-  uint32_t small_fragments_ = 0;  // of the open message
-  uint16_t peer_close_code_ = 0;  // 0 until a Close was accepted
-  Wrong wrong_{};                 // what made the verdict `bad`
-  bool in_message_ = false;       // a message is open: its final frame did not begin yet
-  bool check_text_ = false;       // the message of the latest data frame is text to be validated
+  uint32_t small_fragments_ = 0;   // of the open message
+  uint16_t peer_close_code_ = 0;   // 0 until a Close was accepted
+  uint8_t close_second_byte_ = 0;  // as it must become, where that Close is shortened
+  Wrong wrong_{};                  // what made the verdict `bad`
+  bool in_message_ = false;        // a message is open: its final frame did not begin yet
+  bool check_text_ = false;        // the message of the latest data frame is text to be validated
 };
 
 }  // namespace sluice

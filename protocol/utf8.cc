@@ -143,9 +143,12 @@ size_t Utf8Validator::feed_masked(std::span<const uint8_t> bytes, const uint8_t 
   return at;
 }
 
-bool utf8_valid(std::span<const uint8_t> bytes) {
+size_t utf8_whole_bytes(std::span<const uint8_t> bytes) {
   Utf8Validator validator;
-  return validator.feed(bytes) == bytes.size() && validator.complete();
+  size_t whole = validator.feed(bytes);
+  if (validator.complete()) return whole;
+  while ((bytes[whole - 1] & 0xc0) == 0x80) --whole;
+  return whole - 1;  // the first byte of the character that is not whole
 }
 
 }  // namespace sluice

@@ -28,7 +28,7 @@ class Utf8Validator {
   uint32_t state_ = 0;
 };
 
-// The whole text at once, for close reasons.
-bool utf8_valid(std::span<const uint8_t> bytes);
+// How many bytes from the beginning are whole characters: all of them where the text is UTF-8.
+size_t utf8_whole_bytes(std::span<const uint8_t> bytes);
 
 }  // namespace sluice

@@ -20,7 +20,8 @@ using Verdict = FrameScanner::Verdict;
 void check_text(std::span<const uint8_t> text, const uint8_t* key, uint8_t kind) {
   bool complete = false;
   const size_t good = utf8_prefix(text, complete);
-  SLUICE_CHECK(utf8_valid(text) == (good == text.size() && complete));
+  SLUICE_CHECK((utf8_whole_bytes(text) == text.size()) == (good == text.size() && complete));
+  SLUICE_CHECK(utf8_whole_bytes(text) == whole_characters(text));
   std::vector<uint8_t> masked(text.begin(), text.end());
   for (size_t i = 0; i < masked.size(); ++i) masked[i] ^= key[i % 4];
   for (const bool with_mask : {false, true}) {
@@ -46,6 +47,26 @@ void check_text(std::span<const uint8_t> text, const uint8_t* key, uint8_t kind)
   }
 }
 
+// What passes is a legal Close once it is changed as the scanner says.
+void check_judgement(std::span<const uint8_t> frame, const FrameRules& rules) {
+  const FrameOpinion wanted = opinion_on(frame, rules);
+  FrameScanner scanner;
+  const FrameScanner::Scan scan = scanner.scan(frame, rules, 0);
+  SLUICE_CHECK(scan.verdict == wanted.verdict && scan.accepted == wanted.accepted);
+  SLUICE_CHECK(scanner.peer_close_code() == wanted.peer_close_code);
+  SLUICE_CHECK(static_cast<uint16_t>(scanner.code()) == wanted.code);
+  SLUICE_CHECK(scan.verdict != Verdict::good);
+  if (scan.verdict == Verdict::bad) return;
+  std::vector<uint8_t> travels(frame.begin(),
+                               frame.begin() + static_cast<ptrdiff_t>(scan.accepted));
+  if (scan.changed_at > 0) travels[scan.changed_at] = scan.changed_to;
+  FrameRules strict = rules;
+  strict.validate_utf8 = true;
+  const FrameOpinion passed = opinion_on(travels, strict);
+  SLUICE_CHECK(passed.verdict == Verdict::closed && passed.accepted == travels.size());
+  SLUICE_CHECK(passed.peer_close_code == wanted.peer_close_code);
+}
+
 void check_frame(std::span<const uint8_t> payload, const uint8_t* key) {
   for (const uint8_t* mask : {static_cast<const uint8_t*>(nullptr), key}) {
     uint8_t frame[max_control_frame_bytes];
@@ -55,15 +76,12 @@ void check_frame(std::span<const uint8_t> payload, const uint8_t* key) {
     SLUICE_CHECK(decoded &&
                  std::equal(decoded->begin(), decoded->end(), payload.begin(), payload.end()));
     SLUICE_CHECK(!decode_control_frame({frame, size - 1}));
-    FrameRules rules;
-    rules.expect_masked = mask != nullptr;
-    const FrameOpinion wanted = opinion_on({frame, size}, rules);
-    FrameScanner scanner;
-    const FrameScanner::Scan scan = scanner.scan({frame, size}, rules, 0);
-    SLUICE_CHECK(scan.verdict == wanted.verdict && scan.accepted == wanted.accepted);
-    SLUICE_CHECK(scanner.peer_close_code() == wanted.peer_close_code);
-    SLUICE_CHECK(static_cast<uint16_t>(scanner.code()) == wanted.code);
-    SLUICE_CHECK(scan.verdict != Verdict::good);
+    for (const bool validate : {true, false}) {
+      FrameRules rules;
+      rules.expect_masked = mask != nullptr;
+      rules.validate_utf8 = validate;
+      check_judgement({frame, size}, rules);
+    }
   }
 }
 

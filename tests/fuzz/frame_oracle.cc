@@ -130,21 +130,25 @@ class Oracle {
   bool judge_control(size_t left) {
     if (opcode_ == 8 && length_ == 1) return wrong(1002, at_);
     if (left < header_ + length_) return false;
-    const size_t end = at_ + header_ + static_cast<size_t>(length_);
     if (opcode_ != 8) {
       ++controls_;
-      end_frame(end, false);
+      end_frame(at_ + header_ + static_cast<size_t>(length_), false);
       return true;
     }
     uint32_t code = 1005;
     if (length_ > 0) {
       code = payload_[0] * 256u + payload_[1];
       if (!close_code_permitted(code)) return wrong(1002, at_);
-      bool complete = false;
       const auto reason = std::span<const uint8_t>(payload_).subspan(2);
-      if (utf8_prefix(reason, complete) != reason.size() || !complete) return wrong(1007, at_);
+      const size_t whole = whole_characters(reason);
+      if (whole < reason.size()) {
+        if (rules_.validate_utf8) return wrong(1007, at_);
+        length_ = 2 + whole;
+        opinion_.changed_at = at_ + 1;
+        opinion_.changed_to = static_cast<uint8_t>(length_ + (rules_.expect_masked ? 128 : 0));
+      }
     }
-    end_frame(end, true);
+    end_frame(at_ + header_ + static_cast<size_t>(length_), true);
     opinion_.verdict = Verdict::closed;
     opinion_.peer_close_code = static_cast<uint16_t>(code);
     return false;
@@ -235,6 +239,13 @@ size_t utf8_prefix(std::span<const uint8_t> bytes, bool& complete) {
   }
   complete = true;
   return at;
+}
+
+size_t whole_characters(std::span<const uint8_t> bytes) {
+  size_t size = bytes.size();
+  for (bool complete = false;; --size) {
+    if (utf8_prefix(bytes.first(size), complete) == size && complete) return size;
+  }
 }
 
 bool close_code_permitted(uint32_t code) {

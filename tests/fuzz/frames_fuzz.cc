@@ -47,6 +47,10 @@ FrameOpinion scan_in_pieces(std::span<const uint8_t> bytes, const FrameRules& ru
     const std::vector<uint8_t> exact(piece.begin(), piece.end());
     const FrameScanner::Scan scan = scanner.scan(exact, rules, 5'000);
     SLUICE_CHECK(scan.accepted <= piece.size());
+    if (scan.changed_at > 0) {
+      seen.changed_at = seen.accepted + scan.changed_at;
+      seen.changed_to = scan.changed_to;
+    }
     seen.accepted += scan.accepted;
     seen.verdict = scan.verdict;
     const size_t kept = piece.size() - scan.accepted;
@@ -60,7 +64,7 @@ FrameOpinion scan_in_pieces(std::span<const uint8_t> bytes, const FrameRules& ru
   if (seen.verdict != Verdict::good) {
     const uint8_t more[] = {0x81, 0};
     const FrameScanner::Scan again = scanner.scan(more, rules, 5'000);
-    SLUICE_CHECK(again.accepted == 0 && again.verdict == seen.verdict);
+    SLUICE_CHECK(again.accepted == 0 && again.verdict == seen.verdict && again.changed_at == 0);
   }
   seen.code = static_cast<uint16_t>(scanner.code());
   seen.peer_close_code = scanner.peer_close_code();
@@ -75,6 +79,7 @@ void compare(const FrameOpinion& seen, const FrameOpinion& wanted) {
   SLUICE_CHECK(seen.accepted == wanted.accepted);
   SLUICE_CHECK(seen.code == wanted.code);
   SLUICE_CHECK(seen.peer_close_code == wanted.peer_close_code);
+  SLUICE_CHECK(seen.changed_at == wanted.changed_at && seen.changed_to == wanted.changed_to);
   if (seen.verdict == Verdict::bad) return;  // the place inside the bad frame is nobody's business
   SLUICE_CHECK(seen.messages == wanted.messages);
   SLUICE_CHECK(seen.payload_left == wanted.payload_left);

@@ -58,9 +58,9 @@ Stream cut_answer(std::string_view bytes) {
 // One way through the tunnel: what its source sent behind its head, and what came out.
 struct Way {
   Side target;
-  std::string_view sent;
+  std::string sent;  // a Close without its reason's broken tail
   std::string_view came;
-  FrameOpinion legal;    // of `sent`, by the route's rules
+  FrameOpinion legal;    // of what was sent, by the route's rules
   FrameOpinion seen;     // of `came`, by the least rules
   size_t forwarded = 0;  // of `came`, what `sent` holds; a Close of the proxy's is behind it
   bool own_close() const { return forwarded < came.size(); }
@@ -78,17 +78,20 @@ Way look_at(const SessionWorld& world, std::string_view sent, std::string_view c
   strict.max_small_fragments = world.route().max_small_fragments;
   strict.control_frames = world.route().control_frame_rate;
   Way way{target,
-          sent,
+          std::string(sent),
           came,
           opinion_on(bytes_of(sent), strict, !world.clock_moved()),
           opinion_on(bytes_of(came), loose, false),
           came.size()};
-  SLUICE_CHECK(way.seen.verdict != Verdict::bad);
+  SLUICE_CHECK(way.seen.verdict != Verdict::bad && way.seen.changed_at == 0);
   if (way.seen.verdict == Verdict::closed) SLUICE_CHECK(way.seen.accepted == came.size());
-  if (!sent.starts_with(came)) {
+  if (way.legal.changed_at > 0) {
+    way.sent[way.legal.changed_at] = static_cast<char>(way.legal.changed_to);
+  }
+  if (!way.sent.starts_with(came)) {
     SLUICE_CHECK(way.seen.verdict == Verdict::closed);
     way.forwarded = way.seen.last_frame_at;
-    SLUICE_CHECK(sent.starts_with(came.substr(0, way.forwarded)));
+    SLUICE_CHECK(way.sent.starts_with(came.substr(0, way.forwarded)));
   }
   SLUICE_CHECK(way.forwarded <= way.legal.accepted);
   return way;

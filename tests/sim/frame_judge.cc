@@ -150,43 +150,49 @@ bool FrameJudge::judge_length(uint8_t first, uint64_t length, unsigned length_by
 }
 
 bool FrameJudge::take_control(std::string_view frame, uint64_t now_ms, uint64_t header_bytes) {
-  const Frame whole{at_, header_bytes, frame.size() - header_bytes, static_cast<uint8_t>(frame[0])};
+  Frame whole{at_, header_bytes, frame.size() - header_bytes, static_cast<uint8_t>(frame[0])};
   if (whole.opcode() == 8) {
-    take_close(payload_of(frame, Frame{0, header_bytes, whole.payload_bytes, whole.first}));
+    const uint64_t kept =
+        take_close(payload_of(frame, Frame{0, header_bytes, whole.payload_bytes, whole.first}));
     if (verdict_ == Verdict::bad) return false;
+    if (kept < whole.payload_bytes) {
+      changed_at_ = at_ + 1;
+      changed_to_ = static_cast<char>(kept + (rules.masked ? 0x80 : 0));
+      whole.payload_bytes = kept;
+    }
   } else {
     controls_ = controls_counted(now_ms) + 1000;
     controls_ms_ = now_ms;
   }
   frames_.push_back(whole);
-  at_ += frame.size();
+  at_ += header_bytes + whole.payload_bytes;
   return true;
 }
 
-void FrameJudge::take_close(std::string payload) {
+// Returns how much of the payload travels on.
+uint64_t FrameJudge::take_close(std::string payload) {
   if (payload.empty()) {
     verdict_ = Verdict::closed;
     close_code_ = 1005;
-    return;
+    return 0;
   }
   const unsigned code = byte_at(payload, 0) * 256u + byte_at(payload, 1);
   if (!code_passes(code)) {
     bad(1002, "Close code");
-    return;
+    return 0;
   }
   Utf8Judge reason;
-  for (size_t i = 2; i < payload.size(); ++i) {
-    if (!reason.take(byte_at(payload, i))) {
-      bad(1007, "Close reason");
-      return;
-    }
+  uint64_t whole = 2;
+  for (size_t i = 2; i < payload.size() && reason.take(byte_at(payload, i)); ++i) {
+    if (reason.complete()) whole = i + 1;
   }
-  if (!reason.complete()) {
+  if (whole < payload.size() && rules.utf8) {
     bad(1007, "Close reason");
-    return;
+    return 0;
   }
   verdict_ = Verdict::closed;
   close_code_ = static_cast<uint16_t>(code);
+  return whole;
 }
 
 bool FrameJudge::bad(uint16_t code, const char* reason) {

@@ -56,7 +56,10 @@ class FrameJudge {
   uint16_t code() const { return code_; }  // after `bad`
   const char* reason() const { return reason_; }
   uint16_t close_code() const { return close_code_; }  // after `closed`
-  uint64_t accepted() const { return at_; }            // bytes that may travel on
+  // Where a Close loses the broken tail of its reason: its length byte, and what that becomes.
+  uint64_t changed_at() const { return changed_at_; }  // 0: nothing changes
+  char changed_to() const { return changed_to_; }
+  uint64_t accepted() const { return at_; }  // bytes that may travel on
   bool in_frame() const { return left_ > 0; }
   uint64_t frame_begin() const { return in_frame() ? frames_.back().begin : at_; }
   // Accepted frames; of a data frame that goes on only the header counts.
@@ -71,7 +74,7 @@ class FrameJudge {
   bool judge_first(uint8_t first, uint64_t now_ms);
   bool judge_length(uint8_t first, uint64_t length, unsigned length_bytes);
   bool take_control(std::string_view frame, uint64_t now_ms, uint64_t header_bytes);
-  void take_close(std::string payload);
+  uint64_t take_close(std::string payload);
   bool bad(uint16_t code, const char* reason);
   uint64_t controls_counted(uint64_t now_ms) const;
 
@@ -79,6 +82,8 @@ class FrameJudge {
   uint16_t code_ = 0;
   uint16_t close_code_ = 0;
   const char* reason_ = "";
+  uint64_t changed_at_ = 0;
+  char changed_to_ = 0;
   uint64_t at_ = 0;
   uint64_t left_ = 0;  // payload of the current frame
   uint64_t message_bytes_ = 0;

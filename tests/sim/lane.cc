@@ -13,7 +13,11 @@ void Lane::sent(std::string_view bytes, uint64_t act) {
   if (!own_close()) {
     const uint64_t most = std::min<uint64_t>(out_.size(), judge.accepted());
     const std::string_view a = std::string_view(out_).substr(begin, most - std::min(begin, most));
-    const std::string_view b = std::string_view(in_).substr(begin, a.size());
+    std::string b = in_.substr(begin, a.size());
+    const uint64_t changed = judge.changed_at();
+    if (changed != 0 && changed >= begin && changed < most) {
+      b[static_cast<size_t>(changed - begin)] = judge.changed_to();
+    }
     matched_ = begin + static_cast<uint64_t>(
                            std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
     if (matched_ == out_.size()) return;

@@ -82,6 +82,9 @@ void Peer::take_frames() {
     world().fail(std::string("peer #") + std::to_string(wire_.number()) +
                  " got an illegal frame: " + judge_.reason());
   }
+  if (judge_.changed_at() != 0) {
+    world().fail("peer #" + std::to_string(wire_.number()) + " got a Close with a broken reason");
+  }
   if (got_close_ && stream.size() > judge_.accepted()) {
     world().fail("peer #" + std::to_string(wire_.number()) + " got bytes behind a Close");
   }

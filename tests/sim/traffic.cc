@@ -235,7 +235,9 @@ const char* Traffic::wrong_close(uint64_t row) {
     if (random_.chance(50)) payload += "why";
   } else {
     append_number(payload, 1000, 2);
-    payload += "\xc3\x28";
+    static constexpr std::string_view reasons[] = {"\xc3\x28", "cut \xe2\x82", "\xf0\x9f\x98",
+                                                   "?\xff!"};
+    payload += reasons[out_.size() % std::size(reasons)];  // without a draw
     name = "Close reason";
   }
   add_split(frame_bytes(random_, 0x88, payload, rules_.masked));

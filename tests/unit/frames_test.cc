@@ -21,7 +21,11 @@ struct Row {
   CloseCode code;
   std::string_view reason;
   bool deflate = false;
+  bool validate_utf8 = false;
 };
+
+constexpr std::string_view broken_reasons[] = {"\xff", "cut \xe2\x82", "\xc0\x80", "\xed\xa0\x80 ",
+                                               "caf\xc3\xa9 \xc3("};
 
 void add_header_rows(std::vector<Row>& rows, const Peer& peer) {
   constexpr CloseCode code = CloseCode::protocol_error;
@@ -88,9 +92,10 @@ void add_order_rows(std::vector<Row>& rows, const Peer& peer) {
     rows.push_back({compressed, peer.frame(first, "more"), code, "reserved bit set", true});
   }
   rows.push_back({open, peer.frame(0x88, "1"), code, "Close with one byte of payload"});
-  for (const std::string_view reason : {"\xff", "cut \xe2\x82", "\xc0\x80", "\xed\xa0\x80 "}) {
+  for (const std::string_view reason : broken_reasons) {
     const Bytes close = peer.frame(0x88, close_payload(1000, reason));
-    rows.push_back({whole, close, CloseCode::invalid_data, "Close reason is not UTF-8"});
+    rows.push_back(
+        {whole, close, CloseCode::invalid_data, "Close reason is not UTF-8", false, true});
   }
 }
 
@@ -107,6 +112,7 @@ TEST_CASE("frames: each row of bad frames has its code, and only what is before 
       CAPTURE(row.reason);
       FrameRules rules = peer.rules();
       rules.deflate = row.deflate;
+      rules.validate_utf8 = row.validate_utf8;
       FrameScanner scanner;
       FrameScanner bytewise;
       for (const auto& seen :
@@ -145,6 +151,39 @@ TEST_CASE("frames: Close codes pass exactly where they may stand on the wire") {
     }
   }
   CHECK(wrong == 0);
+}
+
+TEST_CASE("frames: a Close's broken reason loses its tail where text is not validated") {
+  constexpr size_t kept[] = {0, 4, 0, 0, 6};
+  for (const Peer& peer : peers) {
+    for (size_t i = 0; i < std::size(kept); ++i) {
+      const std::string_view reason = broken_reasons[i];
+      CAPTURE(peer.masks);
+      CAPTURE(reason);
+      const Bytes before = peer.frame(0x82, "before");
+      Bytes bytes = before;
+      append(bytes, peer.frame(0x88, close_payload(4321, reason)));
+      append(bytes, peer.frame(0x82, "behind"));
+      Bytes wanted = before;
+      append(wanted, peer.frame(0x88, close_payload(4321, reason.substr(0, kept[i]))));
+
+      FrameScanner scanner;
+      const auto seen = scan(scanner, bytes, peer.rules());
+      CHECK(seen.verdict == Verdict::closed);
+      CHECK(scanner.peer_close_code() == 4321);
+      REQUIRE(seen.changed_at == before.size() + 1);
+      bytes[seen.changed_at] = seen.changed_to;
+      bytes.resize(seen.accepted);
+      CHECK(bytes == wanted);
+      CHECK(scan(scanner, bytes, peer.rules()).changed_at == 0);
+
+      FrameScanner again;  // nothing is left to be mended
+      const auto mended = scan(again, bytes, peer.rules());
+      CHECK(mended.verdict == Verdict::closed);
+      CHECK(mended.accepted == bytes.size());
+      CHECK(mended.changed_at == 0);
+    }
+  }
 }
 
 TEST_CASE("frames: an empty Close is 1005, and what follows a Close is not accepted") {

@@ -78,6 +78,33 @@ TEST_CASE("nothing follows a Close") {
   CHECK(f.direction.mode() == Direction::Mode::draining);
 }
 
+TEST_CASE("a Close with a broken reason is shortened, wherever the ring wraps in it") {
+  const std::string payload = std::string("\x10\xe1", 2) + std::string(40, 'r');
+  const Bytes close = frame(0x88, payload + "\xe2\x82");
+  for (size_t before = 2; before < 60; ++before) {
+    CAPTURE(before);
+    Fixture f(16 * 1024);
+    // The first recv fills the ring up to the reserve; its last byte begins the frame before the
+    // Close, so that the ring stays.
+    const size_t first_bytes = f.buffers.full_bytes() - close_reserve_bytes;
+    Bytes bytes = frame(0x82, std::string(first_bytes - 1 - 4, 'f'));
+    Bytes expected = bytes;
+    const Bytes between = frame(0x82, std::string(before - 2, 'b'));
+    bytes.push_back(between[0]);
+    REQUIRE(f.feed(bytes) == PumpEnd::more);
+    bytes.assign(between.begin() + 1, between.end());
+    bytes.insert(bytes.end(), close.begin(), close.end());
+    CHECK(f.feed(bytes) == PumpEnd::closed);
+    CHECK(f.pump() == PumpEnd::waiting);
+    expected.insert(expected.end(), between.begin(), between.end());
+    const Bytes shortened = frame(0x88, payload);
+    expected.insert(expected.end(), shortened.begin(), shortened.end());
+    CHECK(f.received() == expected);
+    CHECK(f.direction.bytes() == expected.size());
+    CHECK(f.direction.peer_close_code() == 4321);
+  }
+}
+
 TEST_CASE("a Close of ours waits for the frame's end when its source goes on") {
   Fixture f;
   const Bytes sent = frame(0x82, std::string(1000, 'y'));

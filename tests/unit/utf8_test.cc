@@ -143,7 +143,7 @@ TEST_CASE("utf8: every code point passes, alone, split at each byte and in all m
   for (uint32_t point = 0; point <= 0x10ffff; ++point) {
     const Bytes text = encode(point);
     const bool surrogate = point >= 0xd800 && point <= 0xdfff;
-    if (utf8_valid(text) == surrogate) ++wrong;
+    if ((utf8_whole_bytes(text) == text.size()) == surrogate) ++wrong;
     if (surrogate || point % 61 != 0) continue;
     for (size_t split = 0; split <= text.size(); ++split) {
       if (!(feed_split(text, split) == Seen{text.size(), true})) ++wrong;
@@ -195,7 +195,7 @@ TEST_CASE("utf8: the boundaries of four-byte characters, and the first byte that
         CHECK(feed_masked_split(text, split, some_key, phase) == expected);
       }
     }
-    CHECK(utf8_valid(text) == (row.valid == text.size() && row.complete));
+    CHECK((utf8_whole_bytes(text) == text.size()) == (row.valid == text.size() && row.complete));
   }
 }
 
@@ -205,7 +205,7 @@ TEST_CASE("utf8: a bad byte is found at every place of a long text, plain and ma
     CAPTURE(filling);
     Bytes text;
     while (text.size() < 100) text.insert(text.end(), filling.begin(), filling.end());
-    CHECK(utf8_valid(text));
+    CHECK(utf8_whole_bytes(text) == text.size());
     for (size_t place = 0; place < text.size(); ++place) {
       Bytes broken = text;
       broken[place] = 0xff;
@@ -249,6 +249,28 @@ TEST_CASE("utf8: reset forgets an incomplete character, an empty text is complet
   validator.reset();
   CHECK(validator.complete());
   CHECK(validator.feed(bytes_of("a")) == 1);
-  CHECK(utf8_valid({}));
+  CHECK(utf8_whole_bytes({}) == 0);
   CHECK(sizeof(Utf8Validator) == 4);
+}
+
+TEST_CASE("utf8: of a text that is cut or broken, the whole characters are counted") {
+  struct Row {
+    std::string_view text;
+    size_t whole;
+  };
+  const Row rows[] = {{"\xc3", 0},
+                      {"a\xc3", 1},
+                      {"\xc3\xa9\xe2\x82", 2},
+                      {"\xe2\x82\xac\xf0\x9f\x98", 3},
+                      {"\xf0\x9f\x98\x80\xf0\x9f", 4},
+                      {"ab\xff...", 2},
+                      {"ab\xe2\x82...", 2},  // begun, and then broken
+                      {"\xc3\xa9\xc3(", 2},
+                      {"a\x80", 1},
+                      {"\xed\xa0\x80", 0},
+                      {"whole \xe2\x82\xac", 9}};
+  for (const Row& row : rows) {
+    CAPTURE(row.text);
+    CHECK(utf8_whole_bytes(bytes_of(row.text)) == row.whole);
+  }
 }
