@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "net/poller.h"
+#include "net/sys.h"
 #include "net/transport.h"
 #include "tls/transport.h"
 
@@ -82,6 +83,13 @@ class Leg {
   }
   // Transport::committed.
   size_t committed() const { return tls_ == nullptr ? 0 : tls_->committed(); }
+  // What was sent and has not reached the peer, in TLS as ciphertext; -errno, where the system
+  // does not tell.
+  int undelivered_bytes() const {
+    const int queued = sys::undelivered_bytes(fd_);
+    if (queued < 0 || tls_ == nullptr) return queued;
+    return queued + static_cast<int>(tls_->unsent_bytes());
+  }
   // Ends our half in order, now or, where TLS finds no room for its last word, at a later call.
   void shutdown_write() {
     if (output_ended) return;

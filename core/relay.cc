@@ -119,6 +119,12 @@ void Direction::shrink(TransitPool& transits) {
   if (buffers.bytes_of(wanted) < ring.capacity()) ring.move_to(buffers, wanted);
 }
 
+void Direction::note_undelivered(uint32_t bytes, uint32_t now_ms) {
+  SLUICE_CHECK(stalled());
+  if (bytes < transit_->undelivered_bytes) transit_->delivered_ms = now_ms;
+  transit_->undelivered_bytes = bytes;
+}
+
 // Sends what is queued. A send that took less than it was given has filled the socket's buffer.
 Direction::Flow Direction::flush(const PumpPath& path) {
   if (transit_ == nullptr) return Flow::drained;
@@ -144,7 +150,8 @@ Direction::Flow Direction::flush(const PumpPath& path) {
   if (queued() == 0) return Flow::drained;
   if (!transit.stalled) {
     transit.stalled = true;
-    transit.stalled_since_ms = path.now_ms;
+    transit.stalled_since_ms = transit.delivered_ms = path.now_ms;
+    transit.undelivered_bytes = UINT32_MAX;
   }
   return Flow::blocked;
 }

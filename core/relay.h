@@ -99,6 +99,11 @@ class Direction {
   // Waits for the target to take bytes since then (milliseconds of the turn's clock).
   bool stalled() const { return transit_ != nullptr && transit_->stalled; }
   uint32_t stalled_since_ms() const { return stalled() ? transit_->stalled_since_ms : 0; }
+  // The same until something of what was sent before reached the target, as far as the looks tell.
+  uint32_t nothing_delivered_since_ms() const { return stalled() ? transit_->delivered_ms : 0; }
+  // A look at what the target's kernel side has not taken yet; only while stalled(). The first one
+  // has nothing to compare with and counts as progress.
+  void note_undelivered(uint32_t bytes, uint32_t now_ms);
 
   // Where the source is in its frames, as FrameScanner says it; the last two after `faulty`.
   bool at_boundary() const { return transit_ == nullptr || transit_->scanner.at_boundary(); }

@@ -370,9 +370,14 @@ bool Session::check_stalls() {
 void Session::check_stall(Side source) {
   Direction& direction = directions_[index_of(source)];
   if (!direction.stalled()) return;
-  const uint32_t stalled_ms = stalled_for_ms(source);
-  if (stalled_ms >= route_->send_timeout_ms) return abort_slow(other(source), "send_timeout");
-  if (stalled_ms < shrink_after_ms) return;
+  const auto now = static_cast<uint32_t>(now_ms());
+  // The kernel's buffer is larger than what a slow reader takes in send_timeout: ask it.
+  const int undelivered = leg(other(source)).undelivered_bytes();
+  if (undelivered >= 0) direction.note_undelivered(static_cast<uint32_t>(undelivered), now);
+  if (stalled_for_ms(source) >= route_->send_timeout_ms) {
+    return abort_slow(other(source), "send_timeout");
+  }
+  if (now - direction.stalled_since_ms() < shrink_after_ms) return;
   direction.shrink(services_.transits);
   // Else the kernel would go on taking megabytes for a target that takes nothing.
   if (leg(source).open()) sys::set_receive_buffer(leg(source).fd(), stalled_receive_bytes);
@@ -380,7 +385,8 @@ void Session::check_stall(Side source) {
 
 uint32_t Session::stalled_for_ms(Side source) const {
   const Direction& direction = directions_[index_of(source)];
-  return direction.stalled() ? static_cast<uint32_t>(now_ms()) - direction.stalled_since_ms() : 0;
+  if (!direction.stalled()) return 0;
+  return static_cast<uint32_t>(now_ms()) - direction.nothing_delivered_since_ms();
 }
 
 uint32_t Session::stalled_for_ms() const {

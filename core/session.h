@@ -45,7 +45,8 @@ class Session {
   // The worker's regular look at a session on the stall list: smaller rings after a second, abort
   // of the slow reader after send_timeout. Returns whether it stays on the list.
   bool check_stalls();
-  // How long the slower of its two targets has taken nothing; 0 where none is stalled.
+  // How long the slower of its two targets has taken nothing, not even of what the kernel holds, as
+  // check_stalls() saw it; 0 where none is stalled.
   uint32_t stalled_for_ms() const;
   // Aborts the leg that takes nothing, for that reason (static text); the other one is told.
   void end_slow(const char* reason);

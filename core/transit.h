@@ -21,6 +21,10 @@ struct Transit {
   FrameScanner scanner;
   Transit* next_free = nullptr;  // the pool's, while nobody has it
   uint32_t stalled_since_ms = 0;
+  // While stalled: what of the bytes sent had not reached the target at the latest look, and when
+  // that last grew less.
+  uint32_t undelivered_bytes = UINT32_MAX;
+  uint32_t delivered_ms = 0;
   bool stalled = false;
   bool slow = false;  // was stalled for long: small rings, until the source runs dry first
   CloseCode close_code = CloseCode::normal;  // of a Close that the frame's end is awaited for

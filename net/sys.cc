@@ -168,6 +168,13 @@ int unread_bytes(int fd) {
   return ::ioctl(fd, FIONREAD, &bytes) == 0 ? bytes : -errno;
 }
 
+// Linux's SIOCOUTQ by its other name, which is there on other systems, too; they know it for
+// terminals only and return an error.
+int undelivered_bytes(int fd) {
+  int bytes = 0;
+  return ::ioctl(fd, TIOCOUTQ, &bytes) == 0 ? bytes : -errno;
+}
+
 ssize_t send_with_descriptors(int fd, std::span<const uint8_t> bytes, std::span<const int> fds) {
   SLUICE_CHECK(fds.size() <= max_passed_descriptors);
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * max_passed_descriptors)] = {};

@@ -70,6 +70,9 @@ Address local_address(int fd);
 int pair(int fds[2]);  // a connected pair of unix stream sockets
 // What waits unread in the receive queue, for tests and benches; or -errno.
 int unread_bytes(int fd);
+// What was sent on that socket and has not reached the peer's kernel (TCP) or the peer (unix
+// sockets, in the kernel's own measure); -errno, where the system does not tell.
+int undelivered_bytes(int fd);
 
 // --- descriptors over a unix socket (master and workers)
 

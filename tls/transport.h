@@ -105,6 +105,8 @@ class TlsTransport : public Transport {
   std::string verified_subject() const;
   bool heard() const { return heard_; }  // the peer sent at least a byte
   bool resumed() const;
+  // Ciphertext that the socket did not take yet.
+  size_t unsent_bytes() const { return unsent_.size(); }
   // Ciphertext that this connection holds; an idle one holds none. For tests, as ssl().
   size_t held_bytes() const { return unread_.size() + unsent_.size(); }
   SSL* ssl() { return ssl_; }

@@ -333,6 +333,25 @@ def send_timeout_aborts_the_slow_reader(link):
             wait_until(lambda: sluice.report()["rings_lent"] == 0, "rings given back")
 
 
+@suite.check_each(PLAIN, SECURE[0])
+def a_little_at_a_time_is_not_nothing(link):
+    """send_timeout does not strike a reader whose progress the kernel's buffer hides."""
+    with link.upstream() as upstream, link.sluice(upstream, "@send_timeout 2s") as sluice:
+        client, server = pair(sluice, upstream, receive_buffer=8 * 1024)
+        push_until_blocked(server.sock, frame(BINARY, b"f" * 65536), seconds=0.2)
+        for _ in range(12):
+            time.sleep(0.3)
+            assert client.sock.recv(4 * 1024)
+        client.send_frame(TEXT, "still here")
+        server.expect(TEXT, "still here")
+        # It takes nothing any more; zero-window probes still move a little for a while.
+        wait_until(lambda: any(line.get("reason") == "send_timeout" for line in sluice.access()),
+                   "the abort", PATIENCE)
+        assert sluice.access_line("close", reason="send_timeout")["fault"] == "client"
+        client.close()
+        server.close()
+
+
 class IdleServer(threading.Thread):
     """Accepts thousands of sessions and holds them."""
 

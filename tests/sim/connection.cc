@@ -306,6 +306,7 @@ void Connection::arrive_out(std::string bytes) {
   if (peer_reset_told_) return;
   if (peer_closed_) return reset_proxy();
   tx_used_ -= bytes.size();
+  delivered_ns = world().now_ns();
   inbox_.append(bytes);
   tell_room();
   if (peer != nullptr) peer->on_bytes();

@@ -99,6 +99,7 @@ class Connection {
   State state() const { return state_; }
   bool unread_by_proxy() const { return !rx_.empty() || error_ != 0 || (ended() && !end_read_); }
   bool writable() const;
+  size_t undelivered_to_peer() const { return tx_used_; }
   bool closed_by_proxy() const { return farewell_ != Farewell::none && fd < 0; }
   Farewell farewell() const { return farewell_; }
   uint64_t read_by_proxy() const { return received_; }
@@ -111,11 +112,12 @@ class Connection {
   // Bytes are no plaintext: the observer is told of that by the proxy's transport.
   bool in_tls = false;  // at the proxy's end
   bool peer_in_tls = false;
-  size_t untaken = 0;       // of the proxy's latest send
-  size_t committed = 0;     // plaintext of the proxy that left in part
-  uint64_t handed_ns = 0;   // when accept() or connect() gave it to the proxy
-  uint64_t left_ns = 0;     // when the proxy ended its half
-  uint64_t touched_ns = 0;  // the proxy's latest system call that moved something
+  size_t untaken = 0;         // of the proxy's latest send
+  size_t committed = 0;       // plaintext of the proxy that left in part
+  uint64_t handed_ns = 0;     // when accept() or connect() gave it to the proxy
+  uint64_t left_ns = 0;       // when the proxy ended its half
+  uint64_t delivered_ns = 0;  // when something of the proxy's last reached the peer's kernel
+  uint64_t touched_ns = 0;    // the proxy's latest system call that moved something
   uint32_t recvs_in_turn = 0;
   uint32_t sends_in_turn = 0;
   uint64_t received_in_turn = 0;

@@ -139,8 +139,9 @@ void Record::on_farewell(Connection& connection, Farewell farewell) {
   const uint64_t patience_ms = climate_.crowded
                                    ? std::min(least_stall_to_end_ms, route_.send_timeout_ms)
                                    : route_.send_timeout_ms;
-  const bool stalled = lanes_[1 - side].undelivered() > 0 &&
-                       world().now_ns() + slack_ns >= leg.sent_ns + patience_ms * ms;
+  const uint64_t moved = std::max(leg.sent_ns, connection.delivered_ns);
+  const bool stalled =
+      lanes_[1 - side].undelivered() > 0 && world().now_ns() + slack_ns >= moved + patience_ms * ms;
   if (stalled) note_incident(Incident::Kind::lost, side);
 }
 
@@ -240,8 +241,11 @@ void Record::check_opening() const {
 void Record::check_stall(int side) const {
   const Lane& lane = lanes_[1 - side];
   if (lane.undelivered() == 0 || !incidents_.empty()) return;
-  const uint64_t since = std::max({legs_[side].sent_ns, legs_[1 - side].moved_ns, relaying_ns_});
-  if (world().now_ns() > since + route_.send_timeout_ms * ms + stall_look_ns + slack_ns) {
+  // One look tells that something was delivered since the one before, a later one that the time is
+  // over.
+  const uint64_t since = std::max({legs_[side].sent_ns, legs_[side].connection->delivered_ns,
+                                   legs_[1 - side].moved_ns, relaying_ns_});
+  if (world().now_ns() > since + route_.send_timeout_ms * ms + 2 * stall_look_ns + slack_ns) {
     fail("bytes wait longer than send_timeout");
   }
 }

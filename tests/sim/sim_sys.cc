@@ -148,6 +148,9 @@ int pair(int[2]) {
 int unread_bytes(int) {
   unexpected("ioctl");
 }
+int undelivered_bytes(int fd) {
+  return static_cast<int>(sim::kernel().stream(fd).undelivered_to_peer());
+}
 ssize_t send_with_descriptors(int, std::span<const uint8_t>, std::span<const int>) {
   unexpected("sendmsg with descriptors");
 }

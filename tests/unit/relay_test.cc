@@ -216,6 +216,24 @@ TEST_CASE("a target that takes nothing stops the source, and the remainder moves
   CHECK_FALSE(f.direction.stalled());
 }
 
+TEST_CASE("a stalled target that gets less and less of what was sent makes progress") {
+  Fixture f;
+  f.target.writable = false;
+  CHECK(f.feed(frame(0x82, "waits")) == PumpEnd::waiting);
+  REQUIRE(f.direction.stalled());
+  const uint32_t since = f.direction.stalled_since_ms();
+  CHECK(f.direction.nothing_delivered_since_ms() == since);
+  f.direction.note_undelivered(1'000, since + 10);  // nothing to compare with
+  CHECK(f.direction.nothing_delivered_since_ms() == since + 10);
+  f.direction.note_undelivered(1'000, since + 20);
+  CHECK(f.direction.nothing_delivered_since_ms() == since + 10);
+  f.direction.note_undelivered(999, since + 30);
+  CHECK(f.direction.nothing_delivered_since_ms() == since + 30);
+  f.direction.note_undelivered(5'000, since + 40);
+  CHECK(f.direction.nothing_delivered_since_ms() == since + 30);
+  CHECK(f.direction.stalled_since_ms() == since);
+}
+
 TEST_CASE("a busy source is put off after its rounds") {
   Fixture f(16 * 1024);
   Bytes sent;

@@ -89,6 +89,26 @@ TEST_CASE("sys: pieces are gathered and scattered in order") {
   CHECK(first + second.substr(0, 9) == "gatherscatter");
 }
 
+TEST_CASE("sys: what the peer has not taken is told, where the system knows it") {
+  Pair pair = tcp_pair();
+  CHECK(sys::undelivered_bytes(-1) == -EBADF);
+  if (sys::undelivered_bytes(pair.near.get()) < 0) return;
+  CHECK(sys::undelivered_bytes(pair.near.get()) == 0);
+  const std::string block(256 * 1024, 'x');
+  int blocks = 0;
+  while (sys::send(pair.near.get(), block.data(), block.size()) > 0) ++blocks;
+  CHECK(blocks > 0);
+  const int full = sys::undelivered_bytes(pair.near.get());
+  CHECK(full > 0);
+  // Less of it, the more the peer reads, and at last nothing.
+  std::string taken(block.size(), '.');
+  while (sys::undelivered_bytes(pair.near.get()) > 0) {
+    CHECK(sys::undelivered_bytes(pair.near.get()) <= full);
+    sys::wait_readable(pair.far.get(), testing::patience_ms);
+    REQUIRE(sys::recv(pair.far.get(), taken.data(), taken.size()) > 0);
+  }
+}
+
 TEST_CASE("sys: sending to a peer that is gone raises no signal") {
   Pair pair = unix_pair();
   pair.far.close();
