@@ -307,8 +307,9 @@ constexpr Directive table[] = {
      .set = setters::timeout<&Settings::close_timeout_ms>,
      .default_value = "5s",
      .help =
-         "How long a peer's Close is awaited once a session ends, and how long nothing may move "
-         "where one side has ended its sending half without a Close."},
+         "How long a peer's Close is awaited once a session ends; anew while a message is on its "
+         "way, at most twelve times in all. Also how long nothing may move where one side has "
+         "ended its sending half without a Close."},
     {.name = "lost_close_code",
      .sections = top | upstream | route,
      .arguments = "CODE|off",

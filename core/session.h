@@ -159,7 +159,8 @@ class Session {
   bool run_queued_ : 1 = false;
   bool busy_ : 1 = false;  // moved much in its last turn: others come first
   bool stall_watched_ : 1 = false;
-  bool patient_ : 1 = false;  // closing: both peers behave, one Close is awaited
+  bool patient_ : 1 = false;     // closing: both peers behave, one Close is awaited
+  uint8_t close_waits_ : 4 = 0;  // closing: how often close_timeout has passed
 };
 
 // With its handle and its timer it is what a plain session keeps of user memory while it idles.

@@ -8,6 +8,11 @@ namespace sluice {
 
 namespace {
 
+// However much moves, an end takes no more than that many times close_timeout; it is in the
+// directive's help. A frame that never ends would put it off for good.
+constexpr unsigned most_close_waits = 12;
+static_assert(most_close_waits < 16);  // Session::close_waits_
+
 Party who_is(Side side) {
   return side == Side::client ? Party::client : Party::upstream;
 }
@@ -195,10 +200,12 @@ void Session::on_idle_timer() {
 }
 
 // The wait is over. A peer whose answer to a Close is behind a long message has it extended while
-// that message moves, and so has a session half-closed. Whoever did not get everything is aborted,
-// never ended as if it had.
+// that message moves, up to a bound, and so has a session half-closed, after a loss without one.
+// Whoever did not get everything is aborted, never ended as if it had.
 void Session::on_close_timer() {
-  if ((patient_ && has_unfinished()) || half_closed()) {
+  const bool half = half_closed();
+  if (patient_ || !half) ++close_waits_;
+  if (((patient_ && has_unfinished()) || half) && close_waits_ < most_close_waits) {
     const uint32_t moved = moved_bytes();
     if (moved != moved_before_) {
       moved_before_ = moved;

@@ -22,6 +22,8 @@ constexpr uint32_t least_stall_to_end_ms = 1'000;
 // The worker looks at stalled sessions four times a second.
 constexpr uint64_t stall_look_ns = 250 * ms;
 constexpr uint64_t slack_ns = 4 * ms;
+// However much moves; each wait may end a little late.
+constexpr uint64_t most_close_waits = 12;
 // How long a client may take to read an answer, and to go once it has it.
 constexpr uint64_t answer_ms = 5'000;
 constexpr uint64_t linger_ms = 5'000;
@@ -250,8 +252,8 @@ void Record::check_stall(int side) const {
   }
 }
 
-// A peer that behaves has its answer to a Close awaited as long as something moves, and one that
-// has ended its sending half alone gets what moves toward it.
+// A peer that behaves has its answer to a Close awaited as long as something moves, up to a bound,
+// and one that has ended its sending half alone gets what moves toward it.
 void Record::check_closing() const {
   const Incident& first = incidents_.front();
   if (!live() || first.kind == Incident::Kind::unwritable) return;
@@ -259,6 +261,10 @@ void Record::check_closing() const {
   if (first.kind == Incident::Kind::closed || first.kind == Incident::Kind::ended) {
     const uint64_t moved = std::max({first.when_ns, legs_[0].moved_ns, legs_[1].moved_ns});
     deadline = moved + 2 * route_.close_timeout_ms * ms;
+  }
+  if (first.kind == Incident::Kind::closed) {
+    const uint64_t at_most = first.when_ns + most_close_waits * (route_.close_timeout_ms + 1) * ms;
+    deadline = std::min(deadline, at_most);
   }
   if (world().now_ns() > deadline + slack_ns) fail("outlives its close_timeout");
 }
