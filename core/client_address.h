@@ -26,6 +26,7 @@ class ClientAddress {
     }
   }
 
+  uint16_t port() const { return port_; }  // 0 of a unix socket
   // "127.0.0.1:80", "[::1]:80", "unix:".
   std::string text() const { return restored().text(); }
   // False for clients of a unix socket.

@@ -430,7 +430,13 @@ constexpr Directive table[] = {
      .set = setters::set_header,
      .example = "X-Edge sluice",
      .help = "Sets a header field of the request that goes upstream, after remove_header. One in a "
-             "route overrides the top's of that name.",
+             "route overrides the top's of that name. In VALUE stand $remote_addr and $remote_port "
+             "of the client, $host (in lower case, without port), $path and $query as they came, "
+             "$scheme (http or https), $request_id (as in the logs), $http_NAME (a field of the "
+             "request, _ for -), $cookie_NAME, $tls_client_subject (of a verified certificate, RFC "
+             "2253), $tls_version, $tls_cipher and $tls_server_name; $$ is a plain $, and what "
+             "${env:} and ${file:} bring in is text. Where a variable has no value, or the whole "
+             "would be empty or hold a control byte, the field is removed.",
      .repeatable = true},
     {.name = "remove_header",
      .sections = top | route,

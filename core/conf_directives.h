@@ -21,6 +21,10 @@ struct SetterCall {
   // The n-th argument, from 1.
   const Word& word(size_t n) const { return statement.words[n]; }
   size_t arguments() const { return statement.words.size() - 1; }
+  // What is legal but hardly meant: `what` follows the directive's name.
+  void warn(const std::string& what) const {
+    draft.warn(statement.place, statement.words[0].value + ": " + what);
+  }
 };
 
 // Puts the line's meaning into the draft, or throws a ConfProblem.

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/conf.h"
+#include "core/conf_expand.h"
 
 namespace sluice {
 
@@ -43,6 +44,7 @@ struct ConfProblem {
 struct Word {
   std::string text;
   std::string value;
+  std::vector<Span> verbatim = {};  // parts of `value` that hold no variables
 
   bool expanded() const { return text != value; }
 };
@@ -51,6 +53,8 @@ struct Statement {
   Place place;
   std::string folder;       // of the file, with its final '/' or empty: relative paths begin there
   std::vector<Word> words;  // the directive's name first; never empty
+  // What is wrong with the line's end: nginx's brace or semicolon, which `words` are without.
+  std::string punctuation = {};
 };
 
 // What may stand both in a section and at the top; nullopt: not said there.

@@ -1,6 +1,7 @@
 // Expansion goes over a word once, from left to right: what a value holds is not expanded again.
 #include "core/conf_expand.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -55,26 +56,37 @@ std::string value_of(const std::string& reference, const std::string& folder) {
 
 }  // namespace
 
-std::string expand(const std::string& text, const std::string& folder) {
+std::string expand(const std::string& text, const std::string& folder,
+                   std::vector<Span>* verbatim) {
   std::string result;
+  const auto append_verbatim = [&](const std::string& value) {
+    if (verbatim != nullptr) verbatim->push_back({result.size(), result.size() + value.size()});
+    result += value;
+  };
   size_t at = 0;
   while (at < text.size()) {
-    if (text.compare(at, 3, "$${") == 0) {
-      result += "${";
-      at += 3;
-    } else if (text.compare(at, 2, "${") == 0) {
-      const size_t end = text.find('}', at);
-      if (end == std::string::npos) throw ConfProblem{quoted(text) + ": ${ without its }"};
-      const std::string reference = text.substr(at + 2, end - at - 2);
-      try {
-        result += value_of(reference, folder);
-      } catch (const ConfProblem& problem) {
-        throw ConfProblem{"${" + reference + "}: " + problem.what};
-      }
-      at = end + 1;
-    } else {
-      result += text[at++];
+    const size_t dollars = std::min(text.find_first_not_of('$', at), text.size()) - at;
+    if (dollars == 0 || text.compare(at + dollars, 1, "{") != 0) {
+      result.append(text, at, std::max<size_t>(dollars, 1));
+      at += std::max<size_t>(dollars, 1);
+      continue;
     }
+    const bool escaped = dollars % 2 == 0;
+    result.append(dollars - (escaped ? 2 : 1), '$');
+    at += dollars + 1;
+    if (escaped) {
+      append_verbatim("${");
+      continue;
+    }
+    const size_t end = text.find('}', at);
+    if (end == std::string::npos) throw ConfProblem{quoted(text) + ": ${ without its }"};
+    const std::string reference = text.substr(at, end - at);
+    try {
+      append_verbatim(value_of(reference, folder));
+    } catch (const ConfProblem& problem) {
+      throw ConfProblem{"${" + reference + "}: " + problem.what};
+    }
+    at = end + 1;
   }
   return result;
 }

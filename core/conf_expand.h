@@ -4,12 +4,22 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace sluice {
 
-// Expands every reference in `text`; "$${" is a literal "${". Relative paths begin at `folder`
-// ("" or with its final '/'). A ConfProblem is thrown that names the reference, never its value.
-std::string expand(const std::string& text, const std::string& folder);
+// A part of an expanded text: bytes `begin` to `end`.
+struct Span {
+  size_t begin = 0;
+  size_t end = 0;
+};
+
+// Expands every reference in `text`; "$${" is a literal "${", and of several dollars before a brace
+// each pair stays as it is but the last. Relative paths begin at `folder` ("" or with its final
+// '/'). A ConfProblem is thrown that names the reference, never its value. Where `verbatim` is
+// given, it gets the parts of the result in which a "$" means itself: values, and "${" of "$${".
+std::string expand(const std::string& text, const std::string& folder,
+                   std::vector<Span>* verbatim = nullptr);
 
 // `path` itself where it is absolute, else under `folder`.
 std::string resolve_path(const std::string& folder, const std::string& path);

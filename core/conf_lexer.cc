@@ -52,6 +52,24 @@ std::string read_plain(std::string_view line, size_t& at, std::string& word) {
   return "";
 }
 
+// Quotes of other languages and of word processors, which would otherwise be bytes of the value.
+std::string foreign_quote_problem(std::string_view rest) {
+  static constexpr std::string_view typographic[] = {"\xe2\x80\x98", "\xe2\x80\x99", "\xe2\x80\x9a",
+                                                     "\xe2\x80\x9c", "\xe2\x80\x9d", "\xe2\x80\x9e",
+                                                     "\xc2\xab",     "\xc2\xbb"};
+  for (const std::string_view quote : typographic) {
+    if (rest.starts_with(quote)) {
+      return "typographic quotes hold no word together; write plain double quotes (\")";
+    }
+  }
+  const size_t closing = rest.starts_with('\'') ? rest.find('\'', 1) : std::string_view::npos;
+  const bool ends_word = closing != std::string_view::npos &&
+                         (closing + 1 == rest.size() || is_blank(rest[closing + 1]));
+  return ends_word ? "single quotes hold no word together; write double quotes (\"), around the "
+                     "single ones where those are meant"
+                   : "";
+}
+
 }  // namespace
 
 SplitLine split_line(std::string_view line) {
@@ -67,7 +85,10 @@ SplitLine split_line(std::string_view line) {
     while (at < line.size() && is_blank(line[at])) ++at;
     if (at == line.size() || line[at] == '#') return split;
     std::string word;
-    split.problem = line[at] == '"' ? read_quoted(line, at, word) : read_plain(line, at, word);
+    split.last_quoted = line[at] == '"';
+    split.problem = foreign_quote_problem(line.substr(at));
+    if (!split.problem.empty()) return split;
+    split.problem = split.last_quoted ? read_quoted(line, at, word) : read_plain(line, at, word);
     if (!split.problem.empty()) return split;
     split.words.push_back(std::move(word));
   }

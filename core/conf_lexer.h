@@ -11,6 +11,7 @@ namespace sluice {
 struct SplitLine {
   std::vector<std::string> words;  // those before the problem, if there is one
   std::string problem;             // "" where the line is well-formed
+  bool last_quoted = false;        // the last word stood in quotes
 };
 
 // `line` without its line feed; a final carriage return is dropped.

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "core/conf_expand.h"
+#include "core/conf_foreign.h"
 #include "core/conf_lexer.h"
 
 namespace sluice {
@@ -87,10 +88,27 @@ std::string one_name(const std::string& path) {
   return error ? path : canonical.string();
 }
 
-// Who comes from nginx may bring its punctuation along.
-std::string punctuation_hint(const std::string& last_word) {
-  const bool foreign = last_word == "{" || last_word == "}" || last_word.ends_with(';');
-  return foreign ? "; a conf has no braces, and no semicolons at the end of lines" : "";
+// Who comes from nginx may bring its punctuation along. Takes it off the line's end and returns
+// what is wrong with it, or "".
+std::string take_punctuation(SplitLine& split) {
+  if (split.words.empty() || split.last_quoted) return "";
+  std::string& last = split.words.back();
+  const size_t end = last.find_last_not_of(';') + 1;
+  const std::string kept = last.substr(0, end);
+  const bool brace = kept == "{" || kept == "}";
+  if (!brace && end == last.size()) return "";
+  if (brace || kept.empty()) {
+    split.words.pop_back();
+  } else {
+    last = kept;
+  }
+  return "a conf has no braces, and no semicolons at the end of lines";
+}
+
+// `what; more`, where both are there.
+std::string joined(const std::string& what, const std::string& more) {
+  if (what.empty() || more.empty()) return what + more;
+  return what + (what.ends_with('?') ? " " : "; ") + more;
 }
 
 }  // namespace
@@ -149,25 +167,35 @@ void ConfReader::read_line(std::string_view line, const Place& place, const std:
     // It may have been any directive: none is missed now.
     if (split.words.empty()) draft_.incomplete = true;
   }
-  if (split.words.empty()) return;
-  Statement statement{place, folder, {}};
+  const bool block = !split.words.empty() && split.words.back() == "{" && !split.last_quoted;
+  Statement statement{place, folder, {}, take_punctuation(split)};
+  if (split.words.empty()) {
+    if (!statement.punctuation.empty()) errors_.add(place, statement.punctuation);
+    return;
+  }
   for (std::string& text : split.words) {
     std::string value = text;
+    std::vector<Span> verbatim;
     try {
-      value = expand(text, folder);
+      value = expand(text, folder, &verbatim);
     } catch (const ConfProblem& problem) {
       if (trust == Trust::good) errors_.add(place, problem.what);
       trust = Trust::unreadable_words;
     }
-    statement.words.push_back({std::move(text), std::move(value)});
+    statement.words.push_back({std::move(text), std::move(value), std::move(verbatim)});
   }
   const Word& name = statement.words.front();
-  const Directive* row = find_directive(name.value);
-  if (row == nullptr) {
-    const std::string meant = suggest_directive(name.value, row);
-    const bool guessed = !meant.empty() && !name.expanded();
-    errors_.add(place, "unknown directive " + quoted(name.text) +
-                           (guessed ? meant : punctuation_hint(statement.words.back().text)));
+  const ForeignWord* foreign = name.expanded() ? nullptr : find_foreign(statement, block);
+  const Directive* row =
+      foreign != nullptr ? find_directive(foreign->ours) : find_directive(name.value);
+  if (foreign != nullptr || row == nullptr) {
+    std::string wrong = "unknown directive " + quoted(name.text);
+    if (foreign != nullptr) {
+      wrong += foreign_text(*foreign);
+    } else if (!name.expanded()) {
+      wrong += suggest_directive(name.value, row);
+    }
+    errors_.add(place, joined(wrong, statement.punctuation));
     if (row == nullptr) return;
     if (trust == Trust::good) trust = Trust::guessed_name;
   }
@@ -218,8 +246,10 @@ void ConfReader::set(const Directive& row, const Statement& statement, Trust tru
       wrong = std::string(row.name) + ": " + problem.what;
     }
   }
-  if (wrong.empty() || trust != Trust::good) return;
-  errors_.add(statement.place, wrong + punctuation_hint(statement.words.back().text));
+  if (trust != Trust::good) return;
+  if (!wrong.empty()) wrong = joined(wrong, hint_for_arguments(statement));
+  wrong = joined(wrong, statement.punctuation);
+  if (!wrong.empty()) errors_.add(statement.place, wrong);
 }
 
 void ConfReader::read_includes(const Statement& statement) {

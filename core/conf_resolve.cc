@@ -30,12 +30,15 @@ void take(std::initializer_list<const Settings*> levels, Field field, Value& val
   }
 }
 
+bool takes_all(const Address& address) {
+  return address.host_text() == (address.family() == AF_INET ? "0.0.0.0" : "::");
+}
+
 // 0.0.0.0:80 takes every IPv4 address's port 80, [::]:80 every IPv6 address's.
 bool overlap(const Address& a, const Address& b) {
   if (a == b) return true;
   if (a.is_unix() || a.family() != b.family() || a.port() != b.port()) return false;
-  const std::string any = a.family() == AF_INET ? "0.0.0.0" : "::";
-  return a.host_text() == any || b.host_text() == any;
+  return takes_all(a) || takes_all(b);
 }
 
 // Whether the broader route lets pass what the narrower one was written to prevent. Timeouts
@@ -126,9 +129,10 @@ void Resolver::check_required() {
 void Resolver::add_listener(SectionDraft& section) {
   for (const SectionDraft* earlier : listeners_) {
     if (!overlap(earlier->address, section.address)) continue;
-    errors_.add(section.place, described(section) + " is already covered by " +
-                                   described(*earlier) + " " +
-                                   seen_from(section.place, earlier->place));
+    const bool wider = takes_all(section.address) && !takes_all(earlier->address);
+    errors_.add(section.place,
+                described(section) + (wider ? " covers " : " is already covered by ") +
+                    described(*earlier) + " " + seen_from(section.place, earlier->place));
     return;
   }
   listeners_.push_back(&section);

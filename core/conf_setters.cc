@@ -10,6 +10,7 @@
 
 #include "core/conf_expand.h"
 #include "core/conf_suggest.h"
+#include "core/conf_variables.h"
 #include "core/log.h"
 #include "net/sys.h"
 #include "net/sys_process.h"
@@ -44,10 +45,36 @@ void check_writable(const Word& word, const std::string& path) {
   throw ConfProblem{quoted(word.text) + " cannot be opened: " + std::strerror(error)};
 }
 
+bool is_switch(const std::string& text) {
+  static constexpr std::array<std::string_view, 6> words = {"on", "yes",   "true",
+                                                            "no", "false", "none"};
+  return std::find(words.begin(), words.end(), text) != words.end();
+}
+
+// Words that would silently become a file's name.
+void refuse_log_habits(const SetterCall& call) {
+  const Word& word = call.word(1);
+  const std::string directive = call.statement.words[0].value;
+  const std::string file = "; a file of that name is ./" + word.text;
+  if (std::find(level_names.begin(), level_names.end(), word.value) != level_names.end()) {
+    throw ConfProblem{
+        quoted(word.text) + " is a level, not a place; write " +
+        (directive == "error_log" ? "error_log stderr " + word.text : "access_log stdout") + file};
+  }
+  if (is_switch(word.value)) {
+    throw ConfProblem{quoted(word.text) + " is not a place; write " + directive +
+                      " stderr, stdout, off or a file's name" + file};
+  }
+  if (word.value.starts_with("syslog:")) {
+    throw ConfProblem{quoted(word.text) + ": there is no syslog yet; log to stderr or to a file"};
+  }
+}
+
 std::string log_path(const SetterCall& call) {
   const Word& word = call.word(1);
   if (word.value == "off" || stream_of(word.value) >= 0) return word.value;
   if (word.value.empty()) throw ConfProblem{"the file's name is empty"};
+  refuse_log_habits(call);
   const std::string path = resolve_path(call.statement.folder, word.value);
   if (call.draft.options.open_files) check_writable(word, path);
   return path;
@@ -68,6 +95,22 @@ void check_header_free(const Word& word) {
   if (header_is_reserved(word.value)) {
     throw ConfProblem{quoted(word.text) + " belongs to the handshake and cannot be changed"};
   }
+}
+
+// What HAProxy and Caddy would fill in.
+void warn_of_foreign_variables(const SetterCall& call, const Word& word) {
+  for (const std::string_view mark : {"%[", "{http.", "{remote", "{client_ip}", "{host}"}) {
+    if (word.text.find(mark) == std::string::npos) continue;
+    call.warn(quoted(word.text) +
+              " is sent as it stands; variables are written $remote_addr, $host, $http_NAME");
+    return;
+  }
+}
+
+// Values that are compared or sent as they stand.
+void warn_of_variable(const SetterCall& call, const Word& word, const char* what) {
+  const std::string variable = variable_in(word);
+  if (!variable.empty()) call.warn(quoted(variable) + what);
 }
 
 [[noreturn]] void refuse_second(const SetterCall& call, const Word& word) {
@@ -125,6 +168,10 @@ void log_query(const SetterCall& call) {
 void pid_file(const SetterCall& call) {
   const Word& word = call.word(1);
   if (word.value.empty()) throw ConfProblem{"the file's name is empty"};
+  if (word.value == "off" || is_switch(word.value)) {
+    throw ConfProblem{quoted(word.text) + " is not a file; without this line there is none" +
+                      "; a file of that name is ./" + word.text};
+  }
   const std::string path = resolve_path(call.statement.folder, word.value);
   if (call.draft.options.open_files) check_writable(word, path);
   call.draft.config.pid_file = path;
@@ -165,6 +212,10 @@ void host(const SetterCall& call) {
     setting.emplace(HostPolicy::client, "");
   } else if (word.value == "server") {
     setting.emplace(HostPolicy::server, "");
+  } else if (word.value.find('$') != std::string::npos) {
+    throw ConfProblem{quoted(word.text) +
+                      ": there are no variables here; `host client` passes the "
+                      "client's Host on, `host server` is the server URI's"};
   } else if (parse_authority(word.value).ok()) {
     setting.emplace(HostPolicy::fixed, word.value);
   } else {
@@ -182,8 +233,8 @@ void set_header(const SetterCall& call) {
   for (const HeaderSetting& known : headers) {
     if (equals_ignoring_case(known.name, name.value)) refuse_second(call, name);
   }
-  const bool subject = call.word(2).text.find(tls_client_subject_variable) != std::string::npos;
-  headers.push_back({name.value, call.word(2).value, subject});
+  warn_of_foreign_variables(call, call.word(2));
+  headers.push_back({name.value, compile_header_value(call.word(2))});
 }
 
 void remove_header(const SetterCall& call) {
@@ -225,6 +276,14 @@ void match_header(const SetterCall& call) {
     if (!header_value_valid(match.value)) {
       throw ConfProblem{"the value " + quoted(call.word(2).text) + " holds a control byte"};
     }
+  }
+  if (call.arguments() == 2) {
+    const std::string& text = call.word(2).text;
+    if (text.size() > 1 && text != "*/*" && (text.front() == '*' || text.back() == '*')) {
+      call.warn(quoted(text) + " is compared with the whole value, its * with a *; there are no " +
+                "patterns, leave the value out where the header need only be there");
+    }
+    warn_of_variable(call, call.word(2), " is compared as it stands; there are no variables here");
   }
   call.section.route.match_headers.push_back(std::move(match));
 }

@@ -4,8 +4,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <set>
+#include <string_view>
+#include <utility>
 
 #include "core/conf_setters.h"
+#include "core/conf_variables.h"
 #include "net/sys_process.h"
 #include "protocol/uri.h"
 
@@ -33,14 +36,58 @@ Result<std::vector<Address>> addresses_of(const ServerUri& uri) {
   return std::vector<Address>{local.value()};
 }
 
+// The URI that somebody means who leaves the scheme out or writes that of plain HTTP; "" where
+// nobody can know. Made of what stands in the file.
+std::string meant_uri(const std::string& text) {
+  static constexpr std::pair<std::string_view, std::string_view> schemes[] = {
+      {"http://", "ws://"}, {"https://", "wss://"}, {"h2c://", "ws://"}, {"tcp://", "ws://"}};
+  std::string meant;
+  for (const auto& [theirs, ours] : schemes) {
+    if (lower_case(text).starts_with(theirs)) {
+      meant = std::string(ours) + text.substr(theirs.size());
+    }
+  }
+  if (meant.empty() && !is_uri(text)) meant = "ws://" + text;
+  return !meant.empty() && parse_server_uri(meant).ok() ? meant : "";
+}
+
+std::string advice_for(const SetterCall& call, const Word& word) {
+  const std::string meant = word.expanded() ? "" : meant_uri(word.text);
+  if (meant.empty()) return server_forms;
+  // nginx has an upstream's name behind http://, too.
+  const std::string name = meant.substr(meant.find("//") + 2);
+  const bool either = call.statement.words[0].value == "proxy_pass" &&
+                      name.find_first_of(".:/") == std::string::npos;
+  return "; write " + (either ? name + " for the upstream of that name, else " : "") + meant;
+}
+
+void warn_of_odd_uri(const SetterCall& call, const Word& word, const ServerUri& uri) {
+  const size_t end = uri.unix_path.find(".sock/");
+  if (end != std::string::npos) {
+    const size_t cut = word.text.find(".sock/") + 5;
+    call.warn(quoted(word.text) +
+              (word.expanded() ? ": a path behind the socket follows a colon"
+                               : ": the socket would be " + quoted(uri.unix_path) +
+                                     "; a path behind it follows a colon: " +
+                                     word.text.substr(0, cut) + ":" + word.text.substr(cut)));
+  }
+  if (const std::string variable = variable_in(word); !variable.empty()) {
+    call.warn(quoted(variable) + " is part of the path as it stands; there are no variables here");
+  }
+}
+
 // All peers that a server's URI stands for.
 std::vector<PeerConfig> peers_of(const SetterCall& call) {
   const Word& word = call.word(1);
   const Result<ServerUri> uri = parse_server_uri(word.value);
   if (!uri.ok()) {
     throw ConfProblem{quoted(word.text) + " is not a server's URI (" + uri.fault().text() + ")" +
-                      server_forms};
+                      advice_for(call, word)};
   }
+  if (uri.value().host.find('$') != std::string::npos) {
+    throw ConfProblem{quoted(word.text) + ": there are no variables here, write the host's name"};
+  }
+  warn_of_odd_uri(call, word, uri.value());
   if (uri.value().unix_path.empty() && uri.value().port == 0) {
     throw ConfProblem{quoted(word.text) + ": the port must be 1 to 65535"};
   }
@@ -58,6 +105,24 @@ std::vector<PeerConfig> peers_of(const SetterCall& call) {
     peers.push_back({address, uri.value(), address.text()});
   }
   return peers;
+}
+
+// A route takes its path and everything under it; what looks like a pattern is none.
+void refuse_patterns(const SetterCall& call, const Word& word, const std::string& path) {
+  const std::string last = path.substr(path.rfind('/') + 1);
+  if (last == "*" || last == "**" || last == ".*" || last == "(.*)") {
+    const std::string under = word.text.substr(0, std::max<size_t>(1, word.text.rfind('/')));
+    throw ConfProblem{quoted(word.text) + ": a route takes everything under its path" +
+                      (word.expanded() ? "" : "; write route " + under)};
+  }
+  if (path.find_first_of("*^") != std::string::npos || path.ends_with('$')) {
+    call.warn(quoted(word.text) +
+              " is taken as it stands; there are no patterns, a route takes its "
+              "path and everything under it");
+  }
+  if (const std::string variable = variable_in(word); !variable.empty()) {
+    call.warn(quoted(variable) + " is part of the path as it stands; there are no variables here");
+  }
 }
 
 bool name_byte(char byte) {
@@ -114,8 +179,13 @@ void listen(const SetterCall& call) {
   const Word& word = call.word(1);
   const Result<Address> address = Address::parse(word.value);
   if (!address.ok()) {
-    throw ConfProblem{quoted(word.text) + " is not an address (" + address.fault().text() +
-                      "); write PORT, IP:PORT, [IPV6]:PORT or unix:/PATH"};
+    std::string meant;
+    if (word.value.starts_with("*:")) meant = word.text.substr(2);
+    if (word.value.starts_with("localhost:")) meant = "127.0.0.1" + word.text.substr(9);
+    throw ConfProblem{quoted(word.text) + " is not an address (" + address.fault().text() + "); " +
+                      (meant.empty() || word.expanded()
+                           ? "write PORT, IP:PORT, [IPV6]:PORT or unix:/PATH"
+                           : "write " + meant)};
   }
   if (address.value().is_unix()) {
     if (!address.value().unix_path().starts_with('/')) {
@@ -144,7 +214,13 @@ void upstream(const SetterCall& call) {
 void route(const SetterCall& call) {
   const Word& word = call.word(1);
   const std::string& path = word.value;
-  if (!path.starts_with('/')) throw ConfProblem{quoted(word.text) + " does not begin with /"};
+  if (!path.starts_with('/')) {
+    const bool pattern = path.starts_with('^') || path.starts_with('~') || path.starts_with('=');
+    throw ConfProblem{quoted(word.text) + " does not begin with /" +
+                      (pattern ? "; there are no patterns, a route takes its path and everything "
+                                 "under it"
+                               : "")};
+  }
   // What a request's target may not hold can never match.
   const Result<RequestTarget> target = parse_request_target(path);
   if (!target.ok()) {
@@ -161,6 +237,7 @@ void route(const SetterCall& call) {
     throw ConfProblem{quoted(word.text) + " has two readings (" + std::string(twofold) +
                       "), so that no request can take it"};
   }
+  refuse_patterns(call, word, normal);
   call.section.label = quoted(word.text);
 }
 
@@ -177,7 +254,7 @@ void match_host(const SetterCall& call) {
   if (authority.ok() && authority.value().host.size() != name.size()) {
     throw ConfProblem{quoted(word.text) + ": leave the port out, every port matches"};
   }
-  if (!authority.ok() || name.find('*') != std::string::npos) {
+  if (!authority.ok() || name.find_first_of("*$~^") != std::string::npos) {
     throw ConfProblem{quoted(word.text) + " is not a host's name; write it whole or as *.DOMAIN"};
   }
   call.section.route.match_host = host;
@@ -189,7 +266,7 @@ void proxy_pass(const SetterCall& call) {
     call.section.peers = peers_of(call);
   } else if (word.value.find_first_of(":/") != std::string::npos || word.value.empty()) {
     throw ConfProblem{quoted(word.text) + " is neither an upstream's name nor a server's URI" +
-                      server_forms};
+                      advice_for(call, word)};
   }
   call.section.target = word;
 }

@@ -189,7 +189,7 @@ void tls_server_name(const SetterCall& call) {
   const Result<Authority> authority = parse_authority(word.value);
   if (!authority.ok() || word.value.size() > most_name_bytes ||
       authority.value().host.size() != word.value.size() ||
-      word.value.find_first_of("[*") != std::string::npos) {
+      word.value.find_first_of("[*$") != std::string::npos) {
     throw ConfProblem{quoted(word.text) + " is not a host's name"};
   }
   call.section.settings.tls_server_name = word.value;

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/header_value.h"
 #include "net/address.h"
 #include "net/sys.h"
 #include "protocol/frames.h"
@@ -50,15 +51,13 @@ struct UpstreamConfig {
   std::unique_ptr<TlsClient> tls{};  // null where no peer is wss://
 };
 
-// `set_header NAME VALUE`; the value is fully expanded and may be a secret: never logged.
+// `set_header NAME VALUE`; the value's text is fully expanded and may be a secret: never logged.
 struct HeaderSetting {
   std::string name;
-  std::string value;
-  bool tls_client_subject = false;  // the value holds tls_client_subject_variable, to be filled in
+  HeaderValue value;
 
   bool operator==(const HeaderSetting&) const = default;
 };
-inline constexpr std::string_view tls_client_subject_variable = "$tls_client_subject";
 
 enum class HostPolicy : uint8_t { by_scheme, client, server, fixed };
 

@@ -158,7 +158,6 @@ Opening::Step Opening::secure_client() {
       break;
   }
   heard_ = false;  // from here on: of the request
-  client_subject_ = client.tls()->verified_subject();
   stage_ = Stage::reading_request;
   return overloaded_ ? refuse(503, overload_reason) : read_request();
 }

@@ -119,7 +119,6 @@ class Opening {
   std::string out_;  // being sent: the request, then the answer
   size_t out_sent_ = 0;
   PeerWalk walk_;
-  std::string client_subject_;          // of its verified certificate
   const char* reason_ = "";             // static text
   std::string detail_;                  // of the reason, for the log
   const char* peer_failure_ = nullptr;  // why the latest peer failed; static text

@@ -2,12 +2,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <deque>
 
 #include "core/limit_text.h"
 #include "core/opening.h"
 #include "core/router.h"
 #include "core/session.h"
+#include "core/variables.h"
 #include "net/connector.h"
 
 namespace sluice {
@@ -31,19 +31,6 @@ std::string_view host_for(const RouteConfig& route, const PeerConfig& peer,
       break;
   }
   return peer.uri.secure ? std::string_view(peer.uri.authority) : client_authority;
-}
-
-// The value with the subject in the variable's place; nothing at all where there is no subject.
-std::string with_subject(const std::string& value, const std::string& subject) {
-  if (subject.empty() || !header_value_valid(subject)) return "";
-  std::string filled;
-  for (size_t at = 0;;) {
-    const size_t found = value.find(tls_client_subject_variable, at);
-    filled += value.substr(at, found - at);
-    if (found == std::string::npos) return filled;
-    filled += subject;
-    at = found + tls_client_subject_variable.size();
-  }
 }
 
 }  // namespace
@@ -149,21 +136,30 @@ void Opening::build_request() {
       upstream_target(peer.uri, route.path, request_.target.path, request_.target.query);
   const ClientAddress& client = session_.client();
   const std::string client_ip = client.has_ip() ? client.host_text() : "";
+  const char* scheme = session_.listener().tls != nullptr ? "https" : "http";
+  const std::string request_id = session_.id_text();
+  RequestFacts facts;
+  facts.head = &request_parser_.head();
+  facts.request = &request_;
+  facts.remote_addr = client_ip;
+  facts.remote_port = client.port();
+  facts.scheme = scheme;
+  facts.request_id = request_id;
+  facts.tls = session_.leg(Side::client).tls();
   std::vector<UpstreamRequest::Field> set;
-  set.reserve(route.set_headers.size());
   std::vector<std::string_view> removed(route.remove_headers.begin(), route.remove_headers.end());
-  std::deque<std::string> values;  // what the views point at
+  std::vector<std::string> values;  // what the views point at
+  values.reserve(route.set_headers.size());
   for (const HeaderSetting& header : route.set_headers) {
-    if (!header.tls_client_subject) {
-      set.push_back({header.name, header.value});
-      continue;
-    }
-    // Without a value the client's own field of that name must not pass for it.
-    const std::string& value = values.emplace_back(with_subject(header.value, client_subject_));
-    if (value.empty()) {
-      removed.push_back(header.name);
+    std::optional<std::string> value =
+        header.value.filled([&facts](Variable variable, std::string_view name) {
+          return value_of(variable, name, facts);
+        });
+    if (value && !value->empty() && header_value_valid(*value)) {
+      set.push_back({header.name, values.emplace_back(std::move(*value))});
     } else {
-      set.push_back({header.name, value});
+      // Without a value the client's own field of that name must not pass for it.
+      removed.push_back(header.name);
     }
   }
   UpstreamRequest upstream;
@@ -171,7 +167,7 @@ void Opening::build_request() {
   upstream.host = host_for(route, peer, request_.authority);
   const std::vector<std::string_view> kept(route.keep_headers.begin(), route.keep_headers.end());
   upstream.forwarded_for = client_ip;
-  upstream.forwarded_proto = session_.listener().tls != nullptr ? "https" : "http";
+  upstream.forwarded_proto = scheme;
   upstream.forwarded_host = request_.authority;
   upstream.protocols = protocols_;
   upstream.set_headers = set;

@@ -451,14 +451,6 @@ void TlsTransport::end_call() {
   SSL_free_buffers(ssl_);
 }
 
-// The first failure counts.
-void TlsTransport::fail(const char* failure, int error) {
-  if (failed_) return;
-  failed_ = true;
-  failure_ = failure;
-  error_ = error;
-}
-
 int TlsTransport::on_verified(int good, X509_STORE_CTX* verification) {
   if (good == 1) return 1;
   const void* ssl = X509_STORE_CTX_get_ex_data(verification, SSL_get_ex_data_X509_STORE_CTX_idx());
@@ -483,6 +475,19 @@ std::string TlsTransport::verified_subject() const {
   const std::string subject = text_of(X509_get_subject_name(certificate));
   if (subject.empty()) throw std::bad_alloc();
   return subject;
+}
+
+std::string_view TlsTransport::version() const {
+  return SSL_get_version(ssl_);
+}
+
+std::string_view TlsTransport::cipher() const {
+  return SSL_get_cipher_name(ssl_);
+}
+
+std::string_view TlsTransport::server_name() const {
+  const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name);
+  return name == nullptr ? "" : name;
 }
 
 bool TlsTransport::resumed() const {

@@ -13,6 +13,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "net/transport.h"
 
@@ -103,6 +104,11 @@ class TlsTransport : public Transport {
 
   // The client's verified certificate's subject (RFC 2253 form), "" without one.
   std::string verified_subject() const;
+  // As OpenSSL names them: "TLSv1.3", "TLS_AES_128_GCM_SHA256", and the name that the client asked
+  // for (SNI); "" where there is none.
+  std::string_view version() const;
+  std::string_view cipher() const;
+  std::string_view server_name() const;
   bool heard() const { return heard_; }  // the peer sent at least a byte
   bool resumed() const;
   // Ciphertext that the socket did not take yet.
@@ -128,7 +134,13 @@ class TlsTransport : public Transport {
   bool flush();  // false where something is left
   size_t send_some(std::span<const uint8_t> bytes);
   bool output_failed() const { return failed_ || send_error_ != 0; }
-  void fail(const char* failure, int error);
+  // The first failure counts.
+  void fail(const char* failure, int error) {
+    if (failed_) return;
+    failed_ = true;
+    failure_ = failure;
+    error_ = error;
+  }
 
   SSL* ssl_;
   int fd_;

@@ -46,7 +46,13 @@ void check_route(const RouteConfig& route, const Config& config) {
   SLUICE_CHECK(route.path.starts_with('/') && (route.path == "/" || !route.path.ends_with('/')));
   SLUICE_CHECK(route.upstream < config.upstreams.size());
   for (const HeaderSetting& header : route.set_headers) {
-    SLUICE_CHECK(header_name_valid(header.name) && header_value_valid(header.value));
+    SLUICE_CHECK(header_name_valid(header.name));
+    for (const HeaderValue::Piece& piece : header.value.pieces()) {
+      SLUICE_CHECK(header_value_valid(piece.text));
+      const bool named = piece.variable == Variable::text || piece.variable == Variable::http ||
+                         piece.variable == Variable::cookie;
+      SLUICE_CHECK(named != piece.text.empty());
+    }
     SLUICE_CHECK(!header_is_reserved(header.name));
   }
   for (const std::string& name : route.remove_headers) SLUICE_CHECK(header_name_valid(name));

@@ -126,6 +126,39 @@ def set_and_remove():
 
 
 @suite.check
+def variables_in_fields():
+    os.environ["SLUICE_TEST_TOKEN"] = "$host$$"
+    lines = ("X-Real-IP $remote_addr", "X-Port $remote_port", "X-Asked \"$scheme://$host$path?$query\"",
+             "X-Id $request_id", "X-Twice \"<$http_x_token|$cookie_Session>\"", "X-Price 5$$",
+             "X-Secret \"${env:SLUICE_TEST_TOKEN}|$$host\"", "X-Absent $http_x_nobody",
+             "X-Half \"id=$cookie_nobody\"", "X-Empty $http_x_empty", "X-Query $query",
+             "X-TLS $tls_version")
+    conf = "route /chat\n  proxy_pass ws://UPSTREAM/in\n" + "".join(
+        f"  set_header {line}\n" for line in lines)
+    forged = [(line.split()[0], "forged") for line in lines]
+    with Upstream() as upstream, Sluice(conf.replace("UPSTREAM", f"127.0.0.1:{upstream.port}")
+                                        ) as sluice:
+        client = dial(sluice.port)
+        port = client.sock.getsockname()[1]
+        client.send(request("/chat/%41?a=$host", host="Test.Example:80", fields=forged + [
+            ("X-Token", "one"), ("x-token", "two"), ("Cookie", "a=1; Session=x%20y"),
+            ("X_Token", "three"), ("X-Empty", "")]))
+        head = upstream.upgrade().request
+        assert client.head().status == 101
+        identity = sluice.access_line("open")["id"]
+    assert head.all("X-Real-IP") == ["127.0.0.1"] and head.all("X-Port") == [str(port)]
+    assert head.all("X-Asked") == ["http://test.example/chat/%41?a=$host"], head.raw
+    assert head.all("X-Id") == [identity]
+    assert head.all("X-Twice") == ["<one, two|x%20y>"] and head.all("X-Price") == ["5$"]
+    assert head.all("X-Secret") == ["$host$$|$host"], "what a reference brings in is text"
+    assert head.all("X-Query") == ["a=$host"]
+    for name in ("X-Absent", "X-Half", "X-TLS"):
+        assert not head.all(name), f"{name}: the client's own word passes for ours"
+    head, _ = seen("@set_header X-Query $query\n" + SIMPLE, fields=[("X-Query", "forged")])
+    assert not head.all("X-Query"), "an empty value"
+
+
+@suite.check
 def host_policies():
     assert seen(SIMPLE, host="a.example:81")[0].all("Host") == ["a.example:81"]
     head, _ = seen(SIMPLE + "\n  host server")

@@ -265,6 +265,19 @@ def subjects_survive_resumption():
 
 
 @suite.check
+def variables_of_tls():
+    route = ('  set_header X-TLS "$scheme $tls_version $tls_cipher"\n'
+             "  set_header X-Name $tls_server_name")
+    with Upstream() as upstream, secure(upstream, route=route) as sluice:
+        for version, text in ((V12, "TLSv1.2"), (V13, "TLSv1.3")):
+            client, server = pair(sluice, upstream, fields=[("X-TLS", "forged")],
+                                  wrap=client_wrap(client_context(version=version)))
+            cipher = client.sock.tls.cipher()[0]
+            assert server.request.all("X-TLS") == [f"https {text} {cipher}"], server.request.raw
+            assert server.request.all("X-Name") == ["test.example"]
+
+
+@suite.check
 def stapling():
     named = authority().issue("/CN=named", ("DNS:named.example",))
     lines = [f"{each.lines}  tls_stapling_file {authority().ocsp_response(each)}\n"

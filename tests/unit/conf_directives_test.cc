@@ -171,8 +171,9 @@ std::vector<Row> route_rows() {
        [](const Config& c) { return host_text(last_route(c)); }, "fixed edge.example.org:444"},
       {"set_header", "top, route", "set_header X-Edge \"a b\"",
        [](const Config& c) {
-         return joined(last_route(c).set_headers,
-                       [](const HeaderSetting& each) { return each.name + "=" + each.value; });
+         return joined(last_route(c).set_headers, [](const HeaderSetting& each) {
+           return each.name + "=" + text_of(each.value);
+         });
        },
        "X-Edge=a b ", "set_header X-Other c"},
       {"remove_header", "top, route", "remove_header X-Debug",
@@ -367,7 +368,8 @@ TEST_CASE("conf directives: a wrong count says how many and which") {
   CHECK(errors_in(conf_of("set_header X-A")) ==
         "1: set_header takes 2 arguments (NAME VALUE), not 1\n");
   CHECK(errors_in(conf_of("set_header X-A b c")) ==
-        "1: set_header takes 2 arguments (NAME VALUE), not 3\n");
+        "1: set_header takes 2 arguments (NAME VALUE), not 3; a value with blanks stands in double "
+        "quotes\n");
   CHECK(errors_in(conf_of("subprotocols")) ==
         "1: subprotocols takes at least 1 argument (NAME...), not 0\n");
 }

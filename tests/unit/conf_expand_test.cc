@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/conf_draft.h"
 #include "tests/unit/conf_testing.h"
@@ -45,6 +46,29 @@ TEST_CASE("conf expand: $${ is a plain ${") {
   CHECK(expand("$$$${", "") == "$$${");
   const TestVariable x("SLUICE_TEST_X", "x");
   CHECK(expand("$${a}${env:SLUICE_TEST_X}", "") == "${a}x");
+}
+
+TEST_CASE("conf expand: of several dollars before a brace each pair stays but the last") {
+  const TestVariable x("SLUICE_TEST_X", "x");
+  CHECK(expand("$$${env:SLUICE_TEST_X}", "") == "$$x");
+  CHECK(expand("$$$${env:SLUICE_TEST_X}", "") == "$$${env:SLUICE_TEST_X}");
+  CHECK(expand("$$$$${env:SLUICE_TEST_X}", "") == "$$$$x");
+}
+
+TEST_CASE("conf expand: what is text is told") {
+  const TestVariable x("SLUICE_TEST_X", "$x");
+  const auto spans = [](const std::string& text) {
+    std::vector<Span> verbatim;
+    std::string all = expand(text, "", &verbatim);
+    for (const Span& part : verbatim) {
+      all += " " + std::to_string(part.begin) + "-" + std::to_string(part.end);
+    }
+    return all;
+  };
+  CHECK(spans("$host") == "$host");
+  CHECK(spans("${env:SLUICE_TEST_X}") == "$x 0-2");
+  CHECK(spans("$a${env:SLUICE_TEST_X}b${env:SLUICE_TEST_X}") == "$a$xb$x 2-4 5-7");
+  CHECK(spans("<$${a}") == "<${a} 1-3");
 }
 
 TEST_CASE("conf expand: a value is not expanded again") {

@@ -111,3 +111,39 @@ TEST_CASE("conf lexer: control bytes are refused wherever they stand") {
   CHECK(split_line("a \x7f").problem == "control byte 0x7f in the line");
   CHECK(split_line(std::string_view("a \0b", 4)).problem == "control byte 0x00 in the line");
 }
+
+TEST_CASE("conf lexer: quotes of other languages hold no word together") {
+  const std::string single =
+      "single quotes hold no word together; write double quotes (\"), around the single ones where "
+      "those are meant";
+  const std::string typographic =
+      "typographic quotes hold no word together; write plain double quotes (\")";
+  for (const std::string_view line : {"a 'b'", "a 'b c'", "a ''", "'a' b", "a 'b' # c"}) {
+    CAPTURE(line);
+    CHECK(split_line(line).problem == single);
+  }
+  for (const std::string_view line : {"a \xe2\x80\x9c"
+                                      "b\xe2\x80\x9d",
+                                      "a \xe2\x80\x98"
+                                      "b c\xe2\x80\x99",
+                                      "a \xe2\x80\x9e"
+                                      "b\xe2\x80\x9c",
+                                      "a \xc2\xab"
+                                      "b\xc2\xbb"}) {
+    CAPTURE(line);
+    CHECK(split_line(line).problem == typographic);
+  }
+  // Within a word and in double quotes they are bytes as others.
+  for (const std::string_view line :
+       {"a \"'b'\"", "a b'c'", "a 'b", "a 'b'c", "a it's", "a b\xe2\x80\x99s"}) {
+    CAPTURE(line);
+    CHECK(split_line(line).problem == "");
+  }
+}
+
+TEST_CASE("conf lexer: whether the last word stood in quotes") {
+  CHECK(split_line("a \"b;\"").last_quoted);
+  CHECK_FALSE(split_line("a b;").last_quoted);
+  CHECK_FALSE(split_line("\"a\" b").last_quoted);
+  CHECK(split_line("a \"b\" # c").last_quoted);
+}

@@ -86,6 +86,17 @@ inline std::string conf_of(std::string_view top, std::string_view listener = "",
   return text.append(route_9001).append(route).append("\n");
 }
 
+// A header's value that holds no variables; of variables the number of each and its NAME.
+inline std::string text_of(const HeaderValue& value) {
+  std::string text;
+  for (const HeaderValue::Piece& piece : value.pieces()) {
+    const bool plain = piece.variable == Variable::text;
+    text += plain ? piece.text
+                  : "<" + std::to_string(static_cast<int>(piece.variable)) + piece.text + ">";
+  }
+  return text;
+}
+
 // The errors as "LINE: what", one a line; "" for a good conf.
 inline std::string errors_of(const ConfOutcome& outcome) {
   std::string text;

@@ -1,0 +1,79 @@
+// HeaderValue: what set_header sends, text and variables, compiled once and filled in for each
+// request. Which words of a conf make one is conf_variables.h's; what a variable stands for in a
+// request is variables.h's.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sluice {
+
+enum class Variable : uint8_t {
+  text,  // none: a piece that stands for itself
+  remote_addr,
+  remote_port,
+  host,
+  path,
+  query,
+  scheme,
+  request_id,
+  http,    // $http_NAME: a field of the request
+  cookie,  // $cookie_NAME
+  tls_client_subject,
+  tls_version,
+  tls_cipher,
+  tls_server_name,
+};
+
+class HeaderValue {
+ public:
+  struct Piece {
+    Variable variable = Variable::text;
+    std::string text;  // itself, or the NAME of $http_NAME and $cookie_NAME
+
+    bool operator==(const Piece&) const = default;
+  };
+
+  HeaderValue() = default;
+  HeaderValue(std::string text) { add(Variable::text, std::move(text)); }
+  HeaderValue(const char* text) : HeaderValue(std::string(text)) {}
+
+  // Neighbouring texts become one piece.
+  void add(Variable variable, std::string text) {
+    if (variable == Variable::text && text.empty()) return;
+    if (variable == Variable::text && !pieces_.empty() && pieces_.back().variable == variable) {
+      pieces_.back().text += text;
+    } else {
+      pieces_.push_back({variable, std::move(text)});
+    }
+  }
+  const std::vector<Piece>& pieces() const { return pieces_; }
+
+  // The value in one request; nothing where a variable has no value there: half a value could pass
+  // for a whole one. `value_of(variable, name)` returns a std::optional<std::string>.
+  template <class ValueOf>
+  std::optional<std::string> filled(ValueOf value_of) const {
+    std::string value;
+    for (const Piece& piece : pieces_) {
+      if (piece.variable == Variable::text) {
+        value += piece.text;
+        continue;
+      }
+      const std::optional<std::string> part = value_of(piece.variable, piece.text);
+      if (!part) return std::nullopt;
+      value += *part;
+    }
+    return value;
+  }
+
+  bool operator==(const HeaderValue&) const = default;
+
+ private:
+  std::vector<Piece> pieces_;  // may hold secrets: never logged
+};
+
+}  // namespace sluice

@@ -1,0 +1,32 @@
+// Variables: what $remote_addr and its kin stand for in one request.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/header_value.h"
+#include "protocol/handshake.h"
+#include "tls/transport.h"
+
+namespace sluice {
+
+// All views and pointers belong to the caller and outlive its calls.
+struct RequestFacts {
+  const Head* head = nullptr;
+  const UpgradeRequest* request = nullptr;
+  std::string_view remote_addr;  // "" where the client has none (a unix socket)
+  uint16_t remote_port = 0;      // 0 where it has none
+  std::string_view scheme;       // "http" or "https"
+  std::string_view request_id;
+  const TlsTransport* tls = nullptr;  // null: the client speaks no TLS
+};
+
+// Nothing where the variable has no value: a field or cookie that did not come, no certificate, no
+// TLS. `name` is that of $http_NAME (where '_' stands for '-') and $cookie_NAME. Fields that came
+// several times are joined, by "; " in Cookie and by ", " else (RFC 9110 5.3, RFC 9113 8.2.3).
+std::optional<std::string> value_of(Variable variable, std::string_view name,
+                                    const RequestFacts& facts);
+
+}  // namespace sluice
