@@ -45,7 +45,7 @@ Messages::Messages(const BenchOptions& options)
   if (path.empty()) return;
   if (own_.empty()) throw std::runtime_error(path + ": no line in it");
   for (size_t i = 0; options.text && i < own_.size(); ++i) {
-    if (utf8_valid(own_[i])) continue;
+    if (utf8_whole_bytes(own_[i]) == own_[i].size()) continue;
     throw std::runtime_error(path + ": message " + std::to_string(i + 1) +
                              " is not UTF-8, as a text message must be");
   }

@@ -55,6 +55,10 @@ bool Record::expect_tls_trouble(std::vector<int>& expected) const {
     expected = {400};
     return false;
   }
+  if (tls(0)->flooded()) {
+    expected.push_back(0);
+    return true;
+  }
   if (tls(0)->broken() && !tls(0)->troubled()) {  // for want of a certificate
     expected = {0};
     return true;

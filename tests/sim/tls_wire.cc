@@ -213,7 +213,7 @@ void TlsWire::strike(const std::string& record) {
 // In order, but more than anybody needs: the proxy may bear it or refuse it.
 void TlsWire::flood(const std::string& record) {
   habits_.trouble.kind = TlsTrouble::Kind::none;
-  refusable_ = true;
+  refusable_ = flooded_ = true;
   transmit(record);
   marks_.push_back(Mark{transmitted_, encrypted_});
   if (SSL_version(ssl_.get()) != TLS1_3_VERSION) return;

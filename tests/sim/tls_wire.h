@@ -35,6 +35,8 @@ class TlsWire final : public Wire, private PeerEnd {
   bool sent_notify() const { return sent_notify_; }
   bool troubled() const { return troubled_; }
   bool broken() const { return broken_; }
+  // Sent key updates without end: the proxy may end it at any time, without a word.
+  bool flooded() const { return flooded_; }
   const std::string& written() const { return written_; }  // plaintext, sent or not
   // The plaintext whose records are whole within so many bytes of what was sent.
   uint64_t plaintext_within(uint64_t ciphertext) const;
@@ -83,6 +85,7 @@ class TlsWire final : public Wire, private PeerEnd {
   bool notified_ = false;
   bool sent_notify_ = false;
   bool troubled_ = false;
+  bool flooded_ = false;
   bool broken_ = false;
   bool mute_ = false;  // writes nothing more
   bool got_fin_ = false;

@@ -34,7 +34,8 @@ TEST_CASE("conf listen: who may connect to a unix listener") {
            {"unix:/x group=nobody-such",
             "\"group=nobody-such\": there is no such group on this machine"},
            {"unix:/x ssl",
-            "\"ssl\": behind the address only mode=, owner= and group= of a unix socket"},
+            "\"ssl\": behind the address only mode=, owner= and group= of a unix socket; TLS comes "
+            "with a tls_certificate and a tls_key in the section"},
        }) {
     const std::string words = line;
     CAPTURE(words);
