@@ -55,7 +55,8 @@ std::string wrong_count(const Directive& row, size_t given) {
   if (row.most_arguments == Directive::any_number) {
     wanted = "at least " + wanted;
   } else if (row.most_arguments != row.least_arguments) {
-    wanted += " or " + std::to_string(row.most_arguments);
+    const bool two = row.most_arguments == row.least_arguments + 1;
+    wanted += (two ? " or " : " to ") + std::to_string(row.most_arguments);
   }
   const bool one = row.most_arguments == 1 || row.most_arguments == Directive::any_number;
   return std::string(row.name) + " takes " + wanted + (one ? " argument (" : " arguments (") +

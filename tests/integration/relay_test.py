@@ -179,7 +179,7 @@ def close_codes_pass(link):
                 sluice.access_line("close", code=str(code), reason="close",
                                    closed_by="client" if client_begins else "upstream")
         for wrong, code in ((frame(3, b"", True), 1002),
-                            (frame(CLOSE, close_payload(1000, b"\xff"), True), 1007)):
+                            (frame(CLOSE, close_payload(999), True), 1002)):
             client, server = pair(sluice, upstream)
             client.send(wrong)
             client.expect_close(code)

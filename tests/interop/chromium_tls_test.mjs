@@ -92,11 +92,11 @@ for (const version of ['TLSv1.2', 'TLSv1.3']) {
   suite.check(`chromium, wss: ${version} alone`, () => succeedWith([`tls_protocols ${version}`]));
 }
 suite.check('chromium, wss: a browser that does not trust the authority',
-            () => failWith('server', () => stranger, 'certificate unknown'));
+            () => failWith('server', () => stranger, 'the peer refuses our certificate'));
 suite.check('chromium, wss: a certificate of another authority',
-            () => failWith('stranger', () => browser, 'certificate unknown'));
+            () => failWith('stranger', () => browser, 'the peer refuses our certificate'));
 suite.check('chromium, wss: a certificate of another name',
-            () => failWith('one', () => browser, 'certificate unknown'));
+            () => failWith('one', () => browser, 'the peer refuses our certificate'));
 suite.check('chromium, wss: a browser without a certificate of its own',
             () => failWith('server', () => browser, 'ended during the TLS handshake',
                            [`tls_client_ca ${certificates.path('ca.pem')}`,

@@ -166,11 +166,11 @@ def send_wrong_handshakes(stage):
 
 def send_wrong_targets(stage):
     for target in ("/server/../ok", "/../server/ok", "/server/./ok", "/server/..",
-                   "/server/%2e%2e/ok", "/server/a%2fb", "/server/a%5cb", "/server/a%00b"):
+                   "/server/%2e%2e/ok", "/server/..;/ok", "//server/ok", "/server/a%00b"):
         stage.expect_refused(target, 400, "--path-as-is", fields=UPGRADE)
     for target in ("/", "/serve", "/servers", "/Server/ok", "/no/such/route"):
         stage.expect_refused(target, 404, fields=UPGRADE)
-    stage.expect_refused("/server/" + "a" * 9000, 414, fields=UPGRADE)
+    stage.expect_refused("/server/" + "a" * 17_000, 414, fields=UPGRADE)
     stage.expect_refused("/server/ok", 431, "--header", "X-Large: " + "a" * 17_000, fields=UPGRADE)
 
 
