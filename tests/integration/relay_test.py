@@ -466,7 +466,7 @@ def unix_sockets_both_ways():
             client.send(request("/x"))
             server = upstream.upgrade()
             assert server.request.target == "/deep/x"
-            assert server.request.get("X-Forwarded-For") == "unix:"
+            assert server.request.get("X-Forwarded-For") is None, "it has no address"
             assert client.head().status == 101
             threading.Thread(target=client.send_frame, args=(BINARY, b"u" * 1_000_000)).start()
             assert server.frame() == (0x82, b"u" * 1_000_000)
