@@ -105,7 +105,7 @@ def test_bench_measures_connects_rate_and_idle():
 
 def test_bench_measures_tls():
     with tempfile.TemporaryDirectory() as folder:
-        text = run("bench.py", "--quick", "--rounds", "1", "--seconds", "0.2", "--only",
+        text = run("bench.py", "--quick", "--rounds", "1", "--seconds", "1", "--only",
                    "tls-full,tls-resumed,tls-125,tls-idle", "--proxies", "relay-64k,sluice",
                    "--out", folder)
         document = json.loads(proc.read(folder + "/bench.json"))
