@@ -17,7 +17,6 @@ namespace {
 
 constexpr size_t most_value_bytes = 64 * 1024;  // more is no secret but a mistake
 constexpr std::string_view env_prefix = "env:";
-constexpr std::string_view file_prefix = "file:";
 
 std::string value_of_variable(const std::string& name) {
   if (name.empty()) throw ConfProblem{"no variable is named"};
@@ -41,8 +40,8 @@ std::string value_of(const std::string& reference, const std::string& folder) {
   std::string value;
   if (reference.starts_with(env_prefix)) {
     value = value_of_variable(reference.substr(env_prefix.size()));
-  } else if (reference.starts_with(file_prefix)) {
-    value = value_of_file(reference.substr(file_prefix.size()), folder);
+  } else if (reference.starts_with(file_reference_prefix)) {
+    value = value_of_file(reference.substr(file_reference_prefix.size()), folder);
   } else {
     throw ConfProblem{
         "only ${env:NAME} and ${file:PATH} can be expanded; write $${ for a plain ${"};
@@ -56,6 +55,40 @@ std::string value_of(const std::string& reference, const std::string& folder) {
 
 }  // namespace
 
+std::vector<TextPiece> split_references(const std::string& text) {
+  std::vector<TextPiece> pieces;
+  const std::string_view whole(text);
+  size_t plain_from = 0;
+  const auto end_plain = [&](size_t end) {
+    if (end > plain_from) {
+      pieces.push_back({TextPiece::Kind::plain, whole.substr(plain_from, end - plain_from)});
+    }
+  };
+  for (size_t brace = text.find('{'); brace != std::string::npos;) {
+    const size_t before = brace == 0 ? std::string::npos : text.find_last_not_of('$', brace - 1);
+    const size_t dollars = brace - std::max(before + 1, plain_from);
+    if (dollars == 0) {
+      brace = text.find('{', brace + 1);
+      continue;
+    }
+    const bool escaped = dollars % 2 == 0;
+    end_plain(brace - (escaped ? 2 : 1));
+    if (escaped) {
+      pieces.push_back({TextPiece::Kind::escaped, whole.substr(brace - 2, 3)});
+      plain_from = brace + 1;
+    } else {
+      const size_t end = text.find('}', brace);
+      if (end == std::string::npos) throw ConfProblem{quoted(text) + ": ${ without its }"};
+      const std::string_view inside = whole.substr(brace + 1, end - brace - 1);
+      pieces.push_back({TextPiece::Kind::reference, inside});
+      plain_from = end + 1;
+    }
+    brace = text.find('{', plain_from);
+  }
+  end_plain(text.size());
+  return pieces;
+}
+
 std::string expand(const std::string& text, const std::string& folder,
                    std::vector<Span>* verbatim) {
   std::string result;
@@ -63,30 +96,19 @@ std::string expand(const std::string& text, const std::string& folder,
     if (verbatim != nullptr) verbatim->push_back({result.size(), result.size() + value.size()});
     result += value;
   };
-  size_t at = 0;
-  while (at < text.size()) {
-    const size_t dollars = std::min(text.find_first_not_of('$', at), text.size()) - at;
-    if (dollars == 0 || text.compare(at + dollars, 1, "{") != 0) {
-      result.append(text, at, std::max<size_t>(dollars, 1));
-      at += std::max<size_t>(dollars, 1);
-      continue;
-    }
-    const bool escaped = dollars % 2 == 0;
-    result.append(dollars - (escaped ? 2 : 1), '$');
-    at += dollars + 1;
-    if (escaped) {
+  for (const TextPiece& piece : split_references(text)) {
+    if (piece.kind == TextPiece::Kind::plain) {
+      result += piece.text;
+    } else if (piece.kind == TextPiece::Kind::escaped) {
       append_verbatim("${");
-      continue;
+    } else {
+      const std::string reference(piece.text);
+      try {
+        append_verbatim(value_of(reference, folder));
+      } catch (const ConfProblem& problem) {
+        throw ConfProblem{"${" + reference + "}: " + problem.what};
+      }
     }
-    const size_t end = text.find('}', at);
-    if (end == std::string::npos) throw ConfProblem{quoted(text) + ": ${ without its }"};
-    const std::string reference = text.substr(at, end - at);
-    try {
-      append_verbatim(value_of(reference, folder));
-    } catch (const ConfProblem& problem) {
-      throw ConfProblem{"${" + reference + "}: " + problem.what};
-    }
-    at = end + 1;
   }
   return result;
 }

@@ -1,12 +1,16 @@
-// ${env:NAME} and ${file:PATH}: how secrets come into a conf. Also the one place where the loader
-// reads files.
+// ${env:NAME} and ${file:PATH}: how secrets come into a conf. Also where relative paths begin, and
+// how the loader reads a file whose content may leave copies behind.
 #pragma once
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sluice {
+
+// What a reference to a file begins with.
+inline constexpr std::string_view file_reference_prefix = "file:";
 
 // A part of an expanded text: bytes `begin` to `end`.
 struct Span {
@@ -14,10 +18,22 @@ struct Span {
   size_t end = 0;
 };
 
-// Expands every reference in `text`; "$${" is a literal "${", and of several dollars before a brace
-// each pair stays as it is but the last. Relative paths begin at `folder` ("" or with its final
-// '/'). A ConfProblem is thrown that names the reference, never its value. Where `verbatim` is
-// given, it gets the parts of the result in which a "$" means itself: values, and "${" of "$${".
+// A part of a text as it stands in a conf: what means itself, an "$${" that is a literal "${", or a
+// reference, of which `text` is what its braces hold.
+struct TextPiece {
+  enum class Kind { plain, escaped, reference };
+
+  Kind kind;
+  std::string_view text;
+};
+
+// The text from left to right, as views into it: of several dollars before a brace each pair stays
+// as it is but the last. A ConfProblem is thrown where a "${" has no "}".
+std::vector<TextPiece> split_references(const std::string& text);
+
+// Expands every reference in `text`; relative paths begin at `folder` ("" or with its final '/'). A
+// ConfProblem is thrown that names the reference, never its value. Where `verbatim` is given, it
+// gets the parts of the result in which a "$" means itself: values, and "${" of "$${".
 std::string expand(const std::string& text, const std::string& folder,
                    std::vector<Span>* verbatim = nullptr);
 

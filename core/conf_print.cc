@@ -12,8 +12,6 @@ namespace sluice {
 
 namespace {
 
-constexpr std::string_view file_reference = "${file:";
-
 // "/etc/sluice/" of "" or "conf/", in whatever folder the process is.
 std::string from_the_root(const std::string& folder) {
   std::error_code error;
@@ -25,17 +23,17 @@ std::string from_the_root(const std::string& folder) {
 // The text with relative ${file:PATH} put under `folder`.
 std::string with_whole_references(const std::string& text, const std::string& folder) {
   std::string whole;
-  for (size_t at = 0; at < text.size();) {
-    if (text.compare(at, 3, "$${") == 0) {  // a literal one
-      whole += "$${";
-      at += 3;
-    } else if (text.compare(at, file_reference.size(), file_reference) == 0) {
-      whole += file_reference;
-      at += file_reference.size();
-      if (text.compare(at, 1, "/") != 0) whole += folder;
-    } else {
-      whole += text[at++];
+  for (const TextPiece& piece : split_references(text)) {
+    if (piece.kind != TextPiece::Kind::reference) {
+      whole += piece.text;
+      continue;
     }
+    std::string reference(piece.text);
+    const size_t path = file_reference_prefix.size();
+    if (reference.starts_with(file_reference_prefix) && reference.compare(path, 1, "/") != 0) {
+      reference.insert(path, folder);
+    }
+    whole += "${" + reference + '}';
   }
   return whole;
 }
@@ -56,10 +54,20 @@ bool names_file(const Directive& row, size_t n, const std::string& value) {
   return file;
 }
 
+// Whether the lexer, the reader's look for nginx's punctuation included, takes the word for what it
+// is without quotes: of odd bytes nobody has to know which ones mean something, and where.
+bool plain_word(const std::string& text) {
+  static constexpr std::string_view odd_but_plain = "-_./:,=@%+*?$[]{}~^";
+  const auto plain = [](char byte) {
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= '0' && byte <= '9') || odd_but_plain.find(byte) != std::string_view::npos;
+  };
+  return !text.empty() && text != "{" && text != "}" &&
+         std::all_of(text.begin(), text.end(), plain);
+}
+
 std::string spelled(const std::string& text) {
-  if (!text.empty() && text[0] != '#' && text.find_first_of(" \t\"") == std::string::npos) {
-    return text;
-  }
+  if (plain_word(text)) return text;
   std::string quoted = "\"";
   for (size_t i = 0; i < text.size(); ++i) {
     // Inside quotes \" and \\ are escapes, any other backslash is one.
