@@ -10,6 +10,7 @@
 #include "core/conf_setters.h"
 #include "core/conf_variables.h"
 #include "net/sys_process.h"
+#include "protocol/ascii.h"
 #include "protocol/uri.h"
 
 namespace sluice::setters {
@@ -20,13 +21,6 @@ constexpr const char* server_forms = "; write ws[s]://HOST:PORT/PATH or ws[s]://
 
 bool is_uri(const std::string& text) {
   return text.find("://") != std::string::npos;
-}
-
-std::string lower_case(std::string text) {
-  for (char& byte : text) {
-    byte = static_cast<char>(std::tolower(static_cast<unsigned char>(byte)));
-  }
-  return text;
 }
 
 Result<std::vector<Address>> addresses_of(const ServerUri& uri) {

@@ -4,20 +4,14 @@
 #include <algorithm>
 #include <vector>
 
+#include "protocol/ascii.h"
+
 namespace sluice {
 
 namespace {
 
 // Longer words are not mistyped directives; this bounds the work that a binary file can cause.
 constexpr size_t most_bytes = 64;
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& byte : lower) {
-    if (byte >= 'A' && byte <= 'Z') byte = static_cast<char>(byte + ('a' - 'A'));
-  }
-  return lower;
-}
 
 }  // namespace
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "protocol/ascii.h"
+
 namespace sluice {
 
 namespace {
@@ -11,8 +13,7 @@ namespace {
 bool names_field(std::string_view name, std::string_view field) {
   return name.size() == field.size() &&
          std::equal(name.begin(), name.end(), field.begin(), [](char a, char b) {
-           const std::string_view x(&a, 1), y(&b, 1);
-           return a == '_' ? b == '-' : equals_ignoring_case(x, y);
+           return a == '_' ? b == '-' : lower_case(a) == lower_case(b);
          });
 }
 
@@ -45,14 +46,6 @@ std::optional<std::string> cookie_value(const Head& head, std::string_view name)
 
 std::optional<std::string> unless_empty(std::string_view value) {
   return value.empty() ? std::nullopt : std::make_optional<std::string>(value);
-}
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& byte : lower) {
-    if (byte >= 'A' && byte <= 'Z') byte = static_cast<char>(byte + 32);
-  }
-  return lower;
 }
 
 std::optional<std::string> tls_value(Variable variable, const TlsTransport* tls) {

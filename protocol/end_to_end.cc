@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "protocol/ascii.h"
 #include "protocol/handshake.h"
 
 namespace sluice {
@@ -11,7 +12,7 @@ namespace sluice {
 namespace {
 
 unsigned char folded(char byte) {
-  return static_cast<unsigned char>(byte >= 'A' && byte <= 'Z' ? byte + 32 : byte);
+  return static_cast<unsigned char>(lower_case(byte));
 }
 
 bool named_in(std::span<const std::string_view> names, std::string_view name) {

@@ -9,6 +9,8 @@
 #include <charconv>
 #include <cstddef>
 
+#include "protocol/ascii.h"
+
 namespace sluice {
 
 namespace {
@@ -99,9 +101,7 @@ const char* wrong_with_path(std::string_view path) {
 bool starts_with_ignoring_case(std::string_view text, std::string_view lower) {
   if (text.size() < lower.size()) return false;
   for (size_t i = 0; i < lower.size(); ++i) {
-    const char byte = text[i];
-    const char folded = byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte + 32) : byte;
-    if (folded != lower[i]) return false;
+    if (lower_case(text[i]) != lower[i]) return false;
   }
   return true;
 }
