@@ -19,6 +19,7 @@ ConfOutcome load_conf(const std::string& path, const ConfOptions& options) {
   ConfErrors errors;
   ConfOutcome outcome;
   ConfReader(draft, errors).read(path);
+  outcome.unreadable = draft.unreadable;
   outcome.warnings = std::move(draft.warnings);
   resolve_conf(draft, errors, outcome.warnings);
   outcome.errors = errors.in_reading_order();

@@ -30,6 +30,7 @@ struct ConfOptions {
 struct ConfOutcome {
   std::unique_ptr<Config> config;  // null when there are errors
   std::vector<ConfError> errors;   // in the order of files and lines
+  bool unreadable = false;         // the conf itself could not be read, whatever else is wrong
   std::vector<std::string> warnings;
   std::string effective;  // `sluice -T` (core/conf_print.h); "" when there are errors
 };

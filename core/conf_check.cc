@@ -3,6 +3,7 @@
 
 #include <cerrno>
 
+#include "core/listeners.h"
 #include "core/privileges.h"
 #include "net/listener.h"
 #include "net/sys_process.h"
@@ -11,7 +12,7 @@ namespace sluice {
 
 namespace {
 
-// Calls visit(peer's name, errno value) for each unix socket that cannot be used.
+// Calls visit(upstream's name, peer's name, errno value) for each unix socket that cannot be used.
 template <class Visit>
 void for_each_closed_socket(const Config& config, Visit visit) {
   for (const UpstreamConfig& upstream : config.upstreams) {
@@ -30,9 +31,8 @@ std::vector<std::string> check_machine(const Config& config) {
   for (const ListenConfig& listener : config.listeners) {
     const Status free = probe_address(listener.address);
     if (free.ok()) continue;
-    const bool in_use = free.fault().error == EADDRINUSE;
-    warnings.push_back("listen " + listener.address.text() + ": " + free.fault().text() +
-                       (in_use ? " (by a running sluice, where it runs already)" : ""));
+    warnings.push_back(listen_complaint(listener.address, free.fault(),
+                                        "by a running sluice, where it runs already"));
   }
   for_each_closed_socket(
       config, [&](const std::string& upstream, const std::string& peer, int error) {
@@ -49,7 +49,7 @@ std::vector<std::string> check_as_user(const Config& config) {
   const std::string user = found.ok() ? found.value().name : config.user;
   const Status became = found.ok() ? sys::become_user(found.value().ids) : found.fault();
   if (!became.ok()) {
-    warnings.push_back("user " + user + ": " + became.fault().text());
+    warnings.push_back(user_text(user) + ": " + became.fault().text());
     return warnings;
   }
   for_each_closed_socket(

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string>
@@ -32,6 +33,11 @@ struct Place {
   int line = 0;
   uint32_t order = 0;
 };
+
+// A warning about a line: "FILE:LINE: what".
+inline std::string text_at(const Place& place, const std::string& what) {
+  return ConfError{place.file, place.line, what}.text();
+}
 
 // What is wrong with a line or a value; thrown by lexer, values and setters, caught by the reader,
 // which knows the place.
@@ -95,6 +101,17 @@ struct Settings {
   std::optional<bool> underscore_headers;
 };
 
+// The first of these levels (null: there is none) that gives the setting replaces `value`, which is
+// the default.
+template <class Field, class Value>
+void take_given(std::initializer_list<const Settings*> levels, Field field, Value& value) {
+  for (const Settings* level : levels) {
+    if (level == nullptr || !(level->*field).has_value()) continue;
+    value = *(level->*field);
+    return;
+  }
+}
+
 // A tls_certificate, with the tls_key and tls_stapling_file behind it. Without a certificate where
 // its line is wrong: what belongs to it still finds its place.
 struct CertificateDraft {
@@ -130,12 +147,13 @@ struct ConfDraft {
   std::deque<SectionDraft> sections = std::deque<SectionDraft>(1);  // the top, then as read
   std::optional<Word> include;        // set by the include line, taken by the reader
   bool incomplete = false;            // a file is missing: what it would have said is unknown
+  bool unreadable = false;            // it is the conf itself
   bool upstream_unnamed = false;      // an upstream's own line was wrong
   std::vector<std::string> warnings;  // of setters, as read
 
   const Settings& top() const { return sections.front().settings; }
   void warn(const Place& place, const std::string& what) {
-    warnings.push_back(ConfError{place.file, place.line, what}.text());
+    warnings.push_back(text_at(place, what));
   }
 };
 

@@ -118,7 +118,7 @@ void ConfReader::read(const std::string& path) {
   section_ = &draft_.sections.front();
   section_->place.file = path;
   if (const int error = read_file(path, path); error != 0) {
-    draft_.incomplete = true;
+    draft_.incomplete = draft_.unreadable = true;
     errors_.add({path, 0, 0}, std::string("cannot be read: ") + std::strerror(error));
   }
 }
@@ -260,12 +260,14 @@ void ConfReader::read_includes(const Statement& statement) {
     draft_.incomplete = true;
     errors_.add(statement.place, "include: " + quoted(word.text) + what);
   };
-  if (open_files_.size() > most_depth) return fail(": files are nested more than 10 deep");
+  if (open_files_.size() > most_depth) {
+    return fail(": files are nested more than " + std::to_string(most_depth) + " deep");
+  }
   for (const std::string& path : included_paths(statement, word)) {
     if (std::find(open_files_.begin(), open_files_.end(), one_name(path)) != open_files_.end()) {
       return fail(" includes itself, directly or through other files");
     }
-    if (files_ >= most_files) return fail(": more than 1000 files");
+    if (files_ >= most_files) return fail(": more than " + std::to_string(most_files) + " files");
     if (const int error = read_file(path, shown_name(statement, word, path)); error != 0) {
       fail(" cannot be read: " + std::string(std::strerror(error)));
     }

@@ -9,7 +9,7 @@
 #include "core/conf_directives.h"
 #include "core/conf_resolve_tls.h"
 #include "core/conf_suggest.h"
-#include "core/conf_values.h"
+#include "core/limit_text.h"
 #include "core/router.h"
 #include "protocol/http1.h"
 
@@ -18,17 +18,6 @@ namespace sluice {
 namespace {
 
 constexpr uint32_t behind_all_lines = std::numeric_limits<uint32_t>::max();
-
-// The first of these settings that is given replaces `value`, which is the default.
-template <class Field, class Value>
-void take(std::initializer_list<const Settings*> levels, Field field, Value& value) {
-  for (const Settings* level : levels) {
-    if (level != nullptr && (level->*field).has_value()) {
-      value = *(level->*field);
-      return;
-    }
-  }
-}
 
 bool takes_all(const Address& address) {
   return address.host_text() == (address.family() == AF_INET ? "0.0.0.0" : "::");
@@ -41,15 +30,36 @@ bool overlap(const Address& a, const Address& b) {
   return takes_all(a) || takes_all(b);
 }
 
+// Limits of which 0 is none.
+bool laxer(uint64_t narrow, uint64_t broad) {
+  return narrow != 0 && (broad == 0 || broad > narrow);
+}
+
+bool laxer(const RateLimit& narrow, const RateLimit& broad) {
+  return laxer(uint64_t{narrow.a_second}, broad.a_second) ||
+         (narrow.a_second != 0 && broad.burst > narrow.burst);
+}
+
+// Whether the broader route believes a field that the narrower one does not let pass.
+bool keeps_more(const RouteConfig& narrow, const RouteConfig& broad) {
+  return std::any_of(
+      broad.keep_headers.begin(), broad.keep_headers.end(), [&narrow](const std::string& name) {
+        return std::none_of(
+            narrow.keep_headers.begin(), narrow.keep_headers.end(),
+            [&name](const std::string& own) { return equals_ignoring_case(name, own); });
+      });
+}
+
 // Whether the broader route lets pass what the narrower one was written to prevent. Timeouts
 // prevent nothing.
 bool gives_way(const RouteConfig& narrow, const RouteConfig& broad) {
-  const auto limit = [](const RouteConfig& route) {
-    return route.max_message_bytes - 1;
-  };  // 0: off
   return narrow.set_headers != broad.set_headers || narrow.remove_headers != broad.remove_headers ||
+         keeps_more(narrow, broad) || (!narrow.underscore_headers && broad.underscore_headers) ||
          (!narrow.subprotocols.empty() && narrow.subprotocols != broad.subprotocols) ||
-         (narrow.validate_utf8 && !broad.validate_utf8) || limit(narrow) < limit(broad);
+         (narrow.validate_utf8 && !broad.validate_utf8) ||
+         laxer(narrow.max_message_bytes, broad.max_message_bytes) ||
+         laxer(narrow.max_small_fragments, broad.max_small_fragments) ||
+         laxer(narrow.control_frame_rate, broad.control_frame_rate);
 }
 
 // `upstream "chat"`, for messages.
@@ -139,13 +149,11 @@ void Resolver::add_listener(SectionDraft& section) {
   ListenConfig listener;
   listener.address = section.address;
   listener.socket_file = section.socket_file;
-  take({&section.settings, &draft_.top()}, &Settings::client_header_timeout_ms,
-       listener.client_header_timeout_ms);
-  take({&section.settings, &draft_.top()}, &Settings::lingering_timeout_ms,
-       listener.lingering_timeout_ms);
-  take({&section.settings, &draft_.top()}, &Settings::max_header_bytes, listener.max_header_bytes);
-  take({&section.settings, &draft_.top()}, &Settings::max_header_fields,
-       listener.max_header_fields);
+  const std::initializer_list<const Settings*> levels = {&section.settings, &draft_.top()};
+  take_given(levels, &Settings::client_header_timeout_ms, listener.client_header_timeout_ms);
+  take_given(levels, &Settings::lingering_timeout_ms, listener.lingering_timeout_ms);
+  take_given(levels, &Settings::max_header_bytes, listener.max_header_bytes);
+  take_given(levels, &Settings::max_header_fields, listener.max_header_fields);
   listener.tls = resolve_tls_server(draft_, section, described(section), errors_, warnings_);
   draft_.config.listeners.push_back(std::move(listener));
 }
@@ -215,22 +223,22 @@ void Resolver::share_anonymous(const SectionDraft& section, RouteConfig& route) 
 void Resolver::inherit(const Settings& own, const Settings* upstream, RouteConfig& route) const {
   const Settings& top = draft_.top();
   const std::initializer_list<const Settings*> levels = {&own, upstream, &top};
-  take(levels, &Settings::connect_timeout_ms, route.connect_timeout_ms);
-  take(levels, &Settings::handshake_timeout_ms, route.handshake_timeout_ms);
-  take(levels, &Settings::next_peer_on, route.next_peer_on);
-  take(levels, &Settings::idle_timeout_ms, route.idle_timeout_ms);
-  take(levels, &Settings::send_timeout_ms, route.send_timeout_ms);
-  take(levels, &Settings::close_timeout_ms, route.close_timeout_ms);
-  take(levels, &Settings::lost_close_code, route.lost_close_code);
-  take(levels, &Settings::max_answer_header_bytes, route.max_answer_header_bytes);
-  take(levels, &Settings::max_message_bytes, route.max_message_bytes);
-  take(levels, &Settings::max_small_fragments, route.max_small_fragments);
-  take(levels, &Settings::control_frame_rate, route.control_frame_rate);
-  take(levels, &Settings::validate_utf8, route.validate_utf8);
-  take(levels, &Settings::subprotocols, route.subprotocols);
-  take(levels, &Settings::underscore_headers, route.underscore_headers);
+  take_given(levels, &Settings::connect_timeout_ms, route.connect_timeout_ms);
+  take_given(levels, &Settings::handshake_timeout_ms, route.handshake_timeout_ms);
+  take_given(levels, &Settings::next_peer_on, route.next_peer_on);
+  take_given(levels, &Settings::idle_timeout_ms, route.idle_timeout_ms);
+  take_given(levels, &Settings::send_timeout_ms, route.send_timeout_ms);
+  take_given(levels, &Settings::close_timeout_ms, route.close_timeout_ms);
+  take_given(levels, &Settings::lost_close_code, route.lost_close_code);
+  take_given(levels, &Settings::max_answer_header_bytes, route.max_answer_header_bytes);
+  take_given(levels, &Settings::max_message_bytes, route.max_message_bytes);
+  take_given(levels, &Settings::max_small_fragments, route.max_small_fragments);
+  take_given(levels, &Settings::control_frame_rate, route.control_frame_rate);
+  take_given(levels, &Settings::validate_utf8, route.validate_utf8);
+  take_given(levels, &Settings::subprotocols, route.subprotocols);
+  take_given(levels, &Settings::underscore_headers, route.underscore_headers);
   std::pair<HostPolicy, std::string> host{route.host_policy, route.host};
-  take(levels, &Settings::host, host);
+  take_given(levels, &Settings::host, host);
   route.host_policy = host.first;
   route.host = host.second;
 
@@ -264,11 +272,9 @@ void Resolver::warn_where_hidden(const SectionDraft& section, const RouteConfig&
     const RouteConfig& earlier = draft_.config.routes[i];
     if (!earlier.match_headers.empty() || !path_is_under(route.path, earlier.path)) continue;
     if (!earlier.match_host.empty() && earlier.match_host != route.match_host) continue;
-    warnings_.push_back(
-        ConfError{section.place.file, section.place.line,
-                  described(section) + " is never reached: " + described(*routes_[i]) + " " +
-                      seen_from(section.place, routes_[i]->place) + " takes all of it"}
-            .text());
+    warnings_.push_back(text_at(
+        section.place, described(section) + " is never reached: " + described(*routes_[i]) + " " +
+                           seen_from(section.place, routes_[i]->place) + " takes all of it"));
     return;
   }
 }
@@ -282,13 +288,12 @@ void Resolver::warn_where_walked_around() {
     const SectionDraft& section = *routes_[number];
     const SectionDraft& other = *routes_[static_cast<size_t>(around - draft_.config.routes.data())];
     warnings_.push_back(
-        ConfError{section.place.file, section.place.line,
-                  described(section) +
-                      " can be walked around: " + quoted(draft_.config.routes[number].path + ";x") +
-                      " takes " + described(other) + " " + seen_from(section.place, other.place) +
-                      ", which leads to the same server with other headers or limits; a server "
-                      "that drops path parameters takes both for the same"}
-            .text());
+        text_at(section.place,
+                described(section) +
+                    " can be walked around: " + quoted(draft_.config.routes[number].path + ";x") +
+                    " takes " + described(other) + " " + seen_from(section.place, other.place) +
+                    ", which leads to the same server with other headers or limits; a server "
+                    "that drops path parameters takes both for the same"));
   }
 }
 
@@ -326,9 +331,7 @@ void Resolver::warn_of_unused() {
     if (section.kind != Section::upstream || known == upstreams_.end() || known->second.used) {
       continue;
     }
-    warnings_.push_back(ConfError{section.place.file, section.place.line,
-                                  described(section) + " is used by no route"}
-                            .text());
+    warnings_.push_back(text_at(section.place, described(section) + " is used by no route"));
   }
 }
 

@@ -10,15 +10,6 @@ namespace sluice {
 
 namespace {
 
-template <class Field, class Value>
-void take(const SectionDraft& section, const ConfDraft& draft, Field field, Value& value) {
-  for (const Settings* level : {&section.settings, &draft.top()}) {
-    if (!(level->*field).has_value()) continue;
-    value = *(level->*field);
-    return;
-  }
-}
-
 // Those complain themselves where no certificate stands before them.
 bool belongs_to_certificate(std::string_view directive) {
   return directive == "tls_key" || directive == "tls_stapling_file";
@@ -41,17 +32,14 @@ const Place& place_of(const SectionDraft& section, std::string_view directive) {
   return given == section.given.end() ? section.place : given->second;
 }
 
-std::string warning_at(const Place& place, const std::string& what) {
-  return ConfError{place.file, place.line, what}.text();
-}
-
 TlsPolicy policy_of(const ConfDraft& draft, const SectionDraft& section) {
+  const std::initializer_list<const Settings*> levels = {&section.settings, &draft.top()};
   TlsPolicy policy;
-  take(section, draft, &Settings::tls_protocols, policy.protocols);
-  take(section, draft, &Settings::tls_ciphers, policy.ciphers);
-  take(section, draft, &Settings::tls_crl, policy.revoked);
-  take(section, draft, &Settings::tls_verify_depth, policy.verify_depth);
-  take(section, draft, &Settings::tls_max_certificate_chain_bytes, policy.chain_bytes);
+  take_given(levels, &Settings::tls_protocols, policy.protocols);
+  take_given(levels, &Settings::tls_ciphers, policy.ciphers);
+  take_given(levels, &Settings::tls_crl, policy.revoked);
+  take_given(levels, &Settings::tls_verify_depth, policy.verify_depth);
+  take_given(levels, &Settings::tls_max_certificate_chain_bytes, policy.chain_bytes);
   policy.resumption.lifetime_s = (draft.config.tls_ticket_lifetime_ms + 999) / 1000;
   return policy;
 }
@@ -64,8 +52,9 @@ void warn_of_outdated_crl(const ConfDraft& draft, const SectionDraft& section,
     const std::string when = outdated_revocations(*level->settings.tls_crl, system_wall_clock_s());
     if (when.empty()) return;
     std::string told =
-        warning_at(place_of(*level, "tls_crl"), "tls_crl: a newer CRL was due on " + when +
-                                                    "; until then its certificates are refused");
+        text_at(place_of(*level, "tls_crl"), "tls_crl: a newer CRL was due on " + when +
+                                                 "; until it is given, every certificate of "
+                                                 "its issuer is refused");
     const bool known = std::find(warnings.begin(), warnings.end(), told) != warnings.end();
     if (!known) warnings.push_back(std::move(told));
     return;
@@ -104,9 +93,10 @@ std::unique_ptr<TlsServer> resolve_tls_server(ConfDraft& draft, SectionDraft& se
   }
   TlsServerSettings settings;
   settings.credentials = credentials_of(section, errors);
+  const std::initializer_list<const Settings*> levels = {&section.settings, &draft.top()};
   settings.policy = policy_of(draft, section);
-  take(section, draft, &Settings::tls_client_ca, settings.client_authorities);
-  take(section, draft, &Settings::tls_verify_client, settings.verify_client);
+  take_given(levels, &Settings::tls_client_ca, settings.client_authorities);
+  take_given(levels, &Settings::tls_verify_client, settings.verify_client);
   if (settings.verify_client != VerifyClient::off && settings.client_authorities.empty()) {
     if (section.given.count(find_directive("tls_client_ca")) == 0) {  // else its line was wrong
       errors.add(place_of(section, "tls_verify_client"),
@@ -115,14 +105,14 @@ std::unique_ptr<TlsServer> resolve_tls_server(ConfDraft& draft, SectionDraft& se
     return nullptr;
   }
   if (settings.verify_client == VerifyClient::off && section.settings.tls_client_ca) {
-    warnings.push_back(warning_at(place_of(section, "tls_client_ca"),
-                                  "tls_client_ca has no effect without tls_verify_client"));
+    warnings.push_back(text_at(place_of(section, "tls_client_ca"),
+                               "tls_client_ca has no effect without tls_verify_client"));
   }
   if (settings.verify_client != VerifyClient::off) {
     warn_of_outdated_crl(draft, section, warnings);
   } else if (section.settings.tls_crl) {
-    warnings.push_back(warning_at(place_of(section, "tls_crl"),
-                                  "tls_crl has no effect without tls_verify_client"));
+    warnings.push_back(
+        text_at(place_of(section, "tls_crl"), "tls_crl has no effect without tls_verify_client"));
   }
   if (settings.credentials.empty()) return nullptr;
   Result<std::unique_ptr<TlsServer>> server = TlsServer::make(std::move(settings));
@@ -143,11 +133,12 @@ std::unique_ptr<TlsClient> resolve_tls_client(const ConfDraft& draft, const Sect
     }
     return nullptr;
   }
+  const std::initializer_list<const Settings*> levels = {&section.settings, &draft.top()};
   TlsClientSettings settings;
   settings.policy = policy_of(draft, section);
-  take(section, draft, &Settings::tls_verify, settings.verify);
-  take(section, draft, &Settings::tls_ca, settings.authorities);
-  take(section, draft, &Settings::tls_server_name, settings.server_name);
+  take_given(levels, &Settings::tls_verify, settings.verify);
+  take_given(levels, &Settings::tls_ca, settings.authorities);
+  take_given(levels, &Settings::tls_server_name, settings.server_name);
   for (const SectionDraft* level : {&section, &draft.sections.front()}) {
     const auto& credentials = level->settings.tls_client_credentials;
     if (!credentials || settings.credentials != nullptr) continue;
@@ -163,8 +154,13 @@ std::unique_ptr<TlsClient> resolve_tls_client(const ConfDraft& draft, const Sect
   }
   if (!settings.verify) {
     const bool here = section.settings.tls_verify.has_value();
-    warnings.push_back(warning_at(here ? place_of(section, "tls_verify") : section.place,
-                                  described + " trusts any certificate (tls_verify off)"));
+    warnings.push_back(text_at(here ? place_of(section, "tls_verify") : section.place,
+                               described + " trusts any certificate (tls_verify off)"));
+    for (const std::string_view idle : {"tls_ca", "tls_crl"}) {
+      if (section.given.count(find_directive(idle)) == 0) continue;
+      warnings.push_back(text_at(place_of(section, idle),
+                                 std::string(idle) + " has no effect with tls_verify off"));
+    }
   } else {
     warn_of_outdated_crl(draft, section, warnings);
   }

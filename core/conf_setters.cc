@@ -11,6 +11,7 @@
 #include "core/conf_expand.h"
 #include "core/conf_suggest.h"
 #include "core/conf_variables.h"
+#include "core/limit_text.h"
 #include "core/log.h"
 #include "net/sys.h"
 #include "net/sys_process.h"
@@ -131,15 +132,8 @@ void add_name(const SetterCall& call, std::vector<std::string>& names) {
 
 void workers(const SetterCall& call) {
   const Word& word = call.word(1);
-  if (word.value == "auto") {
-    call.draft.config.workers = 0;
-    return;
-  }
-  try {
-    call.draft.config.workers = number(word, 1, 512);
-  } catch (const ConfProblem& problem) {
-    throw ConfProblem{problem.what + ", or auto"};
-  }
+  call.draft.config.workers =
+      word.value == "auto" ? 0 : or_else(", or auto", [&] { return number(word, 1, 512); });
 }
 
 void user(const SetterCall& call) {
@@ -256,11 +250,16 @@ void next_peer_on(const SetterCall& call) {
   const bool off = call.word(1).value == "off" && call.arguments() == 1;
   for (size_t i = 1; i <= call.arguments() && !off; ++i) {
     const Word& word = call.word(i);
+    uint16_t status = 0;
     try {
-      statuses.push_back(static_cast<uint16_t>(number(word, 400, 599)));
+      status = static_cast<uint16_t>(number(word, 400, 599));
     } catch (const ConfProblem&) {
       throw ConfProblem{quoted(word.text) + " is not a status from 400 to 599, nor off alone"};
     }
+    if (std::find(statuses.begin(), statuses.end(), status) != statuses.end()) {
+      throw ConfProblem{quoted(word.text) + " is given twice"};
+    }
+    statuses.push_back(status);
   }
   call.section.settings.next_peer_on = std::move(statuses);
 }
@@ -298,7 +297,7 @@ void subprotocols(const SetterCall& call) {
                         " is not a subprotocol's name; several are separated by blanks"};
     }
     if (std::find(names.begin(), names.end(), word.value) != names.end()) {
-      throw ConfProblem{quoted(word.text) + " is named twice"};
+      throw ConfProblem{quoted(word.text) + " is given twice"};
     }
     names.push_back(word.value);
   }
@@ -311,37 +310,24 @@ void lost_close_code(const SetterCall& call) {
     call.section.settings.lost_close_code = 0;
     return;
   }
-  try {
-    const auto code = static_cast<uint16_t>(number(word, 1000, 4999));
-    if (!close_code_allowed_on_wire(code)) {
-      throw ConfProblem{quoted(word.text) + " may not stand in a Close"};
-    }
-    call.section.settings.lost_close_code = code;
-  } catch (const ConfProblem& problem) {
-    throw ConfProblem{problem.what +
-                      "; codes are 1000 to 1003, 1007 to 1014 and 3000 to 4999, or off"};
-  }
+  call.section.settings.lost_close_code =
+      or_else("; codes are 1000 to 1003, 1007 to 1014 and 3000 to 4999, or off", [&] {
+        const auto code = static_cast<uint16_t>(number(word, 1000, 4999));
+        if (close_code_allowed_on_wire(code)) return code;
+        throw ConfProblem{quoted(word.text) + " may not stand in a Close"};
+      });
 }
 
 void max_message_size(const SetterCall& call) {
   const Word& word = call.word(1);
-  try {
-    call.section.settings.max_message_bytes =
-        word.value == "off" ? 0 : size_bytes(word, 1, uint64_t{1} << 40);
-  } catch (const ConfProblem& problem) {
-    throw ConfProblem{problem.what + ", or off"};
-  }
+  call.section.settings.max_message_bytes = word.value == "off" ? 0 : or_else(", or off", [&] {
+    return size_bytes(word, 1, uint64_t{1} << 40);
+  });
 }
 
 void max_header_fields(const SetterCall& call) {
   constexpr uint32_t least = 5;  // what a WebSocket handshake needs
-  const Word& word = call.word(1);
-  try {
-    call.section.settings.max_header_fields =
-        word.value == "off" ? 0 : number(word, least, 1'000'000);
-  } catch (const ConfProblem& problem) {
-    throw ConfProblem{problem.what + ", or off"};
-  }
+  call.section.settings.max_header_fields = number_or_off(call.word(1), least, 1'000'000);
 }
 
 void max_small_fragments(const SetterCall& call) {

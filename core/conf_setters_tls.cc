@@ -203,7 +203,7 @@ void tls_protocols(const SetterCall& call) {
     if (word.value != "TLSv1.2" && word.value != "TLSv1.3") {
       throw ConfProblem{quoted(word.text) + " is neither TLSv1.2 nor TLSv1.3; others are not safe"};
     }
-    if (named) throw ConfProblem{quoted(word.text) + " is named twice"};
+    if (named) throw ConfProblem{quoted(word.text) + " is given twice"};
     named = true;
   }
   call.section.settings.tls_protocols = protocols;

@@ -5,6 +5,8 @@
 #include <limits>
 #include <string_view>
 
+#include "core/limit_text.h"
+
 namespace sluice {
 
 namespace {
@@ -42,27 +44,22 @@ bool read_quantity(std::string_view text, const Unit (&units)[count], uint64_t& 
   return false;
 }
 
-uint32_t time_or(const Word& word, const char* alternative) {
+}  // namespace
+
+uint32_t time_ms(const Word& word) {
   uint64_t value = 0;
   if (!read_quantity(word.value, time_units, value)) {
     throw ConfProblem{quoted(word.text) +
-                      " is not a time: write a number with its unit, as in 500ms, 10s, 5m or 1h" +
-                      alternative};
+                      " is not a time: write a number with its unit, as in 500ms, 10s, 5m or 1h"};
   }
   if (value == 0 || value > most_timeout_ms) {
-    throw ConfProblem{quoted(word.text) + " is out of range: 1ms to 576h" + alternative};
+    throw ConfProblem{quoted(word.text) + " is out of range: 1ms to 576h"};
   }
   return static_cast<uint32_t>(value);
 }
 
-}  // namespace
-
-uint32_t time_ms(const Word& word) {
-  return time_or(word, "");
-}
-
 uint32_t time_ms_or_off(const Word& word) {
-  return word.value == "off" ? 0 : time_or(word, ", or off");
+  return word.value == "off" ? 0 : or_else(", or off", [&] { return time_ms(word); });
 }
 
 uint64_t size_bytes(const Word& word, uint64_t least, uint64_t most) {
@@ -95,12 +92,7 @@ uint32_t number(const Word& word, uint32_t least, uint32_t most) {
 }
 
 uint32_t number_or_off(const Word& word, uint32_t least, uint32_t most) {
-  if (word.value == "off") return 0;
-  try {
-    return number(word, least, most);
-  } catch (const ConfProblem& problem) {
-    throw ConfProblem{problem.what + ", or off"};
-  }
+  return word.value == "off" ? 0 : or_else(", or off", [&] { return number(word, least, most); });
 }
 
 uint32_t named_number(const Word& word, const std::string& name, uint32_t least, uint32_t most) {
@@ -115,16 +107,6 @@ uint32_t named_number(const Word& word, const std::string& name, uint32_t least,
     throw ConfProblem{quoted(word.text) + " is not " + wanted};
   }
   return static_cast<uint32_t>(value);
-}
-
-std::string size_text(uint64_t bytes) {
-  static constexpr Unit units[] = {{"g", 1 << 30}, {"m", 1 << 20}, {"k", 1 << 10}};
-  for (const Unit& unit : units) {
-    if (bytes != 0 && bytes % unit.factor == 0) {
-      return std::to_string(bytes / unit.factor) + std::string(unit.name);
-    }
-  }
-  return std::to_string(bytes);
 }
 
 }  // namespace sluice

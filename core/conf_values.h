@@ -12,6 +12,17 @@ namespace sluice {
 // Timers count milliseconds in 32 bits with a sign to spare: 24 days are the most.
 inline constexpr uint32_t most_timeout_ms = 24u * 24 * 3600 * 1000;
 
+// What `read` returns; a ConfProblem of its gets `alternative` behind it, what else may stand
+// there.
+template <class Read>
+auto or_else(const char* alternative, Read read) {
+  try {
+    return read();
+  } catch (const ConfProblem& problem) {
+    throw ConfProblem{problem.what + alternative};
+  }
+}
+
 // "500ms", "10s", "5m", "1h"; more than 0, at most most_timeout_ms.
 uint32_t time_ms(const Word& word);
 // The same, or "off", which is 0.
@@ -25,8 +36,5 @@ uint32_t number(const Word& word, uint32_t least, uint32_t most);
 uint32_t number_or_off(const Word& word, uint32_t least, uint32_t most);
 // "burst=50" for a `name` of "burst".
 uint32_t named_number(const Word& word, const std::string& name, uint32_t least, uint32_t most);
-
-// "16k" for 16384; whole units only.
-std::string size_text(uint64_t bytes);
 
 }  // namespace sluice

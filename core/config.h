@@ -22,7 +22,8 @@ namespace sluice {
 
 enum class LogLevel : uint8_t { debug, info, notice, warn, error };
 
-// Where a log goes. `path` is "stderr", "stdout", "off" or a file's path.
+// Where a log goes. `path` is "off", a standard stream or another descriptor as stream_of() (log.h)
+// knows them, or a file's path.
 struct LogTarget {
   std::string path;
   LogLevel level = LogLevel::info;  // error_log only
@@ -64,8 +65,6 @@ enum class HostPolicy : uint8_t { by_scheme, client, server, fixed };
 struct HeaderMatch {
   std::string name;
   std::string value;  // compared exactly; empty: the field must only be present
-
-  bool operator==(const HeaderMatch&) const = default;
 };
 
 struct RouteConfig {
@@ -93,8 +92,6 @@ struct RouteConfig {
   uint32_t max_small_fragments = 1024;           // 0: unlimited
   RateLimit control_frame_rate{100, 1000};
   bool validate_utf8 = false;
-
-  bool operator==(const RouteConfig&) const = default;
 };
 
 // buffer_memory is at least so many times ring_size.

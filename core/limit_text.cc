@@ -1,9 +1,29 @@
 // Numbers are grouped in threes: they are read by people who look for what is too large.
 #include "core/limit_text.h"
 
-#include "core/conf_values.h"
+#include <utility>
 
 namespace sluice {
+
+std::string time_setting_text(std::string_view directive, uint64_t milliseconds) {
+  static constexpr std::pair<uint64_t, const char*> units[] = {
+      {3'600'000, "h"}, {60'000, "m"}, {1000, "s"}, {1, "ms"}};
+  std::string text(directive);
+  for (const auto& [factor, name] : units) {
+    if (milliseconds % factor != 0) continue;
+    return text.append(" ").append(std::to_string(milliseconds / factor)).append(name);
+  }
+  return text;
+}
+
+std::string size_text(uint64_t bytes) {
+  static constexpr std::pair<uint64_t, const char*> units[] = {
+      {1 << 30, "g"}, {1 << 20, "m"}, {1 << 10, "k"}};
+  for (const auto& [factor, name] : units) {
+    if (bytes != 0 && bytes % factor == 0) return std::to_string(bytes / factor) + name;
+  }
+  return std::to_string(bytes);
+}
 
 std::string limit_text(std::string_view directive, std::string_view limit, std::string_view who,
                        uint64_t seen, std::string_view what) {

@@ -1,4 +1,4 @@
-// What a limit refused, in the words of the log.
+// Limits as a conf has them, and what they refused or ended, in the words of the log.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,12 @@
 #include "protocol/http1.h"
 
 namespace sluice {
+
+// A directive with its time as a conf has it, for lines about what it ended: "send_timeout 1m".
+std::string time_setting_text(std::string_view directive, uint64_t milliseconds);
+
+// "16k" for 16384; whole units only.
+std::string size_text(uint64_t bytes);
 
 // "max_header_size 16k, the head has 17,204 bytes so far": the directive as the conf would say it,
 // `who` has `seen` of `what`.

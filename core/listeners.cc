@@ -8,23 +8,21 @@
 
 namespace sluice {
 
-namespace {
-
-std::string complaint(const Address& address, const Fault& fault) {
+std::string listen_complaint(const Address& address, const Fault& fault,
+                             const std::string& unknown) {
   std::string text = "listen " + address.text() + ": " + fault.text();
   if (fault.error != EADDRINUSE) return text;
   const std::string holder = holder_of(address);
-  return holder.empty() ? text : text + " (" + holder + ")";
+  const std::string& who = holder.empty() ? unknown : holder;
+  return who.empty() ? text : text + " (" + who + ")";
 }
-
-}  // namespace
 
 std::vector<std::string> ListenerSet::open(const Config& config, uint32_t workers) {
   std::vector<std::string> complaints;
   for (const ListenConfig& each : config.listeners) {
     Listener& listener = listeners_.emplace_back(Listener{&each, {}, {}});
     if (const Status bound = bind(listener, workers); !bound.ok()) {
-      complaints.push_back(complaint(each.address, bound.fault()));
+      complaints.push_back(listen_complaint(each.address, bound.fault()));
     }
   }
   if (!complaints.empty()) close();
@@ -70,13 +68,13 @@ void ListenerSet::close() {
 std::vector<std::string> ListenerSet::mend(uint32_t worker) {
   std::vector<std::string> complaints;
   for (Listener& listener : listeners_) {
-    const size_t index = listener.fds.size() == 1 ? 0 : worker;
+    const size_t index = index_of(listener, worker);
     int& fd = listener.fds[index];
     if (fd >= 0 && sys::still_listens(fd)) continue;
     if (fd >= 0) sys::close(fd);
     fd = -1;
     if (const Status opened = open_one(listener, index); !opened.ok()) {
-      complaints.push_back(complaint(listener.config->address, opened.fault()));
+      complaints.push_back(listen_complaint(listener.config->address, opened.fault()));
     }
   }
   return complaints;
@@ -85,7 +83,7 @@ std::vector<std::string> ListenerSet::mend(uint32_t worker) {
 std::vector<int> ListenerSet::take(uint32_t worker) {
   std::vector<int> taken;
   for (const Listener& listener : listeners_) {
-    taken.push_back(listener.fds.size() == 1 ? listener.fds[0] : listener.fds[worker]);
+    taken.push_back(listener.fds[index_of(listener, worker)]);
     for (const int fd : listener.fds) {
       if (fd >= 0 && fd != taken.back()) sys::close(fd);
     }

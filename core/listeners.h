@@ -12,6 +12,11 @@
 
 namespace sluice {
 
+// "listen A: why not", with who listens there where it is in use; `unknown` ("": nothing) in place
+// of whom /proc does not tell.
+std::string listen_complaint(const Address& address, const Fault& fault,
+                             const std::string& unknown = "");
+
 class ListenerSet {
  public:
   ListenerSet() = default;
@@ -38,6 +43,10 @@ class ListenerSet {
     sys::FileIdentity file;  // unix: what bind() made
   };
 
+  // The one of `fds` that is that worker's.
+  static size_t index_of(const Listener& listener, uint32_t worker) {
+    return listener.fds.size() == 1 ? 0 : worker;
+  }
   static Status bind(Listener& listener, uint32_t workers);
   static Status open_one(Listener& listener, size_t index);
 

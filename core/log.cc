@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <ctime>
 #include <new>
-#include <utility>
 
 #include "net/sys.h"
 
@@ -70,7 +69,6 @@ void LogSink::write(std::string_view line) {
   }
   buffer_ += line;
   buffer_ += '\n';
-  ++buffered_lines_;
 }
 
 // A sink that takes only a part of a batch keeps the rest of the line that was begun; whole lines
@@ -207,17 +205,6 @@ void append_field(std::string& line, std::string_view name, std::string_view val
 
 void append_field(std::string& line, std::string_view name, uint64_t value) {
   append_field(line, name, std::to_string(value));
-}
-
-std::string time_setting_text(std::string_view directive, uint64_t milliseconds) {
-  static constexpr std::pair<uint64_t, const char*> units[] = {
-      {3'600'000, "h"}, {60'000, "m"}, {1000, "s"}, {1, "ms"}};
-  std::string text(directive);
-  for (const auto& [factor, name] : units) {
-    if (milliseconds % factor != 0) continue;
-    return text.append(" ").append(std::to_string(milliseconds / factor)).append(name);
-  }
-  return text;
 }
 
 int stream_of(std::string_view path) {

@@ -38,7 +38,6 @@ class LogSink {
 
  private:
   std::string buffer_;
-  uint64_t buffered_lines_ = 0;
   uint64_t dropped_ = 0;
   uint64_t reported_ = 0;
   sys::LogDescriptor descriptor_;
@@ -82,9 +81,6 @@ std::string timestamp_text(uint64_t wall_clock_ms);
 // one.
 void append_field(std::string& line, std::string_view name, std::string_view value);
 void append_field(std::string& line, std::string_view name, uint64_t value);
-
-// A directive with its time as a conf has it, for lines about what it ended: "send_timeout 1m".
-std::string time_setting_text(std::string_view directive, uint64_t milliseconds);
 
 // The descriptor that a log's path names: of "stdout", "stderr", "/dev/stdout", "/dev/stderr",
 // "/dev/fd/N" and "/proc/self/fd/N"; else -1. Whoever may not open such a path again (a worker's

@@ -128,8 +128,7 @@ int main(int count, char** words) {
     std::fprintf(stderr, "sluice: %s\n", error.text().c_str());
   }
   if (outcome.config == nullptr) {
-    const bool missing = outcome.errors.front().what.find("cannot be read") != std::string::npos;
-    if (missing && line.conf == default_conf) {
+    if (outcome.unreadable && line.conf == default_conf) {
       std::fputs("sluice: -c FILE reads another conf\n", stderr);
     }
     return 1;

@@ -100,8 +100,7 @@ void Master::close_inherited() const {
 bool Master::find_user() {
   const Result<WorkerUser> found = find_worker_user(config_->user);
   if (!found.ok()) {
-    complain((config_->user.empty() ? "user" : "user " + config_->user) + ": " +
-             found.fault().text());
+    complain(user_text(config_->user) + ": " + found.fault().text());
     return false;
   }
   user_ = found.value();

@@ -15,6 +15,10 @@ Status done_or(const char* what, int answer) {
 
 }  // namespace
 
+std::string user_text(const std::string& wanted) {
+  return wanted.empty() ? "user" : "user " + wanted;
+}
+
 Result<WorkerUser> find_worker_user(const std::string& wanted) {
   if (!sys::is_root()) return WorkerUser{};
   if (!wanted.empty()) {

@@ -17,6 +17,9 @@ struct WorkerUser {
 inline constexpr const char* preferred_user = "sluice";
 inline constexpr const char* fallback_user = "nobody";
 
+// "user www", "user" where the conf names none: what messages about it begin with.
+std::string user_text(const std::string& wanted);
+
 // Looks up the conf's `user` ("": the preferred one), which needs files, so that workers need none.
 // The Fault says what to do.
 Result<WorkerUser> find_worker_user(const std::string& wanted);

@@ -23,8 +23,6 @@ struct RateLimit {
 
   uint32_t a_second = 0;  // 0: unlimited
   uint32_t burst = 0;     // at least 1 where there is a limit
-
-  bool operator==(const RateLimit&) const = default;
 };
 
 // What one direction's frames must obey. One per leg and session; filled from the route and the

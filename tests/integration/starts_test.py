@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 
-from harness import Skip, Sluice, Suite, free_port, wait_until
+from harness import BIN, Skip, Sluice, Suite, free_port, wait_until
 from wire import TEXT, Upstream, dial, pair, request
 
 suite = Suite()
@@ -95,6 +95,13 @@ def machine_without_users():
     told = failed_start("route /\n  proxy_pass ws://127.0.0.1:1", prefix=prefix)
     assert "sluice: user: there is neither sluice nor nobody on this machine" in told, told
     assert "listening on" not in told, told
+    with tempfile.TemporaryDirectory() as folder:
+        conf = os.path.join(folder, "sluice.conf")
+        with open(conf, "w", encoding="utf-8") as file:
+            file.write("listen 127.0.0.1:1\nroute /\n  proxy_pass ws://127.0.0.1:1\n")
+        told = subprocess.run([*prefix, os.path.join(BIN, "sluice"), "-t", "-c", conf], check=True,
+                              capture_output=True, text=True, timeout=60).stderr
+    assert "sluice: warning: user: there is neither sluice nor nobody" in told, told
     told = failed_start("@user daemon\nroute /\n  proxy_pass ws://127.0.0.1:1", prefix=prefix)
     assert 'there is no user "daemon" on this machine' in told, told
 

@@ -91,12 +91,15 @@ TEST_CASE("conf tls: what protects nobody is warned about") {
       load_beside_files(folder, "listen 127.0.0.1:1\n" + site +
                                     "  tls_client_ca clients.pem\n"
                                     "upstream up\n  server wss://127.0.0.1:2\n  tls_verify off\n"
+                                    "  tls_ca ca.pem\n  tls_crl revoked.pem\n"
                                     "route /\n  proxy_pass up\n");
   CHECK(errors_of(outcome) == "");
-  REQUIRE(outcome.warnings.size() == 2);
+  REQUIRE(outcome.warnings.size() == 4);
   const std::string file = folder.path() + "tls.conf:";
   CHECK(outcome.warnings[0] == file + "4: tls_client_ca has no effect without tls_verify_client");
   CHECK(outcome.warnings[1] == file + "7: upstream \"up\" trusts any certificate (tls_verify off)");
+  CHECK(outcome.warnings[2] == file + "8: tls_ca has no effect with tls_verify off");
+  CHECK(outcome.warnings[3] == file + "9: tls_crl has no effect with tls_verify off");
 }
 
 TEST_CASE("conf tls: a server's name may be an address, but not longer than TLS can carry") {

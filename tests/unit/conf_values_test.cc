@@ -132,17 +132,6 @@ TEST_CASE("conf values: numbers are whole, decimal and in range") {
   }
 }
 
-TEST_CASE("conf values: sizes as messages write them") {
-  CHECK(size_text(0) == "0");
-  CHECK(size_text(1) == "1");
-  CHECK(size_text(1023) == "1023");
-  CHECK(size_text(1024) == "1k");
-  CHECK(size_text(1536) == "1536");
-  CHECK(size_text(256 << 10) == "256k");
-  CHECK(size_text(16 << 20) == "16m");
-  CHECK(size_text(uint64_t{1} << 40) == "1024g");
-}
-
 TEST_CASE("conf values: messages print the word of the file, never what it stands for") {
   const Word secret{"${env:SECRET}", "hunter2"};
   for (const std::string& what :
