@@ -288,7 +288,8 @@ constexpr Directive table[] = {
      .set = setters::header_size<&Settings::max_answer_header_bytes>,
      .default_value = "32k",
      .help = "The largest head of an upstream's answer, together with the interim answers (1xx) "
-             "before it, 1k to 1m; beyond it 502."},
+             "before it, 1k to 1m; beyond it 502. Extensions of a chunk and trailers may be as "
+             "large; beyond it the answer breaks off."},
     {.name = "idle_timeout",
      .sections = top | upstream | route,
      .arguments = "TIME|off",
@@ -300,7 +301,9 @@ constexpr Directive table[] = {
      .arguments = "TIME",
      .set = setters::timeout<&Settings::send_timeout_ms>,
      .default_value = "60s",
-     .help = "How long a peer may take nothing of what waits for it; then the session is aborted."},
+     .help = "How long a peer may take nothing of what waits for it; then the session is aborted. An "
+             "upstream's answer other than 101 may also take 12 times as long in all, however it "
+             "moves; then it breaks off."},
     {.name = "close_timeout",
      .sections = top | upstream | route,
      .arguments = "TIME",

@@ -46,6 +46,9 @@ std::string head_limit_text(const Http1Parser& parser, std::string_view size_dir
       return limit_text("max_header_fields", fields, "the head", parser.seen(), "fields");
     case Http1Parser::Passed::connection_options:
       return limit_text("max_header_fields", fields, "Connection", parser.seen(), "options");
+    case Http1Parser::Passed::body_framing:
+      return limit_text(size_directive, size_text(most_bytes), "the body's framing", parser.seen(),
+                        "bytes");
   }
   return "";
 }

@@ -121,18 +121,7 @@ Opening::Step Opening::on_timer() {
     case Stage::relaying_refusal:
       break;
   }
-  const uint64_t limit_ms = session_.route()->send_timeout_ms;
-  const uint64_t silent_ms = session_.now_ms() - progress_ms_;
-  if (silent_ms < limit_ms) {
-    session_.arm_timer(limit_ms - silent_ms);
-    return Step::wait;
-  }
-  reason_ = "refusal does not move";
-  session_.services().log.recurring(LogLevel::info, reason_,
-                                    "request " + session_.id_text() +
-                                        ": the upstream's refusal was cut off, nothing moved for " +
-                                        time_setting_text("send_timeout", limit_ms));
-  return Step::abandon;
+  return cut_refusal();
 }
 
 // OpenSSL's part of a connection is large: who says nothing gets none.

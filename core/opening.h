@@ -100,6 +100,8 @@ class Opening {
   Step take_refusal_body(std::string_view bytes);
   void queue_body(std::string_view body);
   void end_refusal_body();
+  void watch_refusal();
+  Step cut_refusal();
   Step refuse_upstream(const char* reason, std::string detail = {});
   Step on_upstream_lost();
   void log_dropped_fields(const UpstreamRequest& upstream);
@@ -124,6 +126,7 @@ class Opening {
   const char* peer_failure_ = nullptr;  // why the latest peer failed; static text
   const char* peer_timeout_ = nullptr;  // the directive that the latest one was too slow for
   uint64_t progress_ms_ = 0;            // relaying a refusal: when bytes last moved
+  uint64_t refusal_ends_ms_ = 0;        // when it is cut off although they move
   Stage stage_ = Stage::reading_request;
   bool heard_ = false;         // the client sent at least a byte
   bool overloaded_ = false;    // there is no room for this session

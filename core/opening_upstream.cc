@@ -17,6 +17,8 @@ namespace {
 constexpr size_t answer_read_bytes = most_early_bytes;  // early frames behind the 101 fit any ring
 constexpr size_t refusal_read_bytes = 16 * 1024;
 constexpr int refusal_rounds = 16;  // then others get their turn
+// A refusal that moves is cut off after so many times send_timeout: its body has no end otherwise.
+constexpr uint64_t most_send_timeouts_of_refusal = 12;
 
 std::string_view host_for(const RouteConfig& route, const PeerConfig& peer,
                           std::string_view client_authority) {
@@ -247,7 +249,9 @@ Opening::Step Opening::begin_relaying_refusal(std::string_view behind) {
   out_sent_ = 0;
   stage_ = Stage::relaying_refusal;
   progress_ms_ = session_.now_ms();
-  session_.arm_timer(session_.route()->send_timeout_ms);
+  refusal_ends_ms_ =
+      progress_ms_ + most_send_timeouts_of_refusal * session_.route()->send_timeout_ms;
+  watch_refusal();
   // Without a body the head is all; feeding nothing finds that out.
   const Step taken = take_refusal_body(behind);
   return taken == Step::wait ? relay_refusal() : taken;
@@ -292,7 +296,11 @@ Opening::Step Opening::take_refusal_body(std::string_view bytes) {
   const Http1Parser::Fed fed = answer_parser_->feed_body(bytes, body);
   if (!body.empty()) queue_body(body);
   if (fed.outcome == Http1Parser::Outcome::failed) {
-    log_upstream(LogLevel::warn, "the body of its refusal is malformed");
+    const std::string limit = head_limit_text(*answer_parser_, "max_answer_header_size",
+                                              session_.route()->max_answer_header_bytes,
+                                              /*most_fields=*/0);
+    log_upstream(LogLevel::warn, limit.empty() ? "the body of its refusal is malformed"
+                                               : "the body of its refusal: " + limit);
     // What was decoded is still sent as far as it goes at once; the missing end tells the client.
     send_out(Side::client);
     return Step::linger;
@@ -321,6 +329,29 @@ void Opening::end_refusal_body() {
   if (framing == Http1Parser::Framing::chunked || framing == Http1Parser::Framing::until_close) {
     out_ += "0\r\n\r\n";
   }
+}
+
+void Opening::watch_refusal() {
+  const uint64_t stalls_ms = progress_ms_ + session_.route()->send_timeout_ms;
+  session_.arm_timer(std::min(stalls_ms, refusal_ends_ms_) - session_.now_ms());
+}
+
+// At the timer: where it neither stands still nor has used up its time, it goes on.
+Opening::Step Opening::cut_refusal() {
+  const uint64_t limit_ms = session_.route()->send_timeout_ms;
+  const uint64_t now_ms = session_.now_ms();
+  const bool stalled = now_ms >= progress_ms_ + limit_ms;
+  if (!stalled && now_ms < refusal_ends_ms_) {
+    watch_refusal();
+    return Step::wait;
+  }
+  reason_ = stalled ? "refusal does not move" : "refusal does not end";
+  std::string line = "request " + session_.id_text() + ": the upstream's refusal was cut off, ";
+  line += stalled ? "nothing moved for "
+                  : "it took " + std::to_string(most_send_timeouts_of_refusal) + " times ";
+  session_.services().log.recurring(LogLevel::info, reason_,
+                                    line + time_setting_text("send_timeout", limit_ms));
+  return Step::abandon;
 }
 
 // 502, and a line that names the peer: this is the operator's to mend, not the client's.

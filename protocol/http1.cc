@@ -39,7 +39,7 @@ void for_each_element(std::string_view list, Visit visit) {
   bool quoted = false;
   for (size_t i = 0; i <= list.size(); ++i) {
     if (i < list.size()) {
-      if (quoted && list[i] == '\\') {
+      if (quoted && list[i] == '\\' && i + 1 < list.size()) {
         ++i;  // the escaped byte ends nothing
         continue;
       }
@@ -145,7 +145,11 @@ struct Http1Callbacks {
   }
 
   static int on_body(llhttp_t* parser, const char* at, size_t length) {
-    self(parser).body_->append(at, length);
+    Http1Parser& p = self(parser);
+    if (!p.count_body_framing(at)) return HPE_USER;
+    p.body_->append(at, length);
+    p.payload_end_ = at + length;
+    p.framing_bytes_ = 0;
     return 0;
   }
 
@@ -239,6 +243,7 @@ void Http1Parser::next_head() {
   for (Piece& piece : start_pieces_) piece = Piece();
   status_ = 0;
   connection_options_ = 0;
+  framing_bytes_ = 0;
   start_line_read_ = host_read_ = head_complete_ = body_complete_ = in_field_name_ = false;
 }
 
@@ -379,9 +384,6 @@ void Http1Parser::finish_head() {
 }
 
 std::vector<HeaderField> Http1Parser::fields(size_t count) const {
-  const auto view = [this](const Piece& piece) {
-    return std::string_view(text_).substr(piece.begin, piece.end - piece.begin);
-  };
   std::vector<HeaderField> fields;
   fields.reserve(count);
   for (size_t i = 0; i < 2 * count; i += 2) {
@@ -431,14 +433,27 @@ Http1Parser::Fed Http1Parser::feed_body(std::string_view bytes, std::string& bod
   if (bytes.empty()) return {Outcome::more, 0};
   if (llhttp_get_errno(&parser_) == HPE_PAUSED) llhttp_resume(&parser_);
   body_ = &body;
+  payload_end_ = bytes.data();
   const llhttp_errno_t error = llhttp_execute(&parser_, bytes.data(), bytes.size());
   body_ = nullptr;
-  if (body_complete_) {
-    return {Outcome::complete, static_cast<size_t>(llhttp_get_error_pos(&parser_) - bytes.data())};
+  const char* end =
+      error == HPE_OK ? bytes.data() + bytes.size() : llhttp_get_error_pos(&parser_);
+  if (status_ == 0 && count_body_framing(end)) {
+    if (body_complete_) return {Outcome::complete, static_cast<size_t>(end - bytes.data())};
+    if (error == HPE_OK) return {Outcome::more, bytes.size()};
+    fail_as_llhttp(error);
   }
-  if (error == HPE_OK) return {Outcome::more, bytes.size()};
-  fail_as_llhttp(error);
+  body_complete_ = false;
   return {Outcome::failed, 0};
+}
+
+// Up to `end` nothing more is payload. False where that is too much in a row.
+bool Http1Parser::count_body_framing(const char* end) {
+  framing_bytes_ += static_cast<size_t>(end - payload_end_);
+  payload_end_ = end;
+  if (framing_ != Framing::chunked || framing_bytes_ <= limits_.head_bytes) return true;
+  fail_over(Passed::body_framing, framing_bytes_);
+  return false;
 }
 
 bool Http1Parser::finish_body() {
@@ -452,6 +467,7 @@ void Http1Parser::fail_over(Passed limit, size_t seen) {
   seen_ = seen;
   if (limit == Passed::fields) return fail(431, "too many fields");
   if (limit == Passed::connection_options) return fail(431, "too many Connection options");
+  if (limit == Passed::body_framing) return fail(431, "chunk extensions or trailers too large");
   const bool in_first_line = role_ == Role::request && !start_line_read_;
   fail(in_first_line ? 414 : 431, in_first_line ? "request line too long" : "head too large");
 }

@@ -50,12 +50,14 @@ class Http1Parser {
   enum class Role : uint8_t { request, response };
 
   struct Limits {
-    size_t head_bytes = 16 * 1024;  // the whole head; of answers with the interim ones before it
+    // The whole head; of answers with the interim ones before it. In an answer's body also what is
+    // no payload in a row: a chunk's extensions, the trailers.
+    size_t head_bytes = 16 * 1024;
     size_t fields = 0;              // and elements of Connection; 0: as many as the head holds
   };
 
   // Which of them was passed.
-  enum class Passed : uint8_t { none, head_bytes, fields, connection_options };
+  enum class Passed : uint8_t { none, head_bytes, fields, connection_options, body_framing };
 
   enum class Outcome : uint8_t { more, complete, failed };
 
@@ -124,6 +126,7 @@ class Http1Parser {
   void finish_head();
   std::vector<HeaderField> fields(size_t count) const;
   void find_framing();
+  bool count_body_framing(const char* end);
 
   llhttp_t parser_;
   Role role_;
@@ -134,6 +137,8 @@ class Http1Parser {
   size_t whole_fields_ = 0;      // of them
   Piece start_pieces_[3];        // method, target or reason, version
   std::string* body_ = nullptr;  // the caller's, during feed_body()
+  const char* payload_end_ = nullptr;  // in the caller's bytes, or their begin; during feed_body()
+  size_t framing_bytes_ = 0;           // of the body since its latest payload
   uint64_t content_length_ = 0;
   size_t earlier_bytes_ = 0;       // of the interim answers before this head
   size_t connection_options_ = 0;  // elements of Connection so far

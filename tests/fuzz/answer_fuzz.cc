@@ -150,9 +150,10 @@ void read_body(Http1Parser& parser, std::string_view bytes, uint8_t kind, Story&
 }
 
 // As Opening does it: interim answers are skipped, a 101 is checked, anything else relayed.
-Story tell(std::string_view bytes, const Offers& offers, uint8_t kind, bool ended) {
+Story tell(std::string_view bytes, const Offers& offers, size_t head_bytes, uint8_t kind,
+           bool ended) {
   Story story;
-  Http1Parser parser(Http1Parser::Role::response, Http1Parser::Limits());
+  Http1Parser parser(Http1Parser::Role::response, {.head_bytes = head_bytes});
   for (;;) {
     story.reading = read_head(parser, bytes, kind);
     if (story.reading.outcome != Outcome::complete) return story;
@@ -193,9 +194,10 @@ void run(Input input) {
   const std::string_view bytes = text_of(input.rest());
   const Offers offers = offers_of(choice);
   const bool ended = (choice & 8) != 0;
-  const Story whole = tell(bytes, offers, 0, ended);
+  const size_t head_bytes = (choice & 16) != 0 ? 128 : 16 * 1024;
+  const Story whole = tell(bytes, offers, head_bytes, 0, ended);
   for (size_t i = 1; i < splits; ++i) {
-    SLUICE_CHECK(tell(bytes, offers, split_kind(i, own_split), ended) == whole);
+    SLUICE_CHECK(tell(bytes, offers, head_bytes, split_kind(i, own_split), ended) == whole);
   }
 }
 

@@ -2,6 +2,8 @@
 logs; with the default conf (no access log) the error log tells them, at a bounded rate."""
 import re
 import socket
+import threading
+import time
 
 from harness import Sluice, Suite, wait_until
 from wire import BINARY, Upstream, dial, pair, refusal, refusing_socket, request
@@ -167,6 +169,41 @@ def a_refusal_that_breaks_off_is_told():
             upstream.serve(handle)
             assert refusal(sluice, request())[0].status == 403
             wait_until(lambda: f"the body of its refusal {what}, request " in sluice.errors(), what)
+
+
+@suite.check
+def a_refusal_that_moves_without_end_is_cut_off():
+    """Twelve times send_timeout is all that a refusal gets, however it dribbles."""
+    def dribble(wire):
+        wire.head()
+        wire.send(b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n")
+        try:
+            while True:
+                wire.send(b"1\r\nx\r\n")
+                time.sleep(0.02)
+        except OSError:
+            ended.set()
+
+    def stuff(wire):
+        wire.head()
+        wire.send(b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
+        try:
+            while True:
+                wire.send(b"Trailer: 0123456789\r\n" * 50)
+        except OSError:
+            ended.set()
+
+    with Upstream() as upstream, Sluice(
+            f"@send_timeout 100ms\nroute /\n  proxy_pass {upstream.uri}") as sluice:
+        for handle, told in (
+                (dribble, "was cut off, it took 12 times send_timeout 100ms"),
+                (stuff, "the body of its refusal: max_answer_header_size 32k, the body's framing")):
+            ended = threading.Event()
+            upstream.serve(handle)
+            assert refusal(sluice, request())[0].status == 403
+            assert ended.wait(10), "the upstream is still read from"
+            wait_until(lambda told=told: told in sluice.errors(), told)
+            sluice.wait_idle()
 
 
 @suite.check

@@ -266,8 +266,8 @@ struct Answer {
 };
 
 // Feeds an answer, head and body, in pieces of that size.
-Answer feed_answer(const std::string& bytes, size_t piece_bytes) {
-  Http1Parser parser(Role::response, {});
+Answer feed_answer(const std::string& bytes, size_t piece_bytes, size_t head_bytes = 16 * 1024) {
+  Http1Parser parser(Role::response, {.head_bytes = head_bytes});
   Answer answer;
   size_t at = 0;
   bool in_head = true;
@@ -322,6 +322,27 @@ TEST_CASE("answers: framing and bodies, in every piece size") {
         piece);
     CHECK(upgrade.status == 101);
     CHECK(upgrade.left_over == 3);
+  }
+}
+
+// What an answer's body holds beside its payload is bounded as the head is.
+TEST_CASE("answers: chunk extensions and trailers are counted, in every piece size") {
+  const std::string head = "HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string extension = "5;" + std::string(90, 'x') + "\r\nhello\r\n";
+  std::string many;
+  for (int i = 0; i < 20; ++i) many += extension;
+  const std::string long_extension = "5;" + std::string(200, 'x') + "\r\nhello\r\n0\r\n\r\n";
+  std::string trailers = "0\r\n";
+  for (int i = 0; i < 20; ++i) trailers += "T: 0123456789\r\n";
+  for (size_t piece = 1; piece < 400; piece += 7) {
+    CAPTURE(piece);
+    const auto outcome = [&](const std::string& body) {
+      return feed_answer(head + body, piece, 128).outcome;
+    };
+    CHECK(outcome(many + "0\r\nT: t\r\n\r\n") == Outcome::complete);
+    CHECK(outcome(long_extension) == Outcome::failed);
+    CHECK(outcome("5\r\nhello\r\n" + trailers + "\r\n") == Outcome::failed);
+    CHECK(outcome("5;" + std::string(200, 'x')) == Outcome::failed);  // before the line ends
   }
 }
 
