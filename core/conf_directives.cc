@@ -53,11 +53,9 @@ constexpr Directive table[] = {
          "closed_by: client or upstream, which sent a Close (code, 1005 for one without a code) or "
          "left without one (no code); proxy, by a decision of its own or for what a peer did "
          "(fault). sent_client and sent_upstream are the codes of Closes of the proxy's own. "
-         "reason "
-         "is close; connection ended without a close; what the kernel or TLS said of a lost "
+         "reason is close; connection ended without a close; what the kernel or TLS said of a lost "
          "connection; idle_timeout; send_timeout; shutting down; out of memory; else what was "
-         "wrong "
-         "with a frame."},
+         "wrong with a frame."},
     {.name = "log_query",
      .sections = top,
      .arguments = "on|off",
@@ -83,9 +81,9 @@ constexpr Directive table[] = {
      .set = setters::buffer_memory,
      .default_value = "auto",
      .help = "What one worker may hold for bytes on their way: rings, pipes and TLS records that "
-             "slow readers leave behind; 1m to 1024g. Auto is an eighth of the machine's memory, "
-             "shared out among the workers, at most 512m each. Once three quarters are held, "
-             "sessions whose reader took nothing for longest (a second at least) are ended."},
+             "slow readers leave behind; 1m to 1024g. Auto is an eighth of the memory of machine "
+             "or cgroup, shared out among the workers, at most 512m each. Once three quarters are "
+             "held, sessions whose reader took nothing for longest (a second at least) are ended."},
     {.name = "splice",
      .sections = top,
      .arguments = "on|off",
@@ -162,13 +160,15 @@ constexpr Directive table[] = {
 
     {.name = "listen",
      .sections = top,
-     .arguments = "ADDRESS [mode=MODE] [owner=USER] [group=GROUP]",
-     .most_arguments = 4,
+     .arguments = "ADDRESS [backlog=N] [mode=MODE] [owner=USER] [group=GROUP]",
+     .most_arguments = 5,
      .set = setters::listen,
      .example = "127.0.0.1:8080",
      .help = "Begins a listener: PORT (on 0.0.0.0), IP:PORT, [IPV6]:PORT or unix:/PATH. All routes "
              "serve all listeners. Whoever may write to a unix socket may connect: without mode= "
-             "(octal, 0666) everybody may.",
+             "(octal, 0666) everybody may. backlog= (4096) is how many connections each worker's "
+             "socket holds before they are accepted, as far as the kernel's somaxconn permits; "
+             "beyond it clients are kept waiting.",
      .repeatable = true,
      .required = true,
      .opens = Section::listen},
@@ -301,9 +301,10 @@ constexpr Directive table[] = {
      .arguments = "TIME",
      .set = setters::timeout<&Settings::send_timeout_ms>,
      .default_value = "60s",
-     .help = "How long a peer may take nothing of what waits for it; then the session is aborted. An "
-             "upstream's answer other than 101 may also take 12 times as long in all, however it "
-             "moves; then it breaks off."},
+     .help =
+         "How long a peer may take nothing of what waits for it; then the session is aborted. An "
+         "upstream's answer other than 101 may also take 12 times as long in all, however it "
+         "moves; then it breaks off."},
     {.name = "close_timeout",
      .sections = top | upstream | route,
      .arguments = "TIME",
@@ -466,7 +467,7 @@ constexpr Directive table[] = {
      .default_value = "off",
      .help = "Whether header fields travel on whose names hold _ or other bytes than letters, "
              "digits and -. Many servers read X_A and X.A as X-A, so that a client could set with "
-             "them what set_header and remove_header decide."},
+             "them what set_header and remove_header decide. What is dropped is told at info."},
     {.name = "subprotocols",
      .sections = top | route,
      .arguments = "NAME...",

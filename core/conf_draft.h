@@ -134,6 +134,7 @@ struct SectionDraft {
 
   Address address;                             // listen
   sys::SocketFileAccess socket_file;           // listen
+  uint32_t backlog = sys::default_backlog;     // listen
   std::vector<CertificateDraft> certificates;  // listen
   std::string name;                            // upstream
   std::vector<PeerConfig> peers;               // upstream; or a route's proxy_pass with a URI

@@ -243,7 +243,6 @@ constexpr ArgumentHint hints[] = {
     {"listen", "accept-proxy", "there is no PROXY protocol yet"},
     {"listen", "default_server", "all routes serve all listeners"},
     {"listen", "reuseport", "each worker has a socket of its own anyway"},
-    {"listen", "backlog=", "the backlog cannot be set yet"},
     {"server", "weight=", no_weights},
     {"server", "weight", no_weights},
     {"server", "max_fails=", no_checks},

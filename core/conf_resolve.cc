@@ -149,6 +149,7 @@ void Resolver::add_listener(SectionDraft& section) {
   ListenConfig listener;
   listener.address = section.address;
   listener.socket_file = section.socket_file;
+  listener.backlog = section.backlog;
   const std::initializer_list<const Settings*> levels = {&section.settings, &draft_.top()};
   take_given(levels, &Settings::client_header_timeout_ms, listener.client_header_timeout_ms);
   take_given(levels, &Settings::lingering_timeout_ms, listener.lingering_timeout_ms);

@@ -147,24 +147,28 @@ void set_access(sys::SocketFileAccess& access, const std::string& name, const st
 }
 
 // The words behind a listener's address.
-sys::SocketFileAccess access_of(const SetterCall& call, bool is_unix) {
-  sys::SocketFileAccess access;
+void take_options(const SetterCall& call, bool is_unix) {
   std::set<std::string> given;
   for (size_t i = 2; i <= call.arguments(); ++i) {
     const Word& word = call.word(i);
     const size_t equals = word.value.find('=');
     const std::string name = word.value.substr(0, equals);
-    if (equals == std::string::npos || (name != "mode" && name != "owner" && name != "group")) {
+    const bool of_file = name == "mode" || name == "owner" || name == "group";
+    if (equals == std::string::npos || (!of_file && name != "backlog")) {
       throw ConfProblem{quoted(word.text) +
-                        ": behind the address only mode=, owner= and group= of a unix socket"};
+                        ": behind the address only backlog=, and mode=, owner= and group= of a "
+                        "unix socket"};
     }
-    if (!is_unix) {
+    if (of_file && !is_unix) {
       throw ConfProblem{quoted(word.text) + ": only unix:/PATH has a mode, an owner and a group"};
     }
     if (!given.insert(name).second) throw ConfProblem{name + "= is given twice"};
-    set_access(access, name, word.value.substr(equals + 1), word);
+    if (of_file) {
+      set_access(call.section.socket_file, name, word.value.substr(equals + 1), word);
+    } else {
+      call.section.backlog = named_number(word, "backlog", 1, 65'535);
+    }
   }
-  return access;
 }
 
 }  // namespace
@@ -188,7 +192,7 @@ void listen(const SetterCall& call) {
   } else if (address.value().port() == 0) {
     throw ConfProblem{quoted(word.text) + ": the port must be 1 to 65535"};
   }
-  call.section.socket_file = access_of(call, address.value().is_unix());
+  take_options(call, address.value().is_unix());
   call.section.address = address.value();
   call.section.label = quoted(word.text);
 }

@@ -32,6 +32,8 @@ struct LogTarget {
 struct ListenConfig {
   Address address;
   sys::SocketFileAccess socket_file;  // unix addresses only
+  uint32_t backlog =
+      sys::default_backlog;  // connections not yet accepted; the kernel may hold fewer
   uint32_t client_header_timeout_ms = 10'000;
   uint32_t lingering_timeout_ms = 5'000;
   uint32_t max_header_bytes = 16 * 1024;  // request line plus fields

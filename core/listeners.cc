@@ -41,7 +41,8 @@ Status ListenerSet::bind(Listener& listener, uint32_t workers) {
 
 Status ListenerSet::open_one(Listener& listener, size_t index) {
   const Address& address = listener.config->address;
-  const Result<int> fd = open_listener(address, !address.is_unix(), listener.config->socket_file);
+  const Result<int> fd = open_listener(address, !address.is_unix(), listener.config->socket_file,
+                                       listener.config->backlog);
   if (!fd.ok()) return fd.fault();
   listener.fds[index] = fd.value();
   if (address.is_unix()) listener.file = sys::file_identity(address.unix_path().c_str());

@@ -20,6 +20,8 @@ constexpr int refusal_rounds = 16;  // then others get their turn
 // A refusal that moves is cut off after so many times send_timeout: its body has no end otherwise.
 constexpr uint64_t most_send_timeouts_of_refusal = 12;
 
+constexpr size_t most_dropped_names_bytes = 200;  // in a line of the log
+
 std::string_view host_for(const RouteConfig& route, const PeerConfig& peer,
                           std::string_view client_authority) {
   switch (route.host_policy) {
@@ -366,11 +368,18 @@ Opening::Step Opening::on_upstream_lost() {
   return answer_begun_ ? refuse_upstream(failure) : leave_peer(failure, failure);
 }
 
-// What a client sends and its upstream never sees is told, at debug.
+// What a client sends and its upstream never sees is told: names that the conf may let pass at
+// info, for whoever looks for a field that does not arrive; a stranger's forwarding fields at
+// debug.
 void Opening::log_dropped_fields(const UpstreamRequest& upstream) {
   Log& log = session_.services().log;
-  if (!log.enabled(LogLevel::debug)) return;
   const Head& head = request_parser_.head();
+  const bool forwarding_told = log.enabled(LogLevel::debug);
+  if (std::none_of(head.fields.begin(), head.fields.end(), [&](const HeaderField& field) {
+        return !is_plain_name(field.name) || (forwarding_told && is_forwarding_field(field.name));
+      })) {
+    return;
+  }
   const EndToEnd end_to_end(head);
   std::string not_plain;
   std::string forwarding;
@@ -380,9 +389,13 @@ void Opening::log_dropped_fields(const UpstreamRequest& upstream) {
     if (fate == FieldFate::forwarding) forwarding.append(" ").append(field.name);
   }
   const std::string who = "request " + session_.id_text() + ": dropped fields";
-  if (!not_plain.empty())
-    log.error(LogLevel::debug, who + " (underscore_headers off):" + not_plain);
-  if (!forwarding.empty()) log.error(LogLevel::debug, who + " (no keep_header):" + forwarding);
+  if (!not_plain.empty()) {
+    not_plain.resize(std::min(not_plain.size(), most_dropped_names_bytes));
+    log.recurring(LogLevel::info, "dropped fields", who + " (underscore_headers off):" + not_plain);
+  }
+  if (forwarding_told && !forwarding.empty()) {
+    log.error(LogLevel::debug, who + " (no keep_header):" + forwarding);
+  }
 }
 
 void Opening::log_upstream(LogLevel level, std::string_view what) {

@@ -12,8 +12,6 @@ namespace sluice {
 
 namespace {
 
-constexpr int backlog = 4096;  // the kernel caps it at somaxconn
-
 // True where accept() failed for one connection alone and the next may do.
 bool transient(int error) {
   switch (error) {
@@ -58,7 +56,7 @@ int bind_prepared(int fd, const Address& address, bool reuse_port) {
 }  // namespace
 
 Result<int> open_listener(const Address& address, bool reuse_port,
-                          const sys::SocketFileAccess& access) {
+                          const sys::SocketFileAccess& access, uint32_t backlog) {
   const int fd = sys::stream_socket(address.family());
   if (fd < 0) return Fault{"socket", -fd};
   if (const int bound = bind_prepared(fd, address, reuse_port); bound < 0) {
@@ -73,7 +71,7 @@ Result<int> open_listener(const Address& address, bool reuse_port,
       return Fault{"mode, owner or group", -set};
     }
   }
-  if (const int listening = sys::listen(fd, backlog); listening < 0) {
+  if (const int listening = sys::listen(fd, static_cast<int>(backlog)); listening < 0) {
     sys::close(fd);
     return Fault{"listen", -listening};
   }

@@ -13,10 +13,12 @@
 namespace sluice {
 
 // A bound and listening descriptor of the caller's. `reuse_port`: one of several, one a worker.
+// `backlog`: connections that the kernel holds until they are accepted; it caps that at somaxconn.
 // A unix path that is left over from a dead process (nobody answers) is replaced; `access` is set
 // before anybody can connect.
 Result<int> open_listener(const Address& address, bool reuse_port,
-                          const sys::SocketFileAccess& access = {});
+                          const sys::SocketFileAccess& access = {},
+                          uint32_t backlog = sys::default_backlog);
 
 // Whether somebody already listens there; SO_REUSEPORT would let us join silently (core/DESIGN.md
 // 4). EADDRINUSE and the like come back as a Fault.

@@ -39,6 +39,7 @@ int stream_socket(int family);
 // The accepted descriptor, or -errno; fills `peer`.
 int accept(int listener, Address& peer);
 int bind(int fd, const Address& address);
+inline constexpr uint32_t default_backlog = 4096;
 int listen(int fd, int backlog);
 int connect(int fd, const Address& address);  // -EINPROGRESS is the ordinary answer
 int shutdown_write(int fd);

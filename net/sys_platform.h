@@ -13,6 +13,9 @@ uint32_t processor_count();
 // The quota alone, in processors; 0 without one. /proc and /sys stand under `root`, which is ""
 // but in tests.
 double processor_quota(const std::string& root);
+// The most memory that the process's cgroup, or one above it, may take, in bytes; 0 without a
+// limit. `root` as above.
+uint64_t memory_limit(const std::string& root);
 
 // Closes all descriptors from `first` on but those that are spared.
 void close_descriptors(int first, std::span<const int> spared);

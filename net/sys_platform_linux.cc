@@ -44,7 +44,8 @@ std::string first_line(const std::string& path) {
   return line;
 }
 
-double smaller_quota(double one, double other) {
+// Of two limits, of which 0 is none.
+double smaller_limit(double one, double other) {
   if (one <= 0) return other;
   return other <= 0 ? one : std::min(one, other);
 }
@@ -57,7 +58,7 @@ double quota_of(const std::string& quota, const std::string& period) {
   return microseconds > 0 && of > 0 ? microseconds / of : 0;
 }
 
-double quota_of_group(const std::string& folder, bool second_version) {
+double processors_of_group(const std::string& folder, bool second_version) {
   if (second_version) {
     std::istringstream words(first_line(folder + "/cpu.max"));
     std::string quota;
@@ -69,20 +70,52 @@ double quota_of_group(const std::string& folder, bool second_version) {
                   first_line(folder + "/cpu.cfs_period_us"));
 }
 
-// A group's quota binds all groups below it. In a container the path may be the host's, of which
+// "max" or nothing is no limit; version 1 writes a number larger than any machine's for none.
+double memory_of_group(const std::string& folder, bool second_version) {
+  const char* name = second_version ? "/memory.max" : "/memory.limit_in_bytes";
+  return std::atof(first_line(folder + name).c_str());
+}
+
+using LimitOfGroup = double (*)(const std::string& folder, bool second_version);
+
+// A group's limit binds all groups below it. In a container the path may be the host's, of which
 // only the mount's own folder is seen.
-double quota_of_path(const std::string& mount, std::string path, bool second_version) {
-  double quota = 0;
+double limit_of_path(LimitOfGroup limit_of, const std::string& mount, std::string path,
+                     bool second_version) {
+  double limit = 0;
   for (;;) {
-    quota = smaller_quota(quota, quota_of_group(mount + path, second_version));
+    limit = smaller_limit(limit, limit_of(mount + path, second_version));
     const size_t slash = path.find_last_of('/');
-    if (path.empty() || slash == std::string::npos) return quota;
+    if (path.empty() || slash == std::string::npos) return limit;
     path.resize(slash);
   }
 }
 
 bool has_word(const std::string& list, const std::string& word) {
   return ("," + list + ",").find("," + word + ",") != std::string::npos;
+}
+
+// The tightest limit that a controller sets to this process; 0 without one. Lines are
+// HIERARCHY:CONTROLLERS:PATH; version 2 is hierarchy 0 without controllers (cgroups(7)).
+double group_limit(const std::string& root, const std::string& controller, LimitOfGroup limit_of) {
+  double limit = 0;
+  std::ifstream groups(root + "/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    const size_t first = line.find(':');
+    const size_t second = first == std::string::npos ? first : line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    const std::string path = line.substr(second + 1);
+    const std::string mounts = root + "/sys/fs/cgroup";
+    if (controllers.empty()) {
+      limit = smaller_limit(limit, limit_of_path(limit_of, mounts, path, true));
+    } else if (has_word(controllers, controller)) {
+      for (const std::string& mount : {controllers, controller}) {
+        limit = smaller_limit(limit, limit_of_path(limit_of, mounts + "/" + mount, path, false));
+      }
+    }
+  }
+  return limit;
 }
 
 }  // namespace
@@ -94,25 +127,13 @@ uint32_t processor_count() {
   return std::clamp(static_cast<uint32_t>(std::min(std::ceil(quota), 1e6)), 1u, usable);
 }
 
-// Lines are HIERARCHY:CONTROLLERS:PATH; version 2 is hierarchy 0 without controllers (cgroups(7)).
 double processor_quota(const std::string& root) {
-  double quota = 0;
-  std::ifstream groups(root + "/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
-    const size_t first = line.find(':');
-    const size_t second = first == std::string::npos ? first : line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    const std::string path = line.substr(second + 1);
-    const std::string mounts = root + "/sys/fs/cgroup";
-    if (controllers.empty()) {
-      quota = smaller_quota(quota, quota_of_path(mounts, path, true));
-    } else if (has_word(controllers, "cpu")) {
-      quota = smaller_quota(quota, quota_of_path(mounts + "/" + controllers, path, false));
-      quota = smaller_quota(quota, quota_of_path(mounts + "/cpu", path, false));
-    }
-  }
-  return quota;
+  return group_limit(root, "cpu", processors_of_group);
+}
+
+uint64_t memory_limit(const std::string& root) {
+  const double limit = group_limit(root, "memory", memory_of_group);
+  return limit <= 0 || limit >= 0x1p63 ? 0 : static_cast<uint64_t>(limit);
 }
 
 void close_descriptors(int first, std::span<const int> spared) {

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "net/check.h"
+#include "net/sys_platform.h"
 
 namespace sluice::sys {
 
@@ -219,7 +220,9 @@ uint64_t memory_bytes() {
   const long pages = ::sysconf(_SC_PHYS_PAGES);
   const long page_bytes = ::sysconf(_SC_PAGESIZE);
   if (pages <= 0 || page_bytes <= 0) return 0;
-  return static_cast<uint64_t>(pages) * static_cast<uint64_t>(page_bytes);
+  const uint64_t machine = static_cast<uint64_t>(pages) * static_cast<uint64_t>(page_bytes);
+  const uint64_t limit = memory_limit("");
+  return limit == 0 ? machine : std::min(machine, limit);
 }
 
 bool is_root() {

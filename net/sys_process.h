@@ -76,7 +76,7 @@ int exit_status(int status);             // -1 where it did not exit by itself
 uint64_t raise_descriptor_limit();
 // How many descriptors this process has open.
 uint64_t held_descriptors();
-uint64_t memory_bytes();  // the machine's
+uint64_t memory_bytes();  // the machine's, or what the process's cgroup may take of it
 bool is_root();
 
 // A user by numbers: its own group and all that it is a member of.

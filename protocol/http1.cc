@@ -436,8 +436,7 @@ Http1Parser::Fed Http1Parser::feed_body(std::string_view bytes, std::string& bod
   payload_end_ = bytes.data();
   const llhttp_errno_t error = llhttp_execute(&parser_, bytes.data(), bytes.size());
   body_ = nullptr;
-  const char* end =
-      error == HPE_OK ? bytes.data() + bytes.size() : llhttp_get_error_pos(&parser_);
+  const char* end = error == HPE_OK ? bytes.data() + bytes.size() : llhttp_get_error_pos(&parser_);
   if (status_ == 0 && count_body_framing(end)) {
     if (body_complete_) return {Outcome::complete, static_cast<size_t>(end - bytes.data())};
     if (error == HPE_OK) return {Outcome::more, bytes.size()};

@@ -53,7 +53,7 @@ class Http1Parser {
     // The whole head; of answers with the interim ones before it. In an answer's body also what is
     // no payload in a row: a chunk's extensions, the trailers.
     size_t head_bytes = 16 * 1024;
-    size_t fields = 0;              // and elements of Connection; 0: as many as the head holds
+    size_t fields = 0;  // and elements of Connection; 0: as many as the head holds
   };
 
   // Which of them was passed.
@@ -132,11 +132,11 @@ class Http1Parser {
   Role role_;
   Limits limits_;
   Head head_;
-  std::string text_;             // the head's bytes as they came
-  std::vector<Piece> pieces_;    // name, value, name, value, ...
-  size_t whole_fields_ = 0;      // of them
-  Piece start_pieces_[3];        // method, target or reason, version
-  std::string* body_ = nullptr;  // the caller's, during feed_body()
+  std::string text_;                   // the head's bytes as they came
+  std::vector<Piece> pieces_;          // name, value, name, value, ...
+  size_t whole_fields_ = 0;            // of them
+  Piece start_pieces_[3];              // method, target or reason, version
+  std::string* body_ = nullptr;        // the caller's, during feed_body()
   const char* payload_end_ = nullptr;  // in the caller's bytes, or their begin; during feed_body()
   size_t framing_bytes_ = 0;           // of the body since its latest payload
   uint64_t content_length_ = 0;

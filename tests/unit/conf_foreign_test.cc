@@ -142,7 +142,7 @@ TEST_CASE("conf foreign: arguments of the other's directive of the same name") {
     std::string told;
   };
   const std::string only =
-      "\": behind the address only mode=, owner= and group= of a unix socket; ";
+      "\": behind the address only backlog=, and mode=, owner= and group= of a unix socket; ";
   const std::string server = "server takes 1 argument (URI), not 2; ";
   const Row rows[] = {
       {"listen 443 ssl",

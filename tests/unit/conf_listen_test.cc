@@ -12,7 +12,7 @@ namespace {
 using testing::errors_in;
 using testing::good;
 
-TEST_CASE("conf listen: who may connect to a unix listener") {
+TEST_CASE("conf listen: the words behind the address") {
   const auto config = good(
       "listen unix:/x.sock mode=0660 owner=root group=root\nroute /\n"
       "  proxy_pass ws://127.0.0.1:1\n");
@@ -22,6 +22,9 @@ TEST_CASE("conf listen: who may connect to a unix listener") {
   CHECK(access.group == 0);
   const auto open = good("listen unix:/x.sock\nroute /\n  proxy_pass ws://127.0.0.1:1\n");
   CHECK(open->listeners.at(0).socket_file.mode == 0666);
+  CHECK(open->listeners.at(0).backlog == sys::default_backlog);
+  const auto short_queue = good("listen 8080 backlog=16\nroute /\n  proxy_pass ws://127.0.0.1:1\n");
+  CHECK(short_queue->listeners.at(0).backlog == 16);
   for (const auto& [line, what] : std::initializer_list<std::pair<const char*, const char*>>{
            {"8080 mode=0660", "\"mode=0660\": only unix:/PATH has a mode, an owner and a group"},
            {"unix:/x mode=999", "\"mode=999\": the mode is octal, 000 to 0777, as in mode=0660"},
@@ -34,8 +37,10 @@ TEST_CASE("conf listen: who may connect to a unix listener") {
            {"unix:/x group=nobody-such",
             "\"group=nobody-such\": there is no such group on this machine"},
            {"unix:/x ssl",
-            "\"ssl\": behind the address only mode=, owner= and group= of a unix socket; TLS comes "
-            "with a tls_certificate and a tls_key in the section"},
+            "\"ssl\": behind the address only backlog=, and mode=, owner= and group= of a unix "
+            "socket; TLS comes with a tls_certificate and a tls_key in the section"},
+           {"8080 backlog=0", "\"backlog=0\" is not backlog=N, with N from 1 to 65535"},
+           {"8080 backlog=1 backlog=2", "backlog= is given twice"},
        }) {
     const std::string words = line;
     CAPTURE(words);

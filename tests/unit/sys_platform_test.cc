@@ -80,6 +80,24 @@ TEST_CASE("sys_platform: nonsense in place of a quota is none") {
   }
 }
 
+TEST_CASE("sys_platform: a cgroup's limit of memory, of the group or of one above it") {
+  Machine machine;
+  const auto limit = [&] { return sys::memory_limit(machine.folder.file(".")); };
+  CHECK(limit() == 0);
+  machine.cgroups("0::/a.slice/b.service\n");
+  machine.write("sys/fs/cgroup/a.slice/b.service/memory.max", "max\n");
+  CHECK(limit() == 0);
+  machine.write("sys/fs/cgroup/a.slice/memory.max", "536870912\n");
+  CHECK(limit() == 536'870'912);
+  machine.write("sys/fs/cgroup/a.slice/b.service/memory.max", "1073741824\n");
+  CHECK(limit() == 536'870'912);
+  machine.cgroups("5:memory:/docker/1\n4:cpu,cpuacct:/docker/1\n0::/\n");
+  machine.write("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+  CHECK(limit() >= uint64_t{1} << 60);  // none, as version 1 writes it: the machine has less
+  machine.write("sys/fs/cgroup/memory/docker/1/memory.limit_in_bytes", "268435456\n");
+  CHECK(limit() == 268'435'456);
+}
+
 TEST_CASE("sys_platform: inherited descriptors are closed but for those that are spared") {
   const int status = run_in_child([] {
     for (const int fd : {5, 6, 9, 40, 700}) {
