@@ -33,6 +33,7 @@ struct Options {
   bool forever = false;
   bool trace = false;
   bool twice = false;
+  bool digests = false;
   RunKind kind = RunKind::plain;
 };
 
@@ -123,6 +124,8 @@ bool parse(int count, char** arguments, Options& options) {
       options.forever = true;
     } else if (name == "--twice") {
       options.twice = true;
+    } else if (name == "--digests") {
+      options.digests = true;
     } else if (i + 1 >= count || !take_option(name, arguments[++i], options)) {
       return false;
     }
@@ -153,7 +156,7 @@ int main(int count, char** arguments) {
   if (!parse(count, arguments, options)) {
     std::fprintf(stderr,
                  "usage: sim --seed N | --seeds A..B | --count N [--first S] | --seed-file PATH | "
-                 "--forever [--first S]  [--tls | --splice] [--trace] [--twice]\n");
+                 "--forever [--first S]  [--tls | --splice] [--trace] [--twice] [--digests]\n");
     return 2;
   }
   if (options.forever) run_forever(options);
@@ -168,7 +171,11 @@ int main(int count, char** arguments) {
     if (options.twice) {
       if (!runs_alike(seed, totals)) return 1;
     } else {
-      run_seed(seed, options.trace, false, totals);
+      const uint64_t digest = run_seed(seed, options.trace, false, totals);
+      if (options.digests) {
+        std::printf("seed %llu: %016llx\n", static_cast<unsigned long long>(seed.number),
+                    static_cast<unsigned long long>(digest));
+      }
     }
   }
   if (options.count > 0) print_totals(totals, seconds_now() - begin);
