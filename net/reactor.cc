@@ -66,7 +66,8 @@ void Reactor::update_clock() {
 }
 
 void Reactor::turn(int most_ms) {
-  int wait_ms = run_queue_length() == 0 ? timers_.wait_ms(now_ms_) : 0;
+  // now_ms_ is from before the last turn's work, and deadlines have come nearer since.
+  int wait_ms = run_queue_length() == 0 ? timers_.wait_ms(clock_ms()) : 0;
   if (most_ms >= 0 && (wait_ms < 0 || wait_ms > most_ms)) wait_ms = most_ms;
   // What is put off from here on runs in a later turn.
   const size_t runs_end = std::min(run_queue_.size(), run_head_ + runs_a_turn);

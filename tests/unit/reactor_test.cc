@@ -220,6 +220,26 @@ TEST_CASE("reactor: a timer is never early and wakes the turn by itself") {
   CHECK(f.reactor.armed_timers() == 0);
 }
 
+// Several tries: a machine that pauses makes one late, reckoning from the turn's begin makes all.
+TEST_CASE("reactor: the wait is reckoned from its own begin, not from the turn's") {
+  constexpr uint64_t work_ms = 100;
+  bool in_time = false;
+  for (int i = 0; i < 20 && !in_time; ++i) {
+    Fixture f;
+    Recorder handler(f.reactor);
+    const auto clock_ms = [] { return sys::monotonic_ns() / 1'000'000; };
+    const uint64_t deadline_ms = clock_ms() + work_ms;
+    handler.act_on_run = [&](Handle) {
+      while (clock_ms() < deadline_ms) continue;
+    };
+    f.reactor.arm(deadline_ms, handler.id, Handle{1, 1}, 0);
+    f.reactor.enqueue(handler.id, Handle{2, 1});
+    CHECK(f.turn_until([&] { return handler.count("timer0") == 1; }));
+    in_time = clock_ms() - deadline_ms < work_ms / 2;
+  }
+  CHECK(in_time);
+}
+
 TEST_CASE("reactor: a turn waits no longer than it is told") {
   Fixture f;
   Recorder handler(f.reactor);
