@@ -54,8 +54,8 @@ constexpr Directive table[] = {
          "left without one (no code); proxy, by a decision of its own or for what a peer did "
          "(fault). sent_client and sent_upstream are the codes of Closes of the proxy's own. "
          "reason is close; connection ended without a close; what the kernel or TLS said of a lost "
-         "connection; idle_timeout; send_timeout; shutting down; out of memory; else what was "
-         "wrong with a frame."},
+         "connection; idle_timeout; send_timeout; buffer_memory; shutting down; out of memory; "
+         "else what was wrong with a frame."},
     {.name = "log_query",
      .sections = top,
      .arguments = "on|off",
