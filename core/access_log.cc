@@ -92,4 +92,12 @@ std::string refused_line(const Session& session, const Opening& opening, int sta
   return line;
 }
 
+std::string turned_away_line(std::string_view id, const Address& client, std::string_view reason) {
+  std::string line = "turned away";
+  append_field(line, "id", id);
+  append_field(line, "client", ClientAddress(client).text());
+  append_field(line, "reason", reason);
+  return line;
+}
+
 }  // namespace sluice

@@ -11,6 +11,7 @@
 #include "core/router.h"
 #include "core/session.h"
 #include "protocol/error_answer.h"
+#include "protocol/preface.h"
 
 namespace sluice {
 
@@ -22,19 +23,11 @@ constexpr size_t head_read_bytes = most_early_bytes;
 // What is logged at most of a target or Host that was not understood.
 constexpr size_t most_unread_bytes = 256;
 
-constexpr const char* overload_reason = "worker_connections reached";
 // Of a client's host and target, in the error log.
 constexpr size_t most_notice_value_bytes = 200;
 
-// What some clients speak where HTTP is spoken, by their first bytes; null where it may be HTTP.
-const char* foreign_protocol(std::string_view first) {
-  constexpr uint8_t tls_handshake_record = 0x16;  // RFC 8446 5.1; no method begins so
-  if (static_cast<uint8_t>(first[0]) == tls_handshake_record) return "TLS on a plain port";
-  constexpr std::string_view proxy_signature("\r\n\r\n\0\r\nQUIT\n", 12);
-  if (first.starts_with("PROXY ") || first.starts_with(proxy_signature)) {
-    return "PROXY protocol on a port without it";
-  }
-  return nullptr;
+std::string header_timeout_text(const ListenConfig& listener) {
+  return time_setting_text("client_header_timeout", listener.client_header_timeout_ms);
 }
 
 Http1Parser::Limits request_limits(const ListenConfig& listener) {
@@ -67,7 +60,7 @@ Opening::Step Opening::on_ready(Side side, Readiness ready) {
   // A client that closed only its sending half may still want its answer; one that is gone may not.
   const bool reading = stage_ == Stage::reading_request || stage_ == Stage::securing_client;
   if (side == Side::client && (ready.failed || ready.hung_up) && !reading) {
-    reason_ = "client left during the handshake";
+    reason_ = client_left;
     return Step::abandon;
   }
   return on_run();
@@ -98,22 +91,19 @@ Opening::Step Opening::on_run() {
 Opening::Step Opening::on_timer() {
   switch (stage_) {
     case Stage::securing_client:
-      detail_ =
-          time_setting_text("client_header_timeout", session_.listener().client_header_timeout_ms);
-      return end_without_tls("client_header_timeout in the TLS handshake");
+      if (!heard_) return abandon_silent();
+      return end_without_tls("client_header_timeout in the TLS handshake",
+                             header_timeout_text(session_.listener()));
     case Stage::reading_request:
       if (!heard_) return abandon_silent();
-      return refuse(
-          408, "client_header_timeout",
-          time_setting_text("client_header_timeout", session_.listener().client_header_timeout_ms));
+      return refuse(408, "client_header_timeout", header_timeout_text(session_.listener()));
     case Stage::connecting:
-      return leave_late_peer("connect_timeout");
-    case Stage::securing_upstream:
-      return leave_late_peer("handshake_timeout");
+      return leave_late_peer("connect_timeout", session_.route()->connect_timeout_ms);
     case Stage::awaiting_answer:
-      if (!answer_begun_) return leave_late_peer("handshake_timeout");
-      return refuse(504, "handshake_timeout",
-                    time_setting_text("handshake_timeout", session_.route()->handshake_timeout_ms));
+      if (answer_begun_) return refuse_late_answer();
+      [[fallthrough]];
+    case Stage::securing_upstream:
+      return leave_late_peer("handshake_timeout", session_.route()->handshake_timeout_ms);
     case Stage::accepting:
     case Stage::refusing:
       reason_ = "client does not read its answer";
@@ -139,7 +129,7 @@ Opening::Step Opening::secure_client() {
     case TlsTransport::Handshake::again:
       return Step::again;
     case TlsTransport::Handshake::failed:
-      return end_without_tls(client.failure());
+      return end_without_tls(client.failure(), client.tls()->detail());
     case TlsTransport::Handshake::plain_http:
       client.expose();
       return refuse(400, "plain HTTP on a TLS port");
@@ -151,25 +141,23 @@ Opening::Step Opening::secure_client() {
   return overloaded_ ? refuse(503, overload_reason) : read_request();
 }
 
-// No answer is possible. An alert may be on its way: the end must not overtake it.
-Opening::Step Opening::end_without_tls(const char* reason) {
+// No answer is possible. An alert may be on its way: the end must not overtake it. A client that
+// left without a byte, as health checks do, is no fault.
+Opening::Step Opening::end_without_tls(const char* reason, std::string detail) {
+  if (!heard_) return Step::abandon;
   reason_ = reason;
-  if (!heard_) return abandon_silent();
-  Leg& client = session_.leg(Side::client);
-  detail_ = client.tls()->detail();
+  detail_ = std::move(detail);
   log_refused(0);
-  client.expose();
+  session_.leg(Side::client).expose();
   return Step::linger;
 }
 
 // A connection that never sent a byte gets no answer and no access line: browsers open some ahead
 // of need. A client that waits for us to speak first looks the same.
 Opening::Step Opening::abandon_silent() {
-  session_.services().log.recurring(
-      LogLevel::info, "silent client",
-      "client " + session_.client().text() + " sent nothing within " +
-          time_setting_text("client_header_timeout", session_.listener().client_header_timeout_ms) +
-          ": closed");
+  session_.services().log.recurring(LogLevel::info, "silent client",
+                                    "client " + session_.client().text() + " sent nothing within " +
+                                        header_timeout_text(session_.listener()) + ": closed");
   return Step::abandon;
 }
 
@@ -189,7 +177,7 @@ Opening::Step Opening::read_request() {
     const std::string_view view(bytes, io.bytes);
     if (view.empty()) continue;  // a TLS record of none
     const bool first = !std::exchange(heard_, true);
-    if (const char* foreign = first ? foreign_protocol(view) : nullptr) {
+    if (const char* foreign = first ? foreign_preface(view) : nullptr) {
       return refuse(400, foreign);
     }
     const Http1Parser::Fed fed = request_parser_.feed_head(view);
@@ -231,9 +219,8 @@ Opening::Step Opening::refuse(int status, const char* reason, std::string detail
   reason_ = reason;
   detail_ = std::move(detail);
   session_.close_leg(Side::upstream, false);
-  out_ = build_error_answer(status, reason, session_.id_text());
-  // RFC 9110 9.3.2: the same head, but never a body.
-  if (request_parser_.head().method == "HEAD") out_.resize(out_.find("\r\n\r\n") + 4);
+  const bool head_only = request_parser_.head().method == "HEAD";
+  out_ = build_error_answer(status, reason, session_.id_text(), head_only);
   out_sent_ = 0;
   stage_ = Stage::refusing;
   session_.arm_timer(session_.listener().lingering_timeout_ms);
@@ -243,7 +230,7 @@ Opening::Step Opening::refuse(int status, const char* reason, std::string detail
 
 Opening::Step Opening::send_to_client(Step when_sent) {
   if (!send_out(Side::client)) {
-    reason_ = "client left during the handshake";
+    reason_ = client_left;
     return Step::abandon;
   }
   return out_sent_ == out_.size() ? when_sent : Step::wait;
@@ -269,10 +256,11 @@ std::string Opening::target_for_log() const {
   if (!target.empty()) return query ? target.append(request_.target.query) : target;
   target = request_parser_.head_so_far().target;
   if (!query) target.resize(std::min(target.find_first_of("?#"), target.size()));
-  if (const size_t scheme = target.find("://");
-      !target.starts_with('/') && scheme < target.size()) {
-    const size_t authority = scheme + 3;
-    const size_t userinfo = target.substr(0, target.find('/', authority)).rfind('@');
+  if (!target.starts_with('/')) {
+    // An absolute form, or CONNECT's authority alone.
+    const size_t scheme = target.find("://");
+    const size_t authority = scheme == std::string::npos ? 0 : scheme + 3;
+    const size_t userinfo = target.substr(0, target.find_first_of("/?#", authority)).rfind('@');
     if (userinfo != std::string::npos && userinfo >= authority) {
       target.erase(authority, userinfo + 1 - authority);
     }

@@ -80,15 +80,18 @@ class Opening {
     relaying_refusal,  // the upstream's answer is being sent
   };
 
+  static constexpr const char* client_left = "client left during the handshake";
+
   Step secure_client();
-  Step end_without_tls(const char* reason);
+  Step end_without_tls(const char* reason, std::string detail);
   Step abandon_silent();
   Step read_request();
   Step choose_upstream();
   Step connect_next();
   Step on_connected();
   Step leave_peer(std::string_view what, const char* reason);
-  Step leave_late_peer(const char* timeout);
+  Step leave_late_peer(const char* timeout, uint64_t limit_ms);
+  Step refuse_late_answer();
   void note_peer_failure(std::string_view what, const char* reason);
   Step secure_upstream();
   Step begin_exchange();
@@ -105,7 +108,8 @@ class Opening {
   Step refuse_upstream(const char* reason, std::string detail = {});
   Step on_upstream_lost();
   void log_dropped_fields(const UpstreamRequest& upstream);
-  void log_upstream(LogLevel level, std::string_view what);
+  // Session::log_upstream; without `what` the kind says it all.
+  void log_upstream(LogLevel level, const char* kind, std::string_view what = {});
   Step send_to_client(Step when_sent);
   bool send_out(Side side);  // false: the leg takes nothing any more
   void build_request();
@@ -124,7 +128,8 @@ class Opening {
   const char* reason_ = "";             // static text
   std::string detail_;                  // of the reason, for the log
   const char* peer_failure_ = nullptr;  // why the latest peer failed; static text
-  const char* peer_timeout_ = nullptr;  // the directive that the latest one was too slow for
+  const char* peer_timeout_ = nullptr;  // the directive that the latest late one was too slow for
+  std::string peer_limit_;              // the same with its time
   uint64_t progress_ms_ = 0;            // relaying a refusal: when bytes last moved
   uint64_t refusal_ends_ms_ = 0;        // when it is cut off although they move
   Stage stage_ = Stage::reading_request;

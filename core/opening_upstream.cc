@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <utility>
 
 #include "core/limit_text.h"
 #include "core/opening.h"
@@ -19,6 +20,7 @@ constexpr size_t refusal_read_bytes = 16 * 1024;
 constexpr int refusal_rounds = 16;  // then others get their turn
 // A refusal that moves is cut off after so many times send_timeout: its body has no end otherwise.
 constexpr uint64_t most_send_timeouts_of_refusal = 12;
+constexpr const char* no_peer_reached = "no peer could be reached";
 
 constexpr size_t most_dropped_names_bytes = 200;  // in a line of the log
 
@@ -46,7 +48,7 @@ Opening::Step Opening::connect_next() {
     session_.set_peer(peer);
     Result<int> fd = start_connect(peer->address);
     if (!fd.ok()) {
-      note_peer_failure(fd.fault().text(), "no peer could be reached");
+      note_peer_failure(fd.fault().text(), no_peer_reached);
       if (fd.fault().error == EMFILE || fd.fault().error == ENFILE) {
         return refuse(503, "out of descriptors");
       }
@@ -58,11 +60,8 @@ Opening::Step Opening::connect_next() {
     return Step::wait;
   }
   if (peer_failure_ != nullptr) return refuse(502, peer_failure_);
-  if (peer_timeout_ == nullptr) return refuse(502, "no peer could be reached");
-  const bool connecting = std::string_view(peer_timeout_) == "connect_timeout";
-  return refuse(504, peer_timeout_,
-                time_setting_text(peer_timeout_, connecting ? route.connect_timeout_ms
-                                                            : route.handshake_timeout_ms));
+  if (peer_timeout_ == nullptr) return refuse(502, no_peer_reached);
+  return refuse(504, peer_timeout_, std::move(peer_limit_));
 }
 
 // Nothing that a client could have been told was lost: the next peer is asked as this one was.
@@ -72,22 +71,31 @@ Opening::Step Opening::leave_peer(std::string_view what, const char* reason) {
   return connect_next();
 }
 
-Opening::Step Opening::leave_late_peer(const char* timeout) {
+Opening::Step Opening::leave_late_peer(const char* timeout, uint64_t limit_ms) {
   peer_timeout_ = timeout;
-  log_upstream(LogLevel::warn, timeout);
+  peer_limit_ = time_setting_text(timeout, limit_ms);
+  log_upstream(LogLevel::warn, timeout, peer_limit_);
   session_.close_leg(Side::upstream, false);
   return connect_next();
 }
 
+// An answer that has begun is this peer's: no other one is asked.
+Opening::Step Opening::refuse_late_answer() {
+  std::string limit =
+      time_setting_text("handshake_timeout", session_.route()->handshake_timeout_ms);
+  log_upstream(LogLevel::warn, "handshake_timeout inside its answer", limit + " inside its answer");
+  return refuse(504, "handshake_timeout", std::move(limit));
+}
+
 void Opening::note_peer_failure(std::string_view what, const char* reason) {
   peer_failure_ = reason;
-  log_upstream(LogLevel::warn, what);
+  log_upstream(LogLevel::warn, reason, what);
 }
 
 Opening::Step Opening::on_connected() {
   Leg& leg = session_.leg(Side::upstream);
   const int error = connect_outcome(leg.fd());
-  if (error != 0) return leave_peer(Fault{"connect", error}.text(), "no peer could be reached");
+  if (error != 0) return leave_peer(Fault{"connect", error}.text(), no_peer_reached);
   session_.arm_timer(session_.route()->handshake_timeout_ms);
   const PeerConfig& peer = *session_.peer();
   if (!peer.uri.secure) return begin_exchange();
@@ -301,8 +309,8 @@ Opening::Step Opening::take_refusal_body(std::string_view bytes) {
     const std::string limit = head_limit_text(*answer_parser_, "max_answer_header_size",
                                               session_.route()->max_answer_header_bytes,
                                               /*most_fields=*/0);
-    log_upstream(LogLevel::warn, limit.empty() ? "the body of its refusal is malformed"
-                                               : "the body of its refusal: " + limit);
+    log_upstream(LogLevel::warn, "the body of its refusal is malformed",
+                 limit.empty() ? "" : "the body of its refusal: " + limit);
     // What was decoded is still sent as far as it goes at once; the missing end tells the client.
     send_out(Side::client);
     return Step::linger;
@@ -358,7 +366,7 @@ Opening::Step Opening::cut_refusal() {
 
 // 502, and a line that names the peer: this is the operator's to mend, not the client's.
 Opening::Step Opening::refuse_upstream(const char* reason, std::string detail) {
-  log_upstream(LogLevel::warn, detail.empty() ? reason : reason + (": " + detail));
+  log_upstream(LogLevel::warn, reason, detail.empty() ? reason : reason + (": " + detail));
   return refuse(502, reason, std::move(detail));
 }
 
@@ -398,15 +406,8 @@ void Opening::log_dropped_fields(const UpstreamRequest& upstream) {
   }
 }
 
-void Opening::log_upstream(LogLevel level, std::string_view what) {
-  Log& log = session_.services().log;
-  if (!log.enabled(level)) return;
-  const RouteConfig& route = *session_.route();
-  std::string line = "upstream " + session_.config().upstreams[route.upstream].name + ": peer " +
-                     session_.peer()->name + ": ";
-  line += what;
-  const std::string with_id = line + ", request " + session_.id_text();
-  log.recurring(level, line, with_id);
+void Opening::log_upstream(LogLevel level, const char* kind, std::string_view what) {
+  session_.log_upstream(level, kind, what.empty() ? kind : what);
 }
 
 }  // namespace sluice

@@ -28,6 +28,8 @@ struct Services {
   // What the ids of its sessions begin with, unique within a log: "0-tjx4k2-" is worker 0 and the
   // second of its start in base 36.
   std::string id_prefix;
+  // The id of the session, or of the client turned away, that has this number: "0-tjx4k2-17".
+  std::string id_text(uint64_t number) const { return id_prefix + std::to_string(number); }
 
   // Sessions with a target that takes nothing; the worker looks through them (check_stalls).
   std::vector<Handle> stalled;

@@ -184,8 +184,8 @@ std::string Session::reason_text(const char* otherwise) const {
 bool Session::open_leg(Side side, int fd) {
   const Status watched = services_.reactor.watch(fd, services_.handler, self_, index_of(side));
   if (!watched.ok()) {
-    services_.log.error(LogLevel::error, watched.fault().text());
-    sys::close(fd);
+    sys::close(fd);  // first: telling it may find no memory
+    services_.log.recurring(LogLevel::error, "watch", watched.fault().text());
     return false;
   }
   leg(side).attach(fd);
@@ -401,7 +401,7 @@ void Session::end_slow(const char* reason) {
 void Session::abort_slow(Side slow, const char* reason) {
   record_end(Party::proxy, reason, slow == Side::client ? Party::client : Party::upstream);
   if (slow == Side::upstream) {
-    warn_of_upstream(std::string("it takes nothing any more (") + reason + ")");
+    log_upstream(LogLevel::warn, reason, std::string("it takes nothing any more (") + reason + ")");
   }
   close_leg(slow, true);
   on_left(slow, true);

@@ -71,14 +71,17 @@ class Session {
   // Watches a descriptor as that leg and owns it; false where the poller has no room for it.
   [[nodiscard]] bool open_leg(Side side, int fd);
   void close_leg(Side side, bool abort);
+  // What an upstream does wrong is the operator's to mend, and the access log may be off: a line
+  // that names it, its peer and this session. `kind` is static text, the upstream's own words stand
+  // in `what` alone.
+  void log_upstream(LogLevel level, const char* kind, std::string_view what);
   // Replaces the one timer of this session.
   void arm_timer(uint64_t delay_ms);
   uint64_t now_ms() const;
 
   // --- for the access log ------------------------------------------------------------------------
-  // The id in logs and toward the client: "0-tjx4k2-17" (Services::id_prefix and a number of its
-  // own).
-  std::string id_text() const { return services_.id_prefix + std::to_string(id_); }
+  // The id in logs and toward the client.
+  std::string id_text() const { return services_.id_text(id_); }
   const Direction& direction(Side source) const { return directions_[index_of(source)]; }
   const char* subprotocol() const { return subprotocol_ ? subprotocol_.get() : ""; }
   uint64_t opened_ms() const { return opened_ms_; }
@@ -121,7 +124,6 @@ class Session {
   bool has_unfinished() const;
   bool half_closed() const;
   void on_fault(Side source);
-  void warn_of_upstream(std::string_view what);
   void on_peer_close(Side source);
   void on_left(Side source, bool failed);
   void on_unwritable(Side target);

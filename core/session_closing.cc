@@ -93,7 +93,8 @@ void Session::on_fault(Side source) {
     pass_loss_on(Side::upstream);
   } else {
     send_close(Side::client, CloseCode::bad_gateway, false);
-    warn_of_upstream(std::string(faulty.fault_reason()) + ": it gets Close " +
+    log_upstream(LogLevel::warn, faulty.fault_reason(),
+                 std::string(faulty.fault_reason()) + ": it gets Close " +
                      std::to_string(static_cast<int>(code)) + ", the client 1014");
   }
   send_close(source, code, true);
@@ -102,14 +103,15 @@ void Session::on_fault(Side source) {
   pump(other(source));
 }
 
-// What an upstream does wrong is the operator's to mend, and the access log may be off.
-void Session::warn_of_upstream(std::string_view what) {
+void Session::log_upstream(LogLevel level, const char* kind, std::string_view what) {
   Log& log = services_.log;
-  if (!log.enabled(LogLevel::warn)) return;
-  const std::string upstream = "upstream " + config_->upstreams[route_->upstream].name;
-  std::string line = upstream + ": peer " + peer_->name + ": ";
-  line.append(what).append(", session ").append(id_text());
-  log.recurring(LogLevel::warn, upstream + ": at fault while relaying", line);
+  if (!log.enabled(level)) return;
+  const std::string peer =
+      "upstream " + config_->upstreams[route_->upstream].name + ": peer " + peer_->name + ": ";
+  const char* whose = state_ == State::opening ? ", request " : ", session ";
+  std::string line = peer;
+  line.append(what).append(whose).append(id_text());
+  log.recurring(level, peer + kind, line);
 }
 
 // The Close is queued for the other peer, which answers it; until then its data travels on.

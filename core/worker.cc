@@ -149,7 +149,8 @@ Worker::Worker(const WorkerSetup& setup)
   log_.access_sink.use(setup.logs.access);
   const Status opened = open(setup);
   if (opened.ok()) return;
-  log_.error(LogLevel::error, "worker cannot start: " + opened.fault().text());
+  log_.error(LogLevel::error,
+             "worker " + std::to_string(setup.number) + " cannot start: " + opened.fault().text());
   leaving_ = true;
   exit_status_ = may_pass(opened.fault().error) ? 1 : worker_hopeless;
 }
@@ -241,16 +242,11 @@ void Worker::on_listener_lost(uint32_t listener) {
 }
 
 void Worker::turn_away(int fd, const Address& client, const ListenConfig& listener) {
-  constexpr const char* reason = "worker_connections reached";
   attempt([&] {
-    const std::string id = services_.id_prefix + std::to_string(services_.next_session++);
-    std::string line = "turned away";
-    append_field(line, "id", id);
-    append_field(line, "client", ClientAddress(client).text());
-    append_field(line, "reason", reason);
-    log_.recurring(LogLevel::info, "turned away", line);
+    const std::string id = services_.id_text(services_.next_session++);
+    log_.recurring(LogLevel::info, "turned away", turned_away_line(id, client, overload_reason));
     if (listener.tls != nullptr) return;
-    const std::string answer = build_error_answer(503, reason, id);
+    const std::string answer = build_error_answer(503, overload_reason, id);
     // With its request unread, the client would get a RST, which may destroy the answer.
     static std::array<char, 4096> dropped;
     for (int i = 0; i < 4 && sys::recv(fd, dropped.data(), dropped.size()) > 0; ++i) continue;
@@ -380,8 +376,8 @@ void Worker::relieve_memory() {
 
 void Worker::note_pause() {
   pauses_told_ = acceptor_.pauses();
-  log_.error(LogLevel::warn,
-             "accepting pauses: " + Fault{"accept", acceptor_.pause_error()}.text());
+  log_.recurring(LogLevel::warn, "accepting pauses",
+                 "accepting pauses: " + Fault{"accept", acceptor_.pause_error()}.text());
 }
 
 void Worker::note_overload() {

@@ -39,8 +39,7 @@ constexpr Advice by_reason[] = {
      "WebSocket library sends it so."},
     {"malformed Sec-WebSocket-Protocol",
      "Sec-WebSocket-Protocol must be a list of names, joined by commas."},
-    {"worker_connections reached",
-     "This server serves as many sessions as it may: try again in a while."},
+    {overload_reason, "This server serves as many sessions as it may: try again in a while."},
 };
 
 std::string advice_for(int status, std::string_view reason) {
@@ -86,7 +85,8 @@ std::string advice_for(int status, std::string_view reason) {
 
 }  // namespace
 
-std::string build_error_answer(int status, std::string_view reason, std::string_view request_id) {
+std::string build_error_answer(int status, std::string_view reason, std::string_view request_id,
+                               bool head_only) {
   const std::string line = std::to_string(status) + " " + std::string(status_text(status));
   std::string body = line + "\n" + advice_for(status, reason) + "\nRequest id: ";
   body.append(request_id).append("\n");
@@ -97,7 +97,8 @@ std::string build_error_answer(int status, std::string_view reason, std::string_
   answer += status == 426 ? "Connection: Upgrade, close\r\n" : "Connection: close\r\n";
   answer.append("X-Request-Id: ").append(request_id);
   answer += "\r\nCache-Control: no-store\r\nContent-Type: text/plain\r\nContent-Length: " +
-            std::to_string(body.size()) + "\r\n\r\n" + body;
+            std::to_string(body.size()) + "\r\n\r\n";
+  if (!head_only) answer += body;
   return answer;
 }
 

@@ -112,4 +112,17 @@ def what_a_limit_refuses_is_logged_with_its_value():
         assert told in sluice.errors(), "the operator's to mend: in the error log as well"
 
 
+@suite.check
+def an_upstreams_own_numbers_are_no_kind_of_line():
+    """What recurs is told at a bounded rate, however large each of an upstream's heads is."""
+    conf = "@max_answer_header_size 2k\nroute /\n  proxy_pass {}"
+    with Upstream() as upstream, Sluice(conf.format(upstream.uri)) as sluice:
+        for more in range(8):
+            head, _ = answered(upstream, sluice,
+                               b"HTTP/1.1 200 OK\r\nX: " + b"a" * (2048 + 100 * more))
+            assert head.status == 502
+        sluice.wait_idle()
+        assert sluice.errors().count("max_answer_header_size 2k, the head has") == 5
+
+
 suite.run()

@@ -116,6 +116,8 @@ def no_other_peer_once_a_byte_of_an_answer_came():
             with Sluice(conf_of(one.uri, two.uri, top="@handshake_timeout 500ms")) as sluice:
                 assert refusal(sluice, request())[0].status == status, what
                 assert len(asked) == 1, f"{what}: {len(asked)} peers were asked"
+                wait_until(lambda: ": peer 127.0.0.1:" in sluice.errors(),
+                           f"{what}: the operator is told")
 
 
 @suite.check

@@ -44,6 +44,17 @@ def each_answer_carries_the_id_of_its_access_line():
 
 
 @suite.check
+def no_password_of_a_target_is_told():
+    with Sluice("route /\n  proxy_pass ws://127.0.0.1:1") as sluice:
+        for line, target in (("CONNECT u:hunter2@a.example:443 HTTP/1.1", "a.example:443"),
+                             ("GET ws://u:hunter2@a.example/x HTTP/1.1", "ws://a.example/x"),
+                             ("GET u:hunter2@a.example?x@y HTTP/1.1", "a.example")):
+            refusal(sluice, request(line=line))
+            sluice.access_line("refused", target=target)
+        assert "hunter2" not in sluice.errors() + str(sluice.access())
+
+
+@suite.check
 def details_of_an_upstream_stand_in_the_log_alone():
     with refusing_socket() as nobody:
         port = nobody.getsockname()[1]

@@ -150,7 +150,7 @@ def limit_without_room_for_a_session():
     for limit in (60, 75):
         limits = ("bash", "-c", f'ulimit -n {limit}; exec "$0" "$@"')
         told = failed_start("route /\n  proxy_pass ws://127.0.0.1:1", prefix=limits, workers=2)
-        assert ("worker cannot start: the descriptor limit (ulimit -n) leaves none for sessions"
+        assert ("worker 0 cannot start: the descriptor limit (ulimit -n) leaves none for sessions"
                 in told), told
         assert told.count("can never start, so it is not tried again") == 2, told
         assert "no worker can start: ending" in told, told

@@ -312,9 +312,12 @@ def tls_handshakes_have_a_deadline():
         assert silent.rest() == b""
         done.expect_end()
         silent.close()
-        sluice.access_line("refused", status=None,
+        sluice.access_line("refused", status=None, detail="client_header_timeout 1s",
                            reason="client_header_timeout in the TLS handshake")
         sluice.access_line("refused", status="408")
+        dial(sluice.port).close()  # one that leaves by itself, as health checks do, is no fault
+        sluice.wait_idle()
+        assert sluice.errors().count("sent nothing within client_header_timeout 1s") == 2
         refused = [line for line in sluice.access() if line["event"] == "refused"]
         assert len(refused) == 2, refused
 
