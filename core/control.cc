@@ -50,6 +50,10 @@ LogHandover logs_of(const Wire& wire, const int* fds, size_t count) {
 
 }  // namespace
 
+KeyHandover::~KeyHandover() {
+  OPENSSL_cleanse(&keys, sizeof keys);
+}
+
 Status send_control(int channel, const ControlMessage& message) {
   Wire wire;
   std::vector<int> fds;
@@ -61,7 +65,7 @@ Status send_control(int channel, const ControlMessage& message) {
     if (logs->access.fd >= 0) fds.push_back(logs->access.fd);
   } else {
     wire.kind = Kind::ticket_keys;
-    wire.keys = std::get<TicketKeys>(message);
+    wire.keys = std::get<KeyHandover>(message).keys;
   }
   const ssize_t sent = sys::send_with_descriptors(channel, wire.bytes(), fds);
   if (sent < 0) return Fault{"sendmsg", static_cast<int>(-sent)};
@@ -77,7 +81,7 @@ std::optional<ControlMessage> receive_control(int channel, bool& ended) {
   const bool whole = received == static_cast<ssize_t>(sizeof wire);
   if (whole && wire.kind == Kind::logs) return logs_of(wire, fds, count);
   for (size_t i = 0; i < count; ++i) sys::close(fds[i]);
-  if (whole && wire.kind == Kind::ticket_keys) return wire.keys;
+  if (whole && wire.kind == Kind::ticket_keys) return KeyHandover(wire.keys);
   return std::nullopt;
 }
 

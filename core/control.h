@@ -17,7 +17,17 @@ struct LogHandover {
   sys::LogDescriptor access;
 };
 
-using ControlMessage = std::variant<LogHandover, TicketKeys>;
+// Ticket keys in a message. Each copy wipes what it held.
+struct KeyHandover {
+  KeyHandover(const TicketKeys& handed_over) : keys(handed_over) {}
+  KeyHandover(const KeyHandover&) = default;
+  KeyHandover& operator=(const KeyHandover&) = default;
+  ~KeyHandover();
+
+  TicketKeys keys;
+};
+
+using ControlMessage = std::variant<LogHandover, KeyHandover>;
 
 // Sends copies of the descriptors in it; the caller keeps its own.
 Status send_control(int channel, const ControlMessage& message);

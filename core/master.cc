@@ -57,7 +57,7 @@ int Master::run() {
     if (leaving_ == Leaving::no) start_due_workers();
     if (tickets_in_use() && clock_ms() >= rotate_at_ms_) rotate_tickets();
     send_owed();
-    if (leaving_ == Leaving::fast && clock_ms() >= kill_at_ms_) signal_workers(SIGKILL);
+    if (leaving_ == Leaving::fast && clock_ms() >= kill_at_ms_) kill_workers();
     if (leaving_ == Leaving::no && hopeless()) {
       log_.error(LogLevel::error, "no worker can start: ending");
       leaving_ = Leaving::fast;
@@ -73,7 +73,10 @@ int Master::run() {
 bool Master::prepare() {
   close_inherited();
   sys::raise_descriptor_limit();
-  if (!open_logs(logs_)) return false;
+  if (const std::string wrong = open_logs(logs_); !wrong.empty()) {
+    complain(wrong);
+    return false;
+  }
   log_.set_level(config_->error_log.level);
   log_.error_sink.use(logs_.error);
   if (!find_user()) return false;
@@ -140,20 +143,17 @@ void Master::remove_pid_file() const {
   }
 }
 
-bool Master::open_logs(LogHandover& logs) {
+// Returns what went wrong, or "".
+std::string Master::open_logs(LogHandover& logs) const {
   const Result<sys::LogDescriptor> error = open_log(config_->error_log);
-  if (!error.ok()) {
-    complain("error_log " + config_->error_log.path + ": " + error.fault().text());
-    return false;
-  }
+  if (!error.ok()) return "error_log " + config_->error_log.path + ": " + error.fault().text();
   const Result<sys::LogDescriptor> access = open_log(config_->access_log);
   if (!access.ok()) {
     if (error.value().fd >= 0) sys::close(error.value().fd);
-    complain("access_log " + config_->access_log.path + ": " + access.fault().text());
-    return false;
+    return "access_log " + config_->access_log.path + ": " + access.fault().text();
   }
   logs = LogHandover{error.value(), access.value()};
-  return true;
+  return "";
 }
 
 bool Master::bind_listeners() {
@@ -186,8 +186,10 @@ void Master::start_worker(uint32_t number) {
     return;
   }
   int ends[2];
+  const char* failing = "socketpair";
   pid_t pid = sys::pair(ends);
   if (pid == 0) {
+    failing = "fork";
     log_.flush();  // or the child would write what is buffered a second time
     sys::block_signals();
     pid = sys::fork();
@@ -202,7 +204,7 @@ void Master::start_worker(uint32_t number) {
   worker.started_ms = clock_ms();
   if (pid < 0) {
     log_.error(LogLevel::error, "worker " + std::to_string(number) + " cannot start: " +
-                                    Fault{"fork", static_cast<int>(-pid)}.text());
+                                    Fault{failing, static_cast<int>(-pid)}.text());
     worker.start_at_ms = worker.started_ms + pause_before_start(++worker.quick_deaths + 1);
     return;
   }
@@ -256,8 +258,11 @@ void Master::on_worker_death(uint32_t number, int status) {
   sys::close(worker.control);
   worker.control = -1;
   worker.pid = 0;
-  if (leaving_ != Leaving::no) return;
   const std::string name = "worker " + std::to_string(number);
+  if (leaving_ != Leaving::no) {
+    if (sys::exit_status(status) == 0 || killed_) return;
+    return log_.error(LogLevel::error, name + " " + sys::describe_exit(status) + " while ending");
+  }
   if (sys::exit_status(status) == worker_hopeless) {
     worker.start_at_ms = never_ms;
     return log_.error(LogLevel::error, name + " can never start, so it is not tried again");
@@ -307,10 +312,15 @@ void Master::signal_workers(int signal) {
   }
 }
 
+void Master::kill_workers() {
+  killed_ = true;
+  signal_workers(SIGKILL);
+}
+
 void Master::reopen_logs() {
   LogHandover fresh;
-  if (!open_logs(fresh)) {
-    log_.error(LogLevel::error, "logs could not be reopened, the old ones stay in use");
+  if (const std::string wrong = open_logs(fresh); !wrong.empty()) {
+    log_.error(LogLevel::error, "logs could not be reopened, the old ones stay in use: " + wrong);
     return;
   }
   log_.flush();
@@ -326,14 +336,16 @@ void Master::reopen_logs() {
 // Channels are full where a worker stands still: what it is owed goes out when there is room.
 void Master::send_owed() {
   if (clock_ms() < retry_owed_at_ms_) return;
-  for (WorkerProcess& worker : workers_) {
-    if (worker.owed_logs) worker.owed_logs = !send(worker, logs_, "logs");
-    if (worker.owed_keys) worker.owed_keys = !send(worker, ticket_keys_, "ticket keys");
+  for (uint32_t number = 0; number < workers_.size(); ++number) {
+    WorkerProcess& worker = workers_[number];
+    if (worker.owed_logs) worker.owed_logs = !send(number, logs_, "logs");
+    if (worker.owed_keys) worker.owed_keys = !send(number, ticket_keys_, "ticket keys");
   }
 }
 
 // Whether nothing of it is owed any more.
-bool Master::send(WorkerProcess& worker, const ControlMessage& message, const char* what) {
+bool Master::send(uint32_t number, const ControlMessage& message, const char* what) {
+  const WorkerProcess& worker = workers_[number];
   if (worker.pid <= 0) return true;
   const Status sent = send_control(worker.control, message);
   if (sent.ok()) return true;
@@ -345,7 +357,7 @@ bool Master::send(WorkerProcess& worker, const ControlMessage& message, const ch
     return false;
   }
   log_.error(LogLevel::error, std::string(what) + " could not be handed to worker " +
-                                  std::to_string(worker.pid) + ": " + sent.fault().text());
+                                  std::to_string(number) + ": " + sent.fault().text());
   return true;
 }
 

@@ -39,7 +39,7 @@ class Master {
 
   bool prepare();
   void close_inherited() const;
-  bool open_logs(LogHandover& logs);
+  std::string open_logs(LogHandover& logs) const;
   bool find_user();
   bool bind_listeners();
   bool write_pid_file() const;
@@ -51,13 +51,14 @@ class Master {
   void on_worker_death(uint32_t number, int status);
   void on_signal(int signal);
   void signal_workers(int signal);
+  void kill_workers();
   void reopen_logs();
   void start_tickets();
   void rotate_tickets();
   bool tls_in_use() const;
   bool tickets_in_use() const;
   void send_owed();
-  bool send(WorkerProcess& worker, const ControlMessage& message, const char* what);
+  bool send(uint32_t number, const ControlMessage& message, const char* what);
   void check_conf();
   void remove_pid_file() const;
   bool any_worker() const;
@@ -77,6 +78,7 @@ class Master {
   int signals_ = -1;
   uint64_t retry_owed_at_ms_ = 0;
   uint64_t kill_at_ms_ = 0;
+  bool killed_ = false;  // workers were sent SIGKILL
   Leaving leaving_ = Leaving::no;
   int exit_status_ = 0;
 };

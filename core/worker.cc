@@ -111,7 +111,7 @@ class Worker::Channels final : public EventHandler {
     bool ended = false;
     while (const auto message = receive_control(control_, ended)) {
       if (const auto* logs = std::get_if<LogHandover>(&*message)) worker_.take_logs(*logs);
-      if (const auto* keys = std::get_if<TicketKeys>(&*message)) use_ticket_keys(*keys);
+      if (const auto* sent = std::get_if<KeyHandover>(&*message)) use_ticket_keys(sent->keys);
     }
     if (!ended) return;
     worker_.reactor_.unwatch(control_);

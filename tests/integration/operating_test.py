@@ -71,8 +71,10 @@ def usr1_reopens_the_error_log():
         try:
             sluice.signal(signal.SIGUSR1)
             moved = os.path.join(folder, "error.log")
-            wait_until(lambda: "logs could not be reopened, the old ones stay in use"
-                       in open(moved, encoding="utf-8").read(), "the failure in the old file")
+            told = (f"logs could not be reopened, the old ones stay in use: error_log {sluice.folder}"
+                    "/error.log: open: No such file or directory")
+            wait_until(lambda: told in open(moved, encoding="utf-8").read(),
+                       "the failure in the old file")
         finally:
             os.rename(folder, sluice.folder)
 

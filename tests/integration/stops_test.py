@@ -168,5 +168,19 @@ def killed_worker_costs_only_its_own():
         assert len(sessions_on_both_workers(sluice, upstream)) == 2
 
 
+@suite.check
+def a_worker_that_dies_while_leaving_is_told_of():
+    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
+        client, server = pair(sluice, upstream)
+        worker = sluice.workers()[0]
+        sluice.signal(signal.SIGQUIT)
+        wait_until(lambda: "SIGQUIT: listening no more" in sluice.errors(), "the end's begin")
+        os.kill(worker, signal.SIGKILL)
+        sluice.wait()
+        client.close()
+        server.close()
+        assert "error worker 0 was killed by signal 9 while ending" in sluice.errors()
+
+
 if __name__ == "__main__":
     suite.run()

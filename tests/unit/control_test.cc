@@ -4,6 +4,9 @@
 #include <doctest/doctest.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -57,6 +60,15 @@ TEST_CASE("control: logs travel with their descriptors, as many as there are") {
   }
 }
 
+TEST_CASE("control: no copy of ticket keys outlives its message") {
+  alignas(KeyHandover) std::array<unsigned char, sizeof(KeyHandover)> memory{};
+  auto* message = new (memory.data()) KeyHandover(make_ticket_keys());
+  const auto is_set = [](unsigned char byte) { return byte != 0; };
+  CHECK(std::any_of(memory.begin(), memory.end(), is_set));
+  message->~KeyHandover();
+  CHECK(std::none_of(memory.begin(), memory.end(), is_set));
+}
+
 TEST_CASE("control: ticket keys arrive as they are, in the order in which they were sent") {
   const Pair channel = unix_pair();
   TicketKeys keys = make_ticket_keys();
@@ -71,8 +83,9 @@ TEST_CASE("control: ticket keys arrive as they are, in the order in which they w
   for (const TicketKeys& each : sent) {
     const auto message = next(channel, ended);
     REQUIRE(message);
-    const auto* got = std::get_if<TicketKeys>(&*message);
-    REQUIRE(got != nullptr);
+    const auto* handed_over = std::get_if<KeyHandover>(&*message);
+    REQUIRE(handed_over != nullptr);
+    const TicketKeys* got = &handed_over->keys;
     for (const auto key : {&TicketKeys::current, &TicketKeys::previous}) {
       CHECK((got->*key).name == (each.*key).name);
       CHECK((got->*key).cipher_key == (each.*key).cipher_key);
