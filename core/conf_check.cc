@@ -18,7 +18,7 @@ void for_each_closed_socket(const Config& config, Visit visit) {
   for (const UpstreamConfig& upstream : config.upstreams) {
     for (const PeerConfig& peer : upstream.peers) {
       if (!peer.address.is_unix()) continue;
-      const int error = sys::may_write(peer.address.unix_path().c_str());
+      const int error = -sys::may_write(peer.address.unix_path().c_str());
       if (error != 0) visit(upstream.name, peer.name, error);
     }
   }

@@ -40,10 +40,10 @@ LogLevel level_of(const Word& word) {
 void check_writable(const Word& word, const std::string& path) {
   std::error_code ignored;
   int error = sys::may_write(path.c_str());
-  if (error == ENOENT) error = sys::may_write((folder_of(path) + ".").c_str());
-  if (error == 0 && std::filesystem::is_directory(path, ignored)) error = EISDIR;
+  if (error == -ENOENT) error = sys::may_write((folder_of(path) + ".").c_str());
+  if (error == 0 && std::filesystem::is_directory(path, ignored)) error = -EISDIR;
   if (error == 0) return;
-  throw ConfProblem{quoted(word.text) + " cannot be opened: " + std::strerror(error)};
+  throw ConfProblem{quoted(word.text) + " cannot be opened: " + std::strerror(-error)};
 }
 
 bool is_switch(const std::string& text) {

@@ -2,12 +2,15 @@
 // holds (proc(5)).
 #include "net/address_holder.h"
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
 #include <system_error>
 #include <vector>
+
+#include "net/printable.h"
 
 namespace sluice {
 
@@ -75,7 +78,7 @@ std::string holder_of(const Address& address, const std::string& root) {
     std::ifstream file(entry.path() / "comm");
     std::string program;
     std::getline(file, program);
-    return (program.empty() ? "a program" : program) + ", pid " + pid;
+    return (program.empty() ? "a program" : printable(program)) + ", pid " + pid;
   }
   return "";
 }

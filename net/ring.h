@@ -34,8 +34,8 @@ class BufferPool {
   // Free buffers that are kept; what is given back beyond that returns to the system.
   static constexpr size_t kept_bytes = size_t{4} << 20;
 
-  // `full_bytes` is a power of two, at least small_bytes. `most_bytes` (buffer_memory) bounds what is
-  // held together: rings, blocks, pipes and set_elsewhere().
+  // `full_bytes` is a power of two, at least small_bytes. `most_bytes` (buffer_memory) bounds what
+  // is held together: rings, blocks, pipes and set_elsewhere().
   explicit BufferPool(uint32_t full_bytes, size_t most_bytes = default_most_bytes);
   BufferPool(const BufferPool&) = delete;
   BufferPool& operator=(const BufferPool&) = delete;
@@ -92,8 +92,8 @@ class Ring {
   void borrow(BufferPool& pool, BufferClass wanted);
   void release(BufferPool& pool);  // drops whatever it holds
   void release_if_empty(BufferPool& pool);
-  // Moves everything into a buffer of that class, which must be large enough. Where the class's
-  // budget is spent and a smaller one would not let the ring grow, it stays where it is.
+  // Moves everything into a buffer of that class, which must be large enough. Where memory for
+  // it is spent and a smaller one would not let the ring grow, it stays where it is.
   void move_to(BufferPool& pool, BufferClass wanted);
 
   size_t capacity() const { return capacity_; }

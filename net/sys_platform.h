@@ -25,7 +25,6 @@ bool still_listens(int listener);
 
 // What follows holds for this process and its children, for good. 0 or -errno.
 int forbid_new_privileges();  // by setuid files
-int forbid_children();
-int forbid_dumps();  // neither cores nor debuggers without root nor a readable /proc/PID
+int forbid_dumps();           // neither cores nor debuggers without root nor a readable /proc/PID
 
 }  // namespace sluice::sys

@@ -164,11 +164,6 @@ int forbid_new_privileges() {
   return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : -errno;
 }
 
-int forbid_children() {
-  const rlimit none{0, 0};
-  return ::setrlimit(RLIMIT_NPROC, &none) == 0 ? 0 : -errno;
-}
-
 int forbid_dumps() {
   const rlimit none{0, 0};
   if (::setrlimit(RLIMIT_CORE, &none) != 0) return -errno;

@@ -46,11 +46,6 @@ int forbid_new_privileges() {
   return 0;  // there is no such switch
 }
 
-int forbid_children() {
-  const rlimit none{0, 0};
-  return ::setrlimit(RLIMIT_NPROC, &none) == 0 ? 0 : -errno;
-}
-
 int forbid_dumps() {
   const rlimit none{0, 0};
   return ::setrlimit(RLIMIT_CORE, &none) == 0 ? 0 : -errno;

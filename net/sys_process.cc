@@ -136,7 +136,7 @@ int write_whole_file(const char* path, const std::string& content) {
 }
 
 int may_write(const char* path) {
-  return ::faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0 ? 0 : errno;
+  return ::faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0 ? 0 : -errno;
 }
 
 int remove_file(const char* path) {
@@ -235,10 +235,12 @@ Result<UserIds> find_user(const std::string& name) {
   if (entry == nullptr) return Fault{"no such user", errno};
   UserIds ids{entry->pw_uid, entry->pw_gid, {}};
   int count = 32;
+  int got = -1;
   do {
     ids.groups.resize(static_cast<size_t>(count));
-  } while (::getgrouplist(name.c_str(), ids.group, ids.groups.data(), &count) < 0 &&
-           static_cast<size_t>(count) > ids.groups.size());
+    got = ::getgrouplist(name.c_str(), ids.group, ids.groups.data(), &count);
+  } while (got < 0 && static_cast<size_t>(count) > ids.groups.size());
+  if (got < 0) return Fault{"getgrouplist", ENOMEM};  // else zeros would stand for groups: root's
   ids.groups.resize(static_cast<size_t>(std::max(count, 0)));
   return ids;
 }
@@ -248,6 +250,11 @@ Result<gid_t> find_group(const std::string& name) {
   const ::group* entry = ::getgrnam(name.c_str());
   if (entry == nullptr) return Fault{"no such group", errno};
   return entry->gr_gid;
+}
+
+int forbid_children() {
+  const rlimit none{0, 0};
+  return ::setrlimit(RLIMIT_NPROC, &none) == 0 ? 0 : -errno;
 }
 
 Status become_user(const UserIds& ids) {

@@ -41,9 +41,9 @@ std::string group_name(gid_t group);
 bool in_group(gid_t group);
 int write_whole_file(const char* path, const std::string& content);
 int remove_file(const char* path);
-// Whether this process may write to what is there: 0, or an errno value.
+// Whether this process may write to what is there: 0 or -errno.
 int may_write(const char* path);
-// The Fault of such a call's answer.
+// The Fault of what open_for_append() or write_whole_file() answered.
 Fault open_fault(int answer);
 // Tells one file from another that took its name; all zero where there is none.
 struct FileIdentity {
@@ -90,6 +90,8 @@ Result<gid_t> find_group(const std::string& name);
 // Becomes that user with its groups and no others, for good. Whoever is that user already stays as
 // it is, which needs no capability.
 Status become_user(const UserIds& ids);
+// For this process and its children, for good.
+int forbid_children();
 // Runs it in a child and returns what it returned there.
 Status try_in_child(const std::function<Status()>& call);
 

@@ -47,6 +47,11 @@ Io PlainTransport::splice_from(const Pipe& pipe, size_t bytes) {
   return io_of(sys::splice(pipe.out, fd_, bytes), Io::State::blocked, 0);
 }
 
+bool PlainTransport::shutdown_write() {
+  sys::shutdown_write(fd_);
+  return true;
+}
+
 const char* io_error_text(int error) {
   switch (error) {
     case 0:
@@ -77,11 +82,6 @@ const char* io_error_text(int error) {
     default:
       return "connection lost";
   }
-}
-
-bool PlainTransport::shutdown_write() {
-  sys::shutdown_write(fd_);
-  return true;
 }
 
 }  // namespace sluice

@@ -17,9 +17,6 @@ bool still_listens(int) {
 int forbid_new_privileges() {
   return 0;
 }
-int forbid_children() {
-  return 0;
-}
 int forbid_dumps() {
   return 0;
 }

@@ -34,7 +34,7 @@ int write_whole_file(const char*, const std::string&) {
   unexpected("open");
 }
 int may_write(const char*) {
-  return EACCES;
+  return -EACCES;
 }
 
 int remove_file(const char*) {

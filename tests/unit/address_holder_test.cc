@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <string>
 
@@ -44,6 +45,18 @@ TEST_CASE(
   CHECK(holder_of(sys::local_address(bound.get())).empty());
   const Descriptor listener = testing::listening_socket(testing::loopback());
   CHECK(holder_of(sys::local_address(listener.get()), "/nowhere").empty());
+}
+
+TEST_CASE("address_holder: what a program calls itself is shown printable") {
+  const testing::TemporaryFolder root;
+  std::filesystem::create_directories(root.file("proc/net"));
+  std::filesystem::create_directories(root.file("proc/7/fd"));
+  std::filesystem::create_symlink("socket:[42]", root.file("proc/7/fd/3"));
+  std::ofstream(root.file("proc/7/comm")) << "a\x1b[2Jb\r\n";
+  std::ofstream(root.file("proc/net/tcp"))
+      << "0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 42 1\n";
+  const Address address = Address::from_ip("127.0.0.1", 8080).value();
+  CHECK(holder_of(address, root.file("")) == "a?[2Jb?, pid 7");
 }
 
 }  // namespace

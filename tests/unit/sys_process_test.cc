@@ -1,6 +1,7 @@
 // sys for processes: signals as bytes, children and how they end, files, limits and privileges.
 #include "net/sys_process.h"
 
+#include <dlfcn.h>
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -10,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -18,6 +20,20 @@
 
 #include "net/sys.h"
 #include "tests/unit/net_testing.h"
+
+namespace {
+
+bool no_memory_for_groups = false;
+
+}  // namespace
+
+// In libc's place, to fail as it does without memory: the count stays as it was.
+extern "C" int getgrouplist(const char* user, gid_t group, gid_t* groups, int* count) {
+  if (no_memory_for_groups) return -1;
+  static const auto real =
+      reinterpret_cast<decltype(&getgrouplist)>(::dlsym(RTLD_NEXT, "getgrouplist"));
+  return real(user, group, groups, count);
+}
 
 namespace sluice {
 namespace {
@@ -164,6 +180,15 @@ TEST_CASE("sys_process: users that there are and are not") {
   REQUIRE_FALSE(nobody_such.ok());
   CHECK(std::string(nobody_such.fault().what) == "no such user");
   CHECK(sys::is_root() == (::geteuid() == 0));
+}
+
+TEST_CASE("sys_process: a user whose groups cannot be listed is in none, and no user to become") {
+  no_memory_for_groups = true;
+  const Result<sys::UserIds> root = sys::find_user("root");
+  no_memory_for_groups = false;
+  REQUIRE_FALSE(root.ok());
+  CHECK(std::string(root.fault().what) == "getgrouplist");
+  CHECK(root.fault().error == ENOMEM);
 }
 
 TEST_CASE("sys_process: privileges are dropped with user and all groups, for good") {
