@@ -82,7 +82,7 @@ std::string log_path(const SetterCall& call) {
 }
 
 void check_header_name(const Word& word) {
-  if (!header_name_valid(word.value)) {
+  if (!is_token(word.value)) {
     throw ConfProblem{quoted(word.text) + " is not a header's name; it has no blanks and no colon"};
   }
 }
@@ -292,7 +292,7 @@ void subprotocols(const SetterCall& call) {
   for (size_t i = 1; i <= call.arguments(); ++i) {
     const Word& word = call.word(i);
     // RFC 6455 4.1: a subprotocol is a token, as a header's name is.
-    if (!header_name_valid(word.value)) {
+    if (!is_token(word.value)) {
       throw ConfProblem{quoted(word.text) +
                         " is not a subprotocol's name; several are separated by blanks"};
     }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 
 namespace sluice {
 
@@ -24,8 +23,5 @@ enum class CloseCode : uint16_t {
 // True for 1000 to 1003, 1007 to 1014 and 3000 to 4999: what a peer may send
 // (protocol/BAD_INPUT.md).
 bool close_code_allowed_on_wire(uint16_t code);
-
-// "protocol error" and the like; "" for codes without a name.
-std::string_view close_code_name(uint16_t code);
 
 }  // namespace sluice

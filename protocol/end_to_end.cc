@@ -3,9 +3,9 @@
 #include "protocol/end_to_end.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "protocol/ascii.h"
-#include "protocol/handshake.h"
 
 namespace sluice {
 
@@ -15,12 +15,24 @@ unsigned char folded(char byte) {
   return static_cast<unsigned char>(lower_case(byte));
 }
 
+bool is_plain(char byte) {
+  const unsigned char small = folded(byte);
+  return (small >= 'a' && small <= 'z') || (small >= '0' && small <= '9') || small == '-';
+}
+
+// As a server reads it that takes every other byte for '-': CGI and what descends from it.
+bool reads_as(std::string_view name, std::string_view plain_name) {
+  return std::equal(
+      name.begin(), name.end(), plain_name.begin(), plain_name.end(),
+      [](char byte, char plain) { return folded(is_plain(byte) ? byte : '-') == folded(plain); });
+}
+
+}  // namespace
+
 bool named_in(std::span<const std::string_view> names, std::string_view name) {
   return std::any_of(names.begin(), names.end(),
                      [name](std::string_view other) { return equals_ignoring_case(other, name); });
 }
-
-}  // namespace
 
 bool is_hop_by_hop(std::string_view name) {
   static constexpr std::string_view names[] = {"Connection",
@@ -43,14 +55,22 @@ bool is_forwarding_field(std::string_view name) {
       "True-Client-IP", "CF-Connecting-IP", "CF-Connecting-IPv6",  "Fastly-Client-IP",
       "Fly-Client-IP"};
   constexpr std::string_view prefix = "X-Forwarded-";
-  return equals_ignoring_case(name.substr(0, prefix.size()), prefix) || named_in(names, name);
+  return reads_as(name.substr(0, prefix.size()), prefix) ||
+         std::any_of(std::begin(names), std::end(names),
+                     [name](std::string_view other) { return reads_as(name, other); });
 }
 
 bool is_plain_name(std::string_view name) {
-  return std::all_of(name.begin(), name.end(), [](char byte) {
-    const unsigned char small = folded(byte);
-    return (small >= 'a' && small <= 'z') || (small >= '0' && small <= '9') || small == '-';
-  });
+  return std::all_of(name.begin(), name.end(), is_plain);
+}
+
+bool header_is_reserved(std::string_view name) {
+  constexpr std::string_view prefix = "Sec-WebSocket-";
+  for (const std::string_view reserved :
+       {"Connection", "Upgrade", "Content-Length", "Transfer-Encoding"}) {
+    if (equals_ignoring_case(name, reserved)) return true;
+  }
+  return equals_ignoring_case(name.substr(0, prefix.size()), prefix);
 }
 
 EndToEnd::EndToEnd(const Head& head) : nominated_(list_elements(head, "Connection")) {

@@ -13,8 +13,8 @@ inline constexpr const char* overload_reason = "worker_connections reached";
 // An answer of our own with a short text body: the status, what was wrong and what to do, and the
 // request id, which stands in the logs and in the field X-Request-Id as well. Connection: close,
 // Cache-Control: no-store, and what the status demands: 405 Allow, 426 Upgrade, Connection and
-// Sec-WebSocket-Version, 503 Retry-After. `reason` is the log's; of one that the table does not
-// have, a client's fault is named as it stands, a fault of the server's side is not named at all.
+// Sec-WebSocket-Version, 503 Retry-After. `reason` is the log's; one that the table does not have
+// is named as it stands where the status has no advice of its own (400), else not at all.
 // `request_id` holds nothing that a field's value may not.
 // `head_only` answers a HEAD: the same head, but never a body (RFC 9110 9.3.2).
 std::string build_error_answer(int status, std::string_view reason, std::string_view request_id,

@@ -74,7 +74,7 @@ std::optional<Refusal> check_upgrade_request(const Head& head, UpgradeRequest& r
   request.key = *head.find("Sec-WebSocket-Key");
   request.protocols = list_elements(head, "Sec-WebSocket-Protocol");
   for (const std::string_view protocol : request.protocols) {
-    if (!header_name_valid(protocol)) return Refusal{400, "malformed Sec-WebSocket-Protocol"};
+    if (!is_token(protocol)) return Refusal{400, "malformed Sec-WebSocket-Protocol"};
   }
   for (const std::string_view extension : list_elements(head, "Sec-WebSocket-Extensions")) {
     if (deflate_offer_valid(extension)) request.deflate_offers.push_back(extension);
@@ -94,19 +94,6 @@ std::string accept_for_key(std::string_view key) {
   unsigned char encoded[4 * ((EVP_MAX_MD_SIZE + 2) / 3) + 1];
   const int bytes = EVP_EncodeBlock(encoded, digest, static_cast<int>(digest_bytes));
   return std::string(reinterpret_cast<const char*>(encoded), static_cast<size_t>(bytes));
-}
-
-bool header_is_reserved(std::string_view name) {
-  constexpr std::string_view prefix = "Sec-WebSocket-";
-  for (const std::string_view reserved :
-       {"Connection", "Upgrade", "Content-Length", "Transfer-Encoding"}) {
-    if (equals_ignoring_case(name, reserved)) return true;
-  }
-  return equals_ignoring_case(name.substr(0, prefix.size()), prefix);
-}
-
-bool header_name_valid(std::string_view name) {
-  return is_token(name);
 }
 
 bool header_value_valid(std::string_view value) {

@@ -101,10 +101,6 @@ std::string build_refusal_head(const Head& head, Http1Parser::Framing framing,
 // base64(SHA-1(key + GUID)), RFC 6455 4.2.2 step 5.4. 28 bytes.
 std::string accept_for_key(std::string_view key);
 
-// True for fields that set_header may not set: Connection, Upgrade, Sec-WebSocket-*,
-// Content-Length, Transfer-Encoding (core/DESIGN.md section 7, headers).
-bool header_is_reserved(std::string_view name);
-bool header_name_valid(std::string_view name);    // RFC 9110 5.1 token
 bool header_value_valid(std::string_view value);  // no CR, LF, NUL or other control byte but TAB
 
 }  // namespace sluice

@@ -26,11 +26,6 @@ std::string joined(std::span<const std::string_view> elements) {
   return text;
 }
 
-bool named_in(std::span<const std::string_view> names, std::string_view name) {
-  return std::any_of(names.begin(), names.end(),
-                     [name](std::string_view other) { return equals_ignoring_case(other, name); });
-}
-
 void append_element(std::string& list, std::string_view element) {
   if (!list.empty() && !element.empty()) list += ", ";
   list += element;

@@ -111,7 +111,7 @@ struct HostAndPort {
   std::string_view port;  // "" where none was given or nothing stands behind the colon
 };
 
-// Cuts at the last colon that is not an IPv6 literal's.
+// Cuts at the first colon that is not an IPv6 literal's.
 HostAndPort split_authority(std::string_view text) {
   const size_t bracket = text.starts_with('[') ? text.find(']') : 0;
   const size_t colon = bracket == std::string_view::npos ? bracket : text.find(':', bracket);

@@ -87,7 +87,6 @@ void check_frame(std::span<const uint8_t> payload, const uint8_t* key) {
 
 void check_code(uint16_t code, const uint8_t* key) {
   SLUICE_CHECK(close_code_allowed_on_wire(code) == close_code_permitted(code));
-  close_code_name(code);
   uint8_t frame[max_control_frame_bytes];
   const size_t size = encode_close(static_cast<CloseCode>(code), key, frame);
   FrameRules rules;

@@ -46,7 +46,7 @@ void check_route(const RouteConfig& route, const Config& config) {
   SLUICE_CHECK(route.path.starts_with('/') && (route.path == "/" || !route.path.ends_with('/')));
   SLUICE_CHECK(route.upstream < config.upstreams.size());
   for (const HeaderSetting& header : route.set_headers) {
-    SLUICE_CHECK(header_name_valid(header.name));
+    SLUICE_CHECK(is_token(header.name));
     for (const HeaderValue::Piece& piece : header.value.pieces()) {
       SLUICE_CHECK(header_value_valid(piece.text));
       const bool named = piece.variable == Variable::text || piece.variable == Variable::http ||
@@ -55,8 +55,8 @@ void check_route(const RouteConfig& route, const Config& config) {
     }
     SLUICE_CHECK(!header_is_reserved(header.name));
   }
-  for (const std::string& name : route.remove_headers) SLUICE_CHECK(header_name_valid(name));
-  for (const std::string& name : route.subprotocols) SLUICE_CHECK(header_name_valid(name));
+  for (const std::string& name : route.remove_headers) SLUICE_CHECK(is_token(name));
+  for (const std::string& name : route.subprotocols) SLUICE_CHECK(is_token(name));
   if (route.host_policy == HostPolicy::fixed) SLUICE_CHECK(parse_authority(route.host).ok());
   for (const uint32_t time_ms : {route.connect_timeout_ms, route.handshake_timeout_ms,
                                  route.send_timeout_ms, route.close_timeout_ms}) {

@@ -74,7 +74,9 @@ bool may_travel(std::string_view name, bool keeps, bool underscores) {
       "(x-|x-cluster-|true-|fastly-|fly-)?client-ip|cf-connecting-ip(v6)?",
       std::regex::icase);
   const std::string text(name.substr(0, 1000));
-  return (underscores || std::regex_match(text, plain)) && !std::regex_match(text, forwarding);
+  const std::string read_by_cgi = std::regex_replace(text, std::regex("[^A-Za-z0-9]"), "-");
+  return (underscores || std::regex_match(text, plain)) &&
+         !std::regex_match(read_by_cgi, forwarding);
 }
 
 void check_rebuilt(const Head& head, const UpgradeRequest& request, uint8_t choice) {

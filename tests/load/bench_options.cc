@@ -50,7 +50,7 @@ bool read_header_field(std::string_view text, std::vector<std::string>& headers)
   const std::string_view name = text.substr(0, colon);
   std::string_view value = text.substr(colon + 1);
   while (value.starts_with(' ')) value.remove_prefix(1);
-  if (!header_name_valid(name) || !header_value_valid(value)) return false;
+  if (!is_token(name) || !header_value_valid(value)) return false;
   headers.push_back(std::string(name) + ": " + std::string(value));
   return true;
 }
@@ -214,7 +214,7 @@ void add_connection_options(std::vector<Option>& table, BenchOptions& options, G
        {"--subprotocol", "NAME", "is offered, and must be agreed on",
         [&](Text t) {
           options.subprotocol = t;
-          return header_name_valid(t);  // a token, as a field name is
+          return is_token(t);  // a token, as a field name is
         }},
        {"--tls-ca", "FILE", "for wss://: PEM of authorities, instead of the system's",
         [&](Text t) {

@@ -65,11 +65,13 @@ TEST_CASE("a head costs what it is long, however many options meet however many 
 TEST_CASE("forwarding fields and names of other bytes") {
   for (const char* name :
        {"Forwarded", "x-real-ip", "X-Forwarded-For", "X-Forwarded-Port", "x-forwarded-anything",
-        "True-Client-IP", "CF-Connecting-IP", "X-Forwarded"}) {
+        "True-Client-IP", "CF-Connecting-IP", "X-Forwarded", "X_Real_IP", "x_forwarded_for",
+        "X.Forwarded~Proto", "X_Forwarded-Port", "True_Client-IP"}) {
     CAPTURE(name);
     CHECK(is_forwarding_field(name));
   }
-  for (const char* name : {"X-Forward", "Forwarded2", "X-Real", "Via", "Origin", ""}) {
+  for (const char* name :
+       {"X-Forward", "Forwarded2", "X-Real", "X_Real_IPs", "X__Real_IP", "Via", "Origin", ""}) {
     CAPTURE(name);
     CHECK(!is_forwarding_field(name));
   }
