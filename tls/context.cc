@@ -6,7 +6,6 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
-#include <cctype>
 #include <new>
 
 #include "net/check.h"
@@ -98,10 +97,10 @@ Result<StorePtr> load_system_authorities() {
   return store;
 }
 
-bool ask_for_certificate(const TlsServerSettings& settings, SSL_CTX* context) {
-  if (settings.verify_client == VerifyClient::off) return true;
+Status ask_for_certificate(const TlsServerSettings& settings, SSL_CTX* context) {
+  if (settings.verify_client == VerifyClient::off) return Done{};
   Result<StorePtr> store = parse_authorities(settings.client_authorities);
-  if (!store.ok()) return false;
+  if (!store.ok()) return store.fault();
   STACK_OF(X509_NAME)* names = sk_X509_NAME_new_null();
   STACK_OF(X509_OBJECT)* anchors = X509_STORE_get0_objects(store.value().get());
   for (int i = 0; i < sk_X509_OBJECT_num(anchors); ++i) {
@@ -111,15 +110,15 @@ bool ask_for_certificate(const TlsServerSettings& settings, SSL_CTX* context) {
     }
   }
   SSL_CTX_set_client_CA_list(context, names);
-  if (!settings.policy.revoked.empty() &&
-      !add_revocations(settings.policy.revoked, store.value().get()).ok()) {
-    return false;
+  const std::string& revoked = settings.policy.revoked;
+  if (!revoked.empty()) {
+    if (Status added = add_revocations(revoked, store.value().get()); !added.ok()) return added;
   }
   SSL_CTX_set_cert_store(context, store.value().release());
   const bool needed = settings.verify_client == VerifyClient::on;
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (needed ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
                      TlsTransport::on_verified);
-  return true;
+  return Done{};
 }
 
 // A ticket opens only where the same certificate and the same demands on clients stand.
@@ -211,9 +210,10 @@ Result<std::unique_ptr<TlsServer>> TlsServer::make(TlsServerSettings settings) {
     shown->context.reset(SSL_CTX_new(TLS_server_method()));
     SSL_CTX* const context = shown->context.get();
     if (context == nullptr || !apply(settings.policy, context) || !apply(each, context) ||
-        !ask_for_certificate(settings, context) || !name_sessions(settings, context)) {
+        !name_sessions(settings, context)) {
       return refused();
     }
+    if (const Status asks = ask_for_certificate(settings, context); !asks.ok()) return asks.fault();
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     if (server->resumption_.lifetime_s > 0) {
       enable_tickets(context, server->resumption_);

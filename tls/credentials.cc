@@ -43,15 +43,12 @@ void add_name(std::vector<std::string>& names, const ASN1_STRING* text) {
 
 std::vector<std::string> names_of(X509* certificate) {
   std::vector<std::string> names;
-  auto* alternatives = static_cast<GENERAL_NAMES*>(
-      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
-  for (int i = 0; i < sk_GENERAL_NAME_num(alternatives); ++i) {
-    const GENERAL_NAME* each = sk_GENERAL_NAME_value(alternatives, i);
+  const AlternativeNamesPtr alternatives = alternative_names_of(certificate);
+  for (int i = 0; i < sk_GENERAL_NAME_num(alternatives.get()); ++i) {
+    const GENERAL_NAME* each = sk_GENERAL_NAME_value(alternatives.get(), i);
     if (each->type == GEN_DNS) add_name(names, each->d.dNSName);
   }
-  const bool given = alternatives != nullptr;
-  GENERAL_NAMES_free(alternatives);
-  if (given) return names;
+  if (alternatives != nullptr) return names;
   X509_NAME* subject = X509_get_subject_name(certificate);
   const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
   if (at >= 0) add_name(names, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
@@ -75,17 +72,13 @@ std::string text_of(const X509_NAME* name) {
   const BioPtr memory(BIO_new(BIO_s_mem()));
   if (memory == nullptr || X509_NAME_print_ex(memory.get(), name, 0, XN_FLAG_RFC2253) < 0)
     return "";
-  const char* bytes = nullptr;
-  const long count = BIO_get_mem_data(memory.get(), &bytes);
-  return std::string(bytes, static_cast<size_t>(std::max(count, 0L)));
+  return content_of(memory.get());
 }
 
 std::string text_of(const ASN1_TIME* time) {
   const BioPtr memory(BIO_new(BIO_s_mem()));
   if (memory == nullptr || ASN1_TIME_print(memory.get(), time) != 1) return "";
-  const char* bytes = nullptr;
-  const long count = BIO_get_mem_data(memory.get(), &bytes);
-  return std::string(bytes, static_cast<size_t>(std::max(count, 0L)));
+  return content_of(memory.get());
 }
 
 const char* take_openssl_reason() {
@@ -160,11 +153,14 @@ Result<StorePtr> parse_authorities(std::string_view pem) {
   const BioPtr source = reader(pem);
   StorePtr store(X509_STORE_new());
   bool any = false;
+  bool all = true;
   while (X509* next = PEM_read_bio_X509_AUX(source.get(), nullptr, no_passphrase, nullptr)) {
     const CertificatePtr authority(next);
-    any = X509_STORE_add_cert(store.get(), authority.get()) == 1 || any;
+    all = X509_STORE_add_cert(store.get(), authority.get()) == 1 && all;
+    any = true;
   }
   if (!at_end_of_pem()) return Fault{"a certificate in it cannot be read", 0};
+  if (!all) return Fault{"a certificate in it cannot be taken", 0};
   if (!any) return Fault{"it holds no certificate in PEM form", 0};
   return store;
 }
@@ -172,9 +168,13 @@ Result<StorePtr> parse_authorities(std::string_view pem) {
 Status add_revocations(std::string_view pem, X509_STORE* store) {
   ERR_clear_error();
   bool any = false;
-  const bool whole = each_revocation_list(
-      pem, [&](X509_CRL* list) { any = X509_STORE_add_crl(store, list) == 1 || any; });
+  bool all = true;
+  const bool whole = each_revocation_list(pem, [&](X509_CRL* list) {
+    all = X509_STORE_add_crl(store, list) == 1 && all;
+    any = true;
+  });
   if (!whole) return Fault{"a CRL in it cannot be read", 0};
+  if (!all) return Fault{"a CRL in it cannot be taken", 0};  // and whom it names would pass
   if (!any) return Fault{"it holds no CRL in PEM form", 0};
   X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
   return Done{};

@@ -1,11 +1,14 @@
-// Owning pointers to OpenSSL's objects.
+// Owning pointers to OpenSSL's objects, as well as what several files take out of such objects.
 #pragma once
 
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <memory>
+#include <string>
 
 namespace sluice {
 
@@ -23,5 +26,19 @@ using CertificatePtr = std::unique_ptr<X509, OpenSslFree<&X509_free>>;
 using SslPtr = std::unique_ptr<SSL, OpenSslFree<&SSL_free>>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, OpenSslFree<&EVP_PKEY_free>>;
 using StorePtr = std::unique_ptr<X509_STORE, OpenSslFree<&X509_STORE_free>>;
+using AlternativeNamesPtr = std::unique_ptr<GENERAL_NAMES, OpenSslFree<&GENERAL_NAMES_free>>;
+
+// What was written to a BIO of memory (BIO_s_mem).
+inline std::string content_of(BIO* memory) {
+  const char* bytes = nullptr;
+  const long count = BIO_get_mem_data(memory, &bytes);
+  return std::string(bytes, static_cast<size_t>(std::max(count, 0L)));
+}
+
+// The certificate's subjectAltName; null where it has none.
+inline AlternativeNamesPtr alternative_names_of(const X509* certificate) {
+  return AlternativeNamesPtr(static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+}
 
 }  // namespace sluice

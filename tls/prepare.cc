@@ -40,9 +40,7 @@ Credentials passing_credentials() {
 std::string pem_of(X509* certificate) {
   const BioPtr memory(BIO_new(BIO_s_mem()));
   PEM_write_bio_X509(memory.get(), certificate);
-  const char* bytes = nullptr;
-  const long count = BIO_get_mem_data(memory.get(), &bytes);
-  return std::string(bytes, static_cast<size_t>(std::max(count, 0L)));
+  return content_of(memory.get());
 }
 
 // A greeting each way; the session in the slot is resumed, or put there.

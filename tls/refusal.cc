@@ -8,10 +8,7 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
-#include <memory>
-#include <string_view>
-#include <vector>
-
+#include "net/printable.h"
 #include "tls/credentials.h"
 #include "tls/openssl_ptr.h"
 
@@ -20,16 +17,6 @@ namespace sluice {
 namespace {
 
 constexpr size_t most_names = 4;
-constexpr size_t most_text_bytes = 100;
-
-// Of a stranger's certificate.
-std::string printable(std::string_view text) {
-  std::string shown(text.substr(0, most_text_bytes));
-  for (char& byte : shown) {
-    if (byte < ' ' || byte > '~') byte = '?';
-  }
-  return text.size() > most_text_bytes ? shown + "..." : shown;
-}
 
 std::string name_in(const GENERAL_NAME* name) {
   if (name->type == GEN_DNS) {
@@ -55,11 +42,7 @@ std::string issuer_of(const X509* certificate) {
 
 // "a.example, 10.0.0.1 and 12 more"; where no name is given, the subject stands for it.
 std::string names_in(const X509* certificate) {
-  struct Free {
-    void operator()(GENERAL_NAMES* names) const { GENERAL_NAMES_free(names); }
-  };
-  const std::unique_ptr<GENERAL_NAMES, Free> alternatives(static_cast<GENERAL_NAMES*>(
-      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  const AlternativeNamesPtr alternatives = alternative_names_of(certificate);
   if (alternatives == nullptr) return subject_of(certificate);
   std::string text;
   size_t count = 0;

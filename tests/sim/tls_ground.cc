@@ -46,9 +46,7 @@ void extend(X509* certificate, int nid, const char* value) {
 std::string pem_of(X509* certificate) {
   const BioPtr text(BIO_new(BIO_s_mem()));
   PEM_write_bio_X509(text.get(), certificate);
-  const char* bytes = nullptr;
-  const long count = BIO_get_mem_data(text.get(), &bytes);
-  return std::string(bytes, static_cast<size_t>(count));
+  return content_of(text.get());
 }
 
 }  // namespace

@@ -9,6 +9,8 @@
 namespace sluice {
 namespace {
 
+using testing::ahead_s;
+using testing::clock_ahead;
 using testing::Conversation;
 using testing::Handshake;
 using testing::Identity;
@@ -20,14 +22,7 @@ using testing::test_authority;
 // "" where the client trusts who shows `identity` under that host, else why not.
 std::string distrust(const Identity& identity, const std::string& host,
                      const TlsClientSettings& settings = testing::client_settings()) {
-  const auto server = make_server(testing::showing(identity));
-  const auto client = make_client(settings);
-  Conversation conversation(*server, *client, host);
-  conversation.shake();
-  const bool trusts = conversation.client_outcome == Handshake::done;
-  CHECK(trusts == (conversation.server_outcome == Handshake::done));
-  CHECK(trusts == (*conversation.client->failure() == '\0'));
-  return conversation.client->failure();
+  return testing::opinion_on(identity, host, settings).failure;
 }
 
 TEST_CASE("tls client: the certificate must be trusted, in time, and carry the name") {
@@ -152,12 +147,6 @@ TEST_CASE("tls client: a chain is as long and as large as it may be") {
   policy = {};
   policy.chain_bytes = 1'024;
   CHECK(meets(policy) == "certificates too large (tls_max_certificate_chain)");
-}
-
-// A clock that a test sets: seconds that it is ahead.
-int64_t ahead_s = 0;
-int64_t clock_ahead() {
-  return system_wall_clock_s() + ahead_s;
 }
 
 TEST_CASE("tls client: a session is resumed no longer than the server's certificate is good") {

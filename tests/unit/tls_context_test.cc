@@ -324,5 +324,20 @@ TEST_CASE("tls server: the authorities that are trusted are named to the client"
                       X509_get_subject_name(test_authority().root.certificate.get())) == 0);
 }
 
+TEST_CASE("tls server: authorities and CRLs that cannot be read are told of") {
+  const auto fault = [](const std::string& authorities, const std::string& revoked) {
+    TlsServerSettings settings = testing::server_settings();
+    settings.verify_client = VerifyClient::on;
+    settings.client_authorities = authorities;
+    settings.policy.revoked = revoked;
+    const Result<std::unique_ptr<TlsServer>> made = TlsServer::make(std::move(settings));
+    return made.ok() ? "" : made.fault().text();
+  };
+  const std::string good = test_authority().pem();
+  CHECK(fault(good, testing::crl_pem_of(test_authority().root, {})) == "");
+  CHECK(fault("nothing", "") == "it holds no certificate in PEM form");
+  CHECK(fault(good, "nothing") == "it holds no CRL in PEM form");
+}
+
 }  // namespace
 }  // namespace sluice

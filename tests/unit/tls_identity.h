@@ -6,7 +6,6 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -62,12 +61,6 @@ inline Identity make_identity(const Wish& wish, const Identity* issuer = nullptr
   EVP_PKEY* const signing_key = issuer == nullptr ? made.key.get() : issuer->key.get();
   SLUICE_CHECK(X509_sign(certificate, signing_key, EVP_sha256()) > 0);
   return made;
-}
-
-inline std::string content_of(BIO* memory) {
-  const char* bytes = nullptr;
-  const long count = BIO_get_mem_data(memory, &bytes);
-  return std::string(bytes, static_cast<size_t>(std::max(count, 0L)));
 }
 
 inline std::string pem_of(X509* certificate) {

@@ -19,12 +19,9 @@ using testing::test_authority;
 
 // What the client tells of a server that shows that.
 std::string told_of(const Identity& shown, const std::string& host = "a.example") {
-  const auto server = make_server(testing::showing(shown));
-  const auto client = make_client();
-  Conversation conversation(*server, *client, host);
-  conversation.shake();
-  CHECK(conversation.client_outcome == Handshake::failed);
-  return conversation.client->detail();
+  const testing::Opinion opinion = testing::opinion_on(shown, host);
+  CHECK(opinion.failure != "");
+  return opinion.detail;
 }
 
 TEST_CASE("tls refusal: a wrong name is told with those that the certificate has") {

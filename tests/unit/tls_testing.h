@@ -180,6 +180,29 @@ class Conversation {
   std::unique_ptr<TlsTransport> client;
 };
 
+// What a client tells of a server that shows that: both "" where it trusts it.
+struct Opinion {
+  std::string failure;
+  std::string detail;
+};
+inline Opinion opinion_on(const Identity& shown, const std::string& host = "a.example",
+                          const TlsClientSettings& settings = client_settings()) {
+  const auto server = make_server(showing(shown));
+  const auto client = make_client(settings);
+  Conversation conversation(*server, *client, host);
+  conversation.shake();
+  const bool trusts = conversation.client_outcome == Handshake::done;
+  CHECK(trusts == (conversation.server_outcome == Handshake::done));
+  CHECK(trusts == (*conversation.client->failure() == '\0'));
+  return {conversation.client->failure(), conversation.client->detail()};
+}
+
+// A clock that a test sets: seconds that it is ahead.
+inline int64_t ahead_s = 0;
+inline int64_t clock_ahead() {
+  return system_wall_clock_s() + ahead_s;
+}
+
 // Bytes of which no two stretches are alike.
 inline std::string pattern(size_t bytes) {
   std::string text(bytes, '\0');

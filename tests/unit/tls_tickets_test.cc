@@ -11,6 +11,8 @@
 namespace sluice {
 namespace {
 
+using testing::ahead_s;
+using testing::clock_ahead;
 using testing::Conversation;
 using testing::make_client;
 using testing::make_server;
@@ -157,12 +159,6 @@ TEST_CASE("tickets: the client is told how long one is good") {
     REQUIRE(slot.session() != nullptr);
     CHECK(SSL_SESSION_get_ticket_lifetime_hint(slot.session()) == 1'234);
   }
-}
-
-// A clock that a test sets: seconds that it is ahead.
-int64_t ahead_s = 0;
-int64_t clock_ahead() {
-  return system_wall_clock_s() + ahead_s;
 }
 
 // A listener that asks for certificates, and a client with one that ends in `ends_s`.
