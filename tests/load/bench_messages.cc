@@ -19,7 +19,9 @@ using Bytes = std::vector<uint8_t>;
 Bytes read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw std::runtime_error(path + ": " + std::strerror(errno));
-  return Bytes(std::istreambuf_iterator<char>(file), {});
+  Bytes bytes(std::istreambuf_iterator<char>(file), {});
+  if (bytes.empty()) throw std::runtime_error(path + ": it is empty");
+  return bytes;
 }
 
 // Without their line ends; a last line without one counts, too.
@@ -43,7 +45,6 @@ Messages::Messages(const BenchOptions& options)
   if (!options.lines_file.empty()) own_ = lines_of(read_file(options.lines_file));
   const std::string& path = options.file.empty() ? options.lines_file : options.file;
   if (path.empty()) return;
-  if (own_.empty()) throw std::runtime_error(path + ": no line in it");
   for (size_t i = 0; options.text && i < own_.size(); ++i) {
     if (utf8_whole_bytes(own_[i]) == own_[i].size()) continue;
     throw std::runtime_error(path + ": message " + std::to_string(i + 1) +

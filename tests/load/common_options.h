@@ -26,8 +26,8 @@ struct CommandLine {
 };
 
 // Applies every option; other words are `words`. A value is the next word, or stands behind "=" or
-// right behind the letter. Returns -1 to go on, else the exit status: 0 after --help or --version, 2
-// after one line on stderr that says what is wrong.
+// right behind the letter. Returns -1 to go on, else the exit status: 0 after --help or --version,
+// 2 after one line on stderr that says what is wrong.
 int read_command_line(const CommandLine& line, int count, char** arguments,
                       std::vector<std::string>& words);
 

@@ -70,7 +70,9 @@ def test_a_file_as_each_message():
             result = bench(echo.url(), "--file", path, "-c", "3", "-n", "100", "--pipeline", "9")
             assert (result["messages"], result["bytes"]) == (100, 100 * len(content)), result
             assert "is not UTF-8" in plainly(echo.url(), "--file", path, "--text", status=2)
-        assert ": no line in it" in plainly(echo.url(), "--lines", own_file(folder, b""), status=2)
+        for option in ("--file", "--lines"):
+            assert ": it is empty" in plainly(echo.url(), option, own_file(folder, b""), status=2)
+            assert "Is a directory" in plainly(echo.url(), option, folder, status=2)
         assert "No such file" in plainly(echo.url(), "--lines", folder + "/none", status=2)
 
 
