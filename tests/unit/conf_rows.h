@@ -26,9 +26,9 @@ struct ConfRow {
 // `folder` gets the files that they name.
 std::vector<ConfRow> tls_rows(const TestFolder& folder);
 
-// site.pem, site.key, site.ocsp, ca.pem, clients.pem, revoked.pem, client.pem, client.key, as the reference
-// names them, and what the examples do: other.pem, other.key, partners.pem. All are issued by the
-// test's authority. `below` is a folder in the folder.
+// site.pem, site.key, site.ocsp, ca.pem, clients.pem, revoked.pem, client.pem, client.key, as the
+// reference names them, and what the examples do: other.pem, other.key, partners.pem. All are
+// issued by the test's authority. `below` is a folder in the folder.
 void write_tls_files(const TestFolder& folder, const std::string& below = "");
 
 }  // namespace sluice::testing

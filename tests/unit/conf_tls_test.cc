@@ -102,6 +102,35 @@ TEST_CASE("conf tls: what protects nobody is warned about") {
   CHECK(outcome.warnings[3] == file + "9: tls_crl has no effect with tls_verify off");
 }
 
+TEST_CASE(
+    "conf tls: a certificate that has ended is warned about, one that is about to where asked") {
+  const auto warnings = [](long ends_s, bool asked) {
+    const TestFolder folder;
+    const Identity& root = test_authority().root;
+    const Identity identity =
+        make_identity({.common_name = "x", .begins_s = -7'200, .ends_s = ends_s}, &root);
+    folder.write("site.pem", pem_of(identity));
+    folder.write_key("site.key", key_pem_of(identity));
+    const std::string path =
+        folder.write("tls.conf", "listen 127.0.0.1:1\n" + site + std::string(route_9001));
+    ConfOptions options;
+    options.open_files = asked;
+    const ConfOutcome outcome = load_conf(path, options);
+    CHECK(errors_of(outcome) == "");
+    std::string text;
+    for (const std::string& each : outcome.warnings) text += each.substr(path.size()) + "\n";
+    return text;
+  };
+  const std::string what = ":2: tls_certificate: \"site.pem\": a certificate in it ";
+  constexpr long day_s = 86'400;
+  for (const bool asked : {false, true}) {
+    CHECK(warnings(-3'600, asked) == what + "has expired\n");
+    CHECK(warnings(32 * day_s, asked) == "");
+  }
+  CHECK(warnings(20 * day_s + 3'600, true) == what + "expires in 20 days\n");
+  CHECK(warnings(20 * day_s + 3'600, false) == "");
+}
+
 TEST_CASE("conf tls: a server's name may be an address, but not longer than TLS can carry") {
   const auto errors = [](const std::string& name) {
     return errors_in(conf_of("upstream up\n server wss://127.0.0.1:1\n tls_server_name " + name));

@@ -10,6 +10,13 @@
 namespace sluice {
 namespace {
 
+using testing::Bytes;
+using testing::passes;
+using testing::Peer;
+using testing::peers;
+using testing::scan;
+using testing::Verdict;
+
 TEST_CASE("frames: control frames pass up to the burst at once, then at the rate") {
   struct Limit {
     RateLimit limit;

@@ -14,6 +14,16 @@
 namespace sluice {
 namespace {
 
+using testing::append;
+using testing::Bytes;
+using testing::close_payload;
+using testing::passes;
+using testing::Peer;
+using testing::peers;
+using testing::scan;
+using testing::scan_bytewise;
+using testing::Verdict;
+
 // One row of protocol/BAD_INPUT.md: what may travel, then what may not.
 struct Row {
   Bytes good;

@@ -7,7 +7,7 @@
 
 #include "protocol/frames.h"
 
-namespace sluice {
+namespace sluice::testing {
 
 using Bytes = std::vector<uint8_t>;
 using Verdict = FrameScanner::Verdict;
@@ -90,4 +90,4 @@ inline FrameScanner::Scan scan_bytewise(FrameScanner& scanner, const Bytes& byte
   return sum;
 }
 
-}  // namespace sluice
+}  // namespace sluice::testing

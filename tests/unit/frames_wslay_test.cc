@@ -11,23 +11,14 @@
 #include <string_view>
 #include <vector>
 
-#include "protocol/frames.h"
+#include "tests/unit/frames_testing.h"
 
 namespace sluice {
 namespace {
 
-using Bytes = std::vector<uint8_t>;
-using Verdict = FrameScanner::Verdict;
-
-Bytes big_endian(uint64_t value, size_t size) {
-  Bytes bytes(size);
-  for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<uint8_t>(value >> 8 * (size - 1 - i));
-  return bytes;
-}
-
-void append(Bytes& bytes, const Bytes& more) {
-  bytes.insert(bytes.end(), more.begin(), more.end());
-}
+using testing::append;
+using testing::Bytes;
+using testing::Verdict;
 
 // wslay over bytes that it gets one at a time, so that the end of a header is seen.
 class Wslay {
@@ -117,7 +108,7 @@ struct Header {
 
 // Code 1000 and zeros, which is fit for a Close as for anything else.
 Bytes payload_bytes(uint64_t size) {
-  Bytes payload = big_endian(1000, 2);
+  Bytes payload = testing::Peer::number(1000, 2);
   payload.resize(static_cast<size_t>(size), 0);
   return payload;
 }
@@ -144,7 +135,7 @@ std::vector<Header> headers_of(uint8_t first, uint8_t second) {
   std::vector<Header> headers;
   for (const uint64_t payload : lengths) {
     Header header{{first, second}, {}, payload};
-    if (extended != 0) append(header.bytes, big_endian(payload, extended));
+    if (extended != 0) append(header.bytes, testing::Peer::number(payload, extended));
     if (second >= 0x80) append(header.bytes, Bytes(4, 0));
     header.with_payload = header.bytes;
     append(header.with_payload, payload_bytes(std::min<uint64_t>(payload, first & 8 ? 125 : 1)));
@@ -228,8 +219,8 @@ Bytes frame(Random& random, bool masked, int first, const std::string& payload) 
   const size_t extended = size < 126 ? 0 : size < 65536 ? 2 : 8;
   const size_t length = extended == 0 ? size : extended == 2 ? 126 : 127;
   Bytes bytes{static_cast<uint8_t>(first), static_cast<uint8_t>(length + (masked ? 128 : 0))};
-  if (extended != 0) append(bytes, big_endian(size, extended));
-  const Bytes key = big_endian(masked ? random() : 0, 4);
+  if (extended != 0) append(bytes, testing::Peer::number(size, extended));
+  const Bytes key = testing::Peer::number(masked ? random() : 0, 4);
   if (masked) append(bytes, key);
   for (size_t i = 0; i < size; ++i) {
     bytes.push_back(static_cast<uint8_t>(payload[i] ^ key[i % 4]));
@@ -411,7 +402,7 @@ TEST_CASE("frames: bad and broken frames have one verdict, however they are spli
       bytes[random() % bytes.size()] = static_cast<uint8_t>(random());
     }
     if (random() % 2 == 0) append(bytes, frame(random, rules.expect_masked, 0x88, "\x03\xe8 bye"));
-    append(bytes, big_endian(random(), random() % 8));
+    append(bytes, testing::Peer::number(random(), random() % 8));
     Feeder feeder(bytes, rules);
     const Seen seen = feed_all_ways(random, feeder);
     if (seen.verdict == Verdict::bad) ++bad;
