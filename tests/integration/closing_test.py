@@ -326,14 +326,14 @@ def steady_slow_reader_gets_everything():
         client.expect_close(1000)
 
 
-def dribble(wire, piece, count):
-    """Sends it every 50 ms; how many went out before the connection broke."""
+def dribble(wire, piece, count, pause=0.05):
+    """Sends it again and again; how many went out before the connection broke."""
     for sent in range(count):
         try:
             wire.send(piece)
         except OSError:
             return sent
-        time.sleep(0.05)
+        time.sleep(pause)
     return count
 
 
@@ -366,12 +366,12 @@ def endless_frame_after_a_close_has_an_end():
 @suite.check
 def half_closed_after_a_loss_goes_on():
     """The bound of close_timeout is not for it: what moves toward the leaver goes on moving."""
-    with started("@close_timeout 100ms") as (sluice, upstream):
+    with started("@close_timeout 500ms") as (sluice, upstream):
         client, server = pair(sluice, upstream)
         client.finish()
         server.send(frame(BINARY, b"x" * 100_000)[:100])
-        assert dribble(server, b"x", 40) == 40
-        client.take(140)
+        assert dribble(server, b"x", 80, 0.1) == 80  # sixteen times close_timeout
+        client.take(180)
         server.close()
 
 

@@ -273,7 +273,7 @@ def interim_answers_do_not_extend_the_deadline():
         def hint(wire):
             wire.head()
             try:
-                for _ in range(8):
+                for _ in range(60):
                     wire.send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
                     time.sleep(0.3)
                 wire.rest()
@@ -282,7 +282,7 @@ def interim_answers_do_not_extend_the_deadline():
         upstream.serve(hint)
         begin = time.monotonic()
         assert refusal(sluice, request())[0].status == 504
-        assert 0.9 < time.monotonic() - begin < 2.4
+        assert 0.9 < time.monotonic() - begin < 9
 
 
 @suite.check

@@ -210,6 +210,25 @@ class Sluice:
             self.remove()
 
 
+def conf_for(upstream):
+    """The least conf: everything goes to that upstream."""
+    return f"route /\n  proxy_pass {upstream.uri}"
+
+
+def simple(upstream, top="", **options):
+    return Sluice(f"{top}\n{conf_for(upstream)}", **options)
+
+
+def failed_start(conf, **options):
+    """What a start says that ends with status 1."""
+    sluice = Sluice(conf, wait=False, **options)
+    try:
+        assert sluice.wait() == 1, sluice.errors()
+        return sluice.errors()
+    finally:
+        sluice.remove()
+
+
 def parse_access_line(line):
     match = re.match(r"\S+ (\w+)", line)
     fields = {"event": match.group(1), "line": line}

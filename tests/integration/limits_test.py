@@ -8,14 +8,10 @@ import signal
 import socket
 import time
 
-from harness import SANITIZED, Sluice, Suite, open_files, wait_until
+from harness import PATIENCE, Sluice, Suite, open_files, simple, wait_until
 from wire import TEXT, Reset, Upstream, dial, pair, refusal, request
 
 suite = Suite()
-
-
-def simple(upstream, top="", **options):
-    return Sluice(f"{top}\nroute /\n  proxy_pass {upstream.uri}", **options)
 
 
 @suite.check_each(1, 20, 100)
@@ -91,20 +87,21 @@ def beyond_worker_connections_503():
         held[0][0].reset()
         held[0][1].expect_end()
         held[0][1].close()
-        wait_until(lambda: refusal_or_none(sluice, upstream), "room again")
+        wait_until(lambda: served(sluice, upstream), "room again")
 
 
-def refusal_or_none(sluice, upstream):
+def served(sluice, upstream):
+    """Whether a client's handshake reaches the upstream."""
     client = dial(sluice.port)
     client.send(request())
     upstream.listener.settimeout(0.3)
     try:
         upstream.upgrade()
         return True
-    except (TimeoutError, OSError):
+    except OSError:  # the time is over
         return False
     finally:
-        upstream.listener.settimeout(20)
+        upstream.listener.settimeout(PATIENCE)
         client.close()
 
 
@@ -164,7 +161,7 @@ def out_of_descriptors():
         crowd[-1].send(request())
         upstream.upgrade()
         assert crowd[-1].head().status == 101
-        assert time.monotonic() - begin < (5 if SANITIZED else 1)  # tests/FAULTS.md
+        assert time.monotonic() - begin < 5  # tests/FAULTS.md, and room for a busy machine
 
 
 @suite.check

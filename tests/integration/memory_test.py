@@ -1,10 +1,10 @@
 """buffer_memory: readers that take nothing cannot make a worker hold more, and cost those that keep
 up nothing; who has taken nothing for longest goes first."""
-import select
+import contextlib
 
-from harness import PATIENCE, Suite, wait_until
+from harness import Suite, wait_until
 from tls import LINKS
-from wire import BINARY, frame, pair
+from wire import BINARY, frame, pair, push_until_blocked
 
 suite = Suite()
 
@@ -14,20 +14,8 @@ CROWD = 60
 
 
 def push(wire, data):
-    """Sends `data` again and again until nothing moves for a moment; False where the peer is gone."""
-    wire.sock.setblocking(False)
-    sent = 0
-    try:
-        while True:
-            try:
-                sent += wire.sock.send(data[sent % len(data):])
-            except BlockingIOError:
-                if not select.select([], [wire.sock], [], 0.05)[1]:
-                    return
-    except OSError:
-        return  # ended meanwhile
-    finally:
-        wire.sock.settimeout(PATIENCE)
+    with contextlib.suppress(OSError):  # ended meanwhile
+        push_until_blocked(wire, data, seconds=0.05)
 
 
 @suite.check_each(*LINKS)

@@ -9,8 +9,8 @@ import sys
 import tempfile
 import time
 
-from harness import BIN, Suite, wait_until
-from wire import CLOSE, TEXT, close_payload, dial, request
+from harness import BIN, Skip, Suite, wait_until
+from wire import CLOSE, TEXT, close_payload, dial, dial_or_none, request
 
 suite = Suite()
 
@@ -121,8 +121,7 @@ def every_option_stands_in_its_manual_page():
 @suite.check
 def manual_pages_are_sound():
     if not shutil.which("mandoc"):
-        print("skipped: manual_pages_are_sound, mandoc is not here")
-        return
+        raise Skip("mandoc is not here")
     for name in MANUAL_PAGES:
         status, out = run("mandoc", "-T", "lint", "-W", "warning", f"{SOURCE}/conf/man/{name}")
         assert status == 0, out
@@ -174,8 +173,7 @@ def make_run_serves_the_conf_of_the_repository():
     setup = "ip link set lo up"
     unshare = shutil.which("unshare")
     if not unshare or not shutil.which("ip") or run(unshare, "-n", "sh", "-c", setup)[0] != 0:
-        print("skipped: make_run_serves_..., network namespaces are not permitted here")
-        return None
+        raise Skip("network namespaces are not permitted here")
     status, out = run(unshare, "-n", "sh", "-c", setup + ' && exec "$0" "$@"', sys.executable,
                       os.path.abspath(__file__), BIN, "make_run_serves_the_conf_of_the_repository",
                       env={**os.environ, INSIDE: "1"})
@@ -223,13 +221,6 @@ def run_inside():
         except ProcessLookupError:
             pass
         time.sleep(0.05)
-
-
-def dial_or_none(port):
-    try:
-        return dial(port)
-    except OSError:
-        return None
 
 
 suite.run()

@@ -4,7 +4,6 @@ import hashlib
 import os
 import random
 import resource
-import select
 import socket
 import struct
 import sys
@@ -15,7 +14,7 @@ import time
 from harness import PATIENCE, SANITIZED, Sluice, Suite, wait_until
 from tls import LINKS, PLAIN, SECURE, server_wrap
 from wire import (BINARY, CLOSE, PING, PONG, TEXT, Upstream, Wire, answer_101, close_in_order,
-                  close_payload, dial, frame, pair, request)
+                  close_payload, dial, frame, pair, push_until_blocked, request)
 
 suite = Suite()
 
@@ -236,28 +235,16 @@ def compressed_messages_survive(link):
         assert client.frame() == (0x80, b"\xcd\xc9\xc9\x07\x00")
 
 
-def push_until_blocked(sock, data, sent=0, seconds=1.0):
-    """Sends `data` again and again from where it stopped; bytes that went before nothing moved."""
-    sock.setblocking(False)
-    while True:
-        try:
-            sent += sock.send(data[sent % len(data):])
-        except BlockingIOError:
-            if not select.select([], [sock], [], seconds)[1]:
-                sock.settimeout(PATIENCE)
-                return sent
-
-
 def check_back_pressure(sluice, slow, flooder, what):
     flood = frame(BINARY, b"f" * 65536, flooder.masked)
-    stopped_at = push_until_blocked(flooder.sock, flood)
+    stopped_at = push_until_blocked(flooder, flood)
     report = sluice.report()
     assert report["rings_lent"] + report["pipes_lent"] == 1, report
     assert report["bytes_lent"] <= RING, report
     time.sleep(0.5)
     # The kernel's buffers may grow for a while; then nothing moves at all.
     for _ in range(10):
-        more = push_until_blocked(flooder.sock, flood, stopped_at) - stopped_at
+        more = push_until_blocked(flooder, flood, stopped_at) - stopped_at
         stopped_at += more
         if more == 0:
             break
@@ -323,7 +310,7 @@ def send_timeout_aborts_the_slow_reader(link):
                                   receive_buffer=small if slow == "client" else 0)
             reader, flooder = (client, server) if slow == "client" else (server, client)
             flood = frame(BINARY, b"f" * 65536, flooder.masked)
-            push_until_blocked(flooder.sock, flood, seconds=0.5)
+            push_until_blocked(flooder, flood, seconds=0.5)
             flooder.expect_end()  # its peer is lost
             flooder.close()
             line = sluice.access_line("close", reason="send_timeout")
@@ -338,7 +325,7 @@ def a_little_at_a_time_is_not_nothing(link):
     """send_timeout does not strike a reader whose progress the kernel's buffer hides."""
     with link.upstream() as upstream, link.sluice(upstream, "@send_timeout 2s") as sluice:
         client, server = pair(sluice, upstream, receive_buffer=8 * 1024)
-        push_until_blocked(server.sock, frame(BINARY, b"f" * 65536), seconds=0.2)
+        push_until_blocked(server, frame(BINARY, b"f" * 65536), seconds=0.2)
         for _ in range(12):
             time.sleep(0.3)
             assert client.sock.recv(4 * 1024)
@@ -377,7 +364,7 @@ def slow_readers_cost_a_ring_and_some_ciphertext(link):
         for _ in range(count):
             client, server = pair(sluice, upstream, receive_buffer=16 * 1024)
             held.append((client, server))
-            push_until_blocked(server.sock, flood, seconds=0.1)
+            push_until_blocked(server, flood, seconds=0.1)
     held = []
     flood = frame(BINARY, b"f" * 65536)
     with link.upstream() as upstream, link.sluice(upstream) as sluice:

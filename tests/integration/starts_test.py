@@ -8,24 +8,10 @@ import socket
 import subprocess
 import tempfile
 
-from harness import BIN, Skip, Sluice, Suite, free_port, wait_until
+from harness import BIN, Skip, Sluice, Suite, conf_for, failed_start, free_port, wait_until
 from wire import TEXT, Upstream, dial, pair, request
 
 suite = Suite()
-
-
-def conf_for(upstream):
-    return f"route /\n  proxy_pass {upstream.uri}"
-
-
-def failed_start(conf, **options):
-    """What a start says that ends with status 1."""
-    sluice = Sluice(conf, wait=False, **options)
-    try:
-        assert sluice.wait() == 1, sluice.errors()
-        return sluice.errors()
-    finally:
-        sluice.remove()
 
 
 @suite.check
@@ -200,7 +186,7 @@ def logs_that_are_streams():
     """A worker's user may not open what they stand for: they are inherited."""
     with tempfile.TemporaryDirectory() as folder, Upstream() as upstream:
         secret = f"{folder}/only-root"  # in a folder that is nobody else's
-        open_five = ("bash", "-c", f'exec 5>>{secret} 6>&1; exec "$0" "$@"')
+        open_five = ("bash", "-c", f'exec 5>>{secret}; exec "$0" "$@"')
         for path in ("/dev/stdout", "/proc/self/fd/1", "/dev/fd/2", "/dev/stderr", "/dev/fd/5"):
             with Sluice(f"@access_log {path}\n{conf_for(upstream)}", access=False,
                         prefix=open_five) as sluice:

@@ -6,7 +6,8 @@ import time
 
 from harness import (BIN, Sluice, Suite, assert_within_100_ms, free_port, open_files,
                      wait_until)
-from wire import BINARY, TEXT, Reset, Upstream, dial, frame, pair, refusal, request
+from wire import (BINARY, TEXT, Reset, Upstream, dial, frame, pair, push_until_blocked, refusal,
+                  request)
 
 suite = Suite()
 
@@ -52,15 +53,6 @@ def open_client(sluice):
     return client
 
 
-def push_until_blocked(wire, data):
-    wire.sock.settimeout(0.3)
-    try:
-        while True:
-            wire.sock.sendall(data)
-    except TimeoutError:
-        wire.sock.settimeout(20)
-
-
 @suite.check
 def stopped_upstream():
     """Nothing is lost while it stands still; who asks anew is told 504, who pushes on is cut off."""
@@ -78,7 +70,7 @@ def stopped_upstream():
             assert asking.head().status == 504
             assert 0.25 < time.monotonic() - begin < 5
             asking.rest()
-            push_until_blocked(pusher, frame(BINARY, bytes(100_000), True))
+            push_until_blocked(pusher, frame(BINARY, bytes(100_000), True), seconds=0.3)
             begin = time.monotonic()
             pusher.expect_end()
             assert time.monotonic() - begin < 5

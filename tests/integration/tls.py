@@ -13,7 +13,7 @@ import threading
 import time
 
 from harness import PATIENCE, Sluice, wait_until
-from wire import Upstream, Wire
+from wire import Upstream
 
 FOLDER = tempfile.mkdtemp(prefix="sluice-tls-")
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)

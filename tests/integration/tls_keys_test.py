@@ -7,7 +7,7 @@ import signal
 import ssl
 import subprocess
 
-from harness import BIN, Sluice, Suite, wait_until
+from harness import BIN, Skip, Sluice, Suite, wait_until
 from tls import (Certificate, authority, client_context, client_wrap, server_context, server_wrap,
                  site, stranger)
 from wire import TEXT, Upstream, dial, pair, refusal, request
@@ -69,8 +69,14 @@ def keys_that_others_may_read_are_refused():
                 bad = copy_of(site(), scratch.folder, mode)
                 refused_key(bad, upstream, "everybody")
                 os.remove(bad.key)
-            if os.geteuid() != 0:
-                return  # only root gives a file to a group that it is not in
+
+
+@suite.check
+def keys_that_a_foreign_group_may_read_are_refused():
+    if os.geteuid() != 0:
+        raise Skip("only root gives a file to a group that it is not in")
+    with Upstream() as upstream:
+        with Sluice(f"route /\n  proxy_pass {upstream.uri}") as scratch:
             for mode in (0o640, 0o620, 0o440):
                 bad = copy_of(site(), scratch.folder, mode)
                 os.chown(bad.key, -1, FOREIGN_GROUP)

@@ -1,8 +1,10 @@
 """WebSockets by hand, so that tests can send what no library would: heads, frames, peers on plain
 blocking sockets. Standard library only."""
 import base64
+import contextlib
 import hashlib
 import os
+import select
 import socket
 import struct
 import threading
@@ -206,6 +208,28 @@ def dial(port, host="127.0.0.1", receive_buffer=0, wrap=None):
     return Wire(wrap(sock) if wrap else sock, masked=True)
 
 
+def dial_or_none(port):
+    try:
+        return dial(port)
+    except OSError:
+        return None
+
+
+def push_until_blocked(wire, data, sent=0, seconds=1.0):
+    """Sends `data` again and again, from where it stopped, until nothing moves for so long; the bytes
+    that went since its beginning."""
+    wire.sock.setblocking(False)
+    try:
+        while True:
+            try:
+                sent += wire.sock.send(data[sent % len(data):])
+            except BlockingIOError:
+                if not select.select([], [wire.sock], [], seconds)[1]:
+                    return sent
+    finally:
+        wire.sock.settimeout(PATIENCE)
+
+
 class Upstream:
     """A listening peer; accept() gives connections one by one, in TLS where `wrap` makes it so."""
 
@@ -247,12 +271,22 @@ class Upstream:
         return wire
 
     def serve(self, handle, times=1):
-        """Lets handle(wire) deal with the next connections in a thread; returns it."""
+        """Lets handle(wire) deal with the next connections in a thread; returns it. `times` None: with
+        all until this is closed, side by side, and however each ends."""
         def loop():
             for _ in range(times):
                 wire = self.accept()
                 handle(wire)
-        thread = threading.Thread(target=loop, daemon=True)
+
+        def quietly(wire):
+            with contextlib.suppress(Exception):  # the proxy may be gone
+                handle(wire)
+
+        def loop_for_ever():
+            with contextlib.suppress(OSError):
+                while True:
+                    threading.Thread(target=quietly, args=(self.accept(),), daemon=True).start()
+        thread = threading.Thread(target=loop if times else loop_for_ever, daemon=True)
         thread.start()
         return thread
 
