@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <initializer_list>
 #include <limits>
 #include <span>
 #include <string>
@@ -30,6 +31,17 @@ struct SetterCall {
 // Puts the line's meaning into the draft, or throws a ConfProblem.
 using Setter = void (*)(const SetterCall& call);
 
+// Takes the value over from a level that gives it.
+using Inherit = void (*)(const Settings& from, Settings& to);
+template <auto Field>
+void inherit(const Settings& from, Settings& to) {
+  to.*Field = from.*Field;
+}
+
+// When a changed value takes effect: `restart` stands for what is laid out, opened or given up
+// once, before the first worker starts.
+enum class TakesEffect : uint8_t { reload, restart };
+
 struct Directive {
   static constexpr size_t any_number = std::numeric_limits<size_t>::max();
 
@@ -39,12 +51,14 @@ struct Directive {
   size_t least_arguments = 1;
   size_t most_arguments = 1;
   Setter set = nullptr;
+  Inherit inherit = nullptr;  // of a plain value that sections take from those around them
   std::string_view default_value = {};  // as a conf would say it where `example` is empty
   std::string_view example = {};  // arguments for the reference, where the default cannot be given
   std::string_view help = {};
   bool repeatable = false;
   bool required = false;         // in each section that takes it; for an opener: at least once
   Section opens = Section::top;  // the section that it begins, or top for none
+  TakesEffect takes_effect = TakesEffect::reload;
 };
 
 std::span<const Directive> directives();
@@ -52,5 +66,9 @@ std::span<const Directive> directives();
 const Directive* find_directive(std::string_view name);
 // `, did you mean "upstream"?` and that directive, or "" and null.
 std::string suggest_directive(std::string_view name, const Directive*& meant);
+
+// What holds in a section of that kind: each value from the first of these sections that gives it
+// (null: there is none), else the default.
+Settings settings_for(Section kind, std::initializer_list<const SectionDraft*> levels);
 
 }  // namespace sluice

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
-#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string>
@@ -63,54 +62,18 @@ struct Statement {
   std::string punctuation = {};
 };
 
-// What may stand both in a section and at the top; nullopt: not said there.
-struct Settings {
-  std::optional<uint32_t> client_header_timeout_ms;
-  std::optional<uint32_t> lingering_timeout_ms;
-  std::optional<uint32_t> max_header_bytes;
-  std::optional<uint32_t> max_header_fields;
-  std::optional<uint32_t> max_answer_header_bytes;
-  std::optional<uint32_t> connect_timeout_ms;
-  std::optional<uint32_t> handshake_timeout_ms;
-  std::optional<std::vector<uint16_t>> next_peer_on;
-  std::optional<uint32_t> idle_timeout_ms;
-  std::optional<uint32_t> send_timeout_ms;
-  std::optional<uint32_t> close_timeout_ms;
-  std::optional<uint16_t> lost_close_code;
-  std::optional<uint64_t> max_message_bytes;
-  std::optional<uint32_t> max_small_fragments;
-  std::optional<RateLimit> control_frame_rate;
-  std::optional<bool> validate_utf8;
-  std::optional<std::pair<HostPolicy, std::string>> host;
-  std::optional<std::vector<std::string>> subprotocols;
-  std::optional<TlsProtocols> tls_protocols;
-  std::optional<std::string> tls_ciphers;
-  std::optional<std::string> tls_crl;  // PEM
-  std::optional<uint32_t> tls_verify_depth;
-  std::optional<uint32_t> tls_max_certificate_chain_bytes;
-  std::optional<std::string> tls_client_ca;  // PEM
-  std::optional<VerifyClient> tls_verify_client;
-  std::optional<std::string> tls_ca;  // PEM
-  std::optional<bool> tls_verify;
-  std::optional<std::string> tls_server_name;
-  // The key comes with a line of its own; without a certificate where its line is wrong.
-  std::optional<Credentials> tls_client_credentials;
-  std::vector<HeaderSetting> set_headers;
-  std::vector<std::string> remove_headers;
-  std::vector<std::string> keep_headers;
-  std::optional<bool> underscore_headers;
+// What TLS toward clients or servers takes from the top where the section does not say it itself.
+struct TlsSettings : TlsPolicy {
+  std::string client_authorities;  // PEM
+  VerifyClient verify_client = VerifyClient::off;
+  bool verify = true;
+  std::string authorities;  // PEM
+  std::string server_name;
 };
 
-// The first of these levels (null: there is none) that gives the setting replaces `value`, which is
-// the default.
-template <class Field, class Value>
-void take_given(std::initializer_list<const Settings*> levels, Field field, Value& value) {
-  for (const Settings* level : levels) {
-    if (level == nullptr || !(level->*field).has_value()) continue;
-    value = *(level->*field);
-    return;
-  }
-}
+// What may stand both in a section and at the top. Each value is its directive's default until the
+// section says it (SectionDraft::given); settings_for() puts those of several levels together.
+struct Settings : ListenSettings, RouteSettings, TlsSettings {};
 
 // A tls_certificate, with the tls_key and tls_stapling_file behind it. Without a certificate where
 // its line is wrong: what belongs to it still finds its place.
@@ -131,6 +94,12 @@ struct SectionDraft {
   };
   std::vector<Line> lines;  // those that are good, as read; a section's own first
   Settings settings;
+  std::vector<HeaderSetting> set_headers;
+  std::vector<std::string> remove_headers;
+  std::vector<std::string> keep_headers;
+  // tls_client_certificate. The key comes with a line of its own; without a certificate where its
+  // line is wrong.
+  std::optional<Credentials> client_credentials;
 
   Address address;                             // listen
   sys::SocketFileAccess socket_file;           // listen
@@ -152,7 +121,7 @@ struct ConfDraft {
   bool upstream_unnamed = false;      // an upstream's own line was wrong
   std::vector<std::string> warnings;  // of setters, as read
 
-  const Settings& top() const { return sections.front().settings; }
+  const SectionDraft& top() const { return sections.front(); }
   void warn(const Place& place, const std::string& what) {
     warnings.push_back(text_at(place, what));
   }

@@ -100,7 +100,7 @@ class Resolver {
   void add_route(const SectionDraft& section);
   const SectionDraft* find_target(const SectionDraft& section, RouteConfig& route);
   void share_anonymous(const SectionDraft& section, RouteConfig& route);
-  void inherit(const Settings& own, const Settings* upstream, RouteConfig& route) const;
+  void inherit(const SectionDraft& own, const SectionDraft* upstream, RouteConfig& route) const;
   void warn_where_hidden(const SectionDraft& section, const RouteConfig& route);
   void warn_where_walked_around();
   const RouteConfig* way_around(size_t number) const;
@@ -150,11 +150,8 @@ void Resolver::add_listener(SectionDraft& section) {
   listener.address = section.address;
   listener.socket_file = section.socket_file;
   listener.backlog = section.backlog;
-  const std::initializer_list<const Settings*> levels = {&section.settings, &draft_.top()};
-  take_given(levels, &Settings::client_header_timeout_ms, listener.client_header_timeout_ms);
-  take_given(levels, &Settings::lingering_timeout_ms, listener.lingering_timeout_ms);
-  take_given(levels, &Settings::max_header_bytes, listener.max_header_bytes);
-  take_given(levels, &Settings::max_header_fields, listener.max_header_fields);
+  static_cast<ListenSettings&>(listener) =
+      settings_for(Section::listen, {&section, &draft_.top()});
   listener.tls = resolve_tls_server(draft_, section, described(section), errors_, warnings_);
   draft_.config.listeners.push_back(std::move(listener));
 }
@@ -182,7 +179,7 @@ void Resolver::add_route(const SectionDraft& section) {
   } else {
     share_anonymous(section, route);
   }
-  inherit(section.settings, upstream == nullptr ? nullptr : &upstream->settings, route);
+  inherit(section, upstream, route);
   warn_where_hidden(section, route);
   routes_.push_back(&section);
   draft_.config.routes.push_back(std::move(route));
@@ -221,27 +218,10 @@ void Resolver::share_anonymous(const SectionDraft& section, RouteConfig& route) 
   route.upstream = known->second;
 }
 
-void Resolver::inherit(const Settings& own, const Settings* upstream, RouteConfig& route) const {
-  const Settings& top = draft_.top();
-  const std::initializer_list<const Settings*> levels = {&own, upstream, &top};
-  take_given(levels, &Settings::connect_timeout_ms, route.connect_timeout_ms);
-  take_given(levels, &Settings::handshake_timeout_ms, route.handshake_timeout_ms);
-  take_given(levels, &Settings::next_peer_on, route.next_peer_on);
-  take_given(levels, &Settings::idle_timeout_ms, route.idle_timeout_ms);
-  take_given(levels, &Settings::send_timeout_ms, route.send_timeout_ms);
-  take_given(levels, &Settings::close_timeout_ms, route.close_timeout_ms);
-  take_given(levels, &Settings::lost_close_code, route.lost_close_code);
-  take_given(levels, &Settings::max_answer_header_bytes, route.max_answer_header_bytes);
-  take_given(levels, &Settings::max_message_bytes, route.max_message_bytes);
-  take_given(levels, &Settings::max_small_fragments, route.max_small_fragments);
-  take_given(levels, &Settings::control_frame_rate, route.control_frame_rate);
-  take_given(levels, &Settings::validate_utf8, route.validate_utf8);
-  take_given(levels, &Settings::subprotocols, route.subprotocols);
-  take_given(levels, &Settings::underscore_headers, route.underscore_headers);
-  std::pair<HostPolicy, std::string> host{route.host_policy, route.host};
-  take_given(levels, &Settings::host, host);
-  route.host_policy = host.first;
-  route.host = host.second;
+void Resolver::inherit(const SectionDraft& own, const SectionDraft* upstream,
+                       RouteConfig& route) const {
+  const SectionDraft& top = draft_.top();
+  static_cast<RouteSettings&>(route) = settings_for(Section::route, {&own, upstream, &top});
 
   const auto same = [](const std::string& name) {
     return [&name](const std::string& other) { return equals_ignoring_case(name, other); };

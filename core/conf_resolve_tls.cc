@@ -32,14 +32,8 @@ const Place& place_of(const SectionDraft& section, std::string_view directive) {
   return given == section.given.end() ? section.place : given->second;
 }
 
-TlsPolicy policy_of(const ConfDraft& draft, const SectionDraft& section) {
-  const std::initializer_list<const Settings*> levels = {&section.settings, &draft.top()};
-  TlsPolicy policy;
-  take_given(levels, &Settings::tls_protocols, policy.protocols);
-  take_given(levels, &Settings::tls_ciphers, policy.ciphers);
-  take_given(levels, &Settings::tls_crl, policy.revoked);
-  take_given(levels, &Settings::tls_verify_depth, policy.verify_depth);
-  take_given(levels, &Settings::tls_max_certificate_chain_bytes, policy.chain_bytes);
+TlsPolicy policy_of(const ConfDraft& draft, const Settings& all) {
+  TlsPolicy policy = all;
   policy.resumption.lifetime_s = (draft.config.tls_ticket_lifetime_ms + 999) / 1000;
   return policy;
 }
@@ -48,8 +42,8 @@ TlsPolicy policy_of(const ConfDraft& draft, const SectionDraft& section) {
 void warn_of_outdated_crl(const ConfDraft& draft, const SectionDraft& section,
                           std::vector<std::string>& warnings) {
   for (const SectionDraft* level : {&section, &draft.sections.front()}) {
-    if (!level->settings.tls_crl) continue;
-    const std::string when = outdated_revocations(*level->settings.tls_crl, system_wall_clock_s());
+    if (level->settings.revoked.empty()) continue;
+    const std::string when = outdated_revocations(level->settings.revoked, system_wall_clock_s());
     if (when.empty()) return;
     std::string told =
         text_at(place_of(*level, "tls_crl"), "tls_crl: a newer CRL was due on " + when +
@@ -93,10 +87,10 @@ std::unique_ptr<TlsServer> resolve_tls_server(ConfDraft& draft, SectionDraft& se
   }
   TlsServerSettings settings;
   settings.credentials = credentials_of(section, errors);
-  const std::initializer_list<const Settings*> levels = {&section.settings, &draft.top()};
-  settings.policy = policy_of(draft, section);
-  take_given(levels, &Settings::tls_client_ca, settings.client_authorities);
-  take_given(levels, &Settings::tls_verify_client, settings.verify_client);
+  const Settings all = settings_for(Section::listen, {&section, &draft.top()});
+  settings.policy = policy_of(draft, all);
+  settings.client_authorities = all.client_authorities;
+  settings.verify_client = all.verify_client;
   if (settings.verify_client != VerifyClient::off && settings.client_authorities.empty()) {
     if (section.given.count(find_directive("tls_client_ca")) == 0) {  // else its line was wrong
       errors.add(place_of(section, "tls_verify_client"),
@@ -104,13 +98,13 @@ std::unique_ptr<TlsServer> resolve_tls_server(ConfDraft& draft, SectionDraft& se
     }
     return nullptr;
   }
-  if (settings.verify_client == VerifyClient::off && section.settings.tls_client_ca) {
+  if (settings.verify_client == VerifyClient::off && !section.settings.client_authorities.empty()) {
     warnings.push_back(text_at(place_of(section, "tls_client_ca"),
                                "tls_client_ca has no effect without tls_verify_client"));
   }
   if (settings.verify_client != VerifyClient::off) {
     warn_of_outdated_crl(draft, section, warnings);
-  } else if (section.settings.tls_crl) {
+  } else if (!section.settings.revoked.empty()) {
     warnings.push_back(
         text_at(place_of(section, "tls_crl"), "tls_crl has no effect without tls_verify_client"));
   }
@@ -133,14 +127,14 @@ std::unique_ptr<TlsClient> resolve_tls_client(const ConfDraft& draft, const Sect
     }
     return nullptr;
   }
-  const std::initializer_list<const Settings*> levels = {&section.settings, &draft.top()};
+  const Settings all = settings_for(Section::upstream, {&section, &draft.top()});
   TlsClientSettings settings;
-  settings.policy = policy_of(draft, section);
-  take_given(levels, &Settings::tls_verify, settings.verify);
-  take_given(levels, &Settings::tls_ca, settings.authorities);
-  take_given(levels, &Settings::tls_server_name, settings.server_name);
+  settings.policy = policy_of(draft, all);
+  settings.verify = all.verify;
+  settings.authorities = all.authorities;
+  settings.server_name = all.server_name;
   for (const SectionDraft* level : {&section, &draft.sections.front()}) {
-    const auto& credentials = level->settings.tls_client_credentials;
+    const auto& credentials = level->client_credentials;
     if (!credentials || settings.credentials != nullptr) continue;
     if (credentials->key == nullptr) {
       if (credentials->certificate != nullptr &&
@@ -153,7 +147,7 @@ std::unique_ptr<TlsClient> resolve_tls_client(const ConfDraft& draft, const Sect
     settings.credentials = &*credentials;
   }
   if (!settings.verify) {
-    const bool here = section.settings.tls_verify.has_value();
+    const bool here = section.given.count(find_directive("tls_verify")) > 0;
     warnings.push_back(text_at(here ? place_of(section, "tls_verify") : section.place,
                                described + " trusts any certificate (tls_verify off)"));
     for (const std::string_view idle : {"tls_ca", "tls_crl"}) {

@@ -201,17 +201,17 @@ void include(const SetterCall& call) {
 
 void host(const SetterCall& call) {
   const Word& word = call.word(1);
-  auto& setting = call.section.settings.host;
+  HostSetting& setting = call.section.settings.host;
   if (word.value == "client") {
-    setting.emplace(HostPolicy::client, "");
+    setting = {HostPolicy::client, ""};
   } else if (word.value == "server") {
-    setting.emplace(HostPolicy::server, "");
+    setting = {HostPolicy::server, ""};
   } else if (word.value.find('$') != std::string::npos) {
     throw ConfProblem{quoted(word.text) +
                       ": there are no variables here; `host client` passes the "
                       "client's Host on, `host server` is the server URI's"};
   } else if (parse_authority(word.value).ok()) {
-    setting.emplace(HostPolicy::fixed, word.value);
+    setting = {HostPolicy::fixed, word.value};
   } else {
     throw ConfProblem{quoted(word.text) + " is neither client nor server nor a host's name"};
   }
@@ -223,7 +223,7 @@ void set_header(const SetterCall& call) {
   if (!header_value_valid(call.word(2).value)) {
     throw ConfProblem{"the value " + quoted(call.word(2).text) + " holds a control byte"};
   }
-  auto& headers = call.section.settings.set_headers;
+  auto& headers = call.section.set_headers;
   for (const HeaderSetting& known : headers) {
     if (equals_ignoring_case(known.name, name.value)) refuse_second(call, name);
   }
@@ -233,7 +233,7 @@ void set_header(const SetterCall& call) {
 
 void remove_header(const SetterCall& call) {
   check_header_free(call.word(1));
-  add_name(call, call.section.settings.remove_headers);
+  add_name(call, call.section.remove_headers);
 }
 
 void keep_header(const SetterCall& call) {
@@ -242,7 +242,7 @@ void keep_header(const SetterCall& call) {
   if (is_hop_by_hop(name.value)) {
     throw ConfProblem{quoted(name.text) + " concerns one connection only and cannot be kept"};
   }
-  add_name(call, call.section.settings.keep_headers);
+  add_name(call, call.section.keep_headers);
 }
 
 void next_peer_on(const SetterCall& call) {

@@ -56,7 +56,7 @@ void tls_crl(const SetterCall& call);
 void tls_verify_depth(const SetterCall& call);
 void tls_max_certificate_chain(const SetterCall& call);
 void tls_ticket_lifetime(const SetterCall& call);
-void tls_authorities(const SetterCall& call, std::optional<std::string>& pem);
+void tls_authorities(const SetterCall& call, std::string& pem);
 
 template <auto Field>
 void authorities(const SetterCall& call) {

@@ -143,18 +143,18 @@ void tls_stapling_file(const SetterCall& call) {
 }
 
 void tls_client_certificate(const SetterCall& call) {
-  auto& credentials = call.section.settings.tls_client_credentials;
+  auto& credentials = call.section.client_credentials;
   credentials.emplace();
   credentials = read_certificates(call);
 }
 
 void tls_client_key(const SetterCall& call) {
-  auto& credentials = call.section.settings.tls_client_credentials;
+  auto& credentials = call.section.client_credentials;
   if (!credentials) throw ConfProblem{"it stands behind its tls_client_certificate"};
   read_key(call, *credentials);
 }
 
-void tls_authorities(const SetterCall& call, std::optional<std::string>& pem) {
+void tls_authorities(const SetterCall& call, std::string& pem) {
   std::string content = read_named_file(call);
   const Result<StorePtr> parsed = parse_authorities(content);
   if (!parsed.ok()) refuse_file(call.word(1), parsed.fault());
@@ -167,12 +167,12 @@ void tls_crl(const SetterCall& call) {
   if (const Status read = add_revocations(content, store.get()); !read.ok()) {
     refuse_file(call.word(1), read.fault());
   }
-  call.section.settings.tls_crl = std::move(content);
+  call.section.settings.revoked = std::move(content);
 }
 
 void tls_verify_client(const SetterCall& call) {
   const Word& word = call.word(1);
-  auto& setting = call.section.settings.tls_verify_client;
+  auto& setting = call.section.settings.verify_client;
   if (word.value == "on") {
     setting = VerifyClient::on;
   } else if (word.value == "optional") {
@@ -192,7 +192,7 @@ void tls_server_name(const SetterCall& call) {
       word.value.find_first_of("[*$") != std::string::npos) {
     throw ConfProblem{quoted(word.text) + " is not a host's name"};
   }
-  call.section.settings.tls_server_name = word.value;
+  call.section.settings.server_name = word.value;
 }
 
 void tls_protocols(const SetterCall& call) {
@@ -206,7 +206,7 @@ void tls_protocols(const SetterCall& call) {
     if (named) throw ConfProblem{quoted(word.text) + " is given twice"};
     named = true;
   }
-  call.section.settings.tls_protocols = protocols;
+  call.section.settings.protocols = protocols;
 }
 
 void tls_ciphers(const SetterCall& call) {
@@ -216,15 +216,15 @@ void tls_ciphers(const SetterCall& call) {
     throw ConfProblem{"there is no cipher " + quoted(shown) +
                       "; write OpenSSL's names, joined by \":\""};
   }
-  call.section.settings.tls_ciphers = word.value;
+  call.section.settings.ciphers = word.value;
 }
 
 void tls_verify_depth(const SetterCall& call) {
-  call.section.settings.tls_verify_depth = number(call.word(1), 0, 100);
+  call.section.settings.verify_depth = number(call.word(1), 0, 100);
 }
 
 void tls_max_certificate_chain(const SetterCall& call) {
-  call.section.settings.tls_max_certificate_chain_bytes =
+  call.section.settings.chain_bytes =
       static_cast<uint32_t>(size_bytes(call.word(1), 1 << 10, most_message_bytes));
 }
 

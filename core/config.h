@@ -29,16 +29,20 @@ struct LogTarget {
   LogLevel level = LogLevel::info;  // error_log only
 };
 
-struct ListenConfig {
-  Address address;
-  sys::SocketFileAccess socket_file;  // unix addresses only
-  uint32_t backlog =
-      sys::default_backlog;  // connections not yet accepted; the kernel may hold fewer
+// What listeners take from the top where they do not say it themselves.
+struct ListenSettings {
   uint32_t client_header_timeout_ms = 10'000;
   uint32_t lingering_timeout_ms = 5'000;
   uint32_t max_header_bytes = 16 * 1024;  // request line plus fields
   uint32_t max_header_fields = 100;       // 0: as many as max_header_bytes hold
-  std::unique_ptr<TlsServer> tls;         // null: plain
+};
+
+struct ListenConfig : ListenSettings {
+  Address address;
+  sys::SocketFileAccess socket_file;  // unix addresses only
+  uint32_t backlog =
+      sys::default_backlog;        // connections not yet accepted; the kernel may hold fewer
+  std::unique_ptr<TlsServer> tls;  // null: plain
 };
 
 // One address that a `server` line stands for; a name with three addresses is three peers.
@@ -69,19 +73,17 @@ struct HeaderMatch {
   std::string value;  // compared exactly; empty: the field must only be present
 };
 
-struct RouteConfig {
-  std::string path;        // in normal form (RFC 3986 6.2.2), no '/' at its end but of "/" itself
-  std::string match_host;  // lower case, "" matches all; "*.example.org" matches any subdomain
-  std::vector<HeaderMatch> match_headers;  // all must match
-  uint32_t upstream = 0;                   // index into Config::upstreams
-  HostPolicy host_policy = HostPolicy::by_scheme;
-  std::string host;  // HostPolicy::fixed
-  std::vector<HeaderSetting> set_headers;
-  std::vector<std::string> remove_headers;
-  std::vector<std::string> keep_headers;
+// The Host field toward the upstream.
+struct HostSetting {
+  HostPolicy policy = HostPolicy::by_scheme;
+  std::string name;  // HostPolicy::fixed
+};
+
+// What routes take from their upstream, else from the top, where they do not say it themselves.
+struct RouteSettings {
+  HostSetting host;
   bool underscore_headers = false;
   std::vector<std::string> subprotocols;  // empty: everything the client offers travels on
-  // Effective values: the route's own, else its upstream's, else the top's, else the default.
   uint32_t connect_timeout_ms = 5'000;
   uint32_t handshake_timeout_ms = 10'000;
   std::vector<uint16_t> next_peer_on;  // an answer's statuses that the next peer is asked after
@@ -94,6 +96,16 @@ struct RouteConfig {
   uint32_t max_small_fragments = 1024;           // 0: unlimited
   RateLimit control_frame_rate{100, 1000};
   bool validate_utf8 = false;
+};
+
+struct RouteConfig : RouteSettings {
+  std::string path;        // in normal form (RFC 3986 6.2.2), no '/' at its end but of "/" itself
+  std::string match_host;  // lower case, "" matches all; "*.example.org" matches any subdomain
+  std::vector<HeaderMatch> match_headers;  // all must match
+  uint32_t upstream = 0;                   // index into Config::upstreams
+  std::vector<HeaderSetting> set_headers;
+  std::vector<std::string> remove_headers;
+  std::vector<std::string> keep_headers;
 };
 
 // buffer_memory is at least so many times ring_size.

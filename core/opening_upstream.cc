@@ -26,13 +26,13 @@ constexpr size_t most_dropped_names_bytes = 200;  // in a line of the log
 
 std::string_view host_for(const RouteConfig& route, const PeerConfig& peer,
                           std::string_view client_authority) {
-  switch (route.host_policy) {
+  switch (route.host.policy) {
     case HostPolicy::client:
       return client_authority;
     case HostPolicy::server:
       return peer.uri.authority;
     case HostPolicy::fixed:
-      return route.host;
+      return route.host.name;
     case HostPolicy::by_scheme:
       break;
   }

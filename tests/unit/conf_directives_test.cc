@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/conf.h"
+#include "core/conf_directives.h"
 #include "tests/unit/conf_rows.h"
 
 using namespace sluice;
@@ -25,14 +26,14 @@ std::string number(uint64_t value) {
 }
 
 std::string host_text(const RouteConfig& route) {
-  switch (route.host_policy) {
+  switch (route.host.policy) {
     case HostPolicy::by_scheme:  // toward ws:// this is the client's
     case HostPolicy::client:
       return "client";
     case HostPolicy::server:
       return "server";
     case HostPolicy::fixed:
-      return "fixed " + route.host;
+      return "fixed " + route.host.name;
   }
   return "";
 }
@@ -351,13 +352,22 @@ TEST_CASE("conf directives: the defaults of core/DESIGN.md") {
   CHECK(route.control_frame_rate.a_second == 100);
   CHECK(route.control_frame_rate.burst == 1000);
   CHECK_FALSE(route.validate_utf8);
-  CHECK(route.host_policy == HostPolicy::by_scheme);
+  CHECK(route.host.policy == HostPolicy::by_scheme);
   CHECK(route.set_headers.empty());
   CHECK(route.remove_headers.empty());
   CHECK(route.keep_headers.empty());
   CHECK_FALSE(route.underscore_headers);
   CHECK(route.next_peer_on.empty());
   CHECK(route.subprotocols.empty());
+}
+
+// What is laid out or given up once, before the first worker starts.
+TEST_CASE("conf directives: few take effect with a restart alone") {
+  std::vector<std::string_view> restart;
+  for (const Directive& row : directives()) {
+    if (row.takes_effect == TakesEffect::restart) restart.push_back(row.name);
+  }
+  CHECK(restart == std::vector<std::string_view>{"user", "pid_file", "ring_size", "splice"});
 }
 
 TEST_CASE("conf directives: a wrong count says how many and which") {

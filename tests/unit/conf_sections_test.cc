@@ -338,11 +338,11 @@ TEST_CASE("conf sections: a section's setting is its own, and off can be said ag
   CHECK(config->routes[0].idle_timeout_ms == 0);
   CHECK(config->routes[0].max_message_bytes == 0);
   CHECK_FALSE(config->routes[0].validate_utf8);
-  CHECK(config->routes[0].host_policy == HostPolicy::server);
+  CHECK(config->routes[0].host.policy == HostPolicy::server);
   CHECK(config->routes[1].idle_timeout_ms == 1000);
   CHECK(config->routes[1].max_message_bytes == 1024);
   CHECK(config->routes[1].validate_utf8);
-  CHECK(config->routes[1].host_policy == HostPolicy::by_scheme);
+  CHECK(config->routes[1].host.policy == HostPolicy::by_scheme);
 }
 
 TEST_CASE("conf sections: a route's headers add to the top's, the same name overrides") {
@@ -419,8 +419,8 @@ TEST_CASE("conf sections: conditions of a route") {
 }
 
 TEST_CASE("conf sections: host and subprotocols") {
-  CHECK(good(conf_of("", "", "host client"))->routes[0].host_policy == HostPolicy::client);
-  CHECK(good(conf_of("", "", "host [::1]:80"))->routes[0].host == "[::1]:80");
+  CHECK(good(conf_of("", "", "host client"))->routes[0].host.policy == HostPolicy::client);
+  CHECK(good(conf_of("", "", "host [::1]:80"))->routes[0].host.name == "[::1]:80");
   for (const std::string given : {"", "a b", "a/b", "user@x", "x:99999"}) {
     CHECK(error_in_route("host \"" + given + "\"") ==
           "4: host: \"" + given + "\" is neither client nor server nor a host's name\n");
