@@ -57,7 +57,7 @@ void check_route(const RouteConfig& route, const Config& config) {
   }
   for (const std::string& name : route.remove_headers) SLUICE_CHECK(is_token(name));
   for (const std::string& name : route.subprotocols) SLUICE_CHECK(is_token(name));
-  if (route.host_policy == HostPolicy::fixed) SLUICE_CHECK(parse_authority(route.host).ok());
+  if (route.host.policy == HostPolicy::fixed) SLUICE_CHECK(parse_authority(route.host.name).ok());
   for (const uint32_t time_ms : {route.connect_timeout_ms, route.handshake_timeout_ms,
                                  route.send_timeout_ms, route.close_timeout_ms}) {
     SLUICE_CHECK(time_ms > 0 && time_ms <= uint32_t{INT32_MAX});
