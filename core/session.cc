@@ -255,7 +255,7 @@ void Session::begin_relaying() {
     arm_timer(route_->idle_timeout_ms);
   } else {
     // Nothing else would ever find out that a peer vanished without a word.
-    for (const Leg& each : legs_) sys::set_keep_alive(each.fd());
+    for (const Leg& each : legs_) sys::set_keep_alive(each.fd(), 7200);
   }
   for (const Side side : {Side::client, Side::upstream}) {
     const std::string_view early = opening->early(side);

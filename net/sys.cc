@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -133,7 +134,9 @@ int set_unsent_low_water(int fd, int bytes) {
 int set_receive_buffer(int fd, int bytes) {
   return set_option(fd, SOL_SOCKET, SO_RCVBUF, bytes);
 }
-int set_keep_alive(int fd) {
+int set_keep_alive(int fd, uint32_t silence_s) {
+  constexpr uint32_t most_s = 32'767;  // the kernel's own bound
+  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(std::clamp(silence_s, 1u, most_s)));
   return set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 int set_reuse_address(int fd) {

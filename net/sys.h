@@ -61,7 +61,9 @@ int set_no_delay(int fd);
 int set_unsent_low_water(int fd, int bytes);
 // Bounds what the kernel receives ahead on that socket; it does not grow it by itself any more.
 int set_receive_buffer(int fd, int bytes);
-int set_keep_alive(int fd);
+// Probes the peer after so much silence (TCP, where the system lets it be chosen; else after the
+// system's own), in seconds from 1 on.
+int set_keep_alive(int fd, uint32_t silence_s);
 int set_reuse_address(int fd);
 int set_reuse_port(int fd);
 int set_v6_only(int fd);

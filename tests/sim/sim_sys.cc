@@ -120,7 +120,7 @@ int set_receive_buffer(int fd, int) {
   sim::kernel().stream(fd);
   return 0;
 }
-int set_keep_alive(int fd) {
+int set_keep_alive(int fd, uint32_t) {
   sim::kernel().stream(fd);
   return 0;
 }

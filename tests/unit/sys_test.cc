@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -133,6 +134,23 @@ TEST_CASE("sys: socket options are set") {
   const Descriptor holder(six);
   CHECK(sys::set_v6_only(six) == 0);
   CHECK(option(six, IPPROTO_IPV6, IPV6_V6ONLY) != 0);
+}
+
+TEST_CASE("sys: keep-alive begins after the silence that is asked for, as far as the kernel goes") {
+  const Descriptor listener = testing::listening_socket(testing::loopback());
+  const Descriptor client = testing::client_of(listener.get());
+  const auto silence_s = [&] {
+    int value = 0;
+    socklen_t length = sizeof value;
+    CHECK(::getsockopt(client.get(), IPPROTO_TCP, TCP_KEEPIDLE, &value, &length) == 0);
+    return value;
+  };
+  CHECK(sys::set_keep_alive(client.get(), 300) == 0);
+  CHECK(silence_s() == 300);
+  CHECK(sys::set_keep_alive(client.get(), 0) == 0);
+  CHECK(silence_s() == 1);
+  CHECK(sys::set_keep_alive(client.get(), 1'000'000) == 0);
+  CHECK(silence_s() == 32'767);
 }
 
 TEST_CASE("sys: close ends in order, or with a reset where that was asked for") {
