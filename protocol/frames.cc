@@ -350,8 +350,9 @@ uint64_t FrameScanner::control_debt(const RateLimit& limit, uint32_t now_ms) con
 }
 
 void FrameScanner::count_control_frame(const RateLimit& limit, uint32_t now_ms) {
-  const uint64_t due =
+  uint64_t due =
       (uint64_t{now_ms} << due_fraction_bits) + control_debt(limit, now_ms) + interval_of(limit);
+  if ((due & due_mask) == 0) --due;  // 0 stands for an empty bucket, and the clock gets there
   rest_.control_due_ms = static_cast<uint32_t>(due >> due_fraction_bits);
   rest_.control_due_fraction = static_cast<uint16_t>(due & ((1u << due_fraction_bits) - 1));
 }
