@@ -5,6 +5,7 @@
 #include <openssl/core_names.h>
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "net/check.h"
@@ -88,9 +89,10 @@ int write_authentication(SSL* ssl, void* policy_of_context) {
       return 0;
     }
   }
-  // What the client is told. TLS 1.2 counts it from the first ticket anyway.
+  // What the client is told. TLS 1.2 counts it from the first ticket anyway. Of 0 OpenSSL makes
+  // another number while it seals, and the TLS handshake fails; what is over is refused anyway.
   if (!renewed || SSL_version(ssl) >= TLS1_3_VERSION) {
-    SSL_SESSION_set_timeout(session, static_cast<long>(policy.left_s(authentication)));
+    SSL_SESSION_set_timeout(session, std::max<long>(policy.left_s(authentication), 1));
   }
   return 1;
 }

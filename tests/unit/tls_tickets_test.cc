@@ -225,6 +225,23 @@ TEST_CASE("tickets: their lifetime counts from the first authentication, however
   }
 }
 
+// Judged good when the ClientHello came, it is renewed where the client's last word has come.
+TEST_CASE("tickets: one whose time ends within the TLS handshake breaks none") {
+  for (const int64_t later_s : {2'001, -500}) {
+    CAPTURE(later_s);
+    Guarded guarded(true, 86'400, 2'000);
+    CHECK(guarded.comes() == "whole");
+    Conversation conversation(*guarded.server, *guarded.client, "a.example", &guarded.slot);
+    REQUIRE(conversation.client->handshake() == testing::Handshake::waiting);
+    conversation.carry();
+    REQUIRE(conversation.server->handshake() == testing::Handshake::waiting);
+    ahead_s = later_s;
+    conversation.open();
+    CHECK(conversation.server->resumed());
+    CHECK(guarded.comes() == "whole");
+  }
+}
+
 TEST_CASE("tickets: the client is told what is left of the first one's time") {
   Guarded guarded(true, 3'000);
   CHECK(guarded.comes() == "whole");
