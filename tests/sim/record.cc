@@ -75,7 +75,7 @@ void Record::on_recv(Connection& connection, std::string_view bytes) {
 void Record::look(int side) {
   FrameJudge& judge = lanes_[side].judge;
   if (judge.verdict() != FrameJudge::Verdict::good) return;
-  lanes_[side].look(world().now_ms());
+  lanes_[side].look(wake_ms_);
   if (judge.verdict() == FrameJudge::Verdict::closed) note_incident(Incident::Kind::closed, side);
   if (judge.verdict() == FrameJudge::Verdict::bad) {
     note_incident(Incident::Kind::bad, side, judge.code());

@@ -131,6 +131,7 @@ class Record final : public Observer {
   void judge_tls(int side) const;
   void judge_side(int side) const;
   void judge_end(int side) const;
+  void judge_abort(int side) const;
   void check_told(const Incident& ending, int side) const;
   const Incident* ending_of(int target) const;
   const Incident* find(Incident::Kind kind, int side) const;

@@ -70,6 +70,7 @@ void Record::judge() {
   for (const int side : {0, 1}) {
     if (lanes_[1 - side].own_close_whole()) check_own_code(side);
     judge_end(side);
+    judge_abort(side);
     if (strict_side(side)) judge_side(side);
   }
 }
@@ -318,6 +319,20 @@ void Record::judge_end(int side) const {
   if (ending == nullptr || leg.farewell != Farewell::fin) return;
   if (leg.unwritable || find(Incident::Kind::lost, side) != nullptr) return;
   check_told(*ending, side);
+}
+
+// Whatever happened: who was sent a Close to its last byte, and has not left itself, is not reset:
+// that could overtake the Close, and make a loss of it.
+void Record::judge_abort(int side) const {
+  const Leg& leg = legs_[side];
+  if (leg.farewell != Farewell::abort || leg.unwritable || climate_.scarce) return;
+  using Kind = Incident::Kind;
+  if (find(Kind::ended, side) != nullptr || find(Kind::lost, side) != nullptr) return;
+  const Lane& lane = lanes_[1 - side];
+  const bool closed = lane.judge.verdict() == FrameJudge::Verdict::closed &&
+                      lane.out().size() == lane.judge.accepted();
+  if (!closed && !lane.own_close_whole()) return;
+  fail(std::string(side == 0 ? "the client" : "the upstream") + " was reset behind a Close");
 }
 
 // A Close has to arrive as that Close, a loss as a loss, a decision of the proxy's as its Close.

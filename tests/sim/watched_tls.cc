@@ -32,6 +32,7 @@ class WatchedTls final : public TlsTransport {
     const Io io = TlsTransport::recv(pieces);
     sim::world().note("TLS #%lld: %lld bytes in, state %lld", connection_.number(),
                       static_cast<int64_t>(io.bytes), static_cast<int>(io.state));
+    if (io.bytes > 0) sim::kernel().progress();  // of what was received before, too
     if (io.state == Io::State::failed) connection_.untaken = 0;
     if (connection_.observer == nullptr) return io;
     if (io.bytes > 0) connection_.observer->on_recv(connection_, bytes_at(pieces, 0, io.bytes));
