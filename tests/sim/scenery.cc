@@ -134,8 +134,10 @@ Scenery make_scenery(Random& random, Random* tls, bool splice) {
   if (splice) scenery.kernel.descriptor_limit += 2 * static_cast<int>(PipePool::most_pipes);
   if (splice) scenery.kernel.most_spliced = random.pick<size_t>({200, 3'000, 60'000, 1 << 20});
   Random apart = random;  // draws of its own, which shift nobody else's
-  if (tls == nullptr && apart.chance(10)) {
+  if (apart.chance(10)) {
     scenery.buffer_memory_bytes = apart.between(1, 6) * config.ring_bytes;
+    // Rings of readers that stall are small by the time that they are looked at.
+    if (tls != nullptr) scenery.buffer_memory_bytes >>= apart.between(0, 8);
     scenery.climate.crowded = true;
   }
   if (tls != nullptr) secure_scenery(*tls, scenery, config);
