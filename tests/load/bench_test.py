@@ -208,7 +208,8 @@ def test_many_holds_sessions():
 def test_fair_prints_ratios():
     text = run("fair.py", "--rounds", "1", "--seconds", "0.2", "--proxies", "none,sluice")
     for line in ("none, alone", "none, upstream pushes", "sluice, client pushes",
-                 "goal for sluice, upstream pushes"):
+                 "sluice, client changes keys", "goal for sluice, upstream pushes",
+                 "goal for sluice, client changes keys"):
         assert line in text, text
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Whether one session that pushes at full speed slows the others down: 100 sessions send a message
-every 20 ms, first alone, then next to the pusher.
+"""Whether one session that does what it can slows the others down: 100 sessions send a message
+every 20 ms, first alone, then next to one that pushes at full speed; and the same in TLS, next to
+one that changes its keys at full speed.
 
     fair.py BIN_FOLDER [--proxies NAME,..] [--rounds N] [--seconds S]
 
@@ -12,6 +13,7 @@ Exit status 1 where something went wrong, never because something was slow.
 """
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +22,7 @@ import bench_goals as goals
 import bench_proc as proc
 import bench_proxies
 import bench_report as report
+import load_certificate
 from bench_workloads import Generator, Sample
 
 NAMES = [name for name in bench_proxies.NAMES if not name.startswith("relay")]  # they lead one way
@@ -33,7 +36,11 @@ PUSHERS = {
     "client pushes": (("--mode", "sink"), ("--payload", "1m", "--pipeline", "65536")),
     "upstream pushes": (("--mode", "flood", "--payload", "64k"), ("--receive",)),
 }
-CASES = ("alone", *PUSHERS)
+ALONE, ALONE_TLS, KEYS = "alone", "alone in TLS", "client changes keys"
+# What is measured without TLS and with it, and what each of them is compared with.
+PLAIN = {ALONE: ALONE, **dict.fromkeys(PUSHERS, ALONE)}
+IN_TLS = {ALONE_TLS: ALONE_TLS, KEYS: ALONE_TLS}
+CASES = {**PLAIN, **IN_TLS}
 
 
 def read_options(arguments):
@@ -53,8 +60,34 @@ def read_options(arguments):
     return options
 
 
+class KeyFlood:
+    """A key-flood toward a sink, which only the other sessions are measured beside."""
+
+    def __init__(self, bin_folder, url):
+        self.child = proc.start([bin_folder + "/key-flood", url], stderr=subprocess.PIPE, text=True,
+                                schedule=proc.yield_to_all)
+        self.goes_on("begin")
+
+    def goes_on(self, wanted=""):
+        if wanted and self.child.stderr.readline().strip() == wanted:
+            return
+        if wanted or self.child.poll() is not None:
+            raise proc.Failure("key-flood ended: " + self.child.stderr.read().strip())
+
+    def stop(self):
+        self.goes_on()
+        proc.end(self.child)
+
+    def result(self):
+        return {}
+
+
 def start_pusher(options, proxy, case):
     """None where there is none; it runs until it is stopped."""
+    if case == KEYS:
+        flood = KeyFlood(options.bin, proxy.url(1 + list(PUSHERS).index("client pushes")))
+        time.sleep(WARM_UP_SECONDS)
+        return flood
     if case not in PUSHERS:
         return None
     number = 1 + list(PUSHERS).index(case)
@@ -74,7 +107,7 @@ def measure(options, proxy, case):
         options.bin, proxy.url(), "--connections", str(SESSIONS), "--payload", str(PAYLOAD),
         "--rate", str(SESSIONS * 1000 // INTERVAL_MS), "--warm-up",
         f"{round(WARM_UP_SECONDS * 1000)}ms", "--duration", f"{round(options.seconds * 1000)}ms",
-        at_mark=lambda mark: samples.setdefault(mark, Sample(pids, [], [])), schedule=proc.hurry)
+        *proxy.trust, at_mark=lambda mark: samples.setdefault(mark, Sample(pids, [], [])), schedule=proc.hurry)
     try:
         result = generator.result()
     finally:
@@ -106,14 +139,14 @@ def rows_of(records, name):
             continue
         growth = []
         for key in ("p50_us", "p99_us"):
-            alone = goals.values_of(mine, "alone", name, key)
+            alone = goals.values_of(mine, CASES[case], name, key)
             with_it = goals.values_of(mine, case, name, key)
             growth.append(goals.spread(with_it[n] / alone[n] for n in with_it if alone.get(n)))
         cpu, megabytes = values("cpu"), values("megabytes")
         yield case, growth[1], [
             f"{name}, {case}", report.with_spread(values("p50_us")),
             report.with_spread(values("p99_us")),
-            *(report.with_spread(each, report.ratio) if case != "alone" else "-"
+            *(report.with_spread(each, report.ratio) if case != CASES[case] else "-"
               for each in growth),
             f"{cpu['median']:.0%}" if cpu else "-",
             report.number(megabytes["median"]) if megabytes else "-"]
@@ -125,12 +158,12 @@ def print_results(options, records):
     for name in options.names:
         for case, growth, row in rows_of(records, name):
             table.append(row)
-            if name == "sluice" and case != "alone" and growth:
+            if name == "sluice" and case != CASES[case] and growth:
                 word = "reached" if growth["median"] <= MOST_RATIO else "missed"
                 verdicts.append(f"goal for sluice, {case}: p99 at most {MOST_RATIO:g} times what it "
                                 f"is alone: {report.with_spread(growth, report.ratio)}, {word}")
-    print(f"{SESSIONS} sessions, {PAYLOAD} B every {INTERVAL_MS} ms, beside one that pushes at full "
-          f"speed; medians (least..greatest)\n" + report.table(table))
+    print(f"{SESSIONS} sessions, {PAYLOAD} B every {INTERVAL_MS} ms, beside one that pushes or "
+          f"changes keys at full speed; medians (least..greatest)\n" + report.table(table))
     print("\n".join(verdicts))
 
 
@@ -140,13 +173,19 @@ def measure_all(options, folder):
     upstreams += [bench_proxies.Upstream(options.bin, *words, schedule=proc.yield_to_all)
                   for words, _ in PUSHERS.values()]
     ports = [upstream.port for upstream in upstreams]
-    proxies = [bench_proxies.Proxy(name, options.bin, f"{folder}/{name}", ports)
-               for name in options.names]
+    certificate = load_certificate.make(folder)
+    runs = []
+    for name in options.names:
+        proxy = bench_proxies.Proxy(name, options.bin, f"{folder}/{name}", ports)
+        runs += [(proxy, case) for case in PLAIN]
+        if name in bench_proxies.TLS_NAMES:
+            proxy = bench_proxies.Proxy(name, options.bin, f"{folder}/{name}-tls", ports,
+                                        certificate=certificate)
+            runs += [(proxy, case) for case in IN_TLS]
     records, failures = [], []
     for number in range(options.rounds):
         proc.say(f"round {number + 1}")
-        order = proxies if number % 2 == 0 else proxies[::-1]
-        for proxy, case in ((proxy, case) for proxy in order for case in CASES):
+        for proxy, case in runs if number % 2 == 0 else runs[::-1]:
             try:
                 record = measure(options, proxy, case)
                 records.append({**record, "round": number, "proxy": proxy.name})
