@@ -152,6 +152,17 @@ constexpr Directive rows[] = {
      .default_value = "20k",
      .help = "Of the certificates that a peer shows, 1k to 16m. They are taken in before they are "
              "verified; with more it is refused."},
+    {.name = "tls_max_records_without_data",
+     .sections = top | listen | upstream,
+     .arguments = "N|off",
+     .set = setters::tls_max_records_without_data,
+     .inherit = inherit<&TlsPolicy::records_without_data>,
+     .default_value = "32",
+     .help =
+         "TLS records in a row that a peer may send without data in them once the TLS handshake "
+         "is done (key updates, session tickets, warnings), 1 to 1000000; with more the "
+         "connection is ended. Each costs far more than its few bytes. OpenSSL itself takes no "
+         "more than 32 empty ones in a row and 4 warnings."},
     {.name = "include",
      .sections = top | listen | upstream | route,
      .arguments = "FILE",

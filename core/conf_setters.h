@@ -55,6 +55,7 @@ void tls_ciphers(const SetterCall& call);
 void tls_crl(const SetterCall& call);
 void tls_verify_depth(const SetterCall& call);
 void tls_max_certificate_chain(const SetterCall& call);
+void tls_max_records_without_data(const SetterCall& call);
 void tls_ticket_lifetime(const SetterCall& call);
 void tls_authorities(const SetterCall& call, std::string& pem);
 

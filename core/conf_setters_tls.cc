@@ -228,6 +228,10 @@ void tls_max_certificate_chain(const SetterCall& call) {
       static_cast<uint32_t>(size_bytes(call.word(1), 1 << 10, most_message_bytes));
 }
 
+void tls_max_records_without_data(const SetterCall& call) {
+  call.section.settings.records_without_data = number_or_off(call.word(1), 1, 1'000'000);
+}
+
 void tls_ticket_lifetime(const SetterCall& call) {
   call.draft.config.tls_ticket_lifetime_ms = time_ms_or_off(call.word(1));
 }

@@ -1,4 +1,4 @@
-// Numbers are grouped in threes: they are read by people who look for what is too large.
+// One wording for all limits.
 #include "core/limit_text.h"
 
 #include <utility>
@@ -16,22 +16,11 @@ std::string time_setting_text(std::string_view directive, uint64_t milliseconds)
   return text;
 }
 
-std::string size_text(uint64_t bytes) {
-  static constexpr std::pair<uint64_t, const char*> units[] = {
-      {1 << 30, "g"}, {1 << 20, "m"}, {1 << 10, "k"}};
-  for (const auto& [factor, name] : units) {
-    if (bytes != 0 && bytes % factor == 0) return std::to_string(bytes / factor) + name;
-  }
-  return std::to_string(bytes);
-}
-
 std::string limit_text(std::string_view directive, std::string_view limit, std::string_view who,
                        uint64_t seen, std::string_view what) {
-  std::string number = std::to_string(seen);
-  for (size_t end = number.size(); end > 3;) number.insert(end -= 3, 1, ',');
   std::string text(directive);
   text.append(" ").append(limit).append(", ").append(who).append(" has ");
-  return text.append(number).append(" ").append(what).append(" so far");
+  return text.append(grouped_text(seen)).append(" ").append(what).append(" so far");
 }
 
 std::string head_limit_text(const Http1Parser& parser, std::string_view size_directive,

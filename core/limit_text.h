@@ -5,15 +5,13 @@
 #include <string>
 #include <string_view>
 
+#include "net/number_text.h"
 #include "protocol/http1.h"
 
 namespace sluice {
 
 // A directive with its time as a conf has it, for lines about what it ended: "send_timeout 1m".
 std::string time_setting_text(std::string_view directive, uint64_t milliseconds);
-
-// "16k" for 16384; whole units only.
-std::string size_text(uint64_t bytes);
 
 // "max_header_size 16k, the head has 17,204 bytes so far": the directive as the conf would say it,
 // `who` has `seen` of `what`.

@@ -10,6 +10,7 @@
 #include "net/check.h"
 #include "net/connector.h"
 #include "net/sys.h"
+#include "tls/refusal.h"
 
 namespace sluice {
 
@@ -178,7 +179,16 @@ std::string Session::reason_text(const char* otherwise) const {
     std::string text = direction(source).explanation_of(reason_, rules_for(source));
     if (!text.empty()) return text;
   }
+  if (std::string_view(reason_) == TlsTransport::silence) {
+    return silence_text(closed_by_ == Party::client ? Side::client : Side::upstream);
+  }
   return reason_;
+}
+
+std::string Session::silence_text(Side source) const {
+  return describe_silence(source == Side::client
+                              ? listener().tls->records_without_data()
+                              : config_->upstreams[route_->upstream].tls->records_without_data());
 }
 
 bool Session::open_leg(Side side, int fd) {

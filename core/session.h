@@ -110,6 +110,7 @@ class Session {
   FrameRules rules_for(Side source) const;
   Direction& toward(Side target) { return directions_[index_of(other(target))]; }
   std::string reason_text(const char* otherwise) const;
+  std::string silence_text(Side source) const;
   void enqueue();
   void check_stall(Side source);
   uint32_t stalled_for_ms(Side source) const;

@@ -127,6 +127,9 @@ void Session::on_left(Side source, bool failed) {
   const char* reason = "connection ended without a close";
   if (failed) reason = *leg(source).failure() != '\0' ? leg(source).failure() : "connection lost";
   record_end(who_is(source), reason);
+  if (source == Side::upstream && std::string_view(reason) == TlsTransport::silence) {
+    log_upstream(LogLevel::warn, reason, silence_text(source));
+  }
   if (!directions_[index_of(source)].over()) {
     patient_ = false;
     // Inside a frame: neither peer may take this for an orderly end.

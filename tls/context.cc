@@ -191,10 +191,11 @@ Status trust(const TlsClientSettings& settings, SSL_CTX* context) {
   return Done{};
 }
 
-std::unique_ptr<TlsTransport> new_connection(SSL_CTX* context, int fd) {
+std::unique_ptr<TlsTransport> new_connection(SSL_CTX* context, int fd,
+                                             uint32_t records_without_data) {
   SslPtr ssl(SSL_new(context));
   if (ssl == nullptr) throw std::bad_alloc();
-  auto transport = make_tls_transport(ssl.get(), fd);
+  auto transport = make_tls_transport(ssl.get(), fd, records_without_data);
   ssl.release();  // the transport's
   return transport;
 }
@@ -205,6 +206,7 @@ Result<std::unique_ptr<TlsServer>> TlsServer::make(TlsServerSettings settings) {
   ERR_clear_error();
   std::unique_ptr<TlsServer> server(new TlsServer);
   server->resumption_ = settings.policy.resumption;
+  server->records_without_data_ = settings.policy.records_without_data;
   for (Credentials& each : settings.credentials) {
     auto shown = std::make_unique<Shown>();
     shown->context.reset(SSL_CTX_new(TLS_server_method()));
@@ -236,7 +238,7 @@ Result<std::unique_ptr<TlsServer>> TlsServer::make(TlsServerSettings settings) {
 }
 
 std::unique_ptr<TlsTransport> TlsServer::accept(int fd) const {
-  auto transport = new_connection(shown_.front()->context.get(), fd);
+  auto transport = new_connection(shown_.front()->context.get(), fd, records_without_data_);
   SSL_set_accept_state(transport->ssl());
   verify_by(resumption_, transport->ssl());
   return transport;
@@ -288,13 +290,14 @@ Result<std::unique_ptr<TlsClient>> TlsClient::make(const TlsClientSettings& sett
   }
   client->resumption_ = settings.policy.resumption;
   client->server_name_ = settings.server_name;
+  client->records_without_data_ = settings.policy.records_without_data;
   client->verify_ = settings.verify;
   return client;
 }
 
 std::unique_ptr<TlsTransport> TlsClient::connect(int fd, const std::string& host,
                                                  TlsSessionSlot& slot) const {
-  auto transport = new_connection(context_.get(), fd);
+  auto transport = new_connection(context_.get(), fd, records_without_data_);
   SSL* const ssl = transport->ssl();
   SSL_set_connect_state(ssl);
   const bool named = expect_name(ssl, server_name_.empty() ? host : server_name_, verify_);

@@ -30,6 +30,7 @@ struct TlsPolicy {
   // and bytes, which are received before anything is verified.
   uint32_t verify_depth = 4;
   uint32_t chain_bytes = 20 * 1024;
+  uint32_t records_without_data = 32;  // as TlsTransport counts them; 0: any number
   std::string revoked{};          // CRLs in PEM form, one of each issuer met; "": none is asked
   ResumptionPolicy resumption{};  // by tickets of ours, or of a server's
 };
@@ -54,6 +55,8 @@ class TlsServer {
   // come, and needs this object. Throws std::bad_alloc.
   std::unique_ptr<TlsTransport> accept(int fd) const;
 
+  uint32_t records_without_data() const { return records_without_data_; }  // of the policy
+
  private:
   struct Shown {
     std::vector<std::string> names;
@@ -65,6 +68,7 @@ class TlsServer {
   SSL_CTX* context_for(std::string_view server_name) const;
   static int on_server_name(SSL* ssl, int* alert, void* self);
 
+  uint32_t records_without_data_ = 0;
   ResumptionPolicy resumption_;                // callbacks point to it
   std::vector<std::unique_ptr<Shown>> shown_;  // callbacks point into them
 };
@@ -90,12 +94,15 @@ class TlsClient {
   std::unique_ptr<TlsTransport> connect(int fd, const std::string& host,
                                         TlsSessionSlot& slot) const;
 
+  uint32_t records_without_data() const { return records_without_data_; }  // of the policy
+
  private:
   TlsClient() = default;
 
   ContextPtr context_;
   ResumptionPolicy resumption_;
   std::string server_name_;
+  uint32_t records_without_data_ = 0;
   bool verify_ = true;
 };
 

@@ -4,8 +4,8 @@
 
 namespace sluice {
 
-std::unique_ptr<TlsTransport> make_tls_transport(SSL* ssl, int fd) {
-  return std::make_unique<TlsTransport>(ssl, fd);
+std::unique_ptr<TlsTransport> make_tls_transport(SSL* ssl, int fd, uint32_t records_without_data) {
+  return std::make_unique<TlsTransport>(ssl, fd, records_without_data);
 }
 
 }  // namespace sluice

@@ -8,6 +8,7 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
+#include "net/number_text.h"
 #include "net/printable.h"
 #include "tls/credentials.h"
 #include "tls/openssl_ptr.h"
@@ -92,6 +93,21 @@ const char* refused_certificate(int reason) {
   }
 }
 
+// OpenSSL keeps the size that the peer named to itself.
+std::string describe_large_chain(SSL* ssl) {
+  const auto most = static_cast<uint64_t>(SSL_get_max_cert_list(ssl));
+  return "tls_max_certificate_chain " + size_text(most) + ", the peer's certificates have " +
+         grouped_text(most + 1) + " bytes or more";
+}
+
+// Its end is not looked for once it is too long.
+std::string describe_long_chain(X509_STORE_CTX* verification) {
+  const int most = X509_VERIFY_PARAM_get_depth(X509_STORE_CTX_get0_param(verification));
+  const int seen = sk_X509_num(X509_STORE_CTX_get0_chain(verification)) - 1;
+  return "tls_verify_depth " + std::to_string(most) + ", behind the peer's certificate stand " +
+         std::to_string(seen) + " or more";
+}
+
 const char* verification_failure(long result) {
   if (result == X509_V_ERR_CERT_CHAIN_TOO_LONG) {
     return "certificate chain too long (tls_verify_depth)";
@@ -102,7 +118,7 @@ const char* verification_failure(long result) {
 }  // namespace
 
 // Of several errors, OpenSSL's TLS says best what it was; below it, only a cipher failed.
-const char* take_failure(const SSL* ssl, bool asked_in_vain) {
+const char* take_failure(SSL* ssl, bool asked_in_vain, std::string& detail) {
   const unsigned long first = ERR_peek_error();
   unsigned long error = ERR_get_error();
   while (error != 0 && ERR_GET_LIB(error) != ERR_LIB_SSL) error = ERR_get_error();
@@ -119,6 +135,7 @@ const char* take_failure(const SSL* ssl, bool asked_in_vain) {
     case SSL_R_CERTIFICATE_VERIFY_FAILED:
       return verification_failure(SSL_get_verify_result(ssl));
     case SSL_R_EXCESSIVE_MESSAGE_SIZE:
+      detail = describe_large_chain(ssl);
       return "certificates too large (tls_max_certificate_chain)";
     default:
       break;
@@ -131,6 +148,8 @@ std::string describe_refused(X509_STORE_CTX* verification) {
   const X509* certificate = X509_STORE_CTX_get_current_cert(verification);
   if (certificate == nullptr) return "";
   switch (X509_STORE_CTX_get_error(verification)) {
+    case X509_V_ERR_CERT_CHAIN_TOO_LONG:
+      return describe_long_chain(verification);
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
       return "asked for " + name_asked_for(verification) + ", the certificate names " +
@@ -152,6 +171,12 @@ std::string describe_refused(X509_STORE_CTX* verification) {
     default:
       return subject_of(certificate);
   }
+}
+
+std::string describe_silence(uint32_t records_without_data) {
+  return "TLS record " + grouped_text(uint64_t{records_without_data} + 1) +
+         " in a row without data over tls_max_records_without_data " +
+         std::to_string(records_without_data);
 }
 
 }  // namespace sluice

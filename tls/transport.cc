@@ -34,10 +34,9 @@ constexpr size_t least_read_bytes = 1024;
 constexpr size_t most_held_bytes = 160 * 1024;
 
 // Records in a row without application data; honest peers send a handful. Each costs far more than
-// the few bytes that it is made of, and OpenSSL counts none but empty ones, of which it takes 32.
-// They are counted by what OpenSSL reads of a record: its header, then the rest.
-constexpr uint32_t reads_a_record = 2;
-constexpr uint32_t most_silent_reads = 32 * reads_a_record;
+// the few bytes that it is made of, and OpenSSL counts none but empty ones, of which it takes 32,
+// and warnings, of which it takes 4. They are counted by what OpenSSL reads of a record.
+constexpr uint32_t reads_a_record = 2;  // its header, then the rest
 // What one call takes of them, in any order with data, and of a TLS handshake's records.
 constexpr uint32_t silent_reads_a_call = 8 * reads_a_record;
 constexpr uint32_t handshake_reads_a_call = 32 * reads_a_record;
@@ -170,7 +169,8 @@ size_t tls_held_bytes() {
   return all_held_bytes;
 }
 
-TlsTransport::TlsTransport(SSL* ssl, int fd) : ssl_(ssl), fd_(fd) {
+TlsTransport::TlsTransport(SSL* ssl, int fd, uint32_t records_without_data)
+    : ssl_(ssl), fd_(fd), most_silent_reads_(records_without_data * reads_a_record) {
   if (SSL_set_app_data(ssl_, this) != 1) throw std::bad_alloc();
   BIO* const bio = TlsBio::shared();
   BIO_up_ref(bio);  // SSL_free gives back one for both directions
@@ -198,7 +198,7 @@ TlsTransport::Handshake TlsTransport::advance_handshake() {
     const int done = SSL_do_handshake(ssl_);
     const int wanted = SSL_get_error(ssl_, done);
     const bool fatal = done != 1 && wanted != SSL_ERROR_WANT_READ && wanted != SSL_ERROR_WANT_WRITE;
-    if (fatal) fail(take_failure(ssl_, asked_in_vain_), 0);
+    if (fatal) fail(take_failure(ssl_, asked_in_vain_, detail_), 0);
     const bool all_sent = flush();  // after a failure, the alert
     if (send_error_ != 0) fail("", send_error_);
     if (failed_) break;
@@ -274,13 +274,13 @@ Io::State TlsTransport::read_records(std::span<const iovec> pieces, Io& io) {
     const size_t free = pieces[piece].iov_len - into_piece;
     size_t taken = 0;
     if (io.bytes > 0) forget_errors();
-    const uint32_t reads_allowed = silent_left + reads_a_record;
+    const uint32_t reads_allowed = std::min(silent_left + reads_a_record, reads_until_refused());
     reads_left = reads_allowed;
     const bool data = SSL_read_ex(ssl_, at, free, &taken) == 1;
     const int wanted = data ? SSL_ERROR_NONE : SSL_get_error(ssl_, 0);
     if (wanted == SSL_ERROR_ZERO_RETURN) return Io::State::ended;
     if (!data && wanted != SSL_ERROR_WANT_READ) {
-      fail(take_failure(ssl_, asked_in_vain_), 0);
+      fail(take_failure(ssl_, asked_in_vain_, detail_), 0);
       return Io::State::failed;
     }
     // Where data came, the last of the records held it; none was read where OpenSSL had some left.
@@ -303,12 +303,14 @@ Io::State TlsTransport::read_records(std::span<const iovec> pieces, Io& io) {
 
 // False, and a failure, where there are too many in a row.
 bool TlsTransport::count_silent(uint32_t reads, bool then_data) {
+  if (most_silent_reads_ == 0) return true;
   // Of a record that is under way the header was counted already: it may hold data yet.
-  if (silent_reads_ + reads > most_silent_reads + 1) {
-    fail("more than 32 TLS records in a row without data", 0);
+  if (silent_reads_ + reads > most_silent_reads_ + 1) {
+    fail(silence, 0);
+    detail_ = describe_silence(most_silent_reads_ / reads_a_record);
     return false;
   }
-  silent_reads_ = then_data ? 0 : static_cast<uint8_t>(silent_reads_ + reads);
+  silent_reads_ = then_data ? 0 : silent_reads_ + reads;
   return true;
 }
 
@@ -366,7 +368,7 @@ size_t TlsTransport::encrypt(std::span<const iovec> pieces, size_t skipped) {
     size_t written = 0;
     if (done > 0) forget_errors();
     if (SSL_write_ex(ssl_, bytes, count, &written) != 1) {
-      fail(take_failure(ssl_, asked_in_vain_), 0);
+      fail(take_failure(ssl_, asked_in_vain_, detail_), 0);
       return done;
     }
     done += written;

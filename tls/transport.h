@@ -69,8 +69,13 @@ class TlsTransport : public Transport {
     plain_http,  // a client that speaks HTTP without TLS; nothing was sent to it
   };
 
-  // Takes over `ssl`, which has its role. The descriptor stays the caller's.
-  TlsTransport(SSL* ssl, int fd);
+  // failure() of a peer that sent more records in a row without data than it may.
+  static constexpr const char* silence =
+      "TLS records without data over tls_max_records_without_data";
+
+  // Takes over `ssl`, which has its role. The descriptor stays the caller's. So many records in a
+  // row without data are taken once the TLS handshake is done; with 0 any number.
+  TlsTransport(SSL* ssl, int fd, uint32_t records_without_data);
   TlsTransport(const TlsTransport&) = delete;
   TlsTransport& operator=(const TlsTransport&) = delete;
   ~TlsTransport() override;
@@ -81,7 +86,8 @@ class TlsTransport : public Transport {
 
   // As Transport says. An end without close_notify is `failed`, so that nobody takes what was cut
   // off for the whole (RFC 8446 6.1). Of records that hold no data (key updates, tickets, warnings)
-  // a call takes a few, and may return without a byte then; too many in a row are a failure.
+  // a call takes a few, and may return without a byte then; more in a row than the limit are a
+  // failure.
   Io recv(std::span<const iovec> pieces) override;
   // Encrypts at most 64 KiB a call. What the socket does not take of it is held here; of its
   // plaintext at least one byte stays unsent, as far as the caller is told, until all of it has
@@ -91,7 +97,8 @@ class TlsTransport : public Transport {
   bool shutdown_write() override;  // close_notify, then FIN
   const char* failure() const override { return failure_; }
 
-  // What more there is to say of a certificate that was refused: names, times, issuers; or "".
+  // What more there is to say of a failure: names, times and issuers of a certificate that was
+  // refused, the limit that was passed and what was seen; or "".
   const std::string& detail() const { return detail_; }
 
   // For contexts: SSL_CTX_set_verify(3), and SSL_CTX_set_client_cert_cb(3) where none is there.
@@ -127,6 +134,10 @@ class TlsTransport : public Transport {
   Handshake advance_handshake();
   Io::State read_records(std::span<const iovec> pieces, Io& io);
   bool count_silent(uint32_t reads, bool then_data);
+  // Up to the end of the first record too many, of two reads.
+  uint32_t reads_until_refused() const {
+    return most_silent_reads_ == 0 ? UINT32_MAX : most_silent_reads_ + 2 - silent_reads_;
+  }
   size_t receive_limit(size_t room) const;
   Received receive(size_t most_bytes);
   size_t encrypt(std::span<const iovec> pieces, size_t skipped);
@@ -151,7 +162,8 @@ class TlsTransport : public Transport {
   HeldBytes unread_;  // ciphertext, received and not yet taken by OpenSSL
   HeldBytes unsent_;  // ciphertext that the socket did not take
   size_t committed_ = 0;
-  uint8_t silent_reads_ = 0;  // OpenSSL's, in a row, without application data
+  uint32_t most_silent_reads_;  // 0: any number
+  uint32_t silent_reads_ = 0;   // OpenSSL's, in a row, without application data
   bool failed_ : 1 = false;
   bool secured_ : 1 = false;        // the TLS handshake is done
   bool input_ended_ : 1 = false;    // the peer's FIN was read
@@ -162,6 +174,6 @@ class TlsTransport : public Transport {
 };
 
 // Takes over `ssl`, unless it throws. A file of its own, so that the simulator links another one.
-std::unique_ptr<TlsTransport> make_tls_transport(SSL* ssl, int fd);
+std::unique_ptr<TlsTransport> make_tls_transport(SSL* ssl, int fd, uint32_t records_without_data);
 
 }  // namespace sluice

@@ -188,21 +188,6 @@ def key_updates_in_the_middle():
 
 
 @suite.check
-def key_updates_without_end():
-    """More than 32 in a row, with nothing else, end the connection."""
-    with Upstream() as upstream, secure(upstream) as sluice:
-        with SClient(sluice.port, "-tls1_3") as client:
-            client.wait_for("Verify return code: 0")
-            for sent in range(1, 60):
-                client.type("k\n")
-                wait_until(lambda sent=sent: client.output.count("KEYUPDATE") >= sent
-                           or not client.reader.is_alive(), "s_client")
-                if not client.reader.is_alive():
-                    break
-            assert 32 < sent < 59, sent
-
-
-@suite.check
 def client_certificates_demanded():
     good = authority().issue("/O=Sluice, Inc./CN=device 7")
     foreign = stranger().issue("/CN=device 7")

@@ -19,7 +19,8 @@ std::string bytes_at(std::span<const iovec> pieces, size_t begin, size_t count) 
 
 class WatchedTls final : public TlsTransport {
  public:
-  WatchedTls(SSL* ssl, int fd) : TlsTransport(ssl, fd), connection_(sim::kernel().stream(fd)) {
+  WatchedTls(SSL* ssl, int fd, uint32_t records_without_data)
+      : TlsTransport(ssl, fd, records_without_data), connection_(sim::kernel().stream(fd)) {
     connection_.in_tls = true;
   }
   // What follows is plain.
@@ -72,8 +73,8 @@ class WatchedTls final : public TlsTransport {
 
 }  // namespace
 
-std::unique_ptr<TlsTransport> make_tls_transport(SSL* ssl, int fd) {
-  return std::make_unique<WatchedTls>(ssl, fd);
+std::unique_ptr<TlsTransport> make_tls_transport(SSL* ssl, int fd, uint32_t records_without_data) {
+  return std::make_unique<WatchedTls>(ssl, fd, records_without_data);
 }
 
 }  // namespace sluice

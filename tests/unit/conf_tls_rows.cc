@@ -199,6 +199,13 @@ std::vector<ConfRow> tls_rows(const TestFolder& folder) {
          return bound_of(c, 20 * 1024, [](SSL_CTX* ctx) { return SSL_CTX_get_max_cert_list(ctx); });
        },
        "1048576", "", "", both, server});
+  rows.push_back(
+      {"tls_max_records_without_data", "top, listen, upstream", "tls_max_records_without_data 7",
+       [](const Config& c) {
+         const uint32_t own = c.listeners[0].tls->records_without_data();
+         return std::to_string(own != 32 ? own : c.upstreams[0].tls->records_without_data());
+       },
+       "7", "", "", both, server});
   rows.push_back({"tls_ciphers", "top, listen, upstream", "tls_ciphers TLS_AES_256_GCM_SHA384",
                   larger_cipher, "TLS_AES_256_GCM_SHA384", "", "", both, server});
   return rows;

@@ -136,17 +136,22 @@ TEST_CASE("tls client: a chain is as long and as large as it may be") {
     const auto client = make_client(settings);
     Conversation conversation(*server, *client);
     conversation.shake();
-    return std::string(conversation.client->failure());
+    const std::string& detail = conversation.client->detail();
+    return conversation.client->failure() + (detail.empty() ? "" : ": " + detail);
   };
   TlsPolicy policy;
   CHECK(meets(policy) == "");
   policy.verify_depth = 3;
   CHECK(meets(policy) == "");
   policy.verify_depth = 2;
-  CHECK(meets(policy) == "certificate chain too long (tls_verify_depth)");
+  CHECK(meets(policy) ==
+        "certificate chain too long (tls_verify_depth): tls_verify_depth 2, behind the peer's "
+        "certificate stand 3 or more");
   policy = {};
   policy.chain_bytes = 1'024;
-  CHECK(meets(policy) == "certificates too large (tls_max_certificate_chain)");
+  CHECK(meets(policy) ==
+        "certificates too large (tls_max_certificate_chain): tls_max_certificate_chain 1k, the "
+        "peer's certificates have 1,025 bytes or more");
 }
 
 TEST_CASE("tls client: a session is resumed no longer than the server's certificate is good") {

@@ -298,9 +298,12 @@ TEST_CASE("tls server: what a client shows is bounded before it is verified") {
     const auto server = make_server(std::move(settings));
     Conversation conversation(*server, *client);
     conversation.shake();
-    return std::string(conversation.server->failure());
+    const std::string& detail = conversation.server->detail();
+    return conversation.server->failure() + (detail.empty() ? "" : ": " + detail);
   };
-  CHECK(meets(0) == "certificates too large (tls_max_certificate_chain)");
+  CHECK(meets(0) ==
+        "certificates too large (tls_max_certificate_chain): tls_max_certificate_chain 20k, the "
+        "peer's certificates have 20,481 bytes or more");
   CHECK(meets(64 * 1024) == "");
 }
 
