@@ -83,6 +83,17 @@ constexpr Directive rows[] = {
          "How long a peer may take nothing of what waits for it; then the session is aborted. An "
          "upstream's answer other than 101 may also take 12 times as long in all, however it "
          "moves; then it breaks off."},
+    {.name = "tcp_keepalive",
+     .sections = top | upstream | route,
+     .arguments = "TIME|off",
+     .set = setters::timeout_or_off<&RouteSettings::tcp_keepalive_ms>,
+     .inherit = inherit<&RouteSettings::tcp_keepalive_ms>,
+     .default_value = "5m",
+     .help =
+         "After so much silence the kernel probes both peers, so that NAT boxes and balancers on "
+         "the way do not forget the connection (many do after 350 s), and a peer that vanished "
+         "without a word is found out even where idle_timeout is off. Whole seconds, at most "
+         "32767."},
     {.name = "close_timeout",
      .sections = top | upstream | route,
      .arguments = "TIME",

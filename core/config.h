@@ -89,6 +89,7 @@ struct RouteSettings {
   std::vector<uint16_t> next_peer_on;  // an answer's statuses that the next peer is asked after
   uint32_t idle_timeout_ms = 600'000;  // 0: off
   uint32_t send_timeout_ms = 60'000;
+  uint32_t tcp_keepalive_ms = 300'000;  // 0: off
   uint32_t close_timeout_ms = 5'000;
   uint16_t lost_close_code = 0;  // what clients are sent when the upstream is lost; 0: no Close
   uint32_t max_answer_header_bytes = 32 * 1024;  // the interim ones before it included

@@ -261,11 +261,9 @@ void Session::begin_relaying() {
   last_activity_ms_ = static_cast<uint32_t>(now_ms());
   services_.reactor.cancel(timer_);
   timer_ = 0;
-  if (route_->idle_timeout_ms > 0) {
-    arm_timer(route_->idle_timeout_ms);
-  } else {
-    // Nothing else would ever find out that a peer vanished without a word.
-    for (const Leg& each : legs_) sys::set_keep_alive(each.fd(), 7200);
+  if (route_->idle_timeout_ms > 0) arm_timer(route_->idle_timeout_ms);
+  if (route_->tcp_keepalive_ms > 0) {
+    for (const Leg& each : legs_) sys::set_keep_alive(each.fd(), route_->tcp_keepalive_ms / 1000);
   }
   for (const Side side : {Side::client, Side::upstream}) {
     const std::string_view early = opening->early(side);

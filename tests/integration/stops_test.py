@@ -1,4 +1,4 @@
-"""Processes that stand still or die (SIGSTOP, SIGKILL): an upstream, a worker."""
+"""Peers that say nothing, processes that stand still or die (SIGSTOP, SIGKILL)."""
 import os
 import signal
 import subprocess
@@ -172,6 +172,35 @@ def a_worker_that_dies_while_leaving_is_told_of():
         client.close()
         server.close()
         assert "error worker 0 was killed by signal 9 while ending" in sluice.errors()
+
+
+def seconds_to_probe(wire):
+    """By the kernel's table, until the other end of this connection is to probe it; None: never."""
+    ports = [f":{port:04X}" for port in (wire.sock.getpeername()[1], wire.sock.getsockname()[1])]
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        for row in map(str.split, table):
+            if [row[1][8:], row[2][8:]] != ports:
+                continue
+            timer, when = row[5].split(":")
+            return int(when, 16) / os.sysconf("SC_CLK_TCK") if timer == "02" else None
+    raise AssertionError("the connection is not in the table")
+
+
+@suite.check
+def silent_peers_are_probed():
+    for extra, seconds in (("", 300), ("@tcp_keepalive 2h", 7200), ("@tcp_keepalive off", None)):
+        with Upstream() as upstream, Sluice(
+                f"{extra}\nroute /\n  proxy_pass {upstream.uri}") as sluice:
+            client, server = pair(sluice, upstream)
+            client.send_frame(TEXT, "x")
+            server.expect(TEXT, "x")  # so it is relaying
+            for peer in (client, server):
+                if seconds is None:
+                    time.sleep(0.5)
+                    assert seconds_to_probe(peer) is None
+                else:  # until then another of its timers stands in that place of the table
+                    left = wait_until(lambda peer=peer: seconds_to_probe(peer), "keep-alive")
+                    assert seconds - 60 < left <= seconds, (extra, left)
 
 
 if __name__ == "__main__":

@@ -136,6 +136,8 @@ std::vector<Row> peer_rows() {
        [](const Config& c) { return number(last_route(c).idle_timeout_ms); }, "0"},
       {"send_timeout", everywhere, "send_timeout 250ms",
        [](const Config& c) { return number(last_route(c).send_timeout_ms); }, "250"},
+      {"tcp_keepalive", everywhere, "tcp_keepalive off",
+       [](const Config& c) { return number(last_route(c).tcp_keepalive_ms); }, "0"},
       {"close_timeout", everywhere, "close_timeout 1h",
        [](const Config& c) { return number(last_route(c).close_timeout_ms); }, "3600000"},
       {"lost_close_code", everywhere, "lost_close_code 1012",
@@ -344,6 +346,7 @@ TEST_CASE("conf directives: the defaults of core/DESIGN.md") {
   CHECK(route.handshake_timeout_ms == 10'000);
   CHECK(route.idle_timeout_ms == 600'000);
   CHECK(route.send_timeout_ms == 60'000);
+  CHECK(route.tcp_keepalive_ms == 300'000);
   CHECK(route.close_timeout_ms == 5'000);
   CHECK(route.lost_close_code == 0);
   CHECK(route.max_answer_header_bytes == 32 << 10);
