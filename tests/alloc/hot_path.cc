@@ -15,7 +15,7 @@
 #include <string>
 #include <utility>
 
-#include "core/relay.h"
+#include "core/session/direction.h"
 #include "net/check.h"
 #include "protocol/handshake.h"
 #include "tests/alloc/counted_calls.h"

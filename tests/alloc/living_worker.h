@@ -8,7 +8,7 @@
 #include <string>
 #include <thread>
 
-#include "core/worker.h"
+#include "core/process/worker.h"
 #include "tests/unit/tls_identity.h"
 
 namespace sluice::alloc {

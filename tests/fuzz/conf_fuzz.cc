@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/conf.h"
+#include "core/conf/conf.h"
 #include "net/check.h"
 #include "protocol/handshake.h"
 #include "tests/fuzz/conf_files.h"

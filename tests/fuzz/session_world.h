@@ -1,13 +1,13 @@
 // SessionWorld: a worker's parts around one real Session, a client and an upstream at its ends, and
-// a clock of its own. It does what core/worker.cc does, one turn at a time.
+// a clock of its own. It does what core/process/worker.cc does, one turn at a time.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "core/services.h"
-#include "core/session.h"
+#include "core/session/session.h"
+#include "core/session/worker_context.h"
 #include "tests/fuzz/session_peer.h"
 #include "tests/fuzz/session_seam.h"
 

@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 
-#include "core/worker.h"
+#include "core/process/worker.h"
 #include "tests/sim/tls_plan.h"
 
 namespace sluice::sim {

@@ -18,8 +18,8 @@ UNFINISHED_WORDS = ["TO" "DO", "FIX" "ME", "XX" "X"]  # spelled so that this fil
 
 CLEAN = {
     "Makefile": "all:\n",
-    "core/session.h": '// A session.\n#pragma once\n#include "net/ring.h"\n',
-    "core/session.cc": '// A session.\n#include "core/session.h"\n#include <vector>\n'
+    "core/session/session.h": '// A session.\n#pragma once\n#include "net/ring.h"\n',
+    "core/session/session.cc": '// A session.\n#include "core/session/session.h"\n#include <vector>\n'
                        '#include "protocol/frames.h"\n#include "tls/context.h"\n',
     "net/ring.h": '// A ring.\n#pragma once\n#include "net/check.h"\n',
     "net/ring.cc": '// A ring.\n#include "net/ring.h"\n#include <unistd.h>\n#include <net/if.h>\n'
@@ -29,7 +29,7 @@ CLEAN = {
     "protocol/frames.h": '// Frames.\n#pragma once\n#include "net/check.h"\n',
     "protocol/frames.cc": '// Frames.\n#include "protocol/frames.h"\n#include "net/result.h"\n',
     "tls/context.h": '// A context.\n#pragma once\n#include "net/ring.h"\n#ifdef OPENSSL\n#endif\n',
-    "tests/unit/ring_test.cc": '// Ring.\n#include "net/ring.h"\n#include "core/session.h"\n'
+    "tests/unit/ring_test.cc": '// Ring.\n#include "net/ring.h"\n#include "core/session/session.h"\n'
                                "#include <memory>\nstd::shared_ptr<int> anything_goes;\n",
     "tests/unit/frames_test.cc": '// Frames.\n#include "protocol/frames.h"\n',
     "tests/unit/tls_x_test.cc": "// What the tests below call tls/x.cc.\n",
@@ -43,7 +43,7 @@ CLEAN = {
 
 # What looks like a violation and is none.
 TRICKY = r"""// Mentions of shared_ptr, ::recv( and std::random_device in a comment are fine.
-#include "core/session.h"
+#include "core/session/session.h"
 /* #include "core/nothing.h"
    #ifdef NOTHING } } } */
 const char* const text = "{ ::send( std::shared_ptr \" rand() { // no comment";
@@ -103,19 +103,19 @@ class TidyTest(unittest.TestCase):
 
     def test_include_direction(self):
         cases = [
-            ("net/ring.h", "protocol/frames.h"), ("net/ring.h", "core/session.h"),
+            ("net/ring.h", "protocol/frames.h"), ("net/ring.h", "core/session/session.h"),
             ("net/ring.h", "tls/context.h"), ("protocol/frames.cc", "net/ring.h"),
-            ("protocol/frames.cc", "core/session.h"), ("protocol/frames.cc", "tls/context.h"),
-            ("tls/context.h", "protocol/frames.h"), ("tls/context.h", "core/session.h"),
-            ("core/session.cc", "tests/unit/main.h"),
+            ("protocol/frames.cc", "core/session/session.h"), ("protocol/frames.cc", "tls/context.h"),
+            ("tls/context.h", "protocol/frames.h"), ("tls/context.h", "core/session/session.h"),
+            ("core/session/session.cc", "tests/unit/main.h"),
         ]
         for path, name in cases:
             once = "#pragma once\n" if path.endswith(".h") else "\n"
             self.expect(path, f'// Opens.\n{once}  # include "{name}"\n', (3, "must not include"))
-        self.expect("net/ring.cc", "// Opens.\n#include <core/session.h>\n",
-                    (2, "net/ must not include core/session.h"))
-        for name in ["session.h", "../net/ring.h", "net/../core/session.h"]:
-            self.expect("core/session.cc", f'// Opens.\n#include "{name}"\n', (2, "from the top"))
+        self.expect("net/ring.cc", "// Opens.\n#include <core/session/session.h>\n",
+                    (2, "net/ must not include core/session/session.h"))
+        for name in ["session.h", "../net/ring.h", "net/../core/session/session.h"]:
+            self.expect("core/session/session.cc", f'// Opens.\n#include "{name}"\n', (2, "from the top"))
 
     def test_function_length(self):
         heads = [
@@ -172,7 +172,7 @@ class TidyTest(unittest.TestCase):
 
     def test_opening_comment(self):
         for path, text in [
-            ("core/x.cc", '#include "core/session.h"\n'), ("core/x.cc", ""),
+            ("core/x.cc", '#include "core/session/session.h"\n'), ("core/x.cc", ""),
             ("core/x.cc", "\n// Late.\n"), ("core/x.h", "#pragma once\n// Late.\n"),
             ("tests/x.py", "import sys\n"), ("tests/x.py", "#!/usr/bin/env python3\nimport sys\n"),
             ("tests/interop/x.mjs", "#!/usr/bin/env node\nimport 'fs';\n"),
@@ -185,19 +185,19 @@ class TidyTest(unittest.TestCase):
         self.expect("tests/unit/x.h", "// Opens.\n", (1, "without #pragma once"))
 
     def test_conditional_compilation(self):
-        for path in ["core/session.cc", "net/ring.cc", "protocol/frames.cc"]:
+        for path in ["core/session/session.cc", "net/ring.cc", "protocol/frames.cc"]:
             for line in ["#ifdef A", "#ifndef A", "#if defined(A)", "  # if A"]:
                 self.expect(path, f"// Opens.\n\n{line}\n#endif\n", (3, "conditional compilation"))
 
     def test_syscalls(self):
-        for path in ["core/session.cc", "protocol/frames.cc", "tls/x.cc"]:
+        for path in ["core/session/session.cc", "protocol/frames.cc", "tls/x.cc"]:
             for call in ["::recv(1, p, 2, 0)", "x = ::send (1)", "::epoll_wait(1)", "(::close(1))"]:
                 self.expect(path, f"// Opens.\nint x;\nint y = {call};\n", (3, "syscall"))
             for header in ["sys/epoll.h", "unistd.h", "fcntl.h", "sys/event.h"]:
                 self.expect(path, f"// Opens.\n#include <{header}>\n", (2, f"<{header}>"))
 
     def test_clocks_and_randomness(self):
-        for path in ["core/session.cc", "protocol/frames.cc", "tls/x.cc"]:
+        for path in ["core/session/session.cc", "protocol/frames.cc", "tls/x.cc"]:
             for use in ["clock_gettime(CLOCK_MONOTONIC, &t)", "std::chrono::steady_clock::now()",
                         "std::chrono::system_clock::now()", "time(nullptr)", "std::time(&t)"]:
                 self.expect(path, f"// Opens.\n\nauto x = {use};\n", (3, "clock outside net/sys"))
@@ -206,13 +206,13 @@ class TidyTest(unittest.TestCase):
 
     def test_unfinished(self):
         for word in UNFINISHED_WORDS:
-            for path, mark in [("core/session.cc", "//"), ("tests/x.sh", "#"), ("Makefile", "#"),
+            for path, mark in [("core/session/session.cc", "//"), ("tests/x.sh", "#"), ("Makefile", "#"),
                                ("tests/CMakeLists.txt", "#"), ("tests/interop/ws_test.mjs", "//")]:
                 self.expect(path, f"{mark} Opens.\n{mark} {word}: later\n", (2, "unfinished"))
             self.expect("tests/x.py", f"# Opens.\nx = '{word}(me)'\n", (2, "unfinished"))
 
     def test_shared_pointers(self):
-        for path in ["core/session.cc", "net/ring.cc", "protocol/frames.cc"]:
+        for path in ["core/session/session.cc", "net/ring.cc", "protocol/frames.cc"]:
             for use in ["std::shared_ptr<int> x;", "auto x = std::make_shared<int>(1);"]:
                 self.expect(path, f"// Opens.\n\n{use}\n", (3, "shared ownership"))
 

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/conf.h"
-#include "core/conf_directives.h"
+#include "core/conf/conf.h"
+#include "core/conf/directives.h"
 #include "tests/unit/conf_rows.h"
 
 using namespace sluice;

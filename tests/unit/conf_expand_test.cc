@@ -1,7 +1,5 @@
 // ${env:NAME} and ${file:PATH}: what they become, what is refused, and that no message tells a
 // secret.
-#include "core/conf_expand.h"
-
 #include <doctest/doctest.h>
 
 #include <cerrno>
@@ -9,7 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/conf_draft.h"
+#include "core/conf/draft.h"
+#include "core/conf/expand.h"
 #include "tests/unit/conf_testing.h"
 
 using namespace sluice;

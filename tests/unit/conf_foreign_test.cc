@@ -1,7 +1,5 @@
 // Words of nginx, HAProxy, Caddy and Envoy: each is told with what it is here, and nothing of ours
 // is told that does not exist.
-#include "core/conf_foreign.h"
-
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -9,7 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "core/conf.h"
+#include "core/conf/conf.h"
+#include "core/conf/foreign.h"
 #include "tests/unit/conf_testing.h"
 
 using namespace sluice;

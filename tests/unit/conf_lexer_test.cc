@@ -1,11 +1,11 @@
 // The conf's lexer: words, quotes, comments, and what it refuses.
-#include "core/conf_lexer.h"
-
 #include <doctest/doctest.h>
 
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "core/conf/lexer.h"
 
 using namespace sluice;
 

@@ -1,12 +1,11 @@
 // The effective conf: whatever a word holds, what is printed is a conf that says the same.
-#include "core/conf_print.h"
-
 #include <doctest/doctest.h>
 
 #include <string>
 #include <string_view>
 
-#include "core/conf.h"
+#include "core/conf/conf.h"
+#include "core/conf/print.h"
 #include "tests/unit/conf_testing.h"
 
 using namespace sluice;

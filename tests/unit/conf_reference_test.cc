@@ -11,8 +11,8 @@
 #include <string>
 #include <string_view>
 
-#include "core/conf.h"
-#include "core/conf_directives.h"
+#include "core/conf/conf.h"
+#include "core/conf/directives.h"
 #include "tests/unit/conf_rows.h"
 #include "tests/unit/conf_testing.h"
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/conf.h"
+#include "core/conf/conf.h"
 #include "tests/unit/conf_testing.h"
 
 using namespace sluice;

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/conf.h"
+#include "core/conf/conf.h"
 #include "tests/unit/conf_testing.h"
 
 using namespace sluice;

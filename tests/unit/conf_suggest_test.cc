@@ -1,13 +1,12 @@
 // Near misses: distance, the threshold by length, and who wins a draw.
-#include "core/conf_suggest.h"
-
 #include <doctest/doctest.h>
 
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "core/conf.h"
+#include "core/conf/conf.h"
+#include "core/conf/suggest.h"
 
 using namespace sluice;
 

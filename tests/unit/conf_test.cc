@@ -1,5 +1,5 @@
 // load_conf as a whole: lines and files, includes, secrets, and errors in one run and in order.
-#include "core/conf.h"
+#include "core/conf/conf.h"
 
 #include <doctest/doctest.h>
 

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/conf.h"
+#include "core/conf/conf.h"
 
 namespace sluice::testing {
 

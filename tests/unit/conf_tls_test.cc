@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "core/conf.h"
+#include "core/conf/conf.h"
 #include "tests/unit/conf_rows.h"
 #include "tests/unit/conf_testing.h"
 #include "tests/unit/tls_testing.h"

@@ -1,11 +1,11 @@
 // The conf's values: each unit, both ends of each range, and messages that say what is allowed.
-#include "core/conf_values.h"
-
 #include <doctest/doctest.h>
 
 #include <cstdint>
 #include <functional>
 #include <string>
+
+#include "core/conf/values.h"
 
 using namespace sluice;
 

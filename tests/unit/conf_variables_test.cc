@@ -1,13 +1,12 @@
 // Variables in a conf: what set_header's value is made of, what is no variable, and what a secret
 // may hold.
-#include "core/conf_variables.h"
-
 #include <doctest/doctest.h>
 
 #include <string>
 #include <string_view>
 
-#include "core/conf.h"
+#include "core/conf/conf.h"
+#include "core/conf/variables.h"
 #include "tests/unit/conf_testing.h"
 
 using namespace sluice;

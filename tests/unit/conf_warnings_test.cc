@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/conf.h"
+#include "core/conf/conf.h"
 #include "tests/unit/conf_testing.h"
 
 using namespace sluice;

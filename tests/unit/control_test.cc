@@ -1,5 +1,5 @@
 // The control channel: both messages, descriptors that become the receiver's, and its end.
-#include "core/control.h"
+#include "core/process/control.h"
 
 #include <doctest/doctest.h>
 #include <sys/socket.h>

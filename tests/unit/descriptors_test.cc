@@ -1,5 +1,5 @@
 // Descriptors: what is promised fits into the limit, to the last one.
-#include "core/descriptors.h"
+#include "core/process/descriptors.h"
 
 #include <doctest/doctest.h>
 

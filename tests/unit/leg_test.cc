@@ -1,5 +1,5 @@
 // Leg: what it knows of its descriptor's readiness once a TLS handshake has read from it.
-#include "core/leg.h"
+#include "core/session/leg.h"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>

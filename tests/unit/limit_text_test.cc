@@ -1,5 +1,5 @@
 // What the log says of a limit that was passed.
-#include "core/limit_text.h"
+#include "core/observe/limit_text.h"
 
 #include <doctest/doctest.h>
 

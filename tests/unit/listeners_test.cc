@@ -1,6 +1,6 @@
 // ListenerSet: all or nothing, only its own files are removed, and what was shut down is opened
 // anew.
-#include "core/listeners.h"
+#include "core/process/listeners.h"
 
 #include <doctest/doctest.h>
 #include <sys/socket.h>

@@ -1,5 +1,5 @@
 // Log lines: escaping, timestamps, and that a sink which takes nothing costs lines, not time.
-#include "core/log.h"
+#include "core/observe/log.h"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>

@@ -1,12 +1,12 @@
 // Notices: first lines at once, then one a window with a count, in bounded memory.
-#include "core/notices.h"
+#include "core/observe/notices.h"
 
 #include <doctest/doctest.h>
 #include <unistd.h>
 
 #include <string>
 
-#include "core/log.h"
+#include "core/observe/log.h"
 
 namespace sluice {
 namespace {

@@ -1,6 +1,6 @@
 // TransitPool: the one given back last is lent next, whatever it held is given back with it, and
 // its scanner goes on from where another one rested.
-#include "core/transit.h"
+#include "core/session/transit.h"
 
 #include <doctest/doctest.h>
 

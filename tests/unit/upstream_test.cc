@@ -1,5 +1,5 @@
 // Upstream: round robin over walks, and every peer once within one walk.
-#include "core/upstream.h"
+#include "core/peers/upstream.h"
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,5 @@
 // What variables stand for in a request, and where they have no value.
-#include "core/variables.h"
+#include "core/session/variables.h"
 
 #include <doctest/doctest.h>
 

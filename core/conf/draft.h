@@ -1,0 +1,180 @@
+// What the lines of a conf said, section by section, before inheritance and references are
+// resolved. Passive data between reader, setters and resolver; nothing outside the conf loader
+// includes it.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/conf/conf.h"
+#include "core/conf/expand.h"
+
+namespace sluice {
+
+struct Directive;
+
+enum class Section : uint8_t { top, listen, upstream, route };
+
+constexpr unsigned bit(Section section) {
+  return 1u << static_cast<unsigned>(section);
+}
+
+// Where a line stands. `order` counts the lines of all files as they are read, so that an included
+// file's errors come where its include line stands.
+struct Place {
+  std::string file;
+  int line = 0;
+  uint32_t order = 0;
+};
+
+// A warning about a line: "FILE:LINE: what".
+inline std::string text_at(const Place& place, const std::string& what) {
+  return ConfError{place.file, place.line, what}.text();
+}
+
+// What is wrong with a line or a value; thrown by lexer, values and setters, caught by the reader,
+// which knows the place.
+struct ConfProblem {
+  std::string what;
+};
+
+// A word as it stands in the file (quotes removed), which messages may print, and its expanded
+// value, which they may not.
+struct Word {
+  std::string text;
+  std::string value;
+  std::vector<Span> verbatim = {};  // parts of `value` that hold no variables
+
+  bool expanded() const { return text != value; }
+};
+
+struct Statement {
+  Place place;
+  std::string folder;       // of the file, with its final '/' or empty: relative paths begin there
+  std::vector<Word> words;  // the directive's name first; never empty
+  // What is wrong with the line's end: nginx's brace or semicolon, which `words` are without.
+  std::string punctuation = {};
+};
+
+// What TLS toward clients or servers takes from the top where the section does not say it itself.
+struct TlsSettings : TlsPolicy {
+  std::string client_authorities;  // PEM
+  VerifyClient verify_client = VerifyClient::off;
+  bool verify = true;
+  std::string authorities;  // PEM
+  std::string server_name;
+};
+
+// What may stand both in a section and at the top. Each value is its directive's default until the
+// section says it (SectionDraft::given); settings_for() puts those of several levels together.
+struct Settings : ListenSettings, RouteSettings, TlsSettings {};
+
+// A tls_certificate, with the tls_key and tls_stapling_file behind it. Without a certificate where
+// its line is wrong: what belongs to it still finds its place.
+struct CertificateDraft {
+  Credentials credentials;
+  Place place;
+  bool key_given = false;
+};
+
+struct SectionDraft {
+  Section kind = Section::top;
+  Place place;
+  std::string label;  // `upstream "chat"`, unexpanded; empty where the opening line was wrong
+  std::map<const Directive*, Place> given;
+  struct Line {
+    const Directive* row;
+    Statement statement;
+  };
+  std::vector<Line> lines;  // those that are good, as read; a section's own first
+  Settings settings;
+  std::vector<HeaderSetting> set_headers;
+  std::vector<std::string> remove_headers;
+  std::vector<std::string> keep_headers;
+  // tls_client_certificate. The key comes with a line of its own; without a certificate where its
+  // line is wrong.
+  std::optional<Credentials> client_credentials;
+
+  Address address;                             // listen
+  sys::SocketFileAccess socket_file;           // listen
+  uint32_t backlog = sys::default_backlog;     // listen
+  std::vector<CertificateDraft> certificates;  // listen
+  std::string name;                            // upstream
+  std::vector<PeerConfig> peers;               // upstream; or a route's proxy_pass with a URI
+  RouteConfig route;                           // route: path and conditions
+  std::optional<Word> target;                  // route: proxy_pass's argument
+};
+
+struct ConfDraft {
+  ConfOptions options;
+  Config config;                                                    // global settings
+  std::deque<SectionDraft> sections = std::deque<SectionDraft>(1);  // the top, then as read
+  std::optional<Word> include;        // set by the include line, taken by the reader
+  bool incomplete = false;            // a file is missing: what it would have said is unknown
+  bool unreadable = false;            // it is the conf itself
+  bool upstream_unnamed = false;      // an upstream's own line was wrong
+  std::vector<std::string> warnings;  // of setters, as read
+
+  const SectionDraft& top() const { return sections.front(); }
+  void warn(const Place& place, const std::string& what) {
+    warnings.push_back(text_at(place, what));
+  }
+};
+
+// Collects errors and brings them into reading order.
+class ConfErrors {
+ public:
+  // Says it once, though several sections may inherit what is wrong.
+  void add(const Place& place, std::string what) {
+    const bool told = std::any_of(found_.begin(), found_.end(), [&](const Found& each) {
+      return each.order == place.order && each.error.what == what;
+    });
+    if (told) return;
+    found_.push_back({place.order, ConfError{place.file, place.line, std::move(what)}});
+  }
+  bool empty() const { return found_.empty(); }
+  std::vector<ConfError> in_reading_order() {
+    std::stable_sort(found_.begin(), found_.end(),
+                     [](const Found& a, const Found& b) { return a.order < b.order; });
+    std::vector<ConfError> errors;
+    for (Found& found : found_) errors.push_back(std::move(found.error));
+    return errors;
+  }
+
+ private:
+  struct Found {
+    uint32_t order;
+    ConfError error;
+  };
+  std::vector<Found> found_;
+};
+
+// "\"text\"" for messages, cut where it is long. What editors and web pages slip in and nobody can
+// see is spelt out: else `unknown directive "route"` could be all that there is to read.
+inline std::string quoted(const std::string& text) {
+  static constexpr std::pair<const char*, const char*> unseen[] = {
+      {"\xc2\xa0", "<U+00A0>"}, {"\xe2\x80\x8b", "<U+200B>"}, {"\xef\xbb\xbf", "<U+FEFF>"}};
+  constexpr size_t most = 100;
+  const bool cut = text.size() > most;
+  std::string shown = cut ? text.substr(0, most) + "..." : text;
+  for (const auto& [bytes, name] : unseen) {
+    for (size_t at; (at = shown.find(bytes)) != std::string::npos;) {
+      shown.replace(at, std::char_traits<char>::length(bytes), name);
+    }
+  }
+  return '"' + shown + '"';
+}
+
+// "on line 3", or "on line 3 of other.conf" seen from another file.
+inline std::string seen_from(const Place& here, const Place& there) {
+  const std::string line = "on line " + std::to_string(there.line);
+  return here.file == there.file ? line : line + " of " + there.file;
+}
+
+}  // namespace sluice

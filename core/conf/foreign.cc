@@ -1,0 +1,317 @@
+// The table. A word that is a directive here, too, has no row; that it takes other arguments there
+// is hint_for_arguments' concern.
+#include "core/conf/foreign.h"
+
+#include <algorithm>
+
+#include "protocol/uri.h"
+
+namespace sluice {
+
+namespace {
+
+constexpr std::string_view n = "nginx";
+constexpr std::string_view h = "HAProxy";
+constexpr std::string_view c = "Caddy";
+constexpr std::string_view e = "Envoy";
+
+constexpr std::string_view leave_out = "leave the line out";
+constexpr std::string_view automatic = "leave the line out, sluice does it by itself";
+constexpr std::string_view not_yet = "sluice has nothing like it yet";
+constexpr std::string_view in_turn =
+    "there is nothing like it yet: sessions are shared out among an upstream's servers in turn";
+constexpr std::string_view no_checks =
+    "there are no health checks yet: a server that cannot be "
+    "reached is passed over";
+constexpr std::string_view no_files = "sluice serves no files";
+constexpr std::string_view answers = "there is nothing like it yet for fields of the answer";
+constexpr std::string_view no_trust =
+    "there are no trusted proxies yet; what a client says of itself travels on with keep_header "
+    "X-Forwarded-For";
+constexpr std::string_view yaml =
+    "sluice reads a flat conf, one directive a line: listen, upstream, "
+    "route; see conf/examples";
+
+constexpr ForeignWord table[] = {
+    // nginx: processes and files
+    {"worker_processes", n, "workers", ""},
+    {"worker_rlimit_nofile", n, "", "the limit of descriptors is raised as far as it goes anyway"},
+    {"worker_cpu_affinity", n, "", leave_out},
+    {"pid", n, "pid_file", ""},
+    {"daemon", n, "", "sluice stays in the foreground"},
+    {"master_process", n, "", leave_out},
+    {"load_module", n, "", leave_out},
+    {"env", n, "", "${env:NAME} reads a variable"},
+    {"log_format", n, "", "access_log has one form, name=value"},
+    {"log_not_found", n, "", leave_out},
+    // nginx: blocks
+    {"events", n, "", "its lines stand before the first section"},
+    {"http", n, "", "its lines stand before the first section"},
+    {"stream", n, "", "its lines stand before the first section"},
+    {"server {", n, "", "write a listen section for its address, and routes behind it"},
+    {"location", n, "route", "write route PATH; it takes the path and everything under it"},
+    {"server_name", n, "match_host", "write match_host HOST in a route"},
+    {"map", n, "", not_yet},
+    {"geo", n, "", not_yet},
+    {"if", n, "", "write a route with match_host or match_header"},
+    {"types", n, "", leave_out},
+    {"use", n, "", leave_out},
+    {"multi_accept", n, "", leave_out},
+    // nginx: proxying
+    {"proxy_read_timeout", n, "idle_timeout", "write idle_timeout, which counts both directions"},
+    {"proxy_send_timeout", n, "send_timeout", ""},
+    {"proxy_connect_timeout", n, "connect_timeout", ""},
+    {"proxy_timeout", n, "idle_timeout", ""},
+    {"keepalive_timeout", n, "idle_timeout", ""},
+    {"client_body_timeout", n, "", "requests for a WebSocket have no body"},
+    {"client_max_body_size", n, "max_message_size", "write max_message_size, for each message"},
+    {"client_body_buffer_size", n, "ring_size", ""},
+    {"client_header_buffer_size", n, "max_header_size", ""},
+    {"large_client_header_buffers", n, "max_header_size", ""},
+    {"proxy_buffer_size", n, "max_answer_header_size", ""},
+    {"proxy_buffers", n, "ring_size", ""},
+    {"proxy_buffering", n, "", "nothing is held back: leave the line out"},
+    {"proxy_request_buffering", n, "", "nothing is held back: leave the line out"},
+    {"proxy_cache", n, "", "sluice caches nothing"},
+    {"proxy_cache_bypass", n, "", "sluice caches nothing"},
+    {"proxy_http_version", n, "", "upstreams are always asked in HTTP/1.1: leave the line out"},
+    {"proxy_set_header", n, "set_header",
+     "write set_header NAME VALUE, and host for Host; Upgrade and Connection are set anyway"},
+    {"proxy_pass_request_headers", n, "", "remove_header removes single ones"},
+    {"proxy_hide_header", n, "", answers},
+    {"proxy_pass_header", n, "", answers},
+    {"add_header", n, "", answers},
+    {"more_set_headers", n, "", answers},
+    {"proxy_redirect", n, "", leave_out},
+    {"proxy_next_upstream", n, "next_peer_on",
+     "write next_peer_on STATUS...; a peer that cannot be reached is passed over anyway"},
+    {"proxy_next_upstream_tries", n, "", "each peer is tried once: leave the line out"},
+    {"proxy_socket_keepalive", n, "", "tcp_keepalive is on anyway: leave the line out"},
+    {"proxy_bind", n, "", not_yet},
+    {"proxy_protocol", n, "", "there is no PROXY protocol yet"},
+    {"underscores_in_headers", n, "underscore_headers", ""},
+    {"set_real_ip_from", n, "", no_trust},
+    {"real_ip_header", n, "", no_trust},
+    {"real_ip_recursive", n, "", leave_out},
+    {"resolver", n, "", "names are resolved at the start"},
+    {"tcp_nodelay", n, "", automatic},
+    {"tcp_nopush", n, "", leave_out},
+    {"sendfile", n, "", leave_out},
+    {"ignore_invalid_headers", n, "", "malformed fields are refused: leave the line out"},
+    {"server_tokens", n, "", "sluice names no version: leave the line out"},
+    // nginx: upstreams
+    {"ip_hash", n, "", in_turn},
+    {"hash", n, "", in_turn},
+    {"random", n, "", in_turn},
+    {"least_conn", n, "", in_turn},
+    {"sticky", n, "", in_turn},
+    {"zone", n, "", leave_out},
+    {"keepalive", n, "", "each session has a connection of its own: leave the line out"},
+    {"keepalive_requests", n, "", "each session has a connection of its own: leave the line out"},
+    {"health_check", n, "", no_checks},
+    // nginx: TLS
+    {"ssl", n, "", "a tls_certificate makes a listener one of TLS"},
+    {"ssl_certificate", n, "tls_certificate", ""},
+    {"ssl_certificate_key", n, "tls_key", "write tls_key, behind its tls_certificate"},
+    {"ssl_protocols", n, "tls_protocols", ""},
+    {"ssl_ciphers", n, "tls_ciphers", ""},
+    {"ssl_prefer_server_ciphers", n, "", leave_out},
+    {"ssl_ecdh_curve", n, "", leave_out},
+    {"ssl_dhparam", n, "", leave_out},
+    {"ssl_client_certificate", n, "tls_client_ca", ""},
+    {"ssl_trusted_certificate", n, "tls_client_ca", ""},
+    {"ssl_verify_client", n, "tls_verify_client", ""},
+    {"ssl_crl", n, "tls_crl", ""},
+    {"ssl_session_cache", n, "", "sessions are resumed by tickets, see tls_ticket_lifetime"},
+    {"ssl_session_timeout", n, "tls_ticket_lifetime", ""},
+    {"ssl_session_tickets", n, "tls_ticket_lifetime", "write tls_ticket_lifetime TIME or off"},
+    {"ssl_stapling", n, "", "write tls_stapling_file behind the tls_certificate"},
+    {"ssl_stapling_file", n, "tls_stapling_file", ""},
+    {"proxy_ssl_certificate", n, "tls_client_certificate", ""},
+    {"proxy_ssl_certificate_key", n, "tls_client_key", ""},
+    {"proxy_ssl_trusted_certificate", n, "tls_ca", ""},
+    {"proxy_ssl_verify", n, "tls_verify", ""},
+    {"proxy_ssl_name", n, "tls_server_name", ""},
+    {"proxy_ssl_server_name", n, "", "servers are always told the name: leave the line out"},
+    {"proxy_ssl_protocols", n, "tls_protocols", ""},
+    {"proxy_ssl_ciphers", n, "tls_ciphers", ""},
+    {"proxy_ssl_session_reuse", n, "", automatic},
+    // nginx: what is no proxying
+    {"root", n, "", no_files},
+    {"alias", n, "", no_files},
+    {"index", n, "", no_files},
+    {"try_files", n, "", no_files},
+    {"error_page", n, "", no_files},
+    {"gzip", n, "", "compression is between client and server: leave the line out"},
+    {"return", n, "", not_yet},
+    {"rewrite", n, "",
+     "the path of a server's URI replaces the route's; there is nothing else yet"},
+    {"allow", n, "", not_yet},
+    {"deny", n, "", not_yet},
+    {"auth_basic", n, "", not_yet},
+    {"auth_request", n, "", not_yet},
+    {"limit_conn", n, "", not_yet},
+    {"limit_conn_zone", n, "", not_yet},
+    {"limit_req", n, "", not_yet},
+    {"limit_req_zone", n, "", not_yet},
+
+    // HAProxy
+    {"global", h, "", "its lines stand before the first section"},
+    {"defaults", h, "", "its lines stand before the first section"},
+    {"frontend", h, "", "write listen ADDRESS for each bind, and a route for each rule"},
+    {"backend", h, "upstream", "write upstream NAME"},
+    {"bind", h, "listen", "write listen ADDRESS"},
+    {"default_backend", h, "", "write route / as the last one, with proxy_pass NAME"},
+    {"use_backend", h, "", "write a route with its conditions, and proxy_pass NAME"},
+    {"acl", h, "", "write route PATH, match_host or match_header"},
+    {"balance", h, "", in_turn},
+    {"hash-type", h, "", in_turn},
+    {"stick-table", h, "", in_turn},
+    {"stick", h, "", in_turn},
+    {"cookie", h, "", in_turn},
+    {"default-server", h, "", no_checks},
+    {"http-check", h, "", no_checks},
+    {"mode", h, "", leave_out},
+    {"option", h, "", leave_out},
+    {"option httpchk", h, "", no_checks},
+    {"option forwardfor", h, "", "X-Forwarded-For is always set: leave the line out"},
+    {"option clitcpka", h, "", "tcp_keepalive is on anyway: leave the line out"},
+    {"option srvtcpka", h, "", "tcp_keepalive is on anyway: leave the line out"},
+    {"option tcpka", h, "", "tcp_keepalive is on anyway: leave the line out"},
+    {"option httplog", h, "", "write access_log FILE"},
+    {"maxconn", h, "worker_connections", "write worker_connections, for each worker"},
+    {"nbthread", h, "workers", ""},
+    {"nbproc", h, "workers", ""},
+    {"timeout", h, "", "write connect_timeout, handshake_timeout, idle_timeout or send_timeout"},
+    {"timeout client", h, "", "write idle_timeout TIME, which counts both directions"},
+    {"timeout server", h, "", "write idle_timeout TIME, which counts both directions"},
+    {"timeout tunnel", h, "", "write idle_timeout TIME"},
+    {"timeout connect", h, "", "write connect_timeout TIME"},
+    {"timeout http-request", h, "", "write client_header_timeout TIME"},
+    {"timeout client-fin", h, "", "write close_timeout TIME"},
+    {"timeout server-fin", h, "", "write close_timeout TIME"},
+    {"timeout queue", h, "", "nothing is queued: leave the line out"},
+    {"timeout check", h, "", no_checks},
+    {"log", h, "", "write error_log and access_log"},
+    {"log-format", h, "", "access_log has one form, name=value"},
+    {"pidfile", h, "pid_file", ""},
+    {"chroot", h, "", not_yet},
+    {"group", h, "", "workers run in the groups of `user`"},
+    {"http-request", h, "", "write set_header or remove_header"},
+    {"http-response", h, "", answers},
+    {"reqadd", h, "", "write set_header"},
+    {"ssl-default-bind-ciphers", h, "tls_ciphers", ""},
+    {"ssl-default-bind-options", h, "", "write tls_protocols"},
+    {"stats", h, "", not_yet},
+    {"errorfile", h, "", not_yet},
+    {"redirect", h, "", not_yet},
+    {"retry-on", h, "next_peer_on", ""},
+    {"tune.bufsize", h, "max_header_size", ""},
+    {"tune.http.maxhdr", h, "max_header_fields", ""},
+    {"retries", h, "", "each peer is tried once: leave the line out"},
+
+    // Caddy
+    {"reverse_proxy", c, "", "write route PATH and proxy_pass"},
+    {"handle", c, "route", "write route PATH"},
+    {"handle_path", c, "route",
+     "write route PATH; the path of a server's URI replaces the route's"},
+    {"header_up", c, "set_header", ""},
+    {"header_down", c, "", answers},
+    {"lb_policy", c, "", in_turn},
+    {"tls", c, "", "write tls_certificate FILE and tls_key FILE behind listen"},
+    {"file_server", c, "", no_files},
+    {"encode", c, "", "compression is between client and server: leave the line out"},
+
+    // Envoy
+    {"static_resources:", e, "", yaml},
+    {"listeners:", e, "", yaml},
+    {"clusters:", e, "", yaml},
+    {"admin:", e, "", yaml},
+};
+
+struct ArgumentHint {
+  std::string_view directive;
+  std::string_view argument;  // where one is this, or begins with it if it ends with '='
+  std::string_view hint;
+};
+
+constexpr std::string_view no_weights =
+    "there are no weights yet: a server that is named twice gets twice as much";
+
+constexpr ArgumentHint hints[] = {
+    {"listen", "ssl", "TLS comes with a tls_certificate and a tls_key in the section"},
+    {"listen", "http2", "there is no HTTP/2 yet"},
+    {"listen", "quic", "there is no HTTP/3"},
+    {"listen", "proxy_protocol", "there is no PROXY protocol yet"},
+    {"listen", "accept-proxy", "there is no PROXY protocol yet"},
+    {"listen", "default_server", "all routes serve all listeners"},
+    {"listen", "so_keepalive=", "write tcp_keepalive TIME or off"},
+    {"listen", "reuseport", "each worker has a socket of its own anyway"},
+    {"server", "weight=", no_weights},
+    {"server", "weight", no_weights},
+    {"server", "max_fails=", no_checks},
+    {"server", "fail_timeout=", no_checks},
+    {"server", "check", no_checks},
+    {"server", "inter", no_checks},
+    {"server", "backup", "there are no backup servers yet"},
+    {"server", "down", "leave its line out"},
+    {"server", "max_conns=", "there is no limit for each server yet"},
+    {"server", "maxconn", "there is no limit for each server yet"},
+    {"server", "resolve", "names are resolved at the start"},
+    {"server", "ssl", "write wss:// for TLS"},
+    {"route", "~", "there are no patterns: a route takes its path and everything under it"},
+    {"route", "~*", "there are no patterns: a route takes its path and everything under it"},
+    {"route", "^~", "a route takes its path and everything under it"},
+    {"route", "=", "a route takes its path and everything under it"},
+};
+
+bool hint_applies(const ArgumentHint& row, const Statement& statement) {
+  return row.directive == statement.words[0].value &&
+         std::any_of(statement.words.begin() + 1, statement.words.end(), [&row](const Word& word) {
+           return row.argument.ends_with('=') ? word.text.starts_with(row.argument)
+                                              : word.text == row.argument;
+         });
+}
+
+}  // namespace
+
+std::span<const ForeignWord> foreign_words() {
+  return table;
+}
+
+const ForeignWord* find_foreign(const Statement& statement, bool block) {
+  const auto& words = statement.words;
+  const std::string& name = words[0].value;
+  const std::string longer =
+      name + " " + (words.size() > 1 ? words[1].text : std::string(block ? "{" : ""));
+  const ForeignWord* found = nullptr;
+  for (const ForeignWord& row : table) {
+    if (row.word == longer) return &row;
+    if (row.word == name) found = &row;
+  }
+  return found;
+}
+
+std::string foreign_text(const ForeignWord& row) {
+  const std::string from = " of " + std::string(row.from) + "; ";
+  return from +
+         (row.advice.empty() ? "here it is " + std::string(row.ours) : std::string(row.advice));
+}
+
+std::string hint_for_arguments(const Statement& statement) {
+  const auto& words = statement.words;
+  const std::string& name = words[0].value;
+  for (const ArgumentHint& row : hints) {
+    if (hint_applies(row, statement)) return std::string(row.hint);
+  }
+  const bool takes_value = name == "set_header" || name == "match_header";
+  if (takes_value && words.size() > 3) return "a value with blanks stands in double quotes";
+  if (name == "access_log" && words.size() > 2) return "it has one form, name=value";
+  if (name == "user" && words.size() > 2) return "the groups are those of the user";
+  // HAProxy's servers have a name before their address.
+  const bool named = name == "server" && words.size() > 2 && !words[2].expanded() &&
+                     parse_server_uri("ws://" + words[2].text).ok();
+  return named ? "write server ws://" + words[2].text : "";
+}
+
+}  // namespace sluice

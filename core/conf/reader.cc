@@ -1,0 +1,292 @@
+// Reading goes on after every error, so that one run tells all of them.
+#include "core/conf/reader.h"
+
+#include <glob.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "core/conf/expand.h"
+#include "core/conf/foreign.h"
+#include "core/conf/lexer.h"
+
+namespace sluice {
+
+namespace {
+
+constexpr size_t most_depth = 10;
+constexpr uint32_t most_files = 1000;  // globs that include each other would grow without it
+constexpr size_t most_file_bytes = 16 << 20;
+constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+
+std::string place_name(Section section) {
+  switch (section) {
+    case Section::top:
+      return "before the first section";
+    case Section::listen:
+      return "in a listen section";
+    case Section::upstream:
+      return "in an upstream section";
+    case Section::route:
+      return "in a route section";
+  }
+  return "";
+}
+
+// Why the directive may not stand in that section.
+std::string misplaced(const Directive& row, Section section) {
+  if (row.sections == bit(Section::top)) return " must stand before the first section";
+  std::vector<std::string> allowed;
+  for (const Section each : {Section::top, Section::listen, Section::upstream, Section::route}) {
+    if ((row.sections & bit(each)) != 0) allowed.push_back(place_name(each));
+  }
+  std::string text = " may stand ";
+  for (size_t i = 0; i < allowed.size(); ++i) {
+    if (i > 0) text += i + 1 == allowed.size() ? " or " : ", ";
+    text += allowed[i];
+  }
+  return text + ", not " + place_name(section);
+}
+
+std::string wrong_count(const Directive& row, size_t given) {
+  std::string wanted = std::to_string(row.least_arguments);
+  if (row.most_arguments == Directive::any_number) {
+    wanted = "at least " + wanted;
+  } else if (row.most_arguments != row.least_arguments) {
+    const bool two = row.most_arguments == row.least_arguments + 1;
+    wanted += (two ? " or " : " to ") + std::to_string(row.most_arguments);
+  }
+  const bool one = row.most_arguments == 1 || row.most_arguments == Directive::any_number;
+  return std::string(row.name) + " takes " + wanted + (one ? " argument (" : " arguments (") +
+         std::string(row.arguments) + "), not " + std::to_string(given);
+}
+
+// A folder's own name may hold what glob takes for a pattern.
+std::string escaped_for_glob(const std::string& folder) {
+  std::string escaped;
+  for (const char byte : folder) {
+    if (std::strchr("*?[]\\", byte) != nullptr) escaped += '\\';
+    escaped += byte;
+  }
+  return escaped;
+}
+
+// An included file's name in messages: by what the line says, so that an expanded part of it is
+// not printed.
+std::string shown_name(const Statement& statement, const Word& word, const std::string& path) {
+  if (!word.expanded()) return path;
+  const std::string folder = folder_of(statement.place.file);
+  if (path == resolve_path(statement.folder, word.value)) return resolve_path(folder, word.text);
+  return resolve_path(folder, folder_of(word.text) + path.substr(folder_of(path).size()));
+}
+
+// One name for a file by whatever path it is reached: a loop through "./" or a link is one, too.
+std::string one_name(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path canonical = std::filesystem::canonical(path, error);
+  return error ? path : canonical.string();
+}
+
+// Who comes from nginx may bring its punctuation along. Takes it off the line's end and returns
+// what is wrong with it, or "".
+std::string take_punctuation(SplitLine& split) {
+  if (split.words.empty() || split.last_quoted) return "";
+  std::string& last = split.words.back();
+  const size_t end = last.find_last_not_of(';') + 1;
+  const std::string kept = last.substr(0, end);
+  const bool brace = kept == "{" || kept == "}";
+  if (!brace && end == last.size()) return "";
+  if (brace || kept.empty()) {
+    split.words.pop_back();
+  } else {
+    last = kept;
+  }
+  return "a conf has no braces, and no semicolons at the end of lines";
+}
+
+// `what; more`, where both are there.
+std::string joined(const std::string& what, const std::string& more) {
+  if (what.empty() || more.empty()) return what + more;
+  return what + (what.ends_with('?') ? " " : "; ") + more;
+}
+
+}  // namespace
+
+void ConfReader::read(const std::string& path) {
+  section_ = &draft_.sections.front();
+  section_->place.file = path;
+  if (const int error = read_file(path, path); error != 0) {
+    draft_.incomplete = draft_.unreadable = true;
+    errors_.add({path, 0, 0}, std::string("cannot be read: ") + std::strerror(error));
+  }
+}
+
+// Returns 0 or an errno value. `shown` is the file's name in messages.
+int ConfReader::read_file(const std::string& path, const std::string& shown) {
+  std::string content;
+  if (const int error = read_whole_file(path, most_file_bytes, content); error != 0) return error;
+  ++files_;
+  open_files_.push_back(one_name(path));
+  read_lines(content, shown, folder_of(path));
+  open_files_.pop_back();
+  return 0;
+}
+
+void ConfReader::read_lines(std::string_view content, const std::string& shown,
+                            const std::string& folder) {
+  SectionDraft* const outer = section_;
+  if (content.starts_with(byte_order_mark)) content.remove_prefix(byte_order_mark.size());
+  for (int number = 1; !content.empty(); ++number) {
+    const size_t end = std::min(content.find('\n'), content.size());
+    const std::string_view line = content.substr(0, end);
+    content.remove_prefix(std::min(end + 1, content.size()));
+    const Place place{shown, number, ++lines_};
+    if (line.find('\0') != std::string_view::npos) {
+      errors_.add(place, "a NUL byte: this is no text file");
+      draft_.incomplete = true;
+      break;
+    }
+    // Complaints about its lines would print a key.
+    if (line.starts_with("-----BEGIN ")) {
+      errors_.add(place, "PEM, not directives: certificates and keys are named by tls_ directives");
+      draft_.incomplete = true;
+      break;
+    }
+    read_line(line, place, folder);
+  }
+  section_ = outer;
+}
+
+void ConfReader::read_line(std::string_view line, const Place& place, const std::string& folder) {
+  SplitLine split = split_line(line);
+  Trust trust = Trust::good;
+  if (!split.problem.empty()) {
+    errors_.add(place, split.problem);
+    trust = Trust::unreadable_words;
+    // It may have been any directive: none is missed now.
+    if (split.words.empty()) draft_.incomplete = true;
+  }
+  const bool block = !split.words.empty() && split.words.back() == "{" && !split.last_quoted;
+  Statement statement{place, folder, {}, take_punctuation(split)};
+  if (split.words.empty()) {
+    if (!statement.punctuation.empty()) errors_.add(place, statement.punctuation);
+    return;
+  }
+  for (std::string& text : split.words) {
+    std::string value = text;
+    std::vector<Span> verbatim;
+    try {
+      value = expand(text, folder, &verbatim);
+    } catch (const ConfProblem& problem) {
+      if (trust == Trust::good) errors_.add(place, problem.what);
+      trust = Trust::unreadable_words;
+    }
+    statement.words.push_back({std::move(text), std::move(value), std::move(verbatim)});
+  }
+  const Word& name = statement.words.front();
+  const ForeignWord* foreign = name.expanded() ? nullptr : find_foreign(statement, block);
+  const Directive* row =
+      foreign != nullptr ? find_directive(foreign->ours) : find_directive(name.value);
+  if (foreign != nullptr || row == nullptr) {
+    std::string wrong = "unknown directive " + quoted(name.text);
+    if (foreign != nullptr) {
+      wrong += foreign_text(*foreign);
+    } else if (!name.expanded()) {
+      wrong += suggest_directive(name.value, row);
+    }
+    errors_.add(place, joined(wrong, statement.punctuation));
+    if (row == nullptr) return;
+    if (trust == Trust::good) trust = Trust::guessed_name;
+  }
+  apply(*row, statement, trust);
+}
+
+void ConfReader::apply(const Directive& row, const Statement& statement, Trust trust) {
+  if (row.opens != Section::top) {
+    draft_.sections.front().given.emplace(&row, statement.place);
+    section_ = &draft_.sections.emplace_back();
+    section_->kind = row.opens;
+    section_->place = statement.place;
+  } else if (trust == Trust::guessed_name) {
+    if ((row.sections & bit(section_->kind)) == 0) return;
+    section_->given.emplace(&row, statement.place);
+  } else if (!enter(row, statement)) {
+    return;
+  }
+  set(row, statement, trust);
+  if (row.opens == Section::upstream && section_->name.empty()) draft_.upstream_unnamed = true;
+  if (draft_.include) read_includes(statement);
+}
+
+// False, and an error, where the directive may not stand.
+bool ConfReader::enter(const Directive& row, const Statement& statement) {
+  if ((row.sections & bit(section_->kind)) == 0) {
+    errors_.add(statement.place, std::string(row.name) + misplaced(row, section_->kind));
+    return false;
+  }
+  const auto [first, fresh] = section_->given.emplace(&row, statement.place);
+  if (fresh || row.repeatable) return true;
+  errors_.add(statement.place, std::string(row.name) + " is already given " +
+                                   seen_from(statement.place, first->second));
+  return false;
+}
+
+void ConfReader::set(const Directive& row, const Statement& statement, Trust trust) {
+  if (trust == Trust::unreadable_words) return;
+  std::string wrong;
+  const size_t given = statement.words.size() - 1;
+  if (given < row.least_arguments || given > row.most_arguments) {
+    wrong = wrong_count(row, given);
+  } else {
+    try {
+      row.set({draft_, *section_, statement});
+      if (!draft_.include) section_->lines.push_back({&row, statement});
+    } catch (const ConfProblem& problem) {
+      wrong = std::string(row.name) + ": " + problem.what;
+    }
+  }
+  if (trust != Trust::good) return;
+  if (!wrong.empty()) wrong = joined(wrong, hint_for_arguments(statement));
+  wrong = joined(wrong, statement.punctuation);
+  if (!wrong.empty()) errors_.add(statement.place, wrong);
+}
+
+void ConfReader::read_includes(const Statement& statement) {
+  const Word word = std::move(*draft_.include);
+  draft_.include.reset();
+  const auto fail = [&](const std::string& what) {
+    draft_.incomplete = true;
+    errors_.add(statement.place, "include: " + quoted(word.text) + what);
+  };
+  if (open_files_.size() > most_depth) {
+    return fail(": files are nested more than " + std::to_string(most_depth) + " deep");
+  }
+  for (const std::string& path : included_paths(statement, word)) {
+    if (std::find(open_files_.begin(), open_files_.end(), one_name(path)) != open_files_.end()) {
+      return fail(" includes itself, directly or through other files");
+    }
+    if (files_ >= most_files) return fail(": more than " + std::to_string(most_files) + " files");
+    if (const int error = read_file(path, shown_name(statement, word, path)); error != 0) {
+      fail(" cannot be read: " + std::string(std::strerror(error)));
+    }
+  }
+}
+
+// The file itself where the word is no pattern, else what matches, sorted; nothing is fine then.
+std::vector<std::string> ConfReader::included_paths(const Statement& statement, const Word& word) {
+  if (word.value.find_first_of("*?[") == std::string::npos) {
+    return {resolve_path(statement.folder, word.value)};
+  }
+  const std::string pattern = resolve_path(escaped_for_glob(statement.folder), word.value);
+  glob_t found{};
+  std::vector<std::string> paths;
+  if (::glob(pattern.c_str(), 0, nullptr, &found) == 0) {
+    paths.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  }
+  ::globfree(&found);
+  return paths;
+}
+
+}  // namespace sluice

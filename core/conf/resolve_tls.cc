@@ -1,0 +1,167 @@
+// Settings of the section win over those at the top; what a section says without being able to use
+// it is an error, because somebody believes to be protected by it.
+#include "core/conf/resolve_tls.h"
+
+#include <algorithm>
+
+#include "core/conf/directives.h"
+
+namespace sluice {
+
+namespace {
+
+// Those complain themselves where no certificate stands before them.
+bool belongs_to_certificate(std::string_view directive) {
+  return directive == "tls_key" || directive == "tls_stapling_file";
+}
+
+// The first of the section's TLS lines; null where it has none.
+const Place* tls_line(const SectionDraft& section, std::string_view& name) {
+  const Place* first = nullptr;
+  for (const auto& [directive, place] : section.given) {
+    if (!directive->name.starts_with("tls_") || belongs_to_certificate(directive->name)) continue;
+    if (first != nullptr && first->order < place.order) continue;
+    first = &place;
+    name = directive->name;
+  }
+  return first;
+}
+
+const Place& place_of(const SectionDraft& section, std::string_view directive) {
+  const auto given = section.given.find(find_directive(directive));
+  return given == section.given.end() ? section.place : given->second;
+}
+
+TlsPolicy policy_of(const ConfDraft& draft, const Settings& all) {
+  TlsPolicy policy = all;
+  policy.resumption.lifetime_s = (draft.config.tls_ticket_lifetime_ms + 999) / 1000;
+  return policy;
+}
+
+// A CRL that should have been replaced refuses everybody whom its issuer certified.
+void warn_of_outdated_crl(const ConfDraft& draft, const SectionDraft& section,
+                          std::vector<std::string>& warnings) {
+  for (const SectionDraft* level : {&section, &draft.sections.front()}) {
+    if (level->settings.revoked.empty()) continue;
+    const std::string when = outdated_revocations(level->settings.revoked, system_wall_clock_s());
+    if (when.empty()) return;
+    std::string told =
+        text_at(place_of(*level, "tls_crl"), "tls_crl: a newer CRL was due on " + when +
+                                                 "; until it is given, every certificate of "
+                                                 "its issuer is refused");
+    const bool known = std::find(warnings.begin(), warnings.end(), told) != warnings.end();
+    if (!known) warnings.push_back(std::move(told));
+    return;
+  }
+}
+
+// Its certificates with their keys; none, and an error, where one has no key.
+std::vector<Credentials> credentials_of(SectionDraft& section, ConfErrors& errors) {
+  std::vector<Credentials> credentials;
+  bool whole = true;
+  for (CertificateDraft& each : section.certificates) {
+    // Where its own line or its key's is wrong, that was told.
+    if (each.credentials.certificate != nullptr && !each.key_given) {
+      errors.add(each.place, "tls_certificate: its tls_key is missing behind it");
+    }
+    whole = whole && each.credentials.key != nullptr;
+    credentials.push_back(std::move(each.credentials));
+  }
+  if (!whole) credentials.clear();
+  return credentials;
+}
+
+}  // namespace
+
+std::unique_ptr<TlsServer> resolve_tls_server(ConfDraft& draft, SectionDraft& section,
+                                              const std::string& described, ConfErrors& errors,
+                                              std::vector<std::string>& warnings) {
+  std::string_view name;
+  const bool certificate_given = section.given.count(find_directive("tls_certificate")) > 0;
+  if (!certificate_given) {
+    if (const Place* place = tls_line(section, name); place != nullptr) {
+      errors.add(*place,
+                 std::string(name) + " needs a tls_certificate; " + described + " has none");
+    }
+    return nullptr;
+  }
+  TlsServerSettings settings;
+  settings.credentials = credentials_of(section, errors);
+  const Settings all = settings_for(Section::listen, {&section, &draft.top()});
+  settings.policy = policy_of(draft, all);
+  settings.client_authorities = all.client_authorities;
+  settings.verify_client = all.verify_client;
+  if (settings.verify_client != VerifyClient::off && settings.client_authorities.empty()) {
+    if (section.given.count(find_directive("tls_client_ca")) == 0) {  // else its line was wrong
+      errors.add(place_of(section, "tls_verify_client"),
+                 "tls_verify_client needs a tls_client_ca to verify with");
+    }
+    return nullptr;
+  }
+  if (settings.verify_client == VerifyClient::off && !section.settings.client_authorities.empty()) {
+    warnings.push_back(text_at(place_of(section, "tls_client_ca"),
+                               "tls_client_ca has no effect without tls_verify_client"));
+  }
+  if (settings.verify_client != VerifyClient::off) {
+    warn_of_outdated_crl(draft, section, warnings);
+  } else if (!section.settings.revoked.empty()) {
+    warnings.push_back(
+        text_at(place_of(section, "tls_crl"), "tls_crl has no effect without tls_verify_client"));
+  }
+  if (settings.credentials.empty()) return nullptr;
+  Result<std::unique_ptr<TlsServer>> server = TlsServer::make(std::move(settings));
+  if (server.ok()) return std::move(server.value());
+  errors.add(section.place, described + ": TLS cannot be set up: " + server.fault().text());
+  return nullptr;
+}
+
+std::unique_ptr<TlsClient> resolve_tls_client(const ConfDraft& draft, const SectionDraft& section,
+                                              const std::string& described, ConfErrors& errors,
+                                              std::vector<std::string>& warnings) {
+  const bool secure = std::any_of(section.peers.begin(), section.peers.end(),
+                                  [](const PeerConfig& peer) { return peer.uri.secure; });
+  std::string_view name;
+  if (!secure) {
+    if (const Place* place = tls_line(section, name); place != nullptr && !section.peers.empty()) {
+      errors.add(*place, std::string(name) + " needs a wss:// server; " + described + " has none");
+    }
+    return nullptr;
+  }
+  const Settings all = settings_for(Section::upstream, {&section, &draft.top()});
+  TlsClientSettings settings;
+  settings.policy = policy_of(draft, all);
+  settings.verify = all.verify;
+  settings.authorities = all.authorities;
+  settings.server_name = all.server_name;
+  for (const SectionDraft* level : {&section, &draft.sections.front()}) {
+    const auto& credentials = level->client_credentials;
+    if (!credentials || settings.credentials != nullptr) continue;
+    if (credentials->key == nullptr) {
+      if (credentials->certificate != nullptr &&
+          level->given.count(find_directive("tls_client_key")) == 0) {
+        errors.add(place_of(*level, "tls_client_certificate"),
+                   "tls_client_certificate: its tls_client_key is missing behind it");
+      }
+      return nullptr;
+    }
+    settings.credentials = &*credentials;
+  }
+  if (!settings.verify) {
+    const bool here = section.given.count(find_directive("tls_verify")) > 0;
+    warnings.push_back(text_at(here ? place_of(section, "tls_verify") : section.place,
+                               described + " trusts any certificate (tls_verify off)"));
+    for (const std::string_view idle : {"tls_ca", "tls_crl"}) {
+      if (section.given.count(find_directive(idle)) == 0) continue;
+      warnings.push_back(text_at(place_of(section, idle),
+                                 std::string(idle) + " has no effect with tls_verify off"));
+    }
+  } else {
+    warn_of_outdated_crl(draft, section, warnings);
+  }
+  Result<std::unique_ptr<TlsClient>> client = TlsClient::make(settings);
+  if (client.ok()) return std::move(client.value());
+  errors.add(section.place, described + ": TLS cannot be set up: " + client.fault().text());
+  return nullptr;
+}
+
+}  // namespace sluice

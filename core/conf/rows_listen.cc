@@ -1,0 +1,107 @@
+// Rows of the directive table: a listener and what belongs to it.
+#include "core/conf/rows.h"
+#include "core/conf/setters.h"
+
+namespace sluice {
+
+namespace {
+
+constexpr unsigned top = bit(Section::top);
+constexpr unsigned listen = bit(Section::listen);
+
+constexpr Directive rows[] = {
+    {.name = "listen",
+     .sections = top,
+     .arguments = "ADDRESS [backlog=N] [mode=MODE] [owner=USER] [group=GROUP]",
+     .most_arguments = 5,
+     .set = setters::listen,
+     .example = "127.0.0.1:8080",
+     .help = "Begins a listener: PORT (on 0.0.0.0), IP:PORT, [IPV6]:PORT or unix:/PATH. All routes "
+             "serve all listeners. Whoever may write to a unix socket may connect: without mode= "
+             "(octal, 0666) everybody may. backlog= (4096) is how many connections each worker's "
+             "socket holds before they are accepted, as far as the kernel's somaxconn permits; "
+             "beyond it clients are kept waiting.",
+     .repeatable = true,
+     .required = true,
+     .opens = Section::listen},
+    {.name = "client_header_timeout",
+     .sections = top | listen,
+     .arguments = "TIME",
+     .set = setters::timeout<&ListenSettings::client_header_timeout_ms>,
+     .inherit = inherit<&ListenSettings::client_header_timeout_ms>,
+     .default_value = "10s",
+     .help = "How long a client may take for its request's head; then 408."},
+    {.name = "lingering_timeout",
+     .sections = top | listen,
+     .arguments = "TIME",
+     .set = setters::timeout<&ListenSettings::lingering_timeout_ms>,
+     .inherit = inherit<&ListenSettings::lingering_timeout_ms>,
+     .default_value = "5s",
+     .help = "How long a refused client may take to read its answer, and then as long again to end "
+             "its side; then it is closed. It holds no session's place by then, and where places "
+             "run short the one that waits for longest goes at once."},
+    {.name = "max_header_size",
+     .sections = top | listen,
+     .arguments = "SIZE",
+     .set = setters::header_size<&ListenSettings::max_header_bytes>,
+     .inherit = inherit<&ListenSettings::max_header_bytes>,
+     .default_value = "16k",
+     .help = "The largest head of a request, its first line included, 1k to 1m; beyond it 431, or "
+             "414 where the first line alone is larger."},
+    {.name = "max_header_fields",
+     .sections = top | listen,
+     .arguments = "N|off",
+     .set = setters::max_header_fields,
+     .inherit = inherit<&ListenSettings::max_header_fields>,
+     .default_value = "100",
+     .help = "The most header fields of a request, 5 to 1000000, and the most options that its "
+             "Connection names; beyond it 431. With off, max_header_size alone bounds them."},
+    {.name = "tls_certificate",
+     .sections = listen,
+     .arguments = "FILE",
+     .set = setters::tls_certificate,
+     .example = "site.pem",
+     .help = "Makes it a TLS listener (wss://): a certificate in PEM form, followed by its chain. "
+             "Of several, that with the name asked for is shown (SNI), else the first.",
+     .repeatable = true},
+    {.name = "tls_key",
+     .sections = listen,
+     .arguments = "FILE",
+     .set = setters::tls_key,
+     .example = "site.key",
+     .help =
+         "The private key of the tls_certificate before it, readable by its owner alone or by a "
+         "group that is root, ssl-cert or one that sluice runs in.",
+     .repeatable = true},
+    {.name = "tls_stapling_file",
+     .sections = listen,
+     .arguments = "FILE",
+     .set = setters::tls_stapling_file,
+     .example = "site.ocsp",
+     .help = "An OCSP response in DER form, stapled to the tls_certificate before it.",
+     .repeatable = true},
+    {.name = "tls_client_ca",
+     .sections = top | listen,
+     .arguments = "FILE",
+     .set = setters::authorities<&TlsSettings::client_authorities>,
+     .inherit = inherit<&TlsSettings::client_authorities>,
+     .example = "clients.pem",
+     .help = "Authorities that clients' certificates are verified with (mTLS), in PEM form."},
+    {.name = "tls_verify_client",
+     .sections = top | listen,
+     .arguments = "on|optional|off",
+     .set = setters::tls_verify_client,
+     .inherit = inherit<&TlsSettings::verify_client>,
+     .default_value = "off",
+     .help =
+         "Whether clients must show a certificate of tls_client_ca, or may. set_header can pass "
+         "its subject on as $tls_client_subject."},
+};
+
+}  // namespace
+
+std::span<const Directive> listen_rows() {
+  return rows;
+}
+
+}  // namespace sluice

@@ -1,0 +1,182 @@
+// Rows of the directive table: what stands before the first section.
+#include "core/conf/rows.h"
+#include "core/conf/setters.h"
+
+namespace sluice {
+
+namespace {
+
+constexpr unsigned top = bit(Section::top);
+constexpr unsigned listen = bit(Section::listen);
+constexpr unsigned upstream = bit(Section::upstream);
+constexpr unsigned route = bit(Section::route);
+
+constexpr Directive rows[] = {
+    {.name = "workers",
+     .sections = top,
+     .arguments = "N|auto",
+     .set = setters::workers,
+     .default_value = "auto",
+     .help = "Worker processes, 1 to 512; auto is one for each processor that sluice may use, by "
+             "its affinity and its cgroup's quota."},
+    {.name = "user",
+     .sections = top,
+     .arguments = "NAME",
+     .set = setters::user,
+     .default_value = "(sluice where there is one, else nobody)",
+     .example = "nobody",
+     .help = "Whom the workers run as where sluice is started as root; else it has no effect. Who "
+             "else runs as that user could signal the workers, so it should have no other use.",
+     .takes_effect = TakesEffect::restart},
+    {.name = "error_log",
+     .sections = top,
+     .arguments = "stderr|stdout|off|FILE [LEVEL]",
+     .most_arguments = 2,
+     .set = setters::error_log,
+     .default_value = "stderr info",
+     .help =
+         "Where starts, ends and faults are logged, from LEVEL on: debug, info, notice, warn or "
+         "error. What recurs is told at a bounded rate: the first five of a kind at once, then one "
+         "line a minute with a count. Where access_log is off, refusals are told here, at info."},
+    {.name = "access_log",
+     .sections = top,
+     .arguments = "off|stderr|stdout|FILE",
+     .set = setters::access_log,
+     .default_value = "off",
+     .help =
+         "Where a line goes for each session that opens, closes or is refused. A close line says "
+         "closed_by: client or upstream, which sent a Close (code, 1005 for one without a code) or "
+         "left without one (no code); proxy, by a decision of its own or for what a peer did "
+         "(fault). sent_client and sent_upstream are the codes of Closes of the proxy's own. "
+         "reason is close; connection ended without a close; what the kernel or TLS said of a lost "
+         "connection; idle_timeout; send_timeout; buffer_memory; shutting down; out of memory; "
+         "else what was wrong with a frame."},
+    {.name = "log_query",
+     .sections = top,
+     .arguments = "on|off",
+     .set = setters::log_query,
+     .default_value = "off",
+     .help = "Whether logs show the query of a request's target; it often holds tokens."},
+    {.name = "pid_file",
+     .sections = top,
+     .arguments = "FILE",
+     .set = setters::pid_file,
+     .example = "sluice.pid",
+     .help = "Holds the master's process id while sluice runs.",
+     .takes_effect = TakesEffect::restart},
+    {.name = "ring_size",
+     .sections = top,
+     .arguments = "SIZE",
+     .set = setters::ring_size,
+     .default_value = "256k",
+     .help = "Buffer of one direction while bytes are in it, 16k to 16m, a power of two. Idle "
+             "sessions have none.",
+     .takes_effect = TakesEffect::restart},
+    {.name = "buffer_memory",
+     .sections = top,
+     .arguments = "SIZE|auto",
+     .set = setters::buffer_memory,
+     .default_value = "auto",
+     .help = "What one worker may hold for bytes on their way: rings, pipes and TLS records that "
+             "slow readers leave behind; 1m to 1024g. Auto is an eighth of the memory of machine "
+             "or cgroup, shared out among the workers, at most 512m each. Once three quarters are "
+             "held, sessions whose reader took nothing for longest (a second at least) are ended."},
+    {.name = "splice",
+     .sections = top,
+     .arguments = "on|off",
+     .set = setters::splice,
+     .default_value = "on",
+     .help =
+         "Whether payload of frames of 64 KiB and more passes inside the kernel (splice(2)) where "
+         "neither side is in TLS, at about half the cost.",
+     .takes_effect = TakesEffect::restart},
+    {.name = "worker_connections",
+     .sections = top,
+     .arguments = "N",
+     .set = setters::worker_connections,
+     .default_value = "(what the descriptor limit permits)",
+     .example = "10000",
+     .help = "Sessions that one worker holds, 1 to 1000000; further clients get 503. Each takes "
+             "two descriptors; permitted is half of what the limit (ulimit -n) leaves beside the "
+             "worker's own, about 40 and one for each listener, and 35 for refusals."},
+    {.name = "tls_ticket_lifetime",
+     .sections = top,
+     .arguments = "TIME|off",
+     .set = setters::tls_ticket_lifetime,
+     .default_value = "12h",
+     .help = "How long a TLS session may be resumed, by clients and toward servers, counted from "
+             "the TLS handshake in which certificates were verified, and never past a "
+             "certificate's end. The keys of session tickets are shared by all workers, changed "
+             "as often, and opened for one change more."},
+    {.name = "tls_protocols",
+     .sections = top | listen | upstream,
+     .arguments = "TLSv1.2|TLSv1.3...",
+     .most_arguments = 2,
+     .set = setters::tls_protocols,
+     .inherit = inherit<&TlsPolicy::protocols>,
+     .default_value = "TLSv1.2 TLSv1.3",
+     .help = "Versions of TLS that are spoken, with clients in a listen section, with servers in "
+             "an upstream section."},
+    {.name = "tls_ciphers",
+     .sections = top | listen | upstream,
+     .arguments = "LIST",
+     .set = setters::tls_ciphers,
+     .inherit = inherit<&TlsPolicy::ciphers>,
+     .default_value = "(Mozilla's intermediate suites)",
+     .example = "ECDHE-ECDSA-AES128-GCM-SHA256:TLS_AES_128_GCM_SHA256",
+     .help = "Suites by OpenSSL's names, joined by colons; those of TLS 1.3 begin with TLS_. Where "
+             "only one version's are named, the other keeps its default."},
+    {.name = "tls_crl",
+     .sections = top | listen | upstream,
+     .arguments = "FILE",
+     .set = setters::tls_crl,
+     .inherit = inherit<&TlsPolicy::revoked>,
+     .example = "revoked.pem",
+     .help = "CRLs in PEM form, one of each authority in a chain: whom they name is refused, and "
+             "everybody where one is missing or outdated. For clients' certificates in a listen "
+             "section, for servers' in an upstream section."},
+    {.name = "tls_verify_depth",
+     .sections = top | listen | upstream,
+     .arguments = "N",
+     .set = setters::tls_verify_depth,
+     .inherit = inherit<&TlsPolicy::verify_depth>,
+     .default_value = "4",
+     .help =
+         "Certificates, 0 to 100, that may stand between a peer's own and the authority that is "
+         "trusted; with a longer chain it is refused."},
+    {.name = "tls_max_certificate_chain",
+     .sections = top | listen | upstream,
+     .arguments = "SIZE",
+     .set = setters::tls_max_certificate_chain,
+     .inherit = inherit<&TlsPolicy::chain_bytes>,
+     .default_value = "20k",
+     .help = "Of the certificates that a peer shows, 1k to 16m. They are taken in before they are "
+             "verified; with more it is refused."},
+    {.name = "tls_max_records_without_data",
+     .sections = top | listen | upstream,
+     .arguments = "N|off",
+     .set = setters::tls_max_records_without_data,
+     .inherit = inherit<&TlsPolicy::records_without_data>,
+     .default_value = "32",
+     .help =
+         "TLS records in a row that a peer may send without data in them once the TLS handshake "
+         "is done (key updates, session tickets, warnings), 1 to 1000000; with more the "
+         "connection is ended. Each costs far more than its few bytes. OpenSSL itself takes no "
+         "more than 32 empty ones in a row and 4 warnings."},
+    {.name = "include",
+     .sections = top | listen | upstream | route,
+     .arguments = "FILE",
+     .set = setters::include,
+     .example = "extra/*.conf",
+     .help = "Reads other files here, in the order of their names where FILE holds *, ? or [. "
+             "Sections that they open end with them.",
+     .repeatable = true},
+};
+
+}  // namespace
+
+std::span<const Directive> top_rows() {
+  return rows;
+}
+
+}  // namespace sluice

@@ -1,0 +1,346 @@
+// Setters of global directives and of those that concern what is passed on (headers, limits).
+#include "core/conf/setters.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "core/conf/expand.h"
+#include "core/conf/suggest.h"
+#include "core/conf/variables.h"
+#include "core/observe/limit_text.h"
+#include "core/observe/log.h"
+#include "net/sys.h"
+#include "net/sys_process.h"
+#include "protocol/close_code.h"
+#include "protocol/end_to_end.h"
+#include "protocol/handshake.h"
+#include "protocol/http1.h"
+
+namespace sluice::setters {
+
+namespace {
+
+constexpr std::array<std::string_view, 5> level_names = {"debug", "info", "notice", "warn",
+                                                         "error"};
+
+LogLevel level_of(const Word& word) {
+  const auto found = std::find(level_names.begin(), level_names.end(), word.value);
+  if (found == level_names.end()) {
+    throw ConfProblem{quoted(word.text) + " is not a level (debug, info, notice, warn, error)" +
+                      (word.expanded() ? "" : suggestion(word.value, level_names))};
+  }
+  return static_cast<LogLevel>(found - level_names.begin());
+}
+
+// `sluice -t` asks whether a start could open it, and leaves nothing behind.
+void check_writable(const Word& word, const std::string& path) {
+  std::error_code ignored;
+  int error = sys::may_write(path.c_str());
+  if (error == -ENOENT) error = sys::may_write((folder_of(path) + ".").c_str());
+  if (error == 0 && std::filesystem::is_directory(path, ignored)) error = -EISDIR;
+  if (error == 0) return;
+  throw ConfProblem{quoted(word.text) + " cannot be opened: " + std::strerror(-error)};
+}
+
+bool is_switch(const std::string& text) {
+  static constexpr std::array<std::string_view, 6> words = {"on", "yes",   "true",
+                                                            "no", "false", "none"};
+  return std::find(words.begin(), words.end(), text) != words.end();
+}
+
+// Words that would silently become a file's name.
+void refuse_log_habits(const SetterCall& call) {
+  const Word& word = call.word(1);
+  const std::string directive = call.statement.words[0].value;
+  const std::string file = "; a file of that name is ./" + word.text;
+  if (std::find(level_names.begin(), level_names.end(), word.value) != level_names.end()) {
+    throw ConfProblem{
+        quoted(word.text) + " is a level, not a place; write " +
+        (directive == "error_log" ? "error_log stderr " + word.text : "access_log stdout") + file};
+  }
+  if (is_switch(word.value)) {
+    throw ConfProblem{quoted(word.text) + " is not a place; write " + directive +
+                      " stderr, stdout, off or a file's name" + file};
+  }
+  if (word.value.starts_with("syslog:")) {
+    throw ConfProblem{quoted(word.text) + ": there is no syslog yet; log to stderr or to a file"};
+  }
+}
+
+std::string log_path(const SetterCall& call) {
+  const Word& word = call.word(1);
+  if (word.value == "off" || stream_of(word.value) >= 0) return word.value;
+  if (word.value.empty()) throw ConfProblem{"the file's name is empty"};
+  refuse_log_habits(call);
+  const std::string path = resolve_path(call.statement.folder, word.value);
+  if (call.draft.options.open_files) check_writable(word, path);
+  return path;
+}
+
+void check_header_name(const Word& word) {
+  if (!is_token(word.value)) {
+    throw ConfProblem{quoted(word.text) + " is not a header's name; it has no blanks and no colon"};
+  }
+}
+
+// Header fields that sluice answers for itself.
+void check_header_free(const Word& word) {
+  check_header_name(word);
+  if (equals_ignoring_case(word.value, "Host")) {
+    throw ConfProblem{"Host is chosen with the directive \"host\""};
+  }
+  if (header_is_reserved(word.value)) {
+    throw ConfProblem{quoted(word.text) + " belongs to the handshake and cannot be changed"};
+  }
+}
+
+// What HAProxy and Caddy would fill in.
+void warn_of_foreign_variables(const SetterCall& call, const Word& word) {
+  for (const std::string_view mark : {"%[", "{http.", "{remote", "{client_ip}", "{host}"}) {
+    if (word.text.find(mark) == std::string::npos) continue;
+    call.warn(quoted(word.text) +
+              " is sent as it stands; variables are written $remote_addr, $host, $http_NAME");
+    return;
+  }
+}
+
+// Values that are compared or sent as they stand.
+void warn_of_variable(const SetterCall& call, const Word& word, const char* what) {
+  const std::string variable = variable_in(word);
+  if (!variable.empty()) call.warn(quoted(variable) + what);
+}
+
+[[noreturn]] void refuse_second(const SetterCall& call, const Word& word) {
+  throw ConfProblem{quoted(word.text) + " is already given " +
+                    (call.section.kind == Section::top ? "at the top" : "in this section")};
+}
+
+// The first argument, into the section's list.
+void add_name(const SetterCall& call, std::vector<std::string>& names) {
+  const Word& name = call.word(1);
+  for (const std::string& known : names) {
+    if (equals_ignoring_case(known, name.value)) refuse_second(call, name);
+  }
+  names.push_back(name.value);
+}
+
+}  // namespace
+
+void workers(const SetterCall& call) {
+  const Word& word = call.word(1);
+  call.draft.config.workers =
+      word.value == "auto" ? 0 : or_else(", or auto", [&] { return number(word, 1, 512); });
+}
+
+void user(const SetterCall& call) {
+  const Word& word = call.word(1);
+  if (const auto known = sys::find_user(word.value); !known.ok()) {
+    throw ConfProblem{"there is no user " + quoted(word.text) + " on this machine"};
+  }
+  call.draft.config.user = word.value;
+}
+
+void error_log(const SetterCall& call) {
+  LogTarget target = call.draft.config.error_log;
+  if (call.arguments() == 2) target.level = level_of(call.word(2));
+  target.path = log_path(call);
+  call.draft.config.error_log = target;
+}
+
+void access_log(const SetterCall& call) {
+  call.draft.config.access_log.path = log_path(call);
+}
+
+void log_query(const SetterCall& call) {
+  call.draft.config.log_query = switch_on(call.word(1));
+}
+
+void pid_file(const SetterCall& call) {
+  const Word& word = call.word(1);
+  if (word.value.empty()) throw ConfProblem{"the file's name is empty"};
+  if (word.value == "off" || is_switch(word.value)) {
+    throw ConfProblem{quoted(word.text) + " is not a file; without this line there is none" +
+                      "; a file of that name is ./" + word.text};
+  }
+  const std::string path = resolve_path(call.statement.folder, word.value);
+  if (call.draft.options.open_files) check_writable(word, path);
+  call.draft.config.pid_file = path;
+}
+
+void splice(const SetterCall& call) {
+  call.draft.config.splice = switch_on(call.word(1));
+}
+
+void ring_size(const SetterCall& call) {
+  const uint64_t bytes = size_bytes(call.word(1), 16 << 10, 16 << 20);
+  if (!std::has_single_bit(bytes)) {
+    throw ConfProblem{quoted(call.word(1).text) + " is not a power of two; near it are " +
+                      size_text(std::bit_floor(bytes)) + " and " + size_text(std::bit_ceil(bytes))};
+  }
+  call.draft.config.ring_bytes = static_cast<uint32_t>(bytes);
+}
+
+void buffer_memory(const SetterCall& call) {
+  const bool automatic = call.word(1).text == "auto";
+  call.draft.config.buffer_memory_bytes =
+      automatic ? 0 : size_bytes(call.word(1), 1 << 20, uint64_t{1} << 40);
+}
+
+void worker_connections(const SetterCall& call) {
+  call.draft.config.worker_connections = number(call.word(1), 1, 1'000'000);
+}
+
+void include(const SetterCall& call) {
+  if (call.word(1).value.empty()) throw ConfProblem{"the file's name is empty"};
+  call.draft.include = call.word(1);
+}
+
+void host(const SetterCall& call) {
+  const Word& word = call.word(1);
+  HostSetting& setting = call.section.settings.host;
+  if (word.value == "client") {
+    setting = {HostPolicy::client, ""};
+  } else if (word.value == "server") {
+    setting = {HostPolicy::server, ""};
+  } else if (word.value.find('$') != std::string::npos) {
+    throw ConfProblem{quoted(word.text) +
+                      ": there are no variables here; `host client` passes the "
+                      "client's Host on, `host server` is the server URI's"};
+  } else if (parse_authority(word.value).ok()) {
+    setting = {HostPolicy::fixed, word.value};
+  } else {
+    throw ConfProblem{quoted(word.text) + " is neither client nor server nor a host's name"};
+  }
+}
+
+void set_header(const SetterCall& call) {
+  const Word& name = call.word(1);
+  check_header_free(name);
+  if (!header_value_valid(call.word(2).value)) {
+    throw ConfProblem{"the value " + quoted(call.word(2).text) + " holds a control byte"};
+  }
+  auto& headers = call.section.set_headers;
+  for (const HeaderSetting& known : headers) {
+    if (equals_ignoring_case(known.name, name.value)) refuse_second(call, name);
+  }
+  warn_of_foreign_variables(call, call.word(2));
+  headers.push_back({name.value, compile_header_value(call.word(2))});
+}
+
+void remove_header(const SetterCall& call) {
+  check_header_free(call.word(1));
+  add_name(call, call.section.remove_headers);
+}
+
+void keep_header(const SetterCall& call) {
+  const Word& name = call.word(1);
+  check_header_free(name);
+  if (is_hop_by_hop(name.value)) {
+    throw ConfProblem{quoted(name.text) + " concerns one connection only and cannot be kept"};
+  }
+  add_name(call, call.section.keep_headers);
+}
+
+void next_peer_on(const SetterCall& call) {
+  std::vector<uint16_t> statuses;
+  const bool off = call.word(1).value == "off" && call.arguments() == 1;
+  for (size_t i = 1; i <= call.arguments() && !off; ++i) {
+    const Word& word = call.word(i);
+    uint16_t status = 0;
+    try {
+      status = static_cast<uint16_t>(number(word, 400, 599));
+    } catch (const ConfProblem&) {
+      throw ConfProblem{quoted(word.text) + " is not a status from 400 to 599, nor off alone"};
+    }
+    if (std::find(statuses.begin(), statuses.end(), status) != statuses.end()) {
+      throw ConfProblem{quoted(word.text) + " is given twice"};
+    }
+    statuses.push_back(status);
+  }
+  call.section.settings.next_peer_on = std::move(statuses);
+}
+
+void match_header(const SetterCall& call) {
+  check_header_name(call.word(1));
+  HeaderMatch match{call.word(1).value, ""};
+  if (call.arguments() == 2) {
+    match.value = call.word(2).value;
+    if (match.value.empty()) {
+      throw ConfProblem{"the value is empty; leave it out where the header need only be there"};
+    }
+    if (!header_value_valid(match.value)) {
+      throw ConfProblem{"the value " + quoted(call.word(2).text) + " holds a control byte"};
+    }
+  }
+  if (call.arguments() == 2) {
+    const std::string& text = call.word(2).text;
+    if (text.size() > 1 && text != "*/*" && (text.front() == '*' || text.back() == '*')) {
+      call.warn(quoted(text) + " is compared with the whole value, its * with a *; there are no " +
+                "patterns, leave the value out where the header need only be there");
+    }
+    warn_of_variable(call, call.word(2), " is compared as it stands; there are no variables here");
+  }
+  call.section.route.match_headers.push_back(std::move(match));
+}
+
+void subprotocols(const SetterCall& call) {
+  std::vector<std::string> names;
+  for (size_t i = 1; i <= call.arguments(); ++i) {
+    const Word& word = call.word(i);
+    // RFC 6455 4.1: a subprotocol is a token, as a header's name is.
+    if (!is_token(word.value)) {
+      throw ConfProblem{quoted(word.text) +
+                        " is not a subprotocol's name; several are separated by blanks"};
+    }
+    if (std::find(names.begin(), names.end(), word.value) != names.end()) {
+      throw ConfProblem{quoted(word.text) + " is given twice"};
+    }
+    names.push_back(word.value);
+  }
+  call.section.settings.subprotocols = std::move(names);
+}
+
+void lost_close_code(const SetterCall& call) {
+  const Word& word = call.word(1);
+  if (word.value == "off") {
+    call.section.settings.lost_close_code = 0;
+    return;
+  }
+  call.section.settings.lost_close_code =
+      or_else("; codes are 1000 to 1003, 1007 to 1014 and 3000 to 4999, or off", [&] {
+        const auto code = static_cast<uint16_t>(number(word, 1000, 4999));
+        if (close_code_allowed_on_wire(code)) return code;
+        throw ConfProblem{quoted(word.text) + " may not stand in a Close"};
+      });
+}
+
+void max_message_size(const SetterCall& call) {
+  const Word& word = call.word(1);
+  call.section.settings.max_message_bytes = word.value == "off" ? 0 : or_else(", or off", [&] {
+    return size_bytes(word, 1, uint64_t{1} << 40);
+  });
+}
+
+void max_header_fields(const SetterCall& call) {
+  constexpr uint32_t least = 5;  // what a WebSocket handshake needs
+  call.section.settings.max_header_fields = number_or_off(call.word(1), least, 1'000'000);
+}
+
+void max_small_fragments(const SetterCall& call) {
+  call.section.settings.max_small_fragments = number_or_off(call.word(1), 1, 1'000'000);
+}
+
+void control_frame_rate(const SetterCall& call) {
+  RateLimit limit;
+  limit.a_second = number_or_off(call.word(1), 1, RateLimit::most);
+  if (limit.a_second == 0 && call.arguments() > 1) throw ConfProblem{"off takes no burst"};
+  limit.burst = std::min(10 * limit.a_second, RateLimit::most);
+  if (call.arguments() > 1) limit.burst = named_number(call.word(2), "burst", 1, RateLimit::most);
+  call.section.settings.control_frame_rate = limit;
+}
+
+}  // namespace sluice::setters

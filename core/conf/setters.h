@@ -1,0 +1,88 @@
+// Setters: what the words of each directive mean. One function a directive, named in its table row;
+// those that only store a value are templates over the field.
+#pragma once
+
+#include "core/conf/directives.h"
+#include "core/conf/values.h"
+
+namespace sluice::setters {
+
+// --- before the first section -------------------------------------------------------------------
+void workers(const SetterCall& call);
+void user(const SetterCall& call);
+void error_log(const SetterCall& call);
+void access_log(const SetterCall& call);
+void log_query(const SetterCall& call);
+void pid_file(const SetterCall& call);
+void ring_size(const SetterCall& call);
+void buffer_memory(const SetterCall& call);
+void splice(const SetterCall& call);
+void worker_connections(const SetterCall& call);
+void include(const SetterCall& call);
+
+// --- sections -----------------------------------------------------------------------------------
+void listen(const SetterCall& call);
+void upstream(const SetterCall& call);
+void route(const SetterCall& call);
+void server(const SetterCall& call);
+void match_host(const SetterCall& call);
+void match_header(const SetterCall& call);
+void proxy_pass(const SetterCall& call);
+
+// --- sections and top ---------------------------------------------------------------------------
+void host(const SetterCall& call);
+void set_header(const SetterCall& call);
+void remove_header(const SetterCall& call);
+void keep_header(const SetterCall& call);
+void next_peer_on(const SetterCall& call);
+void subprotocols(const SetterCall& call);
+void lost_close_code(const SetterCall& call);
+void max_message_size(const SetterCall& call);
+void max_header_fields(const SetterCall& call);
+void max_small_fragments(const SetterCall& call);
+void control_frame_rate(const SetterCall& call);
+
+// --- TLS ----------------------------------------------------------------------------------------
+void tls_certificate(const SetterCall& call);
+void tls_key(const SetterCall& call);
+void tls_stapling_file(const SetterCall& call);
+void tls_client_certificate(const SetterCall& call);
+void tls_client_key(const SetterCall& call);
+void tls_verify_client(const SetterCall& call);
+void tls_server_name(const SetterCall& call);
+void tls_protocols(const SetterCall& call);
+void tls_ciphers(const SetterCall& call);
+void tls_crl(const SetterCall& call);
+void tls_verify_depth(const SetterCall& call);
+void tls_max_certificate_chain(const SetterCall& call);
+void tls_max_records_without_data(const SetterCall& call);
+void tls_ticket_lifetime(const SetterCall& call);
+void tls_authorities(const SetterCall& call, std::string& pem);
+
+template <auto Field>
+void authorities(const SetterCall& call) {
+  tls_authorities(call, call.section.settings.*Field);
+}
+
+// From 1k to 1m.
+template <auto Field>
+void header_size(const SetterCall& call) {
+  call.section.settings.*Field = static_cast<uint32_t>(size_bytes(call.word(1), 1 << 10, 1 << 20));
+}
+
+template <auto Field>
+void timeout(const SetterCall& call) {
+  call.section.settings.*Field = time_ms(call.word(1));
+}
+
+template <auto Field>
+void timeout_or_off(const SetterCall& call) {
+  call.section.settings.*Field = time_ms_or_off(call.word(1));
+}
+
+template <auto Field>
+void on_or_off(const SetterCall& call) {
+  call.section.settings.*Field = switch_on(call.word(1));
+}
+
+}  // namespace sluice::setters

@@ -1,0 +1,272 @@
+// Setters of sections and of everything that names a peer, a host or a path.
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+#include <cstring>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "core/conf/setters.h"
+#include "core/conf/variables.h"
+#include "net/sys_process.h"
+#include "protocol/ascii.h"
+#include "protocol/uri.h"
+
+namespace sluice::setters {
+
+namespace {
+
+constexpr const char* server_forms = "; write ws[s]://HOST:PORT/PATH or ws[s]://unix:/SOCKET:/PATH";
+
+bool is_uri(const std::string& text) {
+  return text.find("://") != std::string::npos;
+}
+
+Result<std::vector<Address>> addresses_of(const ServerUri& uri) {
+  if (uri.unix_path.empty()) return resolve_blocking(uri.host, uri.port);
+  const Result<Address> local = Address::from_unix_path(uri.unix_path);
+  if (!local.ok()) return local.fault();
+  return std::vector<Address>{local.value()};
+}
+
+// The URI that somebody means who leaves the scheme out or writes that of plain HTTP; "" where
+// nobody can know. Made of what stands in the file.
+std::string meant_uri(const std::string& text) {
+  static constexpr std::pair<std::string_view, std::string_view> schemes[] = {
+      {"http://", "ws://"}, {"https://", "wss://"}, {"h2c://", "ws://"}, {"tcp://", "ws://"}};
+  std::string meant;
+  for (const auto& [theirs, ours] : schemes) {
+    if (lower_case(text).starts_with(theirs)) {
+      meant = std::string(ours) + text.substr(theirs.size());
+    }
+  }
+  if (meant.empty() && !is_uri(text)) meant = "ws://" + text;
+  return !meant.empty() && parse_server_uri(meant).ok() ? meant : "";
+}
+
+std::string advice_for(const SetterCall& call, const Word& word) {
+  const std::string meant = word.expanded() ? "" : meant_uri(word.text);
+  if (meant.empty()) return server_forms;
+  // nginx has an upstream's name behind http://, too.
+  const std::string name = meant.substr(meant.find("//") + 2);
+  const bool either = call.statement.words[0].value == "proxy_pass" &&
+                      name.find_first_of(".:/") == std::string::npos;
+  return "; write " + (either ? name + " for the upstream of that name, else " : "") + meant;
+}
+
+void warn_of_odd_uri(const SetterCall& call, const Word& word, const ServerUri& uri) {
+  const size_t end = uri.unix_path.find(".sock/");
+  if (end != std::string::npos) {
+    const size_t cut = word.text.find(".sock/") + 5;
+    call.warn(quoted(word.text) +
+              (word.expanded() ? ": a path behind the socket follows a colon"
+                               : ": the socket would be " + quoted(uri.unix_path) +
+                                     "; a path behind it follows a colon: " +
+                                     word.text.substr(0, cut) + ":" + word.text.substr(cut)));
+  }
+  if (const std::string variable = variable_in(word); !variable.empty()) {
+    call.warn(quoted(variable) + " is part of the path as it stands; there are no variables here");
+  }
+}
+
+// All peers that a server's URI stands for.
+std::vector<PeerConfig> peers_of(const SetterCall& call) {
+  const Word& word = call.word(1);
+  const Result<ServerUri> uri = parse_server_uri(word.value);
+  if (!uri.ok()) {
+    throw ConfProblem{quoted(word.text) + " is not a server's URI (" + uri.fault().text() + ")" +
+                      advice_for(call, word)};
+  }
+  if (uri.value().host.find('$') != std::string::npos) {
+    throw ConfProblem{quoted(word.text) + ": there are no variables here, write the host's name"};
+  }
+  warn_of_odd_uri(call, word, uri.value());
+  if (uri.value().unix_path.empty() && uri.value().port == 0) {
+    throw ConfProblem{quoted(word.text) + ": the port must be 1 to 65535"};
+  }
+  const Result<std::vector<Address>> addresses = addresses_of(uri.value());
+  if (!addresses.ok()) {
+    const std::string what =
+        quoted(word.text) + ": the host cannot be found (" + addresses.fault().text() + ")";
+    if (!call.draft.options.open_files || !uri.value().unix_path.empty()) throw ConfProblem{what};
+    // The machine that checks a conf need not be the one that runs it.
+    call.draft.warn(call.statement.place, call.statement.words[0].text + ": " + what);
+    return {{Address::from_ip("0.0.0.0", uri.value().port).value(), uri.value(), uri.value().host}};
+  }
+  std::vector<PeerConfig> peers;
+  for (const Address& address : addresses.value()) {
+    peers.push_back({address, uri.value(), address.text()});
+  }
+  return peers;
+}
+
+// A route takes its path and everything under it; what looks like a pattern is none.
+void refuse_patterns(const SetterCall& call, const Word& word, const std::string& path) {
+  const std::string last = path.substr(path.rfind('/') + 1);
+  if (last == "*" || last == "**" || last == ".*" || last == "(.*)") {
+    const std::string under = word.text.substr(0, std::max<size_t>(1, word.text.rfind('/')));
+    throw ConfProblem{quoted(word.text) + ": a route takes everything under its path" +
+                      (word.expanded() ? "" : "; write route " + under)};
+  }
+  if (path.find_first_of("*^") != std::string::npos || path.ends_with('$')) {
+    call.warn(quoted(word.text) +
+              " is taken as it stands; there are no patterns, a route takes its "
+              "path and everything under it");
+  }
+  if (const std::string variable = variable_in(word); !variable.empty()) {
+    call.warn(quoted(variable) + " is part of the path as it stands; there are no variables here");
+  }
+}
+
+bool name_byte(char byte) {
+  return std::isalnum(static_cast<unsigned char>(byte)) != 0 || byte == '-' || byte == '_' ||
+         byte == '.';
+}
+
+// "mode=0660", "owner=USER", "group=GROUP".
+void set_access(sys::SocketFileAccess& access, const std::string& name, const std::string& value,
+                const Word& word) {
+  if (name == "mode") {
+    const bool octal = value.size() >= 3 && value.size() <= 4 &&
+                       value.size() == std::strspn(value.c_str(), "01234567");
+    const unsigned long mode = octal ? std::strtoul(value.c_str(), nullptr, 8) : 01000;
+    if (mode > 0777) {
+      throw ConfProblem{quoted(word.text) + ": the mode is octal, 000 to 0777, as in mode=0660"};
+    }
+    access.mode = static_cast<mode_t>(mode);
+  } else if (name == "owner") {
+    const auto ids = sys::find_user(value);
+    if (!ids.ok()) throw ConfProblem{quoted(word.text) + ": there is no such user on this machine"};
+    access.owner = ids.value().user;
+  } else {
+    const auto id = sys::find_group(value);
+    if (!id.ok()) throw ConfProblem{quoted(word.text) + ": there is no such group on this machine"};
+    access.group = id.value();
+  }
+}
+
+// The words behind a listener's address.
+void take_options(const SetterCall& call, bool is_unix) {
+  std::set<std::string> given;
+  for (size_t i = 2; i <= call.arguments(); ++i) {
+    const Word& word = call.word(i);
+    const size_t equals = word.value.find('=');
+    const std::string name = word.value.substr(0, equals);
+    const bool of_file = name == "mode" || name == "owner" || name == "group";
+    if (equals == std::string::npos || (!of_file && name != "backlog")) {
+      throw ConfProblem{quoted(word.text) +
+                        ": behind the address only backlog=, and mode=, owner= and group= of a "
+                        "unix socket"};
+    }
+    if (of_file && !is_unix) {
+      throw ConfProblem{quoted(word.text) + ": only unix:/PATH has a mode, an owner and a group"};
+    }
+    if (!given.insert(name).second) throw ConfProblem{name + "= is given twice"};
+    if (of_file) {
+      set_access(call.section.socket_file, name, word.value.substr(equals + 1), word);
+    } else {
+      call.section.backlog = named_number(word, "backlog", 1, 65'535);
+    }
+  }
+}
+
+}  // namespace
+
+void listen(const SetterCall& call) {
+  const Word& word = call.word(1);
+  const Result<Address> address = Address::parse(word.value);
+  if (!address.ok()) {
+    std::string meant;
+    if (word.value.starts_with("*:")) meant = word.text.substr(2);
+    if (word.value.starts_with("localhost:")) meant = "127.0.0.1" + word.text.substr(9);
+    throw ConfProblem{quoted(word.text) + " is not an address (" + address.fault().text() + "); " +
+                      (meant.empty() || word.expanded()
+                           ? "write PORT, IP:PORT, [IPV6]:PORT or unix:/PATH"
+                           : "write " + meant)};
+  }
+  if (address.value().is_unix()) {
+    if (!address.value().unix_path().starts_with('/')) {
+      throw ConfProblem{quoted(word.text) + ": the path of a unix socket begins with /"};
+    }
+  } else if (address.value().port() == 0) {
+    throw ConfProblem{quoted(word.text) + ": the port must be 1 to 65535"};
+  }
+  take_options(call, address.value().is_unix());
+  call.section.address = address.value();
+  call.section.label = quoted(word.text);
+}
+
+void upstream(const SetterCall& call) {
+  const Word& word = call.word(1);
+  constexpr size_t most_bytes = 64;
+  if (word.value.empty() || word.value.size() > most_bytes ||
+      !std::all_of(word.value.begin(), word.value.end(), name_byte)) {
+    throw ConfProblem{quoted(word.text) +
+                      " is not a name: up to 64 letters, digits, \"-\", \"_\" and \".\""};
+  }
+  call.section.name = word.value;
+  call.section.label = quoted(word.text);
+}
+
+void route(const SetterCall& call) {
+  const Word& word = call.word(1);
+  const std::string& path = word.value;
+  if (!path.starts_with('/')) {
+    const bool pattern = path.starts_with('^') || path.starts_with('~') || path.starts_with('=');
+    throw ConfProblem{quoted(word.text) + " does not begin with /" +
+                      (pattern ? "; there are no patterns, a route takes its path and everything "
+                                 "under it"
+                               : "")};
+  }
+  // What a request's target may not hold can never match.
+  const Result<RequestTarget> target = parse_request_target(path);
+  if (!target.ok()) {
+    throw ConfProblem{quoted(word.text) + " is not a path: " + target.fault().text()};
+  }
+  if (!target.value().query.empty()) {
+    throw ConfProblem{quoted(word.text) + " is not a path: a route does not look at the query"};
+  }
+  std::string& normal = call.section.route.path;
+  normal = normal_path(path);
+  if (normal.size() > 1 && normal.ends_with('/')) normal.pop_back();
+  for (const std::string_view twofold : {"//", "\\", "%2F", "%5C"}) {
+    if (normal.find(twofold) == std::string::npos) continue;
+    throw ConfProblem{quoted(word.text) + " has two readings (" + std::string(twofold) +
+                      "), so that no request can take it"};
+  }
+  refuse_patterns(call, word, normal);
+  call.section.label = quoted(word.text);
+}
+
+void server(const SetterCall& call) {
+  for (PeerConfig& peer : peers_of(call)) call.section.peers.push_back(std::move(peer));
+}
+
+void match_host(const SetterCall& call) {
+  const Word& word = call.word(1);
+  std::string host = lower_case(word.value);
+  if (host.size() > 1 && host.ends_with('.')) host.pop_back();
+  const std::string name = host.starts_with("*.") ? host.substr(2) : host;
+  const Result<Authority> authority = parse_authority(name);
+  if (authority.ok() && authority.value().host.size() != name.size()) {
+    throw ConfProblem{quoted(word.text) + ": leave the port out, every port matches"};
+  }
+  if (!authority.ok() || name.find_first_of("*$~^") != std::string::npos) {
+    throw ConfProblem{quoted(word.text) + " is not a host's name; write it whole or as *.DOMAIN"};
+  }
+  call.section.route.match_host = host;
+}
+
+void proxy_pass(const SetterCall& call) {
+  const Word& word = call.word(1);
+  if (is_uri(word.value)) {
+    call.section.peers = peers_of(call);
+  } else if (word.value.find_first_of(":/") != std::string::npos || word.value.empty()) {
+    throw ConfProblem{quoted(word.text) + " is neither an upstream's name nor a server's URI" +
+                      advice_for(call, word)};
+  }
+  call.section.target = word;
+}
+
+}  // namespace sluice::setters

@@ -1,0 +1,239 @@
+// Setters of everything about TLS. They read certificates and keys at once, so that what is wrong
+// with a file is told at the line that names it.
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "core/conf/expand.h"
+#include "core/conf/setters.h"
+#include "core/conf/suggest.h"
+#include "net/sys.h"
+#include "net/sys_process.h"
+#include "protocol/uri.h"
+#include "tls/secret.h"
+
+namespace sluice::setters {
+
+namespace {
+
+constexpr size_t most_pem_bytes = 4 << 20;            // a whole system's authorities are 200 KiB
+constexpr size_t most_certificate_bytes = 256 << 10;  // with its chain
+constexpr size_t most_key_bytes = 64 << 10;
+constexpr size_t most_message_bytes = 16 << 20;  // of a TLS handshake (RFC 8446 4)
+constexpr size_t most_name_bytes = TLSEXT_MAXLEN_host_name;
+
+std::string read_named_file(const SetterCall& call) {
+  const Word& word = call.word(1);
+  std::string content;
+  const int error =
+      read_whole_file(resolve_path(call.statement.folder, word.value), most_pem_bytes, content);
+  if (error != 0) throw ConfProblem{quoted(word.text) + " cannot be read: " + std::strerror(error)};
+  return content;
+}
+
+[[noreturn]] void refuse_file(const Word& word, const Fault& fault) {
+  throw ConfProblem{quoted(word.text) + ": " + fault.text()};
+}
+
+// A file that holds a key, or may hold one beside its certificate, leaves no copy behind.
+void read_secret(const SetterCall& call, Secret& secret) {
+  const Word& word = call.word(1);
+  const std::string path = resolve_path(call.statement.folder, word.value);
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"),
+                                                             &std::fclose);
+  const auto refuse = [&word](int error) {
+    throw ConfProblem{quoted(word.text) + " cannot be read: " + std::strerror(error)};
+  };
+  if (file == nullptr) refuse(errno);
+  std::setvbuf(file.get(), nullptr, _IONBF, 0);  // a buffer of the library's would not be wiped
+  Secret::Block block;
+  while (const size_t bytes = std::fread(block.bytes, 1, sizeof block.bytes, file.get())) {
+    if (!secret.append({block.bytes, bytes})) refuse(EFBIG);
+  }
+  if (std::ferror(file.get()) != 0) refuse(errno);
+}
+
+// One that has ended is always told, one that is about to where the conf is checked.
+void warn_of_end(const SetterCall& call, const X509* certificate) {
+  constexpr int64_t soon_days = 30;
+  const int64_t days = days_until_end(certificate, sys::wall_clock_ms());
+  const std::string what =
+      call.statement.words[0].text + ": " + quoted(call.word(1).text) + ": a certificate in it ";
+  if (days < 0) {
+    call.draft.warn(call.statement.place, what + "has expired");
+  } else if (days <= soon_days && call.draft.options.open_files) {
+    call.draft.warn(call.statement.place, what + "expires in " + std::to_string(days) + " days");
+  }
+}
+
+Credentials read_certificates(const SetterCall& call) {
+  Secret secret(most_certificate_bytes);
+  read_secret(call, secret);
+  Result<Credentials> parsed = parse_certificates(secret.view());
+  if (!parsed.ok()) refuse_file(call.word(1), parsed.fault());
+  warn_of_end(call, parsed.value().certificate.get());
+  for (const CertificatePtr& link : parsed.value().chain) warn_of_end(call, link.get());
+  return std::move(parsed.value());
+}
+
+// Whoever may read a key may pass for its owner, and who may write it decides whom we pass for. A
+// group that root trusts, or that this process is in, may: so Debian (ssl-cert) and Kubernetes
+// (fsGroup) hand keys to those who need them.
+void check_private(const Word& word, const std::string& path) {
+  sys::FileAccess access;
+  if (sys::file_access(path.c_str(), access) != 0) return;  // reading it tells why
+  const std::string advice =
+      "; chmod it to 600, or to 640 with the group root, ssl-cert or one that sluice runs in";
+  if (access.others) {
+    throw ConfProblem{quoted(word.text) + " can be read or written by everybody" + advice};
+  }
+  if (!access.group || access.group_id == 0 || sys::in_group(access.group_id)) return;
+  const std::string group = sys::group_name(access.group_id);
+  if (group == "ssl-cert") return;
+  throw ConfProblem{quoted(word.text) + " can be read or written by the group " + quoted(group) +
+                    advice};
+}
+
+void read_key(const SetterCall& call, Credentials& credentials) {
+  const Word& word = call.word(1);
+  check_private(word, resolve_path(call.statement.folder, word.value));
+  Secret secret(most_key_bytes);
+  read_secret(call, secret);
+  if (credentials.certificate == nullptr) return;  // nothing to compare with, which was told
+  if (const Status read = parse_private_key(secret.view(), credentials); !read.ok()) {
+    refuse_file(word, read.fault());
+  }
+}
+
+// What tls_key and tls_stapling_file belong to.
+CertificateDraft& latest_certificate(const SetterCall& call) {
+  if (call.section.certificates.empty()) {
+    throw ConfProblem{"it stands behind the tls_certificate that it belongs to"};
+  }
+  return call.section.certificates.back();
+}
+
+[[noreturn]] void refuse_second(const SetterCall& call, const CertificateDraft& certificate,
+                                const char* what) {
+  throw ConfProblem{"the tls_certificate " + seen_from(call.statement.place, certificate.place) +
+                    " has its " + what + " already"};
+}
+
+}  // namespace
+
+void tls_certificate(const SetterCall& call) {
+  CertificateDraft& certificate = call.section.certificates.emplace_back();
+  certificate.place = call.statement.place;
+  certificate.credentials = read_certificates(call);
+}
+
+void tls_key(const SetterCall& call) {
+  CertificateDraft& certificate = latest_certificate(call);
+  if (certificate.key_given) refuse_second(call, certificate, "key");
+  certificate.key_given = true;
+  read_key(call, certificate.credentials);
+}
+
+void tls_stapling_file(const SetterCall& call) {
+  CertificateDraft& certificate = latest_certificate(call);
+  Credentials& credentials = certificate.credentials;
+  if (!credentials.ocsp_response.empty()) refuse_second(call, certificate, "response");
+  const Status parsed = parse_ocsp_response(read_named_file(call), credentials);
+  if (!parsed.ok()) refuse_file(call.word(1), parsed.fault());
+}
+
+void tls_client_certificate(const SetterCall& call) {
+  auto& credentials = call.section.client_credentials;
+  credentials.emplace();
+  credentials = read_certificates(call);
+}
+
+void tls_client_key(const SetterCall& call) {
+  auto& credentials = call.section.client_credentials;
+  if (!credentials) throw ConfProblem{"it stands behind its tls_client_certificate"};
+  read_key(call, *credentials);
+}
+
+void tls_authorities(const SetterCall& call, std::string& pem) {
+  std::string content = read_named_file(call);
+  const Result<StorePtr> parsed = parse_authorities(content);
+  if (!parsed.ok()) refuse_file(call.word(1), parsed.fault());
+  pem = std::move(content);
+}
+
+void tls_crl(const SetterCall& call) {
+  std::string content = read_named_file(call);
+  const StorePtr store(X509_STORE_new());
+  if (const Status read = add_revocations(content, store.get()); !read.ok()) {
+    refuse_file(call.word(1), read.fault());
+  }
+  call.section.settings.revoked = std::move(content);
+}
+
+void tls_verify_client(const SetterCall& call) {
+  const Word& word = call.word(1);
+  auto& setting = call.section.settings.verify_client;
+  if (word.value == "on") {
+    setting = VerifyClient::on;
+  } else if (word.value == "optional") {
+    setting = VerifyClient::optional;
+  } else if (word.value == "off") {
+    setting = VerifyClient::off;
+  } else {
+    throw ConfProblem{quoted(word.text) + " is neither on nor optional nor off"};
+  }
+}
+
+void tls_server_name(const SetterCall& call) {
+  const Word& word = call.word(1);
+  const Result<Authority> authority = parse_authority(word.value);
+  if (!authority.ok() || word.value.size() > most_name_bytes ||
+      authority.value().host.size() != word.value.size() ||
+      word.value.find_first_of("[*$") != std::string::npos) {
+    throw ConfProblem{quoted(word.text) + " is not a host's name"};
+  }
+  call.section.settings.server_name = word.value;
+}
+
+void tls_protocols(const SetterCall& call) {
+  TlsProtocols protocols{false, false};
+  for (size_t i = 1; i <= call.arguments(); ++i) {
+    const Word& word = call.word(i);
+    bool& named = word.value == "TLSv1.2" ? protocols.tls12 : protocols.tls13;
+    if (word.value != "TLSv1.2" && word.value != "TLSv1.3") {
+      throw ConfProblem{quoted(word.text) + " is neither TLSv1.2 nor TLSv1.3; others are not safe"};
+    }
+    if (named) throw ConfProblem{quoted(word.text) + " is given twice"};
+    named = true;
+  }
+  call.section.settings.protocols = protocols;
+}
+
+void tls_ciphers(const SetterCall& call) {
+  const Word& word = call.word(1);
+  if (const std::optional<std::string> unknown = unknown_cipher(word.value)) {
+    const std::string& shown = word.expanded() ? word.text : *unknown;
+    throw ConfProblem{"there is no cipher " + quoted(shown) +
+                      "; write OpenSSL's names, joined by \":\""};
+  }
+  call.section.settings.ciphers = word.value;
+}
+
+void tls_verify_depth(const SetterCall& call) {
+  call.section.settings.verify_depth = number(call.word(1), 0, 100);
+}
+
+void tls_max_certificate_chain(const SetterCall& call) {
+  call.section.settings.chain_bytes =
+      static_cast<uint32_t>(size_bytes(call.word(1), 1 << 10, most_message_bytes));
+}
+
+void tls_max_records_without_data(const SetterCall& call) {
+  call.section.settings.records_without_data = number_or_off(call.word(1), 1, 1'000'000);
+}
+
+void tls_ticket_lifetime(const SetterCall& call) {
+  call.draft.config.tls_ticket_lifetime_ms = time_ms_or_off(call.word(1));
+}
+
+}  // namespace sluice::setters

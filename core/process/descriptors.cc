@@ -1,0 +1,24 @@
+// Descriptors: the sum.
+#include "core/process/descriptors.h"
+
+#include <algorithm>
+
+namespace sluice {
+
+namespace {
+
+constexpr uint64_t a_session = 2;  // its legs
+// A client that is turned away at once; both logs, opened anew before the old ones are closed.
+constexpr uint64_t passing = 3;
+// More than a poller's handles tell apart would be; nobody has so many descriptors.
+constexpr uint64_t most = 100'000'000;
+
+}  // namespace
+
+uint32_t most_sessions(uint64_t limit, uint64_t held) {
+  const uint64_t taken = held + overload_answers + passing;
+  if (limit <= taken) return 0;
+  return static_cast<uint32_t>(std::min((limit - taken) / a_session, most));
+}
+
+}  // namespace sluice

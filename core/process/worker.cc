@@ -1,0 +1,402 @@
+// Worker: wiring of reactor, acceptor and sessions, and how it leaves.
+#include "core/process/worker.h"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <new>
+
+#include "core/observe/access_log.h"
+#include "core/process/descriptors.h"
+#include "net/sys.h"
+#include "protocol/error_answer.h"
+#include "protocol/frame_codec.h"
+
+namespace sluice {
+
+namespace {
+
+// A fast end gives Close frames and what is queued this long to get out (core/DESIGN.md 7: exit
+// within a second).
+constexpr uint64_t leave_ms = 700;
+constexpr uint64_t stall_look_ms = 250;
+// Whoever took something in that time is not ended for want of buffer_memory.
+constexpr uint32_t least_stall_to_end_ms = 1'000;
+// Room on the list of stalled sessions from the start, so that relaying does not allocate.
+constexpr size_t expected_stalls = 1024;
+constexpr const char* out_of_memory = "out of memory";
+
+std::vector<Upstream> make_upstreams(const Config& config) {
+  std::vector<Upstream> upstreams;
+  upstreams.reserve(config.upstreams.size());
+  for (const UpstreamConfig& upstream : config.upstreams) {
+    uint32_t seed = 0;
+    sys::random_bytes(&seed, sizeof seed);
+    upstreams.emplace_back(upstream, seed);
+  }
+  return upstreams;
+}
+
+// Whether a fault at the start may be gone at the next one: what the whole machine lacks may come
+// back. A process's own limits and rights stay as they are.
+bool may_pass(int error) {
+  return error == ENOMEM || error == ENFILE || error == ENOBUFS || error == EAGAIN ||
+         error == ENOSPC;
+}
+
+std::string id_prefix(const WorkerSetup& setup) {
+  static constexpr char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+  std::string start;
+  for (uint64_t rest = setup.start_s; rest > 0 || start.empty(); rest /= 36) {
+    start.insert(start.begin(), digits[rest % 36]);
+  }
+  return std::to_string(setup.number) + "-" + start + "-";
+}
+
+}  // namespace
+
+template <class Call>
+void Worker::with_session(Handle handle, Call call) {
+  Session* session = sessions_.get(handle);
+  if (session == nullptr) return;
+  try {
+    call(*session);
+  } catch (const std::bad_alloc&) {
+    log_.recurring(LogLevel::error, out_of_memory, "a session was closed: out of memory");
+    session->close(out_of_memory, true);
+  }
+}
+
+template <class Call>
+void Worker::attempt(Call call) {
+  try {
+    call();
+  } catch (const std::bad_alloc&) {
+  }
+}
+
+// Handles here are {0, 1}: the leg tells signals from the control channel.
+class Worker::Channels final : public EventHandler {
+ public:
+  static constexpr unsigned signal_leg = 0;
+  static constexpr unsigned control_leg = 1;
+  static constexpr unsigned stall_timer = 0;
+  static constexpr unsigned leave_timer = 1;
+
+  Channels(Worker& worker, int control)
+      : worker_(worker),
+        id_(worker.reactor_.attach(*this)),
+        signals_(sys::signal_pipe({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2})),
+        control_(control) {}
+
+  Status watch() {
+    const Status signals = worker_.reactor_.watch_listener(signals_, id_, Handle{0, 1}, false);
+    if (!signals.ok() || control_ < 0) return signals;
+    return worker_.reactor_.watch(control_, id_, Handle{0, 1}, control_leg);
+  }
+
+  void arm(uint64_t delay_ms, unsigned which) {
+    worker_.reactor_.arm(worker_.reactor_.now_ms() + delay_ms, id_, Handle{0, 1}, which);
+  }
+
+  void on_ready(Handle, unsigned leg, Readiness) override {
+    if (leg == signal_leg) {
+      while (const int signal = sys::next_signal(signals_)) {
+        attempt([&] { worker_.on_signal(signal); });
+      }
+      return;
+    }
+    bool ended = false;
+    while (const auto message = receive_control(control_, ended)) {
+      if (const auto* logs = std::get_if<LogHandover>(&*message)) worker_.take_logs(*logs);
+      if (const auto* sent = std::get_if<KeyHandover>(&*message)) use_ticket_keys(sent->keys);
+    }
+    if (!ended) return;
+    worker_.reactor_.unwatch(control_);
+    attempt([&] { worker_.on_master_gone(); });
+  }
+
+  void on_timer(Handle, unsigned which) override {
+    if (which == stall_timer) return worker_.look_at_stalls();
+    worker_.reactor_.stop();
+  }
+
+  void on_run(Handle) override {}
+
+ private:
+  Worker& worker_;
+  Reactor::HandlerId id_;
+  int signals_;
+  int control_;
+};
+
+Worker::Worker(const WorkerSetup& setup)
+    : buffers_(setup.config->ring_bytes, setup.buffer_memory_bytes),
+      transits_(buffers_),
+      upstreams_(make_upstreams(*setup.config)),
+      services_{reactor_,   reactor_.attach(*this), sessions_,        transits_, log_,
+                upstreams_, setup.config,           id_prefix(setup), {}},
+      acceptor_(reactor_, *this),
+      listeners_(setup.listeners),
+      channels_(std::make_unique<Channels>(*this, setup.control)) {
+  services_.stalled.reserve(expected_stalls);
+  buffers_.pipes().set_limit(setup.config->splice ? PipePool::most_pipes : 0);
+  prepare_frame_codec();
+  log_.set_level(setup.config->error_log.level);
+  log_.error_sink.use(setup.logs.error);
+  log_.access_sink.use(setup.logs.access);
+  const Status opened = open(setup);
+  if (opened.ok()) return;
+  log_.error(LogLevel::error,
+             "worker " + std::to_string(setup.number) + " cannot start: " + opened.fault().text());
+  leaving_ = true;
+  exit_status_ = may_pass(opened.fault().error) ? 1 : worker_hopeless;
+}
+
+Status Worker::open(const WorkerSetup& setup) {
+  if (const Status opened = reactor_.open(); !opened.ok()) return opened;
+  if (const Status watched = channels_->watch(); !watched.ok()) return watched;
+  for (uint32_t i = 0; i < setup.listeners.size(); ++i) {
+    const bool shared = setup.config->listeners[i].address.is_unix();
+    if (const Status added = acceptor_.add(setup.listeners[i], i, shared); !added.ok()) {
+      return added;
+    }
+  }
+  if (setup.user != nullptr) {
+    if (const Status confined = confine(*setup.user); !confined.ok()) return confined;
+  }
+  return bound_sessions(setup);
+}
+
+// When everything is open that it holds for itself.
+Status Worker::bound_sessions(const WorkerSetup& setup) {
+  const uint64_t limit = sys::raise_descriptor_limit();
+  const uint64_t held = sys::held_descriptors();
+  const uint32_t most = most_sessions(limit, held);
+  if (most == 0) return Fault{"the descriptor limit (ulimit -n) leaves none for sessions", 0};
+  const uint32_t wanted = setup.worker_connections;
+  worker_connections_ = wanted != 0 ? std::min(wanted, most) : most;
+  if (wanted > most && setup.number == 0) {  // the same at its siblings
+    log_.error(LogLevel::warn, "worker_connections " + std::to_string(wanted) + " is more than " +
+                                   std::to_string(limit) + " descriptors permit, " +
+                                   std::to_string(held) +
+                                   " of them the worker's own: " + std::to_string(most));
+  }
+  return Done{};
+}
+
+Worker::~Worker() = default;
+
+int Worker::run() {
+  if (exit_status_ != 0) {
+    log_.flush();
+    return exit_status_;
+  }
+  reactor_.run();
+  sessions_.for_each([](Handle, Session& session) { session.end_now("shutting down"); });
+  sessions_.sweep();
+  log_.flush_all();
+  return exit_status_;
+}
+
+void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
+  if (sessions_.live() >= worker_connections_ + overload_answers) end_oldest_lingering();
+  if (sessions_.live() >= worker_connections_ + overload_answers) {
+    attempt([&] { note_overload(); });
+    return turn_away(fd, client, services_.config->listeners[listener]);
+  }
+  Handle handle;
+  try {
+    handle = sessions_.create(services_, client, listener);
+  } catch (const std::bad_alloc&) {
+    log_.recurring(LogLevel::error, out_of_memory, "a client was turned away: out of memory");
+    sys::close(fd);
+    return;
+  }
+  const bool overloaded = sessions_.live() - services_.lingering_now > worker_connections_;
+  if (overloaded) attempt([&] { note_overload(); });
+  with_session(handle, [&](Session& session) { session.start(handle, fd, overloaded); });
+}
+
+// It has had its answer; what it may lose is patience.
+void Worker::end_oldest_lingering() {
+  std::deque<Handle>& queue = services_.lingering;
+  while (!queue.empty()) {
+    Session* const oldest = sessions_.get(queue.front());
+    queue.pop_front();
+    if (oldest != nullptr) return oldest->close("");
+  }
+}
+
+// The master opens it anew before it starts a successor.
+void Worker::on_listener_lost(uint32_t listener) {
+  if (leaving_) return;
+  exit_status_ = 1;
+  attempt([&] {
+    log_.error(LogLevel::error, "listen " + services_.config->listeners[listener].address.text() +
+                                    ": somebody shut the socket down; ending");
+  });
+  leave_fast();
+}
+
+void Worker::turn_away(int fd, const Address& client, const ListenConfig& listener) {
+  attempt([&] {
+    const std::string id = services_.id_text(services_.next_session++);
+    log_.recurring(LogLevel::info, "turned away", turned_away_line(id, client, overload_reason));
+    if (listener.tls != nullptr) return;
+    const std::string answer = build_error_answer(503, overload_reason, id);
+    // With its request unread, the client would get a RST, which may destroy the answer.
+    static std::array<char, 4096> dropped;
+    for (int i = 0; i < 4 && sys::recv(fd, dropped.data(), dropped.size()) > 0; ++i) continue;
+    sys::send(fd, answer.data(), answer.size());
+    sys::shutdown_write(fd);
+  });
+  sys::close(fd);
+}
+
+void Worker::on_ready(Handle handle, unsigned leg, Readiness ready) {
+  with_session(handle, [&](Session& session) { session.on_ready(static_cast<Side>(leg), ready); });
+}
+
+void Worker::on_timer(Handle handle, unsigned) {
+  with_session(handle, [](Session& session) { session.on_timer(); });
+}
+
+void Worker::on_run(Handle handle) {
+  with_session(handle, [](Session& session) { session.on_run(); });
+}
+
+void Worker::on_turn_end() {
+  sessions_.sweep();
+  attempt([this] {
+    if (acceptor_.pauses() != pauses_told_) note_pause();
+    if (!services_.stalled.empty() && !stall_timer_armed_) {
+      channels_->arm(stall_look_ms, Channels::stall_timer);
+      stall_timer_armed_ = true;
+    }
+  });
+  log_.flush();
+  if (leaving_ && sessions_.live() == 0) reactor_.stop();
+}
+
+void Worker::take_logs(const LogHandover& logs) {
+  log_.flush();
+  for (const int fd : {log_.error_sink.descriptor().fd, log_.access_sink.descriptor().fd}) {
+    if (fd >= 0) sys::close(fd);
+  }
+  log_.error_sink.use(logs.error);
+  log_.access_sink.use(logs.access);
+}
+
+void Worker::on_signal(int signal) {
+  switch (signal) {
+    case SIGTERM:
+    case SIGINT:
+      return leave_fast();
+    case SIGQUIT:
+      return leave_when_empty();
+    case SIGUSR2:
+      return report_buffers();
+    default:
+      return;  // HUP and USR1 are the master's
+  }
+}
+
+void Worker::leave_fast() {
+  leaving_ = true;
+  acceptor_.stop();
+  channels_->arm(leave_ms, Channels::leave_timer);
+  sessions_.for_each([this](Handle handle, Session&) {
+    with_session(handle, [](Session& session) { session.leave(CloseCode::going_away); });
+  });
+}
+
+void Worker::leave_when_empty() {
+  if (leaving_) return;
+  leaving_ = true;
+  acceptor_.drain_and_stop();
+  // Without a listener clients are refused instead of queued (the master has closed its own).
+  for (const int fd : listeners_) sys::close(fd);
+  listeners_.clear();
+}
+
+// Its sessions live on, but the next instance must be able to bind (tests/FAULTS.md). Signals reach
+// a worker all the same.
+void Worker::on_master_gone() {
+  if (leaving_) return;
+  log_.error(LogLevel::error, "the master is gone: listening no more, serving " +
+                                  std::to_string(sessions_.live()) + " sessions to their end");
+  leave_when_empty();
+}
+
+void Worker::look_at_stalls() {
+  stall_timer_armed_ = false;
+  auto& stalled = services_.stalled;
+  size_t kept = 0;
+  for (size_t i = 0; i < stalled.size(); ++i) {
+    const Handle handle = stalled[i];
+    bool keep = false;
+    with_session(handle, [&](Session& session) { keep = session.check_stalls(); });
+    if (keep) stalled[kept++] = handle;
+  }
+  stalled.resize(kept);
+  attempt([this] { relieve_memory(); });
+}
+
+// Who has taken nothing for longest goes first, until a quarter of buffer_memory is free for those
+// that keep up. Nobody who took anything lately is touched.
+void Worker::relieve_memory() {
+  buffers_.set_elsewhere(tls_held_bytes());
+  if (!buffers_.crowded()) return;
+  struct Stalled {
+    uint32_t for_ms;
+    Handle handle;
+  };
+  std::vector<Stalled> longest;
+  for (const Handle handle : services_.stalled) {
+    const Session* session = sessions_.get(handle);
+    const uint32_t for_ms = session == nullptr ? 0 : session->stalled_for_ms();
+    if (for_ms >= least_stall_to_end_ms) longest.push_back({for_ms, handle});
+  }
+  std::sort(longest.begin(), longest.end(),
+            [](const Stalled& a, const Stalled& b) { return a.for_ms > b.for_ms; });
+  size_t ended = 0;
+  for (; ended < longest.size() && buffers_.crowded(); ++ended) {
+    with_session(longest[ended].handle,
+                 [](Session& session) { session.end_slow("buffer_memory"); });
+    buffers_.set_elsewhere(tls_held_bytes());
+  }
+  if (ended == 0) return;
+  log_.recurring(LogLevel::warn, "buffer_memory",
+                 "buffer_memory " + std::to_string(buffers_.most_bytes()) + " bytes: ended " +
+                     std::to_string(ended) + " sessions whose reader took nothing for longest");
+}
+
+void Worker::note_pause() {
+  pauses_told_ = acceptor_.pauses();
+  log_.recurring(LogLevel::warn, "accepting pauses",
+                 "accepting pauses: " + Fault{"accept", acceptor_.pause_error()}.text());
+}
+
+void Worker::note_overload() {
+  log_.recurring(LogLevel::warn, "worker_connections",
+                 "worker_connections " + std::to_string(worker_connections_) +
+                     " reached: further clients are told 503");
+}
+
+// SIGUSR2 to a worker, until there is a status page: what it lends and holds.
+void Worker::report_buffers() {
+  log_.error(LogLevel::notice, "sessions " + std::to_string(sessions_.live()) + ", relaying " +
+                                   std::to_string(services_.relaying) + ", rings lent " +
+                                   std::to_string(buffers_.lent()) + ", blocks lent " +
+                                   std::to_string(buffers_.lent_blocks()) + ", bytes lent " +
+                                   std::to_string(buffers_.lent_bytes()) + ", pipes lent " +
+                                   std::to_string(buffers_.pipes().lent()) + ", transits lent " +
+                                   std::to_string(transits_.lent()) + ", timers " +
+                                   std::to_string(reactor_.armed_timers()) + ", bytes a session " +
+                                   std::to_string(sizeof(Session)));
+}
+
+}  // namespace sluice

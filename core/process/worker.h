@@ -1,0 +1,97 @@
+// Worker: one process, one reactor, its sessions. It shares nothing with its siblings and touches
+// no file after its start.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/process/control.h"
+#include "core/process/privileges.h"
+#include "core/session/session.h"
+#include "core/session/worker_context.h"
+#include "net/listener.h"
+#include "net/sys_process.h"
+
+namespace sluice {
+
+// What the master gives a worker at its birth. Descriptors are the worker's to close, or to let end
+// with the process.
+struct WorkerSetup {
+  uint32_t number = 0;
+  // The second of its start, later than that of each worker before it with this number: for the ids
+  // of its sessions.
+  uint64_t start_s = 0;
+  ConfigRef config;
+  std::vector<int> listeners;  // one for each of Config::listeners
+  int control = -1;            // the channel to the master
+  LogHandover logs;
+  const WorkerUser* user = nullptr;  // null: it gives up nothing (tests); outlives the worker
+  uint32_t worker_connections = 0;   // wanted; 0: as many as descriptors permit
+  size_t buffer_memory_bytes = BufferPool::default_most_bytes;
+};
+
+// The exit status of a worker that could not start and never will, as far as it can tell.
+inline constexpr int worker_hopeless = 2;
+
+class Worker final : public EventHandler, public AcceptSink {
+ public:
+  // Signals and the control channel have a handler of their own: their handles are not sessions'.
+  explicit Worker(const WorkerSetup& setup);
+  ~Worker() override;
+
+  // Serves until SIGTERM, SIGINT (fast) or SIGQUIT (when the last session is gone). Returns the
+  // process's exit status.
+  int run();
+
+  void on_accept(int fd, const Address& client, uint32_t listener) override;
+  void on_listener_lost(uint32_t listener) override;
+  void on_ready(Handle handle, unsigned leg, Readiness ready) override;
+  void on_timer(Handle handle, unsigned which) override;
+  void on_run(Handle handle) override;
+  void on_turn_end() override;
+
+ private:
+  class Channels;  // signals and control
+
+  // Runs `call` on the living session; a failed allocation ends that session alone.
+  template <class Call>
+  void with_session(Handle handle, Call call);
+  // Runs `call`, which a failed allocation may cut short: for work that comes again or is not
+  // vital.
+  template <class Call>
+  static void attempt(Call call);
+
+  Status open(const WorkerSetup& setup);
+  Status bound_sessions(const WorkerSetup& setup);
+  void end_oldest_lingering();
+  void turn_away(int fd, const Address& client, const ListenConfig& listener);
+  void take_logs(const LogHandover& logs);
+  void on_signal(int signal);
+  void leave_fast();
+  void leave_when_empty();
+  void look_at_stalls();
+  void relieve_memory();
+  void note_pause();
+  void note_overload();
+  void on_master_gone();
+  void report_buffers();
+
+  Reactor reactor_;
+  Pool<Session> sessions_;
+  BufferPool buffers_;
+  TransitPool transits_;
+  Log log_;
+  std::vector<Upstream> upstreams_;
+  Services services_;
+  Acceptor acceptor_;
+  std::vector<int> listeners_;
+  uint32_t worker_connections_ = 0;
+  std::unique_ptr<Channels> channels_;
+  uint64_t pauses_told_ = 0;
+  int exit_status_ = 0;
+  bool stall_timer_armed_ = false;
+  bool leaving_ = false;
+};
+
+}  // namespace sluice

@@ -1,0 +1,157 @@
+// Direction: one way through a session. It receives from one leg into a ring, judges frames where
+// they lie, and sends them to the other leg; large frames' payload passes through a pipe instead,
+// unseen and without being copied. It decides nothing about the session's life.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/session/leg.h"
+#include "core/session/transit.h"
+
+namespace sluice {
+
+// Kept free behind what is received, so that a Close of ours (8 bytes at most) always fits.
+inline constexpr size_t close_reserve_bytes = 16;
+// What may come early, behind a handshake: it fits the smallest ring that a full one may turn out
+// to be when the budgets are spent.
+inline constexpr size_t most_early_bytes = BufferPool::tiny_bytes - close_reserve_bytes;
+
+// Why pump() came back.
+enum class PumpEnd : uint8_t {
+  waiting,        // for an edge of either leg
+  more,           // the source may have more: run again, after others
+  closed,         // the source's Close was accepted and is queued or sent
+  faulty,         // the source broke the protocol; fault_code() and fault_reason() say how
+  source_ended,   // FIN, and everything before it is queued or sent
+  source_failed,  // the same for an error (RST)
+  target_failed,  // nothing can be sent any more
+};
+
+// What a pump works with; references good for the call.
+struct PumpPath {
+  Leg& source;
+  Leg& target;
+  TransitPool& transits;
+  const FrameRules& rules;
+  uint32_t now_ms;
+  bool toward_upstream;  // our own frames are masked there
+  bool light_beside;     // sessions that move little are being served, too
+};
+
+//      close_with, inside a frame
+//   flowing ---------------------> finishing --(boundary)--> draining
+//      |  \---- the source's own Close, close_with, or target lost ---/
+//      \---- end_without_close --> ended
+class Direction {
+ public:
+  Direction() = default;
+  Direction(const Direction&) = delete;
+  Direction& operator=(const Direction&) = delete;
+
+  enum class Mode : uint8_t {
+    flowing,    // frames travel
+    finishing,  // on to the end of the current frame, then a Close of ours
+    draining,   // a Close is queued or sent: the source is read and dropped
+    ended,      // the same without a Close: what is queued is the last that the target gets
+  };
+
+  // How often one pump carries, where nobody is made to wait: only the second look tells that the
+  // source has nothing more.
+  static constexpr int carrying_rounds_a_pump = 2;
+  // What one pump carries, once, where somebody is.
+  static constexpr size_t short_carry_bytes = 128 * 1024;
+
+  // Moves what can be moved without waiting, at most a full ring or two full pipes; then others get
+  // their turn. Every outcome but `waiting` and `more` is told once.
+  PumpEnd pump(const PumpPath& path);
+
+  // Puts bytes that arrived with the handshake before whatever the source sends next, and judges
+  // them: outcomes as pump().
+  PumpEnd begin_with(const PumpPath& path, std::span<const uint8_t> early);
+
+  // Sends a Close with that code behind what is queued. Inside a frame: what was not sent of it is
+  // taken back, where none of it was sent; else, when `source_goes_on`, the frame's rest is awaited
+  // (finishing). Returns false where neither is possible: only an abort tells the target the truth.
+  // Does nothing when a Close is on its way already.
+  [[nodiscard]] bool close_with(const PumpPath& path, CloseCode code, bool source_goes_on);
+
+  // Ends the way to the target behind what is queued, without a Close: its connection's end is what
+  // is to tell it, once delivered(). Of a frame begun nothing goes out where none of it was sent.
+  // Returns false where some was: only an abort tells the target the truth. Does nothing once
+  // over().
+  [[nodiscard]] bool end_without_close(const PumpPath& path);
+
+  // The target is gone: whatever is queued is dropped.
+  void give_up(TransitPool& transits);
+  // The end: gives back everything borrowed.
+  void release(TransitPool& transits);
+
+  // For a target that has been stalled for long: moves the remainder into the smallest buffer that
+  // holds it, and receives into small rings until it keeps up again.
+  void shrink(TransitPool& transits);
+
+  Mode mode() const { return mode_; }
+  // Nothing more of the source travels on than what is queued.
+  bool over() const { return mode_ == Mode::draining || mode_ == Mode::ended; }
+  bool delivered() const { return queued() == 0; }
+  size_t queued() const { return transit_ == nullptr ? 0 : carried() + transit_->ring.queued(); }
+  // Waits for the target to take bytes since then (milliseconds of the turn's clock).
+  bool stalled() const { return transit_ != nullptr && transit_->stalled; }
+  uint32_t stalled_since_ms() const { return stalled() ? transit_->stalled_since_ms : 0; }
+  // The same until something of what was sent before reached the target, as far as the looks tell.
+  uint32_t nothing_delivered_since_ms() const { return stalled() ? transit_->delivered_ms : 0; }
+  // A look at what the target's kernel side has not taken yet; only while stalled(). The first one
+  // has nothing to compare with and counts as progress.
+  void note_undelivered(uint32_t bytes, uint32_t now_ms);
+
+  // Where the source is in its frames, as FrameScanner says it; the last two after `faulty`.
+  bool at_boundary() const { return transit_ == nullptr || transit_->scanner.at_boundary(); }
+  bool moves_large_frames() const { return scanned().large_frame; }
+  uint16_t peer_close_code() const {
+    return transit_ == nullptr ? 0 : transit_->scanner.peer_close_code();
+  }
+  CloseCode fault_code() const;
+  const char* fault_reason() const;  // static text
+  // FrameScanner::explanation, where the source is at fault in these words; else "".
+  std::string explanation_of(const char* reason, const FrameRules& rules) const;
+  // Accepted from the source.
+  uint64_t messages() const { return scanned().messages; }
+  uint64_t bytes() const { return bytes_; }  // of frames
+
+ private:
+  enum class Flow : uint8_t { drained, blocked, failed };
+
+  Flow flush(const PumpPath& path);
+  PumpEnd fill(const PumpPath& path);
+  PumpEnd carry(const PumpPath& path);
+  PumpEnd discard(const PumpPath& path);
+  PumpEnd nothing_received(const PumpPath& path, const Io& io);
+  PumpEnd scan(const PumpPath& path);
+  FrameScanner::Scan scan_piece(const PumpPath& path, std::span<const uint8_t> bytes);
+  bool may_carry(const PumpPath& path) const;
+  // What the pipe holds; it leaves before what the ring holds.
+  size_t carried() const { return transit_->pipe == nullptr ? 0 : transit_->pipe->bytes; }
+  bool land(TransitPool& transits);
+  void make_room(const PumpPath& path);
+  void settle(const PumpPath& path);
+  void queue_close(const PumpPath& path);
+  bool take_back_frame(const PumpPath& path);
+
+  const FrameScanner::Rest& scanned() const {
+    return transit_ == nullptr ? rest_ : transit_->scanner.rest();
+  }
+  Transit& borrow_transit(TransitPool& transits);
+  void settle_transit(TransitPool& transits);
+  void return_transit(TransitPool& transits);
+
+  // A session has two directions, and one that idles is hardly more than they are.
+  Transit* transit_ = nullptr;  // borrowed; null at rest
+  uint64_t bytes_ = 0;
+  [[no_unique_address]] FrameScanner::Rest rest_;  // good at rest; its tail has room for mode_
+  Mode mode_ = Mode::flowing;
+};
+
+static_assert(sizeof(Direction) <= 32);
+
+}  // namespace sluice

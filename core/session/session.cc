@@ -1,0 +1,420 @@
+// Session: opening, relaying and the end. How peers take leave of each other is session_closing.cc.
+#include "core/session/session.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "core/observe/access_log.h"
+#include "core/session/exchange.h"
+#include "net/check.h"
+#include "net/connector.h"
+#include "net/sys.h"
+#include "tls/refusal.h"
+
+namespace sluice {
+
+namespace {
+
+constexpr uint32_t shrink_after_ms = 1'000;  // stalled for so long: a smaller ring will do
+// What the kernel may then hold of its source's bytes (it doubles it, and counts its own records).
+constexpr int stalled_receive_bytes = 128 * 1024;
+constexpr uint64_t busy_bytes = 64 * 1024;  // in one turn: a session is busy
+// Busy ones take shorter turns until so long after a light one was served.
+constexpr uint64_t light_for_ms = 10;
+
+// TLS's close_notify tells an end in order from one cut off. Without memory for it the session
+// still ends.
+void say_goodbye(Leg& leg) noexcept {
+  try {
+    leg.shutdown_write();
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+}
+
+}  // namespace
+
+Session::Session(Services& services, const Address& client, uint32_t listener)
+    : services_(services),
+      config_(services.config),
+      id_(services.next_session++),
+      opened_ms_(services.reactor.now_ms()),
+      client_(client),
+      listener_(listener) {}
+
+Session::~Session() {
+  SLUICE_CHECK(state_ == State::closed);
+}
+
+void Session::start(Handle self, int fd, bool overloaded) {
+  self_ = self;
+  prepare_tcp_leg(fd);
+  if (!open_leg(Side::client, fd)) return close("client could not be watched", true);
+  opening_ = std::make_unique<Opening>(*this);
+  follow(opening_->begin(overloaded));
+}
+
+void Session::on_ready(Side side, Readiness ready) {
+  Leg& ready_leg = leg(side);
+  if (!ready_leg.open()) return;  // closed earlier in this turn
+  ready_leg.note(ready);
+  if (ready.writable) ready_leg.flush_held();
+  switch (state_) {
+    case State::opening:
+      return follow(opening_->on_ready(side, ready));
+    case State::relaying:
+    case State::closing:
+      return serve(side, ready);
+    case State::lingering:
+      return advance_lingering();
+    case State::closed:
+      return;
+  }
+}
+
+// A busy session waits until the others of this turn are served.
+void Session::serve(Side side, Readiness ready) {
+  if (state_ == State::relaying) last_activity_ms_ = static_cast<uint32_t>(now_ms());
+  if (busy_) return enqueue();
+  const uint64_t before = accepted_bytes();
+  if (ready.readable) pump(side);
+  if (ready.writable && state_ != State::closed && !toward(side).delivered()) pump(other(side));
+  if (state_ == State::closing) settle_closing();
+  weigh(before);
+  const bool large = directions_[0].moves_large_frames() || directions_[1].moves_large_frames();
+  if (!busy_ && !large) services_.light_at_ms = now_ms();
+}
+
+// After a turn; one that moved nothing tells nothing.
+void Session::weigh(uint64_t accepted_before) {
+  const uint64_t moved = accepted_bytes() - accepted_before;
+  if (moved > 0) busy_ = moved >= busy_bytes;
+}
+
+uint64_t Session::accepted_bytes() const {
+  return directions_[0].bytes() + directions_[1].bytes();
+}
+
+void Session::on_timer() {
+  timer_ = 0;
+  switch (state_) {
+    case State::opening:
+      return follow(opening_->on_timer());
+    case State::relaying:
+      return on_idle_timer();
+    case State::closing:
+      return on_close_timer();
+    case State::lingering:
+      return close("");
+    case State::closed:
+      return;
+  }
+}
+
+void Session::on_run() {
+  run_queued_ = false;
+  switch (state_) {
+    case State::opening:
+      return follow(opening_->on_run());
+    case State::relaying:
+    case State::closing:
+      return run();
+    case State::lingering:
+      return advance_lingering();
+    case State::closed:
+      return;
+  }
+}
+
+void Session::run() {
+  const uint64_t before = accepted_bytes();
+  pump(Side::client);
+  if (state_ != State::closed) pump(Side::upstream);
+  if (state_ == State::closing) settle_closing();
+  weigh(before);
+}
+
+void Session::leave(CloseCode code) {
+  switch (state_) {
+    case State::opening:
+      return close("shutting down");
+    case State::relaying:
+    case State::closing:  // nobody else's Close is awaited any more
+      return end_on_both(code, "shutting down");
+    case State::lingering:
+    case State::closed:
+      return;
+  }
+}
+
+void Session::close(const char* reason, bool abort) {
+  if (state_ == State::closed) return;
+  const bool relayed = state_ == State::relaying || state_ == State::closing;
+  if (opening_ != nullptr) opening_->log_unanswered(reason);
+  if (state_ == State::lingering) --services_.lingering_now;
+  state_ = State::closed;
+  services_.reactor.cancel(timer_);
+  timer_ = 0;
+  close_leg(Side::client, abort);
+  close_leg(Side::upstream, abort);
+  if (relayed) {
+    --services_.relaying;
+    if (services_.log.access_enabled()) {
+      try {
+        services_.log.access(close_line(*this, reason_text(reason)));
+      } catch (const std::bad_alloc&) {
+        services_.log.access_sink.lose_line();  // the session still ends in order
+      }
+    }
+  }
+  for (Direction& direction : directions_) direction.release(services_.transits);
+  services_.sessions.retire(self_);
+}
+
+// Why it ended, for the log; where a peer broke a limit, with the limit and what was seen.
+std::string Session::reason_text(const char* otherwise) const {
+  if (*reason_ == '\0') return otherwise;
+  for (const Side source : {Side::client, Side::upstream}) {
+    std::string text = direction(source).explanation_of(reason_, rules_for(source));
+    if (!text.empty()) return text;
+  }
+  if (std::string_view(reason_) == TlsTransport::silence) {
+    return silence_text(closed_by_ == Party::client ? Side::client : Side::upstream);
+  }
+  return reason_;
+}
+
+std::string Session::silence_text(Side source) const {
+  return describe_silence(source == Side::client
+                              ? listener().tls->records_without_data()
+                              : config_->upstreams[route_->upstream].tls->records_without_data());
+}
+
+bool Session::open_leg(Side side, int fd) {
+  const Status watched = services_.reactor.watch(fd, services_.handler, self_, index_of(side));
+  if (!watched.ok()) {
+    sys::close(fd);  // first: telling it may find no memory
+    services_.log.recurring(LogLevel::error, "watch", watched.fault().text());
+    return false;
+  }
+  leg(side).attach(fd);
+  return true;
+}
+
+void Session::close_leg(Side side, bool abort) {
+  Leg& gone = leg(side);
+  if (!gone.open()) return;
+  services_.reactor.unwatch(gone.fd());
+  if (abort) {
+    sys::set_abort_on_close(gone.fd());
+  } else if (gone.tls() != nullptr) {
+    say_goodbye(gone);
+  }
+  sys::close(gone.fd());
+  gone.detach();
+  gone.readable = gone.writable = false;
+  gone.input_ended = gone.output_ended = true;
+  if (state_ == State::opening) return;
+  Direction& to = toward(side);
+  if (!to.over() || !to.delivered()) own_codes_[index_of(side)] = 0;  // that Close never left
+  to.give_up(services_.transits);
+}
+
+void Session::arm_timer(uint64_t delay_ms) {
+  services_.reactor.cancel(timer_);
+  timer_ = services_.reactor.arm(now_ms() + delay_ms, services_.handler, self_, 0);
+}
+
+uint64_t Session::now_ms() const {
+  return services_.reactor.now_ms();
+}
+
+void Session::follow(OpeningStep step) {
+  switch (step) {
+    case OpeningStep::wait:
+      return;
+    case OpeningStep::again:
+      return enqueue();
+    case OpeningStep::relay:
+      return begin_relaying();
+    case OpeningStep::linger:
+      return begin_lingering();
+    case OpeningStep::abandon:
+      return close(opening_->reason());
+  }
+}
+
+// The handshake object dies here; what came with it early travels first.
+void Session::begin_relaying() {
+  // The client has its 101: whatever fails from here on ends a relayed session.
+  state_ = State::relaying;
+  ++services_.relaying;
+  const std::unique_ptr<Opening> opening = std::move(opening_);
+  deflate_ = opening->deflate();
+  if (const std::string_view name = opening->subprotocol(); !name.empty()) {
+    subprotocol_ = std::make_unique<char[]>(name.size() + 1);
+    std::memcpy(subprotocol_.get(), name.data(), name.size());
+  }
+  Log& log = services_.log;
+  if (log.access_enabled()) log.access(open_line(*this, *opening));
+  last_activity_ms_ = static_cast<uint32_t>(now_ms());
+  services_.reactor.cancel(timer_);
+  timer_ = 0;
+  if (route_->idle_timeout_ms > 0) arm_timer(route_->idle_timeout_ms);
+  if (route_->tcp_keepalive_ms > 0) {
+    for (const Leg& each : legs_) sys::set_keep_alive(each.fd(), route_->tcp_keepalive_ms / 1000);
+  }
+  for (const Side side : {Side::client, Side::upstream}) {
+    const std::string_view early = opening->early(side);
+    const FrameRules rules = rules_for(side);
+    const PumpEnd end = directions_[index_of(side)].begin_with(
+        path(side, rules), {reinterpret_cast<const uint8_t*>(early.data()), early.size()});
+    if (end != PumpEnd::waiting) act_on(end, side);
+  }
+  on_run();
+}
+
+// A refusal was sent. Closing at once would send RST over it, where the client still sends.
+void Session::begin_lingering() {
+  close_leg(Side::upstream, false);
+  opening_.reset();
+  std::deque<Handle>& queue = services_.lingering;
+  while (!queue.empty() && services_.sessions.get(queue.front()) == nullptr) queue.pop_front();
+  queue.push_back(self_);
+  ++services_.lingering_now;
+  state_ = State::lingering;
+  for (Direction& direction : directions_) direction.give_up(services_.transits);
+  arm_timer(listener().lingering_timeout_ms);
+  advance_lingering();
+}
+
+void Session::advance_lingering() {
+  leg(Side::client).shutdown_write();  // again, where TLS found no room for its last word
+  const FrameRules rules;
+  const PumpEnd end = directions_[index_of(Side::client)].pump(path(Side::client, rules));
+  if (end == PumpEnd::waiting) return;
+  if (end == PumpEnd::more) return enqueue();
+  close("");
+}
+
+void Session::pump(Side source) {
+  const FrameRules rules = rules_for(source);
+  const PumpPath between = path(source, rules);
+  Direction& direction = directions_[index_of(source)];
+  // Every outcome that is acted on happens once for a direction, so this ends.
+  for (;;) {
+    const PumpEnd end = direction.pump(between);
+    if (end == PumpEnd::waiting) break;
+    if (end == PumpEnd::more) {
+      enqueue();
+      break;
+    }
+    act_on(end, source);
+    if (state_ == State::closed) return;
+  }
+  if (direction.stalled() && !stall_watched_) {
+    stall_watched_ = true;
+    services_.stalled.push_back(self_);
+  }
+}
+
+void Session::act_on(PumpEnd end, Side source) {
+  switch (end) {
+    case PumpEnd::waiting:
+    case PumpEnd::more:
+      return;
+    case PumpEnd::closed:
+      return on_peer_close(source);
+    case PumpEnd::faulty:
+      return on_fault(source);
+    case PumpEnd::source_ended:
+      return on_left(source, false);
+    case PumpEnd::source_failed:
+      return on_left(source, true);
+    case PumpEnd::target_failed:
+      return on_unwritable(other(source));
+  }
+}
+
+PumpPath Session::path(Side source, const FrameRules& rules) {
+  return PumpPath{leg(source),
+                  leg(other(source)),
+                  services_.transits,
+                  rules,
+                  static_cast<uint32_t>(now_ms()),
+                  source == Side::client,
+                  now_ms() < services_.light_at_ms + light_for_ms};
+}
+
+FrameRules Session::rules_for(Side source) const {
+  FrameRules rules;
+  rules.expect_masked = source == Side::client;
+  rules.deflate = deflate_;
+  rules.validate_utf8 = route_->validate_utf8;
+  rules.max_small_fragments = route_->max_small_fragments;
+  rules.control_frames = route_->control_frame_rate;
+  rules.max_message_bytes = route_->max_message_bytes;
+  return rules;
+}
+
+void Session::enqueue() {
+  if (run_queued_) return;
+  run_queued_ = true;
+  services_.reactor.enqueue(services_.handler, self_);
+}
+
+bool Session::check_stalls() {
+  stall_watched_ = false;
+  if (state_ != State::relaying && state_ != State::closing) return false;
+  for (const Side source : {Side::client, Side::upstream}) {
+    check_stall(source);
+    if (state_ == State::closed) return false;
+  }
+  stall_watched_ = directions_[0].stalled() || directions_[1].stalled();
+  return stall_watched_;
+}
+
+void Session::check_stall(Side source) {
+  Direction& direction = directions_[index_of(source)];
+  if (!direction.stalled()) return;
+  const auto now = static_cast<uint32_t>(now_ms());
+  // The kernel's buffer is larger than what a slow reader takes in send_timeout: ask it.
+  const int undelivered = leg(other(source)).undelivered_bytes();
+  if (undelivered >= 0) direction.note_undelivered(static_cast<uint32_t>(undelivered), now);
+  if (stalled_for_ms(source) >= route_->send_timeout_ms) {
+    return abort_slow(other(source), "send_timeout");
+  }
+  if (now - direction.stalled_since_ms() < shrink_after_ms) return;
+  direction.shrink(services_.transits);
+  // Else the kernel would go on taking megabytes for a target that takes nothing.
+  if (leg(source).open()) sys::set_receive_buffer(leg(source).fd(), stalled_receive_bytes);
+}
+
+uint32_t Session::stalled_for_ms(Side source) const {
+  const Direction& direction = directions_[index_of(source)];
+  if (!direction.stalled()) return 0;
+  return static_cast<uint32_t>(now_ms()) - direction.nothing_delivered_since_ms();
+}
+
+uint32_t Session::stalled_for_ms() const {
+  return std::max(stalled_for_ms(Side::client), stalled_for_ms(Side::upstream));
+}
+
+void Session::end_slow(const char* reason) {
+  const bool client_sends = stalled_for_ms(Side::client) > stalled_for_ms(Side::upstream);
+  abort_slow(client_sends ? Side::upstream : Side::client, reason);
+}
+
+void Session::abort_slow(Side slow, const char* reason) {
+  record_end(Party::proxy, reason, slow == Side::client ? Party::client : Party::upstream);
+  if (slow == Side::upstream) {
+    log_upstream(LogLevel::warn, reason, std::string("it takes nothing any more (") + reason + ")");
+  }
+  close_leg(slow, true);
+  on_left(slow, true);
+  if (state_ == State::closing) settle_closing();
+  if (state_ != State::closed) enqueue();  // no edge would end the other peer's leg
+}
+
+}  // namespace sluice

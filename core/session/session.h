@@ -1,0 +1,172 @@
+// Session: one client's life, from accept to close. It owns both legs and both directions and is
+// the only one to end them; the handshake is Opening's, moving bytes is Direction's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/session/client_address.h"
+#include "core/session/direction.h"
+#include "core/session/leg.h"
+#include "core/session/worker_context.h"
+
+namespace sluice {
+
+class Opening;
+enum class OpeningStep : uint8_t;
+
+// Who ended a session first, or was at fault, for the access log.
+enum class Party : uint8_t { nobody, client, upstream, proxy };
+
+//   accept --> opening --> relaying --> closing --> closed
+//                 \--> lingering (a refusal was sent) --> closed
+class Session {
+ public:
+  enum class State : uint8_t { opening, relaying, closing, lingering, closed };
+
+  Session(Services& services, const Address& client, uint32_t listener);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session();
+
+  // Takes over the accepted descriptor. `self` is the handle that finds this session. With
+  // `overloaded` the client is only told so (503).
+  void start(Handle self, int fd, bool overloaded);
+
+  void on_ready(Side side, Readiness ready);
+  void on_timer();
+  void on_run();
+
+  // The worker leaves: Close `code` on every leg that is at a boundary, or nothing but an end for
+  // a session that is not relaying yet.
+  void leave(CloseCode code);
+  // The worker's regular look at a session on the stall list: smaller rings after a second, abort
+  // of the slow reader after send_timeout. Returns whether it stays on the list.
+  bool check_stalls();
+  // How long the slower of its two targets has taken nothing, not even of what the kernel holds, as
+  // check_stalls() saw it; 0 where none is stalled.
+  uint32_t stalled_for_ms() const;
+  // Aborts the leg that takes nothing, for that reason (static text); the other one is told.
+  void end_slow(const char* reason);
+  // The worker's last moment: legs that got everything end in order, others are aborted.
+  void end_now(const char* reason);
+  // The one fault path: unwatches and closes both descriptors, gives back what was borrowed, logs
+  // once, retires the handle. `abort` sends RST instead of FIN. `reason` is static text.
+  void close(const char* reason, bool abort = false);
+
+  State state() const { return state_; }
+
+  // --- for Opening -------------------------------------------------------------------------------
+  Services& services() { return services_; }
+  Leg& leg(Side side) { return legs_[index_of(side)]; }
+  const Config& config() const { return *config_; }
+  const ListenConfig& listener() const { return config_->listeners[listener_]; }
+  const ClientAddress& client() const { return client_; }
+  void set_route(const RouteConfig* route) { route_ = route; }
+  void set_peer(const PeerConfig* peer) { peer_ = peer; }
+  const RouteConfig* route() const { return route_; }
+  const PeerConfig* peer() const { return peer_; }
+  // Watches a descriptor as that leg and owns it; false where the poller has no room for it.
+  [[nodiscard]] bool open_leg(Side side, int fd);
+  void close_leg(Side side, bool abort);
+  // What an upstream does wrong is the operator's to mend, and the access log may be off: a line
+  // that names it, its peer and this session. `kind` is static text, the upstream's own words stand
+  // in `what` alone.
+  void log_upstream(LogLevel level, const char* kind, std::string_view what);
+  // Replaces the one timer of this session.
+  void arm_timer(uint64_t delay_ms);
+  uint64_t now_ms() const;
+
+  // --- for the access log ------------------------------------------------------------------------
+  // The id in logs and toward the client.
+  std::string id_text() const { return services_.id_text(id_); }
+  const Direction& direction(Side source) const { return directions_[index_of(source)]; }
+  const char* subprotocol() const { return subprotocol_ ? subprotocol_.get() : ""; }
+  uint64_t opened_ms() const { return opened_ms_; }
+  Party closed_by() const { return closed_by_; }
+  // The peer that made the proxy end the session, by what it sent or did not take.
+  Party fault() const { return fault_; }
+  // Of the Close with which a peer ended the session; 0: it was none.
+  uint16_t close_code() const { return close_code_; }
+  // Of a Close of the proxy's own that went out whole on that leg, as far as the kernel takes it;
+  // 0: none did.
+  uint16_t own_code(Side side) const { return own_codes_[index_of(side)]; }
+
+ private:
+  void follow(OpeningStep step);
+  void advance_lingering();
+  void begin_relaying();
+  void begin_lingering();
+
+  void serve(Side side, Readiness ready);
+  void run();
+  void weigh(uint64_t accepted_before);
+  uint64_t accepted_bytes() const;
+  void pump(Side source);
+  void act_on(PumpEnd end, Side source);
+  PumpPath path(Side source, const FrameRules& rules);
+  FrameRules rules_for(Side source) const;
+  Direction& toward(Side target) { return directions_[index_of(other(target))]; }
+  std::string reason_text(const char* otherwise) const;
+  std::string silence_text(Side source) const;
+  void enqueue();
+  void check_stall(Side source);
+  uint32_t stalled_for_ms(Side source) const;
+  void abort_slow(Side slow, const char* reason);
+
+  // session_closing.cc
+  void record_end(Party who, const char* reason, Party fault = Party::nobody);
+  bool send_close(Side target, CloseCode code, bool source_goes_on);
+  bool pass_loss_on(Side target);
+  void end_on_both(CloseCode code, const char* reason);
+  uint32_t moved_bytes() const;
+  bool has_unfinished() const;
+  bool half_closed() const;
+  void on_fault(Side source);
+  void on_peer_close(Side source);
+  void on_left(Side source, bool failed);
+  void on_unwritable(Side target);
+  void begin_closing();
+  void settle_closing();
+  void settle_leg(Side side);
+  void on_idle_timer();
+  void on_close_timer();
+
+  Services& services_;
+  ConfigRef config_;
+  const RouteConfig* route_ = nullptr;
+  const PeerConfig* peer_ = nullptr;
+  std::unique_ptr<Opening> opening_;  // until relaying begins
+  std::unique_ptr<char[]> subprotocol_;
+  Leg legs_[2];
+  Direction directions_[2];  // by their sources
+  uint64_t id_;
+  uint64_t opened_ms_;
+  ClientAddress client_;
+  Handle self_;
+  TimerId timer_ = 0;
+  union {
+    uint32_t last_activity_ms_ = 0;  // relaying
+    uint32_t moved_before_;          // closing: moved_bytes() at the last look at the clock
+  };
+  uint16_t own_codes_[2] = {};  // by the sides that they are for
+  const char* reason_ = "";     // of the end; static text
+  uint32_t listener_;
+  uint16_t close_code_ = 0;
+  Party closed_by_ : 2 = Party::nobody;
+  Party fault_ : 2 = Party::nobody;
+  State state_ : 3 = State::opening;
+  bool deflate_ : 1 = false;
+  bool run_queued_ : 1 = false;
+  bool busy_ : 1 = false;  // moved much in its last turn: others come first
+  bool stall_watched_ : 1 = false;
+  bool patient_ : 1 = false;     // closing: both peers behave, one Close is awaited
+  uint8_t close_waits_ : 4 = 0;  // closing: how often close_timeout has passed
+};
+
+// With its handle and its timer it is what a plain session keeps of user memory while it idles.
+static_assert(sizeof(Session) <= 216);
+
+}  // namespace sluice

@@ -1,0 +1,234 @@
+// How a session ends once it relays: faults, Close frames, peers that leave, and timeouts
+// (core/DESIGN.md section 7, leaving a leg).
+#include <string>
+
+#include "core/session/session.h"
+
+namespace sluice {
+
+namespace {
+
+// However much moves, an end takes no more than that many times close_timeout; it is in the
+// directive's help. A frame that never ends would put it off for good.
+constexpr unsigned most_close_waits = 12;
+static_assert(most_close_waits < 16);  // Session::close_waits_
+
+Party who_is(Side side) {
+  return side == Side::client ? Party::client : Party::upstream;
+}
+
+}  // namespace
+
+// The first end counts; what follows is its consequence.
+void Session::record_end(Party who, const char* reason, Party fault) {
+  if (closed_by_ != Party::nobody) return;
+  closed_by_ = who;
+  fault_ = fault;
+  reason_ = reason;
+}
+
+// A Close toward `target` at a frame boundary, or, where there cannot be one any more, an abort.
+// Returns false after an abort.
+bool Session::send_close(Side target, CloseCode code, bool source_goes_on) {
+  Direction& to = toward(target);
+  if (!leg(target).open() || to.over()) return true;
+  const FrameRules rules = rules_for(other(target));
+  if (!to.close_with(path(other(target), rules), code, source_goes_on)) {
+    close_leg(target, true);
+    return false;
+  }
+  own_codes_[index_of(target)] = static_cast<uint16_t>(code);
+  return true;
+}
+
+// The other peer is lost, and this one is to see what it would see without a proxy: what was
+// received whole, then the connection's end without a Close. Returns false after an abort, inside a
+// frame of which some was sent. lost_close_code is for clients that are still there: to one that
+// has ended its own half, the upstream's end is the answer.
+bool Session::pass_loss_on(Side target) {
+  const bool tells = target == Side::client && route_->lost_close_code != 0;
+  if (tells && !leg(target).input_ended) {
+    return send_close(target, static_cast<CloseCode>(route_->lost_close_code), false);
+  }
+  if (!leg(target).open()) return true;
+  const FrameRules rules = rules_for(other(target));
+  if (toward(target).end_without_close(path(other(target), rules))) return true;
+  close_leg(target, true);
+  return false;
+}
+
+// Bytes that have gone out in either direction, modulo 2^32, to see whether anything moves.
+uint32_t Session::moved_bytes() const {
+  uint64_t sum = 0;
+  for (const Direction& direction : directions_) sum += direction.bytes() - direction.queued();
+  return static_cast<uint32_t>(sum);
+}
+
+// True while a message is on its way, or what was received waits to be sent.
+bool Session::has_unfinished() const {
+  for (const Direction& direction : directions_) {
+    const bool inside = !direction.over() && !direction.at_boundary();
+    if (inside || !direction.delivered()) return true;
+  }
+  return false;
+}
+
+// One peer has ended its sending half alone, as TCP permits, and takes what the other one sends.
+bool Session::half_closed() const {
+  for (const Side side : {Side::client, Side::upstream}) {
+    const Leg& ended = legs_[index_of(side)];
+    const Direction& to = directions_[index_of(other(side))];
+    if (ended.open() && ended.input_ended && to.mode() == Direction::Mode::flowing) return true;
+  }
+  return false;
+}
+
+// The one at fault is told its code. The other one is treated as at a loss of the client; that an
+// upstream talked nonsense is told the client as what it is.
+void Session::on_fault(Side source) {
+  const Direction& faulty = directions_[index_of(source)];
+  const CloseCode code = faulty.fault_code();
+  record_end(Party::proxy, faulty.fault_reason(), who_is(source));
+  if (source == Side::client) {
+    pass_loss_on(Side::upstream);
+  } else {
+    send_close(Side::client, CloseCode::bad_gateway, false);
+    log_upstream(LogLevel::warn, faulty.fault_reason(),
+                 std::string(faulty.fault_reason()) + ": it gets Close " +
+                     std::to_string(static_cast<int>(code)) + ", the client 1014");
+  }
+  send_close(source, code, true);
+  patient_ = false;
+  begin_closing();
+  pump(other(source));
+}
+
+void Session::log_upstream(LogLevel level, const char* kind, std::string_view what) {
+  Log& log = services_.log;
+  if (!log.enabled(level)) return;
+  const std::string peer =
+      "upstream " + config_->upstreams[route_->upstream].name + ": peer " + peer_->name + ": ";
+  const char* whose = state_ == State::opening ? ", request " : ", session ";
+  std::string line = peer;
+  line.append(what).append(whose).append(id_text());
+  log.recurring(level, peer + kind, line);
+}
+
+// The Close is queued for the other peer, which answers it; until then its data travels on.
+void Session::on_peer_close(Side source) {
+  if (closed_by_ == Party::nobody) close_code_ = directions_[index_of(source)].peer_close_code();
+  record_end(who_is(source), "close");
+  patient_ = true;
+  begin_closing();
+}
+
+// The source sends nothing more: FIN, or lost altogether.
+void Session::on_left(Side source, bool failed) {
+  const char* reason = "connection ended without a close";
+  if (failed) reason = *leg(source).failure() != '\0' ? leg(source).failure() : "connection lost";
+  record_end(who_is(source), reason);
+  if (source == Side::upstream && std::string_view(reason) == TlsTransport::silence) {
+    log_upstream(LogLevel::warn, reason, silence_text(source));
+  }
+  if (!directions_[index_of(source)].over()) {
+    patient_ = false;
+    // Inside a frame: neither peer may take this for an orderly end.
+    if (!pass_loss_on(other(source))) return close("aborted", true);
+  }
+  if (failed) close_leg(source, false);
+  begin_closing();
+  // What waited for room on the lost leg has had its edge: it is read and dropped from here on.
+  if (failed) pump(other(source));
+}
+
+// Nothing can be sent to the target; what it sent before is still read, and that read tells the
+// end.
+void Session::on_unwritable(Side target) {
+  Leg& lost = leg(target);
+  own_codes_[index_of(target)] = 0;  // it would have been the last to leave
+  lost.output_ended = true;
+  lost.readable = true;
+  pump(target);
+  const bool all_heard = !lost.readable && directions_[index_of(target)].delivered();
+  if (state_ != State::closed && lost.open() && !lost.input_ended && all_heard) {
+    lost.input_ended = true;
+    on_left(target, true);
+  }
+}
+
+void Session::begin_closing() {
+  if (state_ != State::relaying) return;
+  state_ = State::closing;
+  moved_before_ = moved_bytes();
+  arm_timer(route_->close_timeout_ms);
+}
+
+void Session::settle_closing() {
+  settle_leg(Side::client);
+  settle_leg(Side::upstream);
+  if (!leg(Side::client).open() && !leg(Side::upstream).open()) close("closed");
+}
+
+// Ends a leg as far as it has got: our FIN once everything for it is sent and nothing more is
+// expected of it, close() once its FIN was read, too, so that no RST overtakes a Close in flight.
+// Where a loss is passed on, the FIN is the message, whatever the leg still sends.
+void Session::settle_leg(Side side) {
+  Leg& ending = leg(side);
+  if (!ending.open()) return;
+  const Direction& to = toward(side);
+  const Direction& from = directions_[index_of(side)];
+  const bool all_sent = to.over() && to.delivered();
+  if (ending.input_ended && (all_sent || ending.output_ended)) return close_leg(side, false);
+  const bool all_heard = from.over() || to.mode() == Direction::Mode::ended;
+  if (!all_sent || !all_heard) return;
+  // After an orderly exchange of Closes the server closes first (RFC 6455 section 7.1.1): toward
+  // upstreams we are the client and wait, which also leaves TIME_WAIT to them.
+  const bool server_closes =
+      side == Side::upstream && from.peer_close_code() != 0 && to.mode() != Direction::Mode::ended;
+  if (!server_closes) ending.shutdown_write();
+}
+
+// A decision of ours: both peers are told the same, as far as they were not told another end.
+void Session::end_on_both(CloseCode code, const char* reason) {
+  record_end(Party::proxy, reason);
+  send_close(Side::client, code, true);
+  send_close(Side::upstream, code, true);
+  begin_closing();
+  on_run();
+}
+
+void Session::on_idle_timer() {
+  const uint32_t limit_ms = route_->idle_timeout_ms;
+  const uint32_t silent_ms = static_cast<uint32_t>(now_ms()) - last_activity_ms_;
+  if (silent_ms < limit_ms) return arm_timer(limit_ms - silent_ms);
+  end_on_both(CloseCode::going_away, "idle_timeout");
+}
+
+// The wait is over. A peer whose answer to a Close is behind a long message has it extended while
+// that message moves, up to a bound, and so has a session half-closed, after a loss without one.
+// Whoever did not get everything is aborted, never ended as if it had.
+void Session::on_close_timer() {
+  const bool half = half_closed();
+  if (patient_ || !half) ++close_waits_;
+  if (((patient_ && has_unfinished()) || half) && close_waits_ < most_close_waits) {
+    const uint32_t moved = moved_bytes();
+    if (moved != moved_before_) {
+      moved_before_ = moved;
+      return arm_timer(route_->close_timeout_ms);
+    }
+  }
+  end_now("close_timeout");
+}
+
+void Session::end_now(const char* reason) {
+  if (state_ == State::closing) {
+    for (const Side side : {Side::client, Side::upstream}) {
+      const Direction& to = toward(side);
+      const bool whole = to.delivered() && (to.over() || to.at_boundary());
+      close_leg(side, !whole);
+    }
+  }
+  close(reason, state_ == State::relaying);
+}
+
+}  // namespace sluice

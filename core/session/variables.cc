@@ -1,0 +1,101 @@
+// Variables have the names and meanings that nginx's users know, where nginx has them.
+#include "core/session/variables.h"
+
+#include <algorithm>
+
+#include "protocol/ascii.h"
+
+namespace sluice {
+
+namespace {
+
+// $http_x_token is X-Token; a field whose own name holds '_' is nobody's.
+bool names_field(std::string_view name, std::string_view field) {
+  return name.size() == field.size() &&
+         std::equal(name.begin(), name.end(), field.begin(), [](char a, char b) {
+           return a == '_' ? b == '-' : lower_case(a) == lower_case(b);
+         });
+}
+
+std::optional<std::string> field_value(const Head& head, std::string_view name) {
+  std::optional<std::string> joined;
+  const std::string_view joint = equals_ignoring_case(name, "cookie") ? "; " : ", ";
+  for (const HeaderField& field : head.fields) {
+    if (!names_field(name, field.name)) continue;
+    joined = joined ? joined->append(joint).append(field.value) : std::string(field.value);
+  }
+  return joined;
+}
+
+// RFC 6265 4.2.1: NAME=VALUE pairs between semicolons; names compare with case.
+std::optional<std::string> cookie_value(const Head& head, std::string_view name) {
+  for (const HeaderField& field : head.fields) {
+    if (!equals_ignoring_case(field.name, "Cookie")) continue;
+    std::string_view rest = field.value;
+    while (!rest.empty()) {
+      const std::string_view pair = without_blanks(rest.substr(0, rest.find(';')));
+      rest.remove_prefix(std::min(rest.find(';'), rest.size() - 1) + 1);
+      const size_t equals = pair.find('=');
+      if (equals != std::string_view::npos && pair.substr(0, equals) == name) {
+        return std::string(pair.substr(equals + 1));
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> unless_empty(std::string_view value) {
+  return value.empty() ? std::nullopt : std::make_optional<std::string>(value);
+}
+
+std::optional<std::string> tls_value(Variable variable, const TlsTransport* tls) {
+  if (tls == nullptr) return std::nullopt;
+  switch (variable) {
+    case Variable::tls_client_subject:
+      return unless_empty(tls->verified_subject());
+    case Variable::tls_version:
+      return unless_empty(tls->version());
+    case Variable::tls_cipher:
+      return unless_empty(tls->cipher());
+    default:
+      return unless_empty(tls->server_name());
+  }
+}
+
+}  // namespace
+
+std::optional<std::string> value_of(Variable variable, std::string_view name,
+                                    const RequestFacts& facts) {
+  const RequestTarget& target = facts.request->target;
+  switch (variable) {
+    case Variable::text:
+      return std::string(name);
+    case Variable::remote_addr:
+      return unless_empty(facts.remote_addr);
+    case Variable::remote_port:
+      return facts.remote_port == 0 ? std::nullopt
+                                    : std::make_optional(std::to_string(facts.remote_port));
+    case Variable::host:
+      return lower_case(facts.request->host);
+    case Variable::path:
+      return std::string(target.path);
+    case Variable::query:  // without its '?'; one that is empty is a value
+      return std::string(target.query.substr(std::min<size_t>(1, target.query.size())));
+    case Variable::scheme:
+      return std::string(facts.scheme);
+    case Variable::request_id:
+      return unless_empty(facts.request_id);
+    case Variable::http:
+      return field_value(*facts.head, name);
+    case Variable::cookie:
+      return cookie_value(*facts.head, name);
+    case Variable::tls_client_subject:
+    case Variable::tls_version:
+    case Variable::tls_cipher:
+    case Variable::tls_server_name:
+      return tls_value(variable, facts.tls);
+  }
+  return std::nullopt;
+}
+
+}  // namespace sluice

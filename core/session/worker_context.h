@@ -1,0 +1,45 @@
+// Services: what a worker lends to its sessions. One per worker; outlives every session.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "core/observe/log.h"
+#include "core/peers/upstream.h"
+#include "core/session/transit.h"
+#include "net/pool.h"
+#include "net/reactor.h"
+
+namespace sluice {
+
+class Session;
+
+struct Services {
+  Reactor& reactor;
+  Reactor::HandlerId handler;  // of whoever finds sessions by their handles
+  Pool<Session>& sessions;
+  TransitPool& transits;
+  Log& log;
+  std::vector<Upstream>& upstreams;  // one for each of Config::upstreams
+  ConfigRef config;                  // for sessions that begin now
+  // What the ids of its sessions begin with, unique within a log: "0-tjx4k2-" is worker 0 and the
+  // second of its start in base 36.
+  std::string id_prefix;
+  // The id of the session, or of the client turned away, that has this number: "0-tjx4k2-17".
+  std::string id_text(uint64_t number) const { return id_prefix + std::to_string(number); }
+
+  // Sessions with a target that takes nothing; the worker looks through them (check_stalls).
+  std::vector<Handle> stalled;
+  // Refused clients that have their answer and have not ended their side, the longest first, with
+  // handles of ended ones among them; `lingering_now` of them live. They take no session's place.
+  std::deque<Handle> lingering = {};
+  size_t lingering_now = 0;
+  uint64_t light_at_ms = 0;  // when a session that moves little was last served
+  uint64_t next_session = 1;
+  uint64_t relaying = 0;  // sessions in that state now
+};
+
+}  // namespace sluice
