@@ -1,20 +1,19 @@
-// Access lines are `event name=value ...`, in the same order in every line; a field that has
-// nothing to tell is left out.
+// Access lines are `event name=value ...`, in the same order in every line. A field whose value may
+// be missing is left out then; the request's own and the subprotocol always stand, also empty.
 #include "core/observe/access_log.h"
 
-#include "core/session/exchange.h"
-#include "core/session/session.h"
+#include "core/observe/log.h"
 
 namespace sluice {
 
 namespace {
 
-std::string line_begin(std::string_view event, const Session& session) {
+std::string line_begin(std::string_view event, const SessionRecord& session) {
   std::string line(event);
-  append_field(line, "id", session.id_text());
-  append_field(line, "client", session.client().text());
-  if (session.route() != nullptr) append_field(line, "route", session.route()->path);
-  if (session.peer() != nullptr) append_field(line, "peer", session.peer()->name);
+  append_field(line, "id", session.id);
+  append_field(line, "client", session.client);
+  if (!session.route.empty()) append_field(line, "route", session.route);
+  if (!session.peer.empty()) append_field(line, "peer", session.peer);
   return line;
 }
 
@@ -33,14 +32,12 @@ std::string_view name_of(Party party) {
 }
 
 // Whose Close went where, so that no code reads as if another had sent it.
-void append_end(std::string& line, const Session& session) {
-  append_field(line, "closed_by", name_of(session.closed_by()));
-  if (session.fault() != Party::nobody) append_field(line, "fault", name_of(session.fault()));
-  if (session.close_code() != 0) append_field(line, "code", session.close_code());
-  if (const uint16_t code = session.own_code(Side::client)) append_field(line, "sent_client", code);
-  if (const uint16_t code = session.own_code(Side::upstream)) {
-    append_field(line, "sent_upstream", code);
-  }
+void append_end(std::string& line, const SessionRecord& session) {
+  append_field(line, "closed_by", name_of(session.closed_by));
+  if (session.fault != Party::nobody) append_field(line, "fault", name_of(session.fault));
+  if (session.code != 0) append_field(line, "code", session.code);
+  if (session.sent_client != 0) append_field(line, "sent_client", session.sent_client);
+  if (session.sent_upstream != 0) append_field(line, "sent_upstream", session.sent_upstream);
 }
 
 std::string seconds_text(uint64_t milliseconds) {
@@ -49,54 +46,49 @@ std::string seconds_text(uint64_t milliseconds) {
   return std::to_string(milliseconds / 1000) + fraction;
 }
 
-void append_request(std::string& line, const Opening& opening,
+void append_request(std::string& line, const SessionRecord& session,
                     size_t most_bytes = std::string_view::npos) {
-  append_field(line, "host", opening.host_for_log().substr(0, most_bytes));
-  append_field(line, "target", opening.target_for_log().substr(0, most_bytes));
+  append_field(line, "host", std::string_view(session.host).substr(0, most_bytes));
+  append_field(line, "target", std::string_view(session.target).substr(0, most_bytes));
 }
 
 }  // namespace
 
-std::string open_line(const Session& session, const Opening& opening) {
+std::string open_line(const SessionRecord& session) {
   std::string line = line_begin("open", session);
-  append_request(line, opening);
-  append_field(line, "subprotocol", session.subprotocol());
+  append_request(line, session);
+  append_field(line, "subprotocol", session.subprotocol);
   append_field(line, "status", 101);
   return line;
 }
 
-std::string close_line(const Session& session, std::string_view reason) {
-  const Direction& up = session.direction(Side::client);
-  const Direction& down = session.direction(Side::upstream);
+std::string close_line(const SessionRecord& session) {
   std::string line = line_begin("close", session);
-  append_field(line, "subprotocol", session.subprotocol());
+  append_field(line, "subprotocol", session.subprotocol);
   append_field(line, "status", 101);
-  append_field(line, "client_bytes", up.bytes());
-  append_field(line, "client_messages", up.messages());
-  append_field(line, "upstream_bytes", down.bytes());
-  append_field(line, "upstream_messages", down.messages());
-  append_field(line, "duration", seconds_text(session.now_ms() - session.opened_ms()));
+  append_field(line, "client_bytes", session.from_client.bytes);
+  append_field(line, "client_messages", session.from_client.messages);
+  append_field(line, "upstream_bytes", session.from_upstream.bytes);
+  append_field(line, "upstream_messages", session.from_upstream.messages);
+  append_field(line, "duration", seconds_text(session.duration_ms));
   append_end(line, session);
-  append_field(line, "reason", reason);
+  append_field(line, "reason", session.reason);
   return line;
 }
 
-std::string refused_line(const Session& session, const Opening& opening, int status,
-                         size_t most_value_bytes) {
+std::string refused_line(const SessionRecord& session, int status, size_t most_value_bytes) {
   std::string line = line_begin("refused", session);
-  append_request(line, opening, most_value_bytes);
+  append_request(line, session, most_value_bytes);
   if (status != 0) append_field(line, "status", static_cast<uint64_t>(status));
-  append_field(line, "duration", seconds_text(session.now_ms() - session.opened_ms()));
-  append_field(line, "reason", opening.reason());
-  if (!opening.detail().empty()) append_field(line, "detail", opening.detail());
+  append_field(line, "duration", seconds_text(session.duration_ms));
+  append_field(line, "reason", session.reason);
+  if (!session.detail.empty()) append_field(line, "detail", session.detail);
   return line;
 }
 
-std::string turned_away_line(std::string_view id, const Address& client, std::string_view reason) {
-  std::string line = "turned away";
-  append_field(line, "id", id);
-  append_field(line, "client", ClientAddress(client).text());
-  append_field(line, "reason", reason);
+std::string turned_away_line(const SessionRecord& session) {
+  std::string line = line_begin("turned away", session);
+  append_field(line, "reason", session.reason);
   return line;
 }
 

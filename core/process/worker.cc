@@ -243,10 +243,13 @@ void Worker::on_listener_lost(uint32_t listener) {
 
 void Worker::turn_away(int fd, const Address& client, const ListenConfig& listener) {
   attempt([&] {
-    const std::string id = services_.id_text(services_.next_session++);
-    log_.recurring(LogLevel::info, "turned away", turned_away_line(id, client, overload_reason));
+    SessionRecord record;
+    record.id = services_.id_text(services_.next_session++);
+    record.client = client.text();
+    record.reason = overload_reason;
+    log_.recurring(LogLevel::info, "turned away", turned_away_line(record));
     if (listener.tls != nullptr) return;
-    const std::string answer = build_error_answer(503, overload_reason, id);
+    const std::string answer = build_error_answer(503, overload_reason, record.id);
     // With its request unread, the client would get a RST, which may destroy the answer.
     static std::array<char, 4096> dropped;
     for (int i = 0; i < 4 && sys::recv(fd, dropped.data(), dropped.size()) > 0; ++i) continue;

@@ -276,6 +276,15 @@ std::string_view Opening::host_for_log() const {
   return host->substr(host->rfind('@') + 1).substr(0, most_unread_bytes);
 }
 
+SessionRecord Opening::record() const {
+  SessionRecord record = session_.record();
+  record.host = host_for_log();
+  record.target = target_for_log();
+  record.reason = reason_;
+  record.detail = detail_;
+  return record;
+}
+
 void Opening::log_unanswered(const char* reason) noexcept {
   if (!heard_ || logged_) return;
   try {
@@ -289,11 +298,11 @@ void Opening::log_unanswered(const char* reason) noexcept {
 void Opening::log_refused(int status) {
   logged_ = true;
   Log& log = session_.services().log;
-  if (log.access_enabled()) return log.access(refused_line(session_, *this, status));
+  if (log.access_enabled()) return log.access(refused_line(record(), status));
   // Without an access log the error log is where an operator looks.
   if (!log.enabled(LogLevel::info)) return;
   log.recurring(LogLevel::info, std::string("refused ") + reason_,
-                refused_line(session_, *this, status, most_notice_value_bytes));
+                refused_line(record(), status, most_notice_value_bytes));
 }
 
 }  // namespace sluice

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/config.h"
+#include "core/observe/access_log.h"
 #include "core/peers/upstream.h"
 #include "core/session/leg.h"
 #include "protocol/handshake.h"
@@ -54,7 +55,9 @@ class Opening {
   Step on_timer();
 
   const char* reason() const { return reason_; }
-  const std::string& detail() const { return detail_; }
+  // For the access log, with the request's target and host as far as they were read: the query only
+  // where log_query is on, userinfo never.
+  SessionRecord record() const;
   // The access line of a handshake that ends without an answer; the client must have said
   // something.
   void log_unanswered(const char* reason) noexcept;
@@ -63,10 +66,6 @@ class Opening {
   std::string_view early(Side side) const { return early_[index_of(side)]; }
   std::string_view subprotocol() const { return agreed_.protocol; }
   bool deflate() const { return !agreed_.extensions.empty(); }
-  // The request's target and host for the access log, as far as they were read: the query only
-  // where log_query is on, userinfo never.
-  std::string target_for_log() const;
-  std::string_view host_for_log() const;
 
  private:
   enum class Stage : uint8_t {
@@ -113,6 +112,8 @@ class Opening {
   Step send_to_client(Step when_sent);
   bool send_out(Side side);  // false: the leg takes nothing any more
   void build_request();
+  std::string target_for_log() const;
+  std::string_view host_for_log() const;
   void log_refused(int status);
 
   Session& session_;

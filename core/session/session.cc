@@ -162,7 +162,9 @@ void Session::close(const char* reason, bool abort) {
     --services_.relaying;
     if (services_.log.access_enabled()) {
       try {
-        services_.log.access(close_line(*this, reason_text(reason)));
+        SessionRecord last = record();
+        last.reason = reason_text(reason);
+        services_.log.access(close_line(last));
       } catch (const std::bad_alloc&) {
         services_.log.access_sink.lose_line();  // the session still ends in order
       }
@@ -172,11 +174,31 @@ void Session::close(const char* reason, bool abort) {
   services_.sessions.retire(self_);
 }
 
+SessionRecord Session::record() const {
+  const Direction& up = directions_[index_of(Side::client)];
+  const Direction& down = directions_[index_of(Side::upstream)];
+  SessionRecord record;
+  record.id = id_text();
+  record.client = client_.text();
+  if (route_ != nullptr) record.route = route_->path;
+  if (peer_ != nullptr) record.peer = peer_->name;
+  if (subprotocol_ != nullptr) record.subprotocol = subprotocol_.get();
+  record.from_client = {up.bytes(), up.messages()};
+  record.from_upstream = {down.bytes(), down.messages()};
+  record.duration_ms = now_ms() - opened_ms_;
+  record.closed_by = closed_by_;
+  record.fault = fault_;
+  record.code = close_code_;
+  record.sent_client = own_codes_[index_of(Side::client)];
+  record.sent_upstream = own_codes_[index_of(Side::upstream)];
+  return record;
+}
+
 // Why it ended, for the log; where a peer broke a limit, with the limit and what was seen.
 std::string Session::reason_text(const char* otherwise) const {
   if (*reason_ == '\0') return otherwise;
   for (const Side source : {Side::client, Side::upstream}) {
-    std::string text = direction(source).explanation_of(reason_, rules_for(source));
+    std::string text = directions_[index_of(source)].explanation_of(reason_, rules_for(source));
     if (!text.empty()) return text;
   }
   if (std::string_view(reason_) == TlsTransport::silence) {
@@ -257,7 +279,7 @@ void Session::begin_relaying() {
     std::memcpy(subprotocol_.get(), name.data(), name.size());
   }
   Log& log = services_.log;
-  if (log.access_enabled()) log.access(open_line(*this, *opening));
+  if (log.access_enabled()) log.access(open_line(opening->record()));
   last_activity_ms_ = static_cast<uint32_t>(now_ms());
   services_.reactor.cancel(timer_);
   timer_ = 0;

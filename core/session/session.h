@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/observe/access_log.h"
 #include "core/session/client_address.h"
 #include "core/session/direction.h"
 #include "core/session/leg.h"
@@ -16,9 +17,6 @@ namespace sluice {
 
 class Opening;
 enum class OpeningStep : uint8_t;
-
-// Who ended a session first, or was at fault, for the access log.
-enum class Party : uint8_t { nobody, client, upstream, proxy };
 
 //   accept --> opening --> relaying --> closing --> closed
 //                 \--> lingering (a refusal was sent) --> closed
@@ -82,17 +80,8 @@ class Session {
   // --- for the access log ------------------------------------------------------------------------
   // The id in logs and toward the client.
   std::string id_text() const { return services_.id_text(id_); }
-  const Direction& direction(Side source) const { return directions_[index_of(source)]; }
-  const char* subprotocol() const { return subprotocol_ ? subprotocol_.get() : ""; }
-  uint64_t opened_ms() const { return opened_ms_; }
-  Party closed_by() const { return closed_by_; }
-  // The peer that made the proxy end the session, by what it sent or did not take.
-  Party fault() const { return fault_; }
-  // Of the Close with which a peer ended the session; 0: it was none.
-  uint16_t close_code() const { return close_code_; }
-  // Of a Close of the proxy's own that went out whole on that leg, as far as the kernel takes it;
-  // 0: none did.
-  uint16_t own_code(Side side) const { return own_codes_[index_of(side)]; }
+  // What is known of this session by now, but for the request, which its Opening knows.
+  SessionRecord record() const;
 
  private:
   void follow(OpeningStep step);
@@ -151,10 +140,11 @@ class Session {
     uint32_t last_activity_ms_ = 0;  // relaying
     uint32_t moved_before_;          // closing: moved_bytes() at the last look at the clock
   };
+  // Of Closes of the proxy's own that went out whole, as far as the kernel takes them; 0: none did.
   uint16_t own_codes_[2] = {};  // by the sides that they are for
   const char* reason_ = "";     // of the end; static text
   uint32_t listener_;
-  uint16_t close_code_ = 0;
+  uint16_t close_code_ = 0;  // of the Close with which a peer ended the session; 0: it was none
   Party closed_by_ : 2 = Party::nobody;
   Party fault_ : 2 = Party::nobody;
   State state_ : 3 = State::opening;

@@ -16,6 +16,16 @@ LAYERS = {
     "net": {"net"},
     "protocol": {"protocol"},
 }
+# The same of core's rooms; what stands above them (config.h, ...) is everybody's, and theirs is
+# nobody's.
+ROOMS = {
+    "process": {"process", "session", "peers", "conf", "observe"},
+    "session": {"session", "peers", "observe"},
+    "peers": {"peers", "observe"},
+    "conf": {"conf", "observe"},
+    "observe": {"observe"},
+    "": set(),
+}
 INCLUDED_EVERYWHERE = {"net/result.h", "net/check.h"}
 
 TOP_LEVEL = {
@@ -233,6 +243,12 @@ def check_opening(tree, path, text):
         tree.report(path, 1, "does not open with a comment that says what it owns")
 
 
+def room_of(path):
+    """Of a file below core/: "session"; "" where it stands above the rooms."""
+    parts = path.split("/")
+    return parts[1] if len(parts) > 2 else ""
+
+
 def check_includes(tree, path, text, code):
     layer = path.split("/")[0]
     for found in INCLUDE.finditer(text):
@@ -251,6 +267,10 @@ def check_includes(tree, path, text, code):
             tree.report(path, line, f'include not by its path from the top: "{name}"')
         elif name.split("/")[0] not in LAYERS[layer]:
             tree.report(path, line, f"{layer}/ must not include {name}")
+        elif layer == name.split("/")[0] == "core" and room_of(name):
+            room = room_of(path)
+            if room_of(name) not in ROOMS.get(room, {room}):
+                tree.report(path, line, f"core/{room} must not include {name}")
 
 
 def check_functions(tree, path, code):
