@@ -139,8 +139,8 @@ FrameScanner::Scan FrameScanner::scan(std::span<const uint8_t> bytes, const Fram
     if (payload_left_ > 0) {
       taken = take_payload(rest, rules);
     } else {
-      if (!in_message_) taken = skip_short_messages(rest, rules, rest_.messages);
-      if (taken > 0) rest_.large_frame = false;
+      if (!in_message_) taken = skip_short_messages(rest, rules, lasting_.messages);
+      if (taken > 0) lasting_.large_frame = false;
       if (taken == 0) taken = take_frame(rest, rules, now_ms);
     }
     if (taken == 0) break;
@@ -276,7 +276,7 @@ void FrameScanner::begin_frame(std::span<const uint8_t> header, uint64_t payload
                                const FrameRules& rules) {
   const uint8_t first = header[0];
   if (begins_message(first)) {
-    ++rest_.messages;
+    ++lasting_.messages;
     message_bytes_ = 0;
     small_fragments_ = 0;
     const bool compressed = (first & rsv1_bit) != 0;
@@ -286,7 +286,7 @@ void FrameScanner::begin_frame(std::span<const uint8_t> header, uint64_t payload
   message_bytes_ = saturating_sum(message_bytes_, payload_bytes);
   if (payload_bytes < small_fragment_bytes) ++small_fragments_;
   in_message_ = !is_final(first);
-  rest_.large_frame = payload_bytes > UINT16_MAX;
+  lasting_.large_frame = payload_bytes > UINT16_MAX;
   payload_left_ = payload_bytes;
   into_frame_ = payload_bytes == 0 ? 0 : header.size();
   if (check_text_ && rules.expect_masked) {
@@ -343,7 +343,7 @@ bool FrameScanner::control_flood(const RateLimit& limit, uint32_t now_ms) const 
 // How long until the bucket is empty. More than a full one takes is a time long past.
 uint64_t FrameScanner::control_debt(const RateLimit& limit, uint32_t now_ms) const {
   const uint64_t due =
-      uint64_t{rest_.control_due_ms} << due_fraction_bits | rest_.control_due_fraction;
+      uint64_t{lasting_.control_due_ms} << due_fraction_bits | lasting_.control_due_fraction;
   if (due == 0) return 0;  // nothing was counted yet
   const uint64_t debt = (due - (uint64_t{now_ms} << due_fraction_bits)) & due_mask;
   return debt <= limit.burst * interval_of(limit) ? debt : 0;
@@ -353,8 +353,8 @@ void FrameScanner::count_control_frame(const RateLimit& limit, uint32_t now_ms) 
   uint64_t due =
       (uint64_t{now_ms} << due_fraction_bits) + control_debt(limit, now_ms) + interval_of(limit);
   if ((due & due_mask) == 0) --due;  // 0 stands for an empty bucket, and the clock gets there
-  rest_.control_due_ms = static_cast<uint32_t>(due >> due_fraction_bits);
-  rest_.control_due_fraction = static_cast<uint16_t>(due & ((1u << due_fraction_bits) - 1));
+  lasting_.control_due_ms = static_cast<uint32_t>(due >> due_fraction_bits);
+  lasting_.control_due_fraction = static_cast<uint16_t>(due & ((1u << due_fraction_bits) - 1));
 }
 
 CloseCode FrameScanner::code() const {

@@ -60,7 +60,7 @@ class FrameScanner {
   };
 
   // What lasts of a scanner from one message to the next.
-  struct Rest {
+  struct Lasting {
     uint64_t messages = 0;
     // When the bucket of control frames will be empty, in milliseconds and 65536ths of one.
     uint32_t control_due_ms = 0;
@@ -70,7 +70,7 @@ class FrameScanner {
 
   FrameScanner() = default;
   // Goes on where one stood that was at rest.
-  explicit FrameScanner(const Rest& rest) : rest_(rest) {}
+  explicit FrameScanner(const Lasting& lasting) : lasting_(lasting) {}
 
   // Judges contiguous bytes that follow what was accepted before. A frame header is accepted only
   // whole, a control frame only with its whole payload: what is left over under `good` is at most
@@ -85,9 +85,9 @@ class FrameScanner {
   // Bytes of the current frame accepted so far, header included; 0 at a frame boundary.
   uint64_t into_frame() const { return into_frame_; }
   bool at_boundary() const { return into_frame_ == 0; }
-  // Between two messages, with nothing wrong and no Close: rest() is all there is to keep.
+  // Between two messages, with nothing wrong and no Close: lasting() is all there is to keep.
   bool at_rest() const { return at_boundary() && !in_message_ && verdict() == Verdict::good; }
-  const Rest& rest() const { return rest_; }
+  const Lasting& lasting() const { return lasting_; }
 
   // After `bad`. `reason` is static text for the log; `explanation` says of a limit, by the rules
   // that were broken, what it is and what was seen.
@@ -98,12 +98,12 @@ class FrameScanner {
   uint16_t peer_close_code() const { return peer_close_code_; }
 
   // Whether the latest data frame was one whose length takes 64 bits: 64 KiB or more.
-  bool large_frame() const { return rest_.large_frame; }
+  bool large_frame() const { return lasting_.large_frame; }
   // Accepts that much of the current frame's payload unseen; never where text is validated.
   void step_over(uint64_t payload_bytes);
 
   // Messages that began (text and binary first frames), for the access log.
-  uint64_t messages() const { return rest_.messages; }
+  uint64_t messages() const { return lasting_.messages; }
 
  private:
   enum class Wrong : uint8_t;
@@ -130,7 +130,7 @@ class FrameScanner {
   uint64_t payload_left_ = 0;
   uint64_t into_frame_ = 0;
   uint64_t message_bytes_ = 0;  // announced by all frames of the open message, saturating
-  Rest rest_;
+  Lasting lasting_;
   Utf8Validator utf8_;
   uint8_t mask_key_[4] =
       {};  // turned so that the byte at into_frame_ is masked with [into_frame_ % 4]

@@ -208,7 +208,7 @@ Result<std::unique_ptr<TlsServer>> TlsServer::make(TlsServerSettings settings) {
   server->resumption_ = settings.policy.resumption;
   server->records_without_data_ = settings.policy.records_without_data;
   for (Credentials& each : settings.credentials) {
-    auto shown = std::make_unique<Shown>();
+    auto shown = std::make_unique<ServedCertificate>();
     shown->context.reset(SSL_CTX_new(TLS_server_method()));
     SSL_CTX* const context = shown->context.get();
     if (context == nullptr || !apply(settings.policy, context) || !apply(each, context) ||
@@ -229,16 +229,16 @@ Result<std::unique_ptr<TlsServer>> TlsServer::make(TlsServerSettings settings) {
       SSL_CTX_set_tlsext_status_cb(context, staple);
       SSL_CTX_set_tlsext_status_arg(context, &shown->ocsp_response);
     }
-    server->shown_.push_back(std::move(shown));
+    server->served_.push_back(std::move(shown));
   }
-  SSL_CTX* const first = server->shown_.front()->context.get();
+  SSL_CTX* const first = server->served_.front()->context.get();
   SSL_CTX_set_tlsext_servername_callback(first, &TlsServer::on_server_name);
   SSL_CTX_set_tlsext_servername_arg(first, server.get());
   return server;
 }
 
 std::unique_ptr<TlsTransport> TlsServer::accept(int fd) const {
-  auto transport = new_connection(shown_.front()->context.get(), fd, records_without_data_);
+  auto transport = new_connection(served_.front()->context.get(), fd, records_without_data_);
   SSL_set_accept_state(transport->ssl());
   verify_by(resumption_, transport->ssl());
   return transport;
@@ -247,14 +247,14 @@ std::unique_ptr<TlsTransport> TlsServer::accept(int fd) const {
 // The certificate for a name: an exact one first, then a wildcard, then the default (RFC 6066 3).
 SSL_CTX* TlsServer::context_for(std::string_view server_name) const {
   for (const bool wildcards : {false, true}) {
-    for (const auto& each : shown_) {
+    for (const auto& each : served_) {
       const bool fits = std::any_of(each->names.begin(), each->names.end(), [&](const auto& name) {
         return name.starts_with("*.") == wildcards && server_name_matches(name, server_name);
       });
       if (fits) return each->context.get();
     }
   }
-  return shown_.front()->context.get();
+  return served_.front()->context.get();
 }
 
 int TlsServer::on_server_name(SSL* ssl, int*, void* self) {

@@ -58,7 +58,7 @@ class TlsServer {
   uint32_t records_without_data() const { return records_without_data_; }  // of the policy
 
  private:
-  struct Shown {
+  struct ServedCertificate {
     std::vector<std::string> names;
     std::string ocsp_response;
     ContextPtr context;
@@ -69,8 +69,8 @@ class TlsServer {
   static int on_server_name(SSL* ssl, int* alert, void* self);
 
   uint32_t records_without_data_ = 0;
-  ResumptionPolicy resumption_;                // callbacks point to it
-  std::vector<std::unique_ptr<Shown>> shown_;  // callbacks point into them
+  ResumptionPolicy resumption_;                             // callbacks point to it
+  std::vector<std::unique_ptr<ServedCertificate>> served_;  // callbacks point into them
 };
 
 struct TlsClientSettings {

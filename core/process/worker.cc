@@ -136,12 +136,12 @@ Worker::Worker(const WorkerSetup& setup)
     : buffers_(setup.config->ring_bytes, setup.buffer_memory_bytes),
       transits_(buffers_),
       upstreams_(make_upstreams(*setup.config)),
-      services_{reactor_,   reactor_.attach(*this), sessions_,        transits_, log_,
-                upstreams_, setup.config,           id_prefix(setup), {}},
+      context_{reactor_,   reactor_.attach(*this), sessions_,        transits_, log_,
+               upstreams_, setup.config,           id_prefix(setup), {}},
       acceptor_(reactor_, *this),
       listeners_(setup.listeners),
       channels_(std::make_unique<Channels>(*this, setup.control)) {
-  services_.stalled.reserve(expected_stalls);
+  context_.stalled.reserve(expected_stalls);
   buffers_.pipes().set_limit(setup.config->splice ? PipePool::most_pipes : 0);
   prepare_frame_codec();
   log_.set_level(setup.config->error_log.level);
@@ -205,24 +205,24 @@ void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
   if (sessions_.live() >= worker_connections_ + overload_answers) end_oldest_lingering();
   if (sessions_.live() >= worker_connections_ + overload_answers) {
     attempt([&] { note_overload(); });
-    return turn_away(fd, client, services_.config->listeners[listener]);
+    return turn_away(fd, client, context_.config->listeners[listener]);
   }
   Handle handle;
   try {
-    handle = sessions_.create(services_, client, listener);
+    handle = sessions_.create(context_, client, listener);
   } catch (const std::bad_alloc&) {
     log_.recurring(LogLevel::error, out_of_memory, "a client was turned away: out of memory");
     sys::close(fd);
     return;
   }
-  const bool overloaded = sessions_.live() - services_.lingering_now > worker_connections_;
+  const bool overloaded = sessions_.live() - context_.lingering_now > worker_connections_;
   if (overloaded) attempt([&] { note_overload(); });
   with_session(handle, [&](Session& session) { session.start(handle, fd, overloaded); });
 }
 
 // It has had its answer; what it may lose is patience.
 void Worker::end_oldest_lingering() {
-  std::deque<Handle>& queue = services_.lingering;
+  std::deque<Handle>& queue = context_.lingering;
   while (!queue.empty()) {
     Session* const oldest = sessions_.get(queue.front());
     queue.pop_front();
@@ -235,7 +235,7 @@ void Worker::on_listener_lost(uint32_t listener) {
   if (leaving_) return;
   exit_status_ = 1;
   attempt([&] {
-    log_.error(LogLevel::error, "listen " + services_.config->listeners[listener].address.text() +
+    log_.error(LogLevel::error, "listen " + context_.config->listeners[listener].address.text() +
                                     ": somebody shut the socket down; ending");
   });
   leave_fast();
@@ -244,7 +244,7 @@ void Worker::on_listener_lost(uint32_t listener) {
 void Worker::turn_away(int fd, const Address& client, const ListenConfig& listener) {
   attempt([&] {
     SessionRecord record;
-    record.id = services_.id_text(services_.next_session++);
+    record.id = context_.id_text(context_.next_session++);
     record.client = client.text();
     record.reason = overload_reason;
     log_.recurring(LogLevel::info, "turned away", turned_away_line(record));
@@ -275,7 +275,7 @@ void Worker::on_turn_end() {
   sessions_.sweep();
   attempt([this] {
     if (acceptor_.pauses() != pauses_told_) note_pause();
-    if (!services_.stalled.empty() && !stall_timer_armed_) {
+    if (!context_.stalled.empty() && !stall_timer_armed_) {
       channels_->arm(stall_look_ms, Channels::stall_timer);
       stall_timer_armed_ = true;
     }
@@ -336,7 +336,7 @@ void Worker::on_master_gone() {
 
 void Worker::look_at_stalls() {
   stall_timer_armed_ = false;
-  auto& stalled = services_.stalled;
+  auto& stalled = context_.stalled;
   size_t kept = 0;
   for (size_t i = 0; i < stalled.size(); ++i) {
     const Handle handle = stalled[i];
@@ -358,7 +358,7 @@ void Worker::relieve_memory() {
     Handle handle;
   };
   std::vector<Stalled> longest;
-  for (const Handle handle : services_.stalled) {
+  for (const Handle handle : context_.stalled) {
     const Session* session = sessions_.get(handle);
     const uint32_t for_ms = session == nullptr ? 0 : session->stalled_for_ms();
     if (for_ms >= least_stall_to_end_ms) longest.push_back({for_ms, handle});
@@ -392,7 +392,7 @@ void Worker::note_overload() {
 // SIGUSR2 to a worker, until there is a status page: what it lends and holds.
 void Worker::report_buffers() {
   log_.error(LogLevel::notice, "sessions " + std::to_string(sessions_.live()) + ", relaying " +
-                                   std::to_string(services_.relaying) + ", rings lent " +
+                                   std::to_string(context_.relaying) + ", rings lent " +
                                    std::to_string(buffers_.lent()) + ", blocks lent " +
                                    std::to_string(buffers_.lent_blocks()) + ", bytes lent " +
                                    std::to_string(buffers_.lent_bytes()) + ", pipes lent " +

@@ -83,7 +83,7 @@ class Worker final : public EventHandler, public AcceptSink {
   TransitPool transits_;
   Log log_;
   std::vector<Upstream> upstreams_;
-  Services services_;
+  WorkerContext context_;
   Acceptor acceptor_;
   std::vector<int> listeners_;
   uint32_t worker_connections_ = 0;

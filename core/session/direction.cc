@@ -22,7 +22,7 @@ bool may_read(const Leg& source) {
 
 }  // namespace
 
-PumpEnd Direction::pump(const PumpPath& path) {
+PumpEnd Direction::pump(const Between& path) {
   if (flush(path) == Flow::failed) return PumpEnd::target_failed;
   int rounds = 1;
   for (int round = 0; round < rounds; ++round) {
@@ -39,7 +39,7 @@ PumpEnd Direction::pump(const PumpPath& path) {
   return readable ? PumpEnd::more : PumpEnd::waiting;
 }
 
-PumpEnd Direction::begin_with(const PumpPath& path, std::span<const uint8_t> early) {
+PumpEnd Direction::begin_with(const Between& path, std::span<const uint8_t> early) {
   // What came early from the other side may have ended this direction with a Close already.
   if (early.empty() || mode_ != Mode::flowing) return PumpEnd::waiting;
   Ring& ring = borrow_transit(path.transits).ring;
@@ -48,7 +48,7 @@ PumpEnd Direction::begin_with(const PumpPath& path, std::span<const uint8_t> ear
   return scan(path);
 }
 
-bool Direction::close_with(const PumpPath& path, CloseCode code, bool source_goes_on) {
+bool Direction::close_with(const Between& path, CloseCode code, bool source_goes_on) {
   if (over()) return true;
   Transit& transit = borrow_transit(path.transits);
   if (mode_ == Mode::flowing) transit.close_code = code;
@@ -61,7 +61,7 @@ bool Direction::close_with(const PumpPath& path, CloseCode code, bool source_goe
   return true;
 }
 
-bool Direction::end_without_close(const PumpPath& path) {
+bool Direction::end_without_close(const Between& path) {
   if (over()) return true;
   if (transit_ != nullptr && !take_back_frame(path)) return false;
   mode_ = Mode::ended;
@@ -70,7 +70,7 @@ bool Direction::end_without_close(const PumpPath& path) {
 
 // Drops what is not judged yet and of the frame begun what is here; false where some of it has left
 // already.
-bool Direction::take_back_frame(const PumpPath& path) {
+bool Direction::take_back_frame(const Between& path) {
   Ring& ring = transit_->ring;
   ring.drop_unjudged();
   const uint64_t begun = transit_->scanner.into_frame();
@@ -126,7 +126,7 @@ void Direction::note_undelivered(uint32_t bytes, uint32_t now_ms) {
 }
 
 // Sends what is queued. A send that took less than it was given has filled the socket's buffer.
-Direction::Flow Direction::flush(const PumpPath& path) {
+Direction::Flow Direction::flush(const Between& path) {
   if (transit_ == nullptr) return Flow::drained;
   Transit& transit = *transit_;
   while (queued() > 0 && path.target.writable) {
@@ -156,7 +156,7 @@ Direction::Flow Direction::flush(const PumpPath& path) {
   return Flow::blocked;
 }
 
-PumpEnd Direction::fill(const PumpPath& path) {
+PumpEnd Direction::fill(const Between& path) {
   make_room(path);
   Ring& ring = transit_->ring;
   iovec pieces[2];
@@ -167,7 +167,7 @@ PumpEnd Direction::fill(const PumpPath& path) {
   return scan(path);
 }
 
-PumpEnd Direction::nothing_received(const PumpPath& path, const Io& io) {
+PumpEnd Direction::nothing_received(const Between& path, const Io& io) {
   if (io.state == Io::State::blocked) return PumpEnd::waiting;
   path.source.input_ended = true;
   transit_->ring.drop_unjudged();
@@ -177,7 +177,7 @@ PumpEnd Direction::nothing_received(const PumpPath& path, const Io& io) {
 
 // Large frames come in runs, so after one the next is expected. In finishing mode the ring takes
 // the frame's rest as well as a pipe would.
-bool Direction::may_carry(const PumpPath& path) const {
+bool Direction::may_carry(const Between& path) const {
   if (!moves_large_frames() || mode_ != Mode::flowing) return false;
   if (transit_ != nullptr && (!transit_->ring.empty() || transit_->slow)) return false;
   const bool holds_pipe = transit_ != nullptr && transit_->pipe != nullptr;
@@ -188,7 +188,7 @@ bool Direction::may_carry(const PumpPath& path) const {
 // fill() for large frames: the header is judged where it lies, in the socket, and goes into the
 // pipe together with the payload; apart from it, the payload's pages would be cut in two at the
 // target.
-PumpEnd Direction::carry(const PumpPath& path) {
+PumpEnd Direction::carry(const Between& path) {
   Transit& transit = borrow_transit(path.transits);
   FrameScanner ahead = transit.scanner;
   size_t header_bytes = 0;
@@ -247,7 +247,7 @@ bool Direction::land(TransitPool& transits) {
   return true;
 }
 
-PumpEnd Direction::discard(const PumpPath& path) {
+PumpEnd Direction::discard(const Between& path) {
   const iovec piece{dropped_bytes, sizeof dropped_bytes};
   const Io io = path.source.recv({&piece, 1});
   if (io.state == Io::State::open || io.state == Io::State::blocked) return PumpEnd::waiting;
@@ -257,7 +257,7 @@ PumpEnd Direction::discard(const PumpPath& path) {
 
 // Judges everything received. Where the ring wraps inside a header or control frame, the bytes
 // around the seam are looked at in a copy.
-PumpEnd Direction::scan(const PumpPath& path) {
+PumpEnd Direction::scan(const Between& path) {
   Ring& ring = transit_->ring;
   while (ring.unjudged() > 0) {
     iovec pieces[2];
@@ -303,7 +303,7 @@ PumpEnd Direction::scan(const PumpPath& path) {
 }
 
 // While finishing, nothing behind the current frame is looked at.
-FrameScanner::Scan Direction::scan_piece(const PumpPath& path, std::span<const uint8_t> bytes) {
+FrameScanner::Scan Direction::scan_piece(const Between& path, std::span<const uint8_t> bytes) {
   FrameScanner& scanner = transit_->scanner;
   if (mode_ == Mode::finishing) {
     bytes = bytes.first(std::min<uint64_t>(bytes.size(), scanner.payload_left()));
@@ -311,7 +311,7 @@ FrameScanner::Scan Direction::scan_piece(const PumpPath& path, std::span<const u
   return scanner.scan(bytes, path.rules, path.now_ms);
 }
 
-void Direction::make_room(const PumpPath& path) {
+void Direction::make_room(const Between& path) {
   Transit& transit = borrow_transit(path.transits);
   const BufferClass wanted = transit.slow ? BufferClass::small : BufferClass::full;
   if (!transit.ring.held()) {
@@ -322,7 +322,7 @@ void Direction::make_room(const PumpPath& path) {
 }
 
 // Gives the ring back once it is empty; an incomplete header or control frame waits in a block.
-void Direction::settle(const PumpPath& path) {
+void Direction::settle(const Between& path) {
   if (transit_ == nullptr) return;
   BufferPool& buffers = path.transits.buffers();
   Ring& ring = transit_->ring;
@@ -338,7 +338,7 @@ void Direction::settle(const PumpPath& path) {
   settle_transit(path.transits);
 }
 
-void Direction::queue_close(const PumpPath& path) {
+void Direction::queue_close(const Between& path) {
   uint8_t key[4];
   if (path.toward_upstream) sys::random_bytes(key, sizeof key);
   uint8_t frame[max_control_frame_bytes];
@@ -351,7 +351,7 @@ void Direction::queue_close(const PumpPath& path) {
 }
 
 Transit& Direction::borrow_transit(TransitPool& transits) {
-  if (transit_ == nullptr) transit_ = transits.borrow(FrameScanner(rest_));
+  if (transit_ == nullptr) transit_ = transits.borrow(FrameScanner(lasting_));
   return *transit_;
 }
 
@@ -363,7 +363,7 @@ void Direction::settle_transit(TransitPool& transits) {
 }
 
 void Direction::return_transit(TransitPool& transits) {
-  rest_ = transit_->scanner.rest();
+  lasting_ = transit_->scanner.lasting();
   transits.give_back(transit_);
   transit_ = nullptr;
 }

@@ -29,7 +29,7 @@ enum class PumpEnd : uint8_t {
 };
 
 // What a pump works with; references good for the call.
-struct PumpPath {
+struct Between {
   Leg& source;
   Leg& target;
   TransitPool& transits;
@@ -64,23 +64,23 @@ class Direction {
 
   // Moves what can be moved without waiting, at most a full ring or two full pipes; then others get
   // their turn. Every outcome but `waiting` and `more` is told once.
-  PumpEnd pump(const PumpPath& path);
+  PumpEnd pump(const Between& path);
 
   // Puts bytes that arrived with the handshake before whatever the source sends next, and judges
   // them: outcomes as pump().
-  PumpEnd begin_with(const PumpPath& path, std::span<const uint8_t> early);
+  PumpEnd begin_with(const Between& path, std::span<const uint8_t> early);
 
   // Sends a Close with that code behind what is queued. Inside a frame: what was not sent of it is
   // taken back, where none of it was sent; else, when `source_goes_on`, the frame's rest is awaited
   // (finishing). Returns false where neither is possible: only an abort tells the target the truth.
   // Does nothing when a Close is on its way already.
-  [[nodiscard]] bool close_with(const PumpPath& path, CloseCode code, bool source_goes_on);
+  [[nodiscard]] bool close_with(const Between& path, CloseCode code, bool source_goes_on);
 
   // Ends the way to the target behind what is queued, without a Close: its connection's end is what
   // is to tell it, once delivered(). Of a frame begun nothing goes out where none of it was sent.
   // Returns false where some was: only an abort tells the target the truth. Does nothing once
   // over().
-  [[nodiscard]] bool end_without_close(const PumpPath& path);
+  [[nodiscard]] bool end_without_close(const Between& path);
 
   // The target is gone: whatever is queued is dropped.
   void give_up(TransitPool& transits);
@@ -122,24 +122,24 @@ class Direction {
  private:
   enum class Flow : uint8_t { drained, blocked, failed };
 
-  Flow flush(const PumpPath& path);
-  PumpEnd fill(const PumpPath& path);
-  PumpEnd carry(const PumpPath& path);
-  PumpEnd discard(const PumpPath& path);
-  PumpEnd nothing_received(const PumpPath& path, const Io& io);
-  PumpEnd scan(const PumpPath& path);
-  FrameScanner::Scan scan_piece(const PumpPath& path, std::span<const uint8_t> bytes);
-  bool may_carry(const PumpPath& path) const;
+  Flow flush(const Between& path);
+  PumpEnd fill(const Between& path);
+  PumpEnd carry(const Between& path);
+  PumpEnd discard(const Between& path);
+  PumpEnd nothing_received(const Between& path, const Io& io);
+  PumpEnd scan(const Between& path);
+  FrameScanner::Scan scan_piece(const Between& path, std::span<const uint8_t> bytes);
+  bool may_carry(const Between& path) const;
   // What the pipe holds; it leaves before what the ring holds.
   size_t carried() const { return transit_->pipe == nullptr ? 0 : transit_->pipe->bytes; }
   bool land(TransitPool& transits);
-  void make_room(const PumpPath& path);
-  void settle(const PumpPath& path);
-  void queue_close(const PumpPath& path);
-  bool take_back_frame(const PumpPath& path);
+  void make_room(const Between& path);
+  void settle(const Between& path);
+  void queue_close(const Between& path);
+  bool take_back_frame(const Between& path);
 
-  const FrameScanner::Rest& scanned() const {
-    return transit_ == nullptr ? rest_ : transit_->scanner.rest();
+  const FrameScanner::Lasting& scanned() const {
+    return transit_ == nullptr ? lasting_ : transit_->scanner.lasting();
   }
   Transit& borrow_transit(TransitPool& transits);
   void settle_transit(TransitPool& transits);
@@ -148,7 +148,8 @@ class Direction {
   // A session has two directions, and one that idles is hardly more than they are.
   Transit* transit_ = nullptr;  // borrowed; null at rest
   uint64_t bytes_ = 0;
-  [[no_unique_address]] FrameScanner::Rest rest_;  // good at rest; its tail has room for mode_
+  [[no_unique_address]] FrameScanner::Lasting
+      lasting_;  // good at rest; its tail has room for mode_
   Mode mode_ = Mode::flowing;
 };
 

@@ -1,4 +1,4 @@
-// Opening, the client's half: its request in, our answer out. opening_upstream.cc is the other
+// Exchange, the client's half: its request in, our answer out. exchange_upstream.cc is the other
 // half.
 #include "core/session/exchange.h"
 
@@ -39,11 +39,11 @@ Http1Parser::Limits request_limits(const ListenConfig& listener) {
 
 }  // namespace
 
-Opening::Opening(Session& session)
+Exchange::Exchange(Session& session)
     : session_(session),
       request_parser_(Http1Parser::Role::request, request_limits(session.listener())) {}
 
-Opening::Step Opening::begin(bool overloaded) {
+Exchange::Step Exchange::begin(bool overloaded) {
   overloaded_ = overloaded;
   session_.arm_timer(session_.listener().client_header_timeout_ms);
   Leg& client = session_.leg(Side::client);
@@ -56,7 +56,7 @@ Opening::Step Opening::begin(bool overloaded) {
   return refuse(503, overload_reason);
 }
 
-Opening::Step Opening::on_ready(Side side, Readiness ready) {
+Exchange::Step Exchange::on_ready(Side side, Readiness ready) {
   // A client that closed only its sending half may still want its answer; one that is gone may not.
   const bool reading = stage_ == Stage::reading_request || stage_ == Stage::securing_client;
   if (side == Side::client && (ready.failed || ready.hung_up) && !reading) {
@@ -66,7 +66,7 @@ Opening::Step Opening::on_ready(Side side, Readiness ready) {
   return on_run();
 }
 
-Opening::Step Opening::on_run() {
+Exchange::Step Exchange::on_run() {
   switch (stage_) {
     case Stage::securing_client:
       return secure_client();
@@ -77,7 +77,7 @@ Opening::Step Opening::on_run() {
     case Stage::securing_upstream:
       return secure_upstream();
     case Stage::awaiting_answer:
-      return exchange();
+      return forward();
     case Stage::accepting:
       return send_to_client(Step::relay);
     case Stage::refusing:
@@ -88,7 +88,7 @@ Opening::Step Opening::on_run() {
   return Step::wait;
 }
 
-Opening::Step Opening::on_timer() {
+Exchange::Step Exchange::on_timer() {
   switch (stage_) {
     case Stage::securing_client:
       if (!heard_) return abandon_silent();
@@ -115,7 +115,7 @@ Opening::Step Opening::on_timer() {
 }
 
 // OpenSSL's part of a connection is large: who says nothing gets none.
-Opening::Step Opening::secure_client() {
+Exchange::Step Exchange::secure_client() {
   Leg& client = session_.leg(Side::client);
   if (client.tls() == nullptr) {
     if (!client.readable) return Step::wait;
@@ -143,7 +143,7 @@ Opening::Step Opening::secure_client() {
 
 // No answer is possible. An alert may be on its way: the end must not overtake it. A client that
 // left without a byte, as health checks do, is no fault.
-Opening::Step Opening::end_without_tls(const char* reason, std::string detail) {
+Exchange::Step Exchange::end_without_tls(const char* reason, std::string detail) {
   if (!heard_) return Step::abandon;
   reason_ = reason;
   detail_ = std::move(detail);
@@ -154,14 +154,14 @@ Opening::Step Opening::end_without_tls(const char* reason, std::string detail) {
 
 // A connection that never sent a byte gets no answer and no access line: browsers open some ahead
 // of need. A client that waits for us to speak first looks the same.
-Opening::Step Opening::abandon_silent() {
-  session_.services().log.recurring(LogLevel::info, "silent client",
-                                    "client " + session_.client().text() + " sent nothing within " +
-                                        header_timeout_text(session_.listener()) + ": closed");
+Exchange::Step Exchange::abandon_silent() {
+  session_.context().log.recurring(LogLevel::info, "silent client",
+                                   "client " + session_.client().text() + " sent nothing within " +
+                                       header_timeout_text(session_.listener()) + ": closed");
   return Step::abandon;
 }
 
-Opening::Step Opening::read_request() {
+Exchange::Step Exchange::read_request() {
   Leg& client = session_.leg(Side::client);
   for (int round = 0; client.readable; ++round) {
     if (round == read_rounds) return Step::again;
@@ -195,7 +195,7 @@ Opening::Step Opening::read_request() {
   return Step::wait;
 }
 
-Opening::Step Opening::choose_upstream() {
+Exchange::Step Exchange::choose_upstream() {
   const Head& head = request_parser_.head();
   if (const auto refusal = check_upgrade_request(head, request_)) {
     return refuse(refusal->status, refusal->reason);
@@ -211,11 +211,11 @@ Opening::Step Opening::choose_upstream() {
       protocols_.push_back(offered);
     }
   }
-  walk_ = session_.services().upstreams[route->upstream].begin();
+  walk_ = session_.context().upstreams[route->upstream].begin();
   return connect_next();
 }
 
-Opening::Step Opening::refuse(int status, const char* reason, std::string detail) {
+Exchange::Step Exchange::refuse(int status, const char* reason, std::string detail) {
   reason_ = reason;
   detail_ = std::move(detail);
   session_.close_leg(Side::upstream, false);
@@ -228,7 +228,7 @@ Opening::Step Opening::refuse(int status, const char* reason, std::string detail
   return send_to_client(Step::linger);
 }
 
-Opening::Step Opening::send_to_client(Step when_sent) {
+Exchange::Step Exchange::send_to_client(Step when_sent) {
   if (!send_out(Side::client)) {
     reason_ = client_left;
     return Step::abandon;
@@ -236,7 +236,7 @@ Opening::Step Opening::send_to_client(Step when_sent) {
   return out_sent_ == out_.size() ? when_sent : Step::wait;
 }
 
-bool Opening::send_out(Side side) {
+bool Exchange::send_out(Side side) {
   Leg& leg = session_.leg(side);
   while (out_sent_ < out_.size() && leg.writable) {
     const iovec piece{out_.data() + out_sent_, out_.size() - out_sent_};
@@ -250,7 +250,7 @@ bool Opening::send_out(Side side) {
 
 // Of a request that was refused before its target was understood: what came of it, without what
 // may be a password or a token.
-std::string Opening::target_for_log() const {
+std::string Exchange::target_for_log() const {
   const bool query = session_.config().log_query;
   std::string target(request_.target.path);
   if (!target.empty()) return query ? target.append(request_.target.query) : target;
@@ -268,7 +268,7 @@ std::string Opening::target_for_log() const {
   return target.substr(0, most_unread_bytes);
 }
 
-std::string_view Opening::host_for_log() const {
+std::string_view Exchange::host_for_log() const {
   if (!request_.authority.empty()) return request_.authority;
   const Head head = request_parser_.head_so_far();
   const std::string_view* host = head.find("Host");
@@ -276,7 +276,7 @@ std::string_view Opening::host_for_log() const {
   return host->substr(host->rfind('@') + 1).substr(0, most_unread_bytes);
 }
 
-SessionRecord Opening::record() const {
+SessionRecord Exchange::record() const {
   SessionRecord record = session_.record();
   record.host = host_for_log();
   record.target = target_for_log();
@@ -285,19 +285,19 @@ SessionRecord Opening::record() const {
   return record;
 }
 
-void Opening::log_unanswered(const char* reason) noexcept {
+void Exchange::log_unanswered(const char* reason) noexcept {
   if (!heard_ || logged_) return;
   try {
     if (*reason_ == '\0') reason_ = reason;
     log_refused(0);
   } catch (const std::bad_alloc&) {
-    session_.services().log.access_sink.lose_line();
+    session_.context().log.access_sink.lose_line();
   }
 }
 
-void Opening::log_refused(int status) {
+void Exchange::log_refused(int status) {
   logged_ = true;
-  Log& log = session_.services().log;
+  Log& log = session_.context().log;
   if (log.access_enabled()) return log.access(refused_line(record(), status));
   // Without an access log the error log is where an operator looks.
   if (!log.enabled(LogLevel::info)) return;

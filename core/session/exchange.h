@@ -1,4 +1,4 @@
-// Opening: a session's handshake, from the first byte of the request to the last of the answer. It
+// Exchange: a session's handshake, from the first byte of the request to the last of the answer. It
 // dies when relaying begins, so that an idle session is small.
 #pragma once
 
@@ -19,8 +19,8 @@ namespace sluice {
 
 class Session;
 
-// What the session does after a call into its Opening.
-enum class OpeningStep : uint8_t {
+// What the session does after a call into its Exchange.
+enum class ExchangeStep : uint8_t {
   wait,     // for readiness or the timer
   again,    // let others run first, then on_run()
   relay,    // both sides agreed and the client has its 101
@@ -35,14 +35,14 @@ enum class OpeningStep : uint8_t {
 //                                                          |                              |   |
 //                                      linger <------------+------ relaying_refusal <-----+   |
 //                                       relay <------------------- accepting (101) <----------+
-class Opening {
+class Exchange {
  public:
-  using Step = OpeningStep;
+  using Step = ExchangeStep;
 
   static constexpr int read_rounds = 32;  // reads of a head in a row, then others get their turn
 
   // `session` owns this and outlives it.
-  explicit Opening(Session& session);
+  explicit Exchange(Session& session);
 
   // Arms the deadline for the request and for the TLS handshake before it. With `overloaded` the
   // client is only told so (503).
@@ -93,8 +93,8 @@ class Opening {
   Step refuse_late_answer();
   void note_peer_failure(std::string_view what, const char* reason);
   Step secure_upstream();
-  Step begin_exchange();
-  Step exchange();  // sends the request, reads the answer's head
+  Step begin_forwarding();
+  Step forward();  // sends the request, reads the answer's head
   Step take_answer_head(std::string_view behind);
   Step accept_upgrade(std::string_view behind);
   Step begin_relaying_refusal(std::string_view behind);

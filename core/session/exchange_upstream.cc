@@ -1,4 +1,4 @@
-// Opening, the upstream's half: dialling peers, the request that goes there, what comes back.
+// Exchange, the upstream's half: dialling peers, the request that goes there, what comes back.
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
@@ -41,9 +41,9 @@ std::string_view host_for(const RouteConfig& route, const PeerConfig& peer,
 
 }  // namespace
 
-Opening::Step Opening::connect_next() {
+Exchange::Step Exchange::connect_next() {
   const RouteConfig& route = *session_.route();
-  Upstream& upstream = session_.services().upstreams[route.upstream];
+  Upstream& upstream = session_.context().upstreams[route.upstream];
   while (const PeerConfig* peer = upstream.next(walk_)) {
     session_.set_peer(peer);
     Result<int> fd = start_connect(peer->address);
@@ -65,13 +65,13 @@ Opening::Step Opening::connect_next() {
 }
 
 // Nothing that a client could have been told was lost: the next peer is asked as this one was.
-Opening::Step Opening::leave_peer(std::string_view what, const char* reason) {
+Exchange::Step Exchange::leave_peer(std::string_view what, const char* reason) {
   note_peer_failure(what, reason);
   session_.close_leg(Side::upstream, false);
   return connect_next();
 }
 
-Opening::Step Opening::leave_late_peer(const char* timeout, uint64_t limit_ms) {
+Exchange::Step Exchange::leave_late_peer(const char* timeout, uint64_t limit_ms) {
   peer_timeout_ = timeout;
   peer_limit_ = time_setting_text(timeout, limit_ms);
   log_upstream(LogLevel::warn, timeout, peer_limit_);
@@ -80,38 +80,38 @@ Opening::Step Opening::leave_late_peer(const char* timeout, uint64_t limit_ms) {
 }
 
 // An answer that has begun is this peer's: no other one is asked.
-Opening::Step Opening::refuse_late_answer() {
+Exchange::Step Exchange::refuse_late_answer() {
   std::string limit =
       time_setting_text("handshake_timeout", session_.route()->handshake_timeout_ms);
   log_upstream(LogLevel::warn, "handshake_timeout inside its answer", limit + " inside its answer");
   return refuse(504, "handshake_timeout", std::move(limit));
 }
 
-void Opening::note_peer_failure(std::string_view what, const char* reason) {
+void Exchange::note_peer_failure(std::string_view what, const char* reason) {
   peer_failure_ = reason;
   log_upstream(LogLevel::warn, reason, what);
 }
 
-Opening::Step Opening::on_connected() {
+Exchange::Step Exchange::on_connected() {
   Leg& leg = session_.leg(Side::upstream);
   const int error = connect_outcome(leg.fd());
   if (error != 0) return leave_peer(Fault{"connect", error}.text(), no_peer_reached);
   session_.arm_timer(session_.route()->handshake_timeout_ms);
   const PeerConfig& peer = *session_.peer();
-  if (!peer.uri.secure) return begin_exchange();
+  if (!peer.uri.secure) return begin_forwarding();
   const uint32_t upstream = session_.route()->upstream;
   const TlsClient& tls = *session_.config().upstreams[upstream].tls;
   leg.secure(tls.connect(leg.fd(), peer.uri.host,
-                         session_.services().upstreams[upstream].tls_session(peer)));
+                         session_.context().upstreams[upstream].tls_session(peer)));
   stage_ = Stage::securing_upstream;
   return secure_upstream();
 }
 
-Opening::Step Opening::secure_upstream() {
+Exchange::Step Exchange::secure_upstream() {
   Leg& leg = session_.leg(Side::upstream);
   switch (leg.handshake()) {
     case TlsTransport::Handshake::done:
-      return begin_exchange();
+      return begin_forwarding();
     case TlsTransport::Handshake::waiting:
       return Step::wait;
     case TlsTransport::Handshake::again:
@@ -124,24 +124,24 @@ Opening::Step Opening::secure_upstream() {
   std::string told = std::string("TLS handshake: ") + failure;
   if (const std::string& detail = leg.tls()->detail(); !detail.empty()) told += ": " + detail;
   // What failed may have been resuming: the next connection begins afresh.
-  session_.services()
+  session_.context()
       .upstreams[session_.route()->upstream]
       .tls_session(*session_.peer())
       .keep(nullptr);
   return leave_peer(told, failure);
 }
 
-Opening::Step Opening::begin_exchange() {
+Exchange::Step Exchange::begin_forwarding() {
   build_request();
   Http1Parser::Limits limits;
   limits.head_bytes = session_.route()->max_answer_header_bytes;
   answer_parser_ = std::make_unique<Http1Parser>(Http1Parser::Role::response, limits);
   answer_begun_ = false;
   stage_ = Stage::awaiting_answer;
-  return exchange();
+  return forward();
 }
 
-void Opening::build_request() {
+void Exchange::build_request() {
   const RouteConfig& route = *session_.route();
   const PeerConfig& peer = *session_.peer();
   const std::string target =
@@ -191,7 +191,7 @@ void Opening::build_request() {
   out_sent_ = 0;
 }
 
-Opening::Step Opening::exchange() {
+Exchange::Step Exchange::forward() {
   Leg& leg = session_.leg(Side::upstream);
   const bool takes = send_out(Side::upstream);
   for (int round = 0; leg.readable; ++round) {
@@ -226,11 +226,11 @@ Opening::Step Opening::exchange() {
   return takes ? Step::wait : on_upstream_lost();
 }
 
-Opening::Step Opening::take_answer_head(std::string_view behind) {
+Exchange::Step Exchange::take_answer_head(std::string_view behind) {
   const int status = answer_parser_->head().status;
   if (status == 101) return accept_upgrade(behind);
   const std::vector<uint16_t>& others = session_.route()->next_peer_on;
-  const Upstream& upstream = session_.services().upstreams[session_.route()->upstream];
+  const Upstream& upstream = session_.context().upstreams[session_.route()->upstream];
   if (std::find(others.begin(), others.end(), status) != others.end() && upstream.has_next(walk_)) {
     return leave_peer("answered " + std::to_string(status) + ", which next_peer_on names",
                       "an answer that next_peer_on names, and no other peer");
@@ -238,7 +238,7 @@ Opening::Step Opening::take_answer_head(std::string_view behind) {
   return begin_relaying_refusal(behind);
 }
 
-Opening::Step Opening::accept_upgrade(std::string_view behind) {
+Exchange::Step Exchange::accept_upgrade(std::string_view behind) {
   if (out_sent_ < out_.size()) return refuse_upstream("101 before the request was whole");
   const Head& head = answer_parser_->head();
   const char* wrong =
@@ -251,7 +251,7 @@ Opening::Step Opening::accept_upgrade(std::string_view behind) {
   return send_to_client(Step::relay);
 }
 
-Opening::Step Opening::begin_relaying_refusal(std::string_view behind) {
+Exchange::Step Exchange::begin_relaying_refusal(std::string_view behind) {
   const Head& head = answer_parser_->head();
   reason_ = "refused by the upstream";
   log_refused(head.status);
@@ -269,7 +269,7 @@ Opening::Step Opening::begin_relaying_refusal(std::string_view behind) {
 
 // The body is re-framed: as long as announced, else chunked. One that breaks off is left without
 // its end, and the connection's end shows it.
-Opening::Step Opening::relay_refusal() {
+Exchange::Step Exchange::relay_refusal() {
   Leg& leg = session_.leg(Side::upstream);
   for (int round = 0; round < refusal_rounds; ++round) {
     if (!send_out(Side::client)) {
@@ -301,7 +301,7 @@ Opening::Step Opening::relay_refusal() {
   return Step::again;
 }
 
-Opening::Step Opening::take_refusal_body(std::string_view bytes) {
+Exchange::Step Exchange::take_refusal_body(std::string_view bytes) {
   std::string body;
   const Http1Parser::Fed fed = answer_parser_->feed_body(bytes, body);
   if (!body.empty()) queue_body(body);
@@ -319,7 +319,7 @@ Opening::Step Opening::take_refusal_body(std::string_view bytes) {
   return Step::wait;
 }
 
-void Opening::queue_body(std::string_view body) {
+void Exchange::queue_body(std::string_view body) {
   if (answer_parser_->framing() == Http1Parser::Framing::length) {
     out_ += body;
     return;
@@ -332,7 +332,7 @@ void Opening::queue_body(std::string_view body) {
   out_ += "\r\n";
 }
 
-void Opening::end_refusal_body() {
+void Exchange::end_refusal_body() {
   if (refusal_done_) return;
   refusal_done_ = true;
   const Http1Parser::Framing framing = answer_parser_->framing();
@@ -341,13 +341,13 @@ void Opening::end_refusal_body() {
   }
 }
 
-void Opening::watch_refusal() {
+void Exchange::watch_refusal() {
   const uint64_t stalls_ms = progress_ms_ + session_.route()->send_timeout_ms;
   session_.arm_timer(std::min(stalls_ms, refusal_ends_ms_) - session_.now_ms());
 }
 
 // At the timer: where it neither stands still nor has used up its time, it goes on.
-Opening::Step Opening::cut_refusal() {
+Exchange::Step Exchange::cut_refusal() {
   const uint64_t limit_ms = session_.route()->send_timeout_ms;
   const uint64_t now_ms = session_.now_ms();
   const bool stalled = now_ms >= progress_ms_ + limit_ms;
@@ -359,18 +359,18 @@ Opening::Step Opening::cut_refusal() {
   std::string line = "request " + session_.id_text() + ": the upstream's refusal was cut off, ";
   line += stalled ? "nothing moved for "
                   : "it took " + std::to_string(most_send_timeouts_of_refusal) + " times ";
-  session_.services().log.recurring(LogLevel::info, reason_,
-                                    line + time_setting_text("send_timeout", limit_ms));
+  session_.context().log.recurring(LogLevel::info, reason_,
+                                   line + time_setting_text("send_timeout", limit_ms));
   return Step::abandon;
 }
 
 // 502, and a line that names the peer: this is the operator's to mend, not the client's.
-Opening::Step Opening::refuse_upstream(const char* reason, std::string detail) {
+Exchange::Step Exchange::refuse_upstream(const char* reason, std::string detail) {
   log_upstream(LogLevel::warn, reason, detail.empty() ? reason : reason + (": " + detail));
   return refuse(502, reason, std::move(detail));
 }
 
-Opening::Step Opening::on_upstream_lost() {
+Exchange::Step Exchange::on_upstream_lost() {
   const char* failure = session_.leg(Side::upstream).failure();
   if (*failure == '\0') failure = "upstream closed during the handshake";
   return answer_begun_ ? refuse_upstream(failure) : leave_peer(failure, failure);
@@ -379,8 +379,8 @@ Opening::Step Opening::on_upstream_lost() {
 // What a client sends and its upstream never sees is told: names that the conf may let pass at
 // info, for whoever looks for a field that does not arrive; a stranger's forwarding fields at
 // debug.
-void Opening::log_dropped_fields(const UpstreamRequest& upstream) {
-  Log& log = session_.services().log;
+void Exchange::log_dropped_fields(const UpstreamRequest& upstream) {
+  Log& log = session_.context().log;
   const Head& head = request_parser_.head();
   const bool forwarding_told = log.enabled(LogLevel::debug);
   if (std::none_of(head.fields.begin(), head.fields.end(), [&](const HeaderField& field) {
@@ -406,7 +406,7 @@ void Opening::log_dropped_fields(const UpstreamRequest& upstream) {
   }
 }
 
-void Opening::log_upstream(LogLevel level, const char* kind, std::string_view what) {
+void Exchange::log_upstream(LogLevel level, const char* kind, std::string_view what) {
   session_.log_upstream(level, kind, what.empty() ? kind : what);
 }
 

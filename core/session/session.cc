@@ -1,4 +1,5 @@
-// Session: opening, relaying and the end. How peers take leave of each other is session_closing.cc.
+// Session: the exchange, relaying and the end. How peers take leave of each other is
+// session_closing.cc.
 #include "core/session/session.h"
 
 #include <algorithm>
@@ -35,11 +36,11 @@ void say_goodbye(Leg& leg) noexcept {
 
 }  // namespace
 
-Session::Session(Services& services, const Address& client, uint32_t listener)
-    : services_(services),
-      config_(services.config),
-      id_(services.next_session++),
-      opened_ms_(services.reactor.now_ms()),
+Session::Session(WorkerContext& context, const Address& client, uint32_t listener)
+    : context_(context),
+      config_(context.config),
+      id_(context.next_session++),
+      opened_ms_(context.reactor.now_ms()),
       client_(client),
       listener_(listener) {}
 
@@ -51,8 +52,8 @@ void Session::start(Handle self, int fd, bool overloaded) {
   self_ = self;
   prepare_tcp_leg(fd);
   if (!open_leg(Side::client, fd)) return close("client could not be watched", true);
-  opening_ = std::make_unique<Opening>(*this);
-  follow(opening_->begin(overloaded));
+  exchange_ = std::make_unique<Exchange>(*this);
+  follow(exchange_->begin(overloaded));
 }
 
 void Session::on_ready(Side side, Readiness ready) {
@@ -61,8 +62,8 @@ void Session::on_ready(Side side, Readiness ready) {
   ready_leg.note(ready);
   if (ready.writable) ready_leg.flush_held();
   switch (state_) {
-    case State::opening:
-      return follow(opening_->on_ready(side, ready));
+    case State::exchanging:
+      return follow(exchange_->on_ready(side, ready));
     case State::relaying:
     case State::closing:
       return serve(side, ready);
@@ -83,7 +84,7 @@ void Session::serve(Side side, Readiness ready) {
   if (state_ == State::closing) settle_closing();
   weigh(before);
   const bool large = directions_[0].moves_large_frames() || directions_[1].moves_large_frames();
-  if (!busy_ && !large) services_.light_at_ms = now_ms();
+  if (!busy_ && !large) context_.light_at_ms = now_ms();
 }
 
 // After a turn; one that moved nothing tells nothing.
@@ -99,8 +100,8 @@ uint64_t Session::accepted_bytes() const {
 void Session::on_timer() {
   timer_ = 0;
   switch (state_) {
-    case State::opening:
-      return follow(opening_->on_timer());
+    case State::exchanging:
+      return follow(exchange_->on_timer());
     case State::relaying:
       return on_idle_timer();
     case State::closing:
@@ -115,8 +116,8 @@ void Session::on_timer() {
 void Session::on_run() {
   run_queued_ = false;
   switch (state_) {
-    case State::opening:
-      return follow(opening_->on_run());
+    case State::exchanging:
+      return follow(exchange_->on_run());
     case State::relaying:
     case State::closing:
       return run();
@@ -137,7 +138,7 @@ void Session::run() {
 
 void Session::leave(CloseCode code) {
   switch (state_) {
-    case State::opening:
+    case State::exchanging:
       return close("shutting down");
     case State::relaying:
     case State::closing:  // nobody else's Close is awaited any more
@@ -151,32 +152,32 @@ void Session::leave(CloseCode code) {
 void Session::close(const char* reason, bool abort) {
   if (state_ == State::closed) return;
   const bool relayed = state_ == State::relaying || state_ == State::closing;
-  if (opening_ != nullptr) opening_->log_unanswered(reason);
-  if (state_ == State::lingering) --services_.lingering_now;
+  if (exchange_ != nullptr) exchange_->log_unanswered(reason);
+  if (state_ == State::lingering) --context_.lingering_now;
   state_ = State::closed;
-  services_.reactor.cancel(timer_);
+  context_.reactor.cancel(timer_);
   timer_ = 0;
   close_leg(Side::client, abort);
   close_leg(Side::upstream, abort);
   if (relayed) {
-    --services_.relaying;
-    if (services_.log.access_enabled()) {
+    --context_.relaying;
+    if (context_.log.access_enabled()) {
       try {
         SessionRecord last = record();
         last.reason = reason_text(reason);
-        services_.log.access(close_line(last));
+        context_.log.access(close_line(last));
       } catch (const std::bad_alloc&) {
-        services_.log.access_sink.lose_line();  // the session still ends in order
+        context_.log.access_sink.lose_line();  // the session still ends in order
       }
     }
   }
-  for (Direction& direction : directions_) direction.release(services_.transits);
-  services_.sessions.retire(self_);
+  for (Direction& direction : directions_) direction.release(context_.transits);
+  context_.sessions.retire(self_);
 }
 
 SessionRecord Session::record() const {
-  const Direction& up = directions_[index_of(Side::client)];
-  const Direction& down = directions_[index_of(Side::upstream)];
+  const Direction& up = from(Side::client);
+  const Direction& down = from(Side::upstream);
   SessionRecord record;
   record.id = id_text();
   record.client = client_.text();
@@ -198,7 +199,7 @@ SessionRecord Session::record() const {
 std::string Session::reason_text(const char* otherwise) const {
   if (*reason_ == '\0') return otherwise;
   for (const Side source : {Side::client, Side::upstream}) {
-    std::string text = directions_[index_of(source)].explanation_of(reason_, rules_for(source));
+    std::string text = from(source).explanation_of(reason_, rules_for(source));
     if (!text.empty()) return text;
   }
   if (std::string_view(reason_) == TlsTransport::silence) {
@@ -214,10 +215,10 @@ std::string Session::silence_text(Side source) const {
 }
 
 bool Session::open_leg(Side side, int fd) {
-  const Status watched = services_.reactor.watch(fd, services_.handler, self_, index_of(side));
+  const Status watched = context_.reactor.watch(fd, context_.handler, self_, index_of(side));
   if (!watched.ok()) {
     sys::close(fd);  // first: telling it may find no memory
-    services_.log.recurring(LogLevel::error, "watch", watched.fault().text());
+    context_.log.recurring(LogLevel::error, "watch", watched.fault().text());
     return false;
   }
   leg(side).attach(fd);
@@ -227,7 +228,7 @@ bool Session::open_leg(Side side, int fd) {
 void Session::close_leg(Side side, bool abort) {
   Leg& gone = leg(side);
   if (!gone.open()) return;
-  services_.reactor.unwatch(gone.fd());
+  context_.reactor.unwatch(gone.fd());
   if (abort) {
     sys::set_abort_on_close(gone.fd());
   } else if (gone.tls() != nullptr) {
@@ -237,33 +238,33 @@ void Session::close_leg(Side side, bool abort) {
   gone.detach();
   gone.readable = gone.writable = false;
   gone.input_ended = gone.output_ended = true;
-  if (state_ == State::opening) return;
+  if (state_ == State::exchanging) return;
   Direction& to = toward(side);
   if (!to.over() || !to.delivered()) own_codes_[index_of(side)] = 0;  // that Close never left
-  to.give_up(services_.transits);
+  to.give_up(context_.transits);
 }
 
 void Session::arm_timer(uint64_t delay_ms) {
-  services_.reactor.cancel(timer_);
-  timer_ = services_.reactor.arm(now_ms() + delay_ms, services_.handler, self_, 0);
+  context_.reactor.cancel(timer_);
+  timer_ = context_.reactor.arm(now_ms() + delay_ms, context_.handler, self_, 0);
 }
 
 uint64_t Session::now_ms() const {
-  return services_.reactor.now_ms();
+  return context_.reactor.now_ms();
 }
 
-void Session::follow(OpeningStep step) {
+void Session::follow(ExchangeStep step) {
   switch (step) {
-    case OpeningStep::wait:
+    case ExchangeStep::wait:
       return;
-    case OpeningStep::again:
+    case ExchangeStep::again:
       return enqueue();
-    case OpeningStep::relay:
+    case ExchangeStep::relay:
       return begin_relaying();
-    case OpeningStep::linger:
+    case ExchangeStep::linger:
       return begin_lingering();
-    case OpeningStep::abandon:
-      return close(opening_->reason());
+    case ExchangeStep::abandon:
+      return close(exchange_->reason());
   }
 }
 
@@ -271,26 +272,26 @@ void Session::follow(OpeningStep step) {
 void Session::begin_relaying() {
   // The client has its 101: whatever fails from here on ends a relayed session.
   state_ = State::relaying;
-  ++services_.relaying;
-  const std::unique_ptr<Opening> opening = std::move(opening_);
-  deflate_ = opening->deflate();
-  if (const std::string_view name = opening->subprotocol(); !name.empty()) {
+  ++context_.relaying;
+  const std::unique_ptr<Exchange> exchange = std::move(exchange_);
+  deflate_ = exchange->deflate();
+  if (const std::string_view name = exchange->subprotocol(); !name.empty()) {
     subprotocol_ = std::make_unique<char[]>(name.size() + 1);
     std::memcpy(subprotocol_.get(), name.data(), name.size());
   }
-  Log& log = services_.log;
-  if (log.access_enabled()) log.access(open_line(opening->record()));
+  Log& log = context_.log;
+  if (log.access_enabled()) log.access(open_line(exchange->record()));
   last_activity_ms_ = static_cast<uint32_t>(now_ms());
-  services_.reactor.cancel(timer_);
+  context_.reactor.cancel(timer_);
   timer_ = 0;
   if (route_->idle_timeout_ms > 0) arm_timer(route_->idle_timeout_ms);
   if (route_->tcp_keepalive_ms > 0) {
     for (const Leg& each : legs_) sys::set_keep_alive(each.fd(), route_->tcp_keepalive_ms / 1000);
   }
   for (const Side side : {Side::client, Side::upstream}) {
-    const std::string_view early = opening->early(side);
+    const std::string_view early = exchange->early(side);
     const FrameRules rules = rules_for(side);
-    const PumpEnd end = directions_[index_of(side)].begin_with(
+    const PumpEnd end = from(side).begin_with(
         path(side, rules), {reinterpret_cast<const uint8_t*>(early.data()), early.size()});
     if (end != PumpEnd::waiting) act_on(end, side);
   }
@@ -300,13 +301,13 @@ void Session::begin_relaying() {
 // A refusal was sent. Closing at once would send RST over it, where the client still sends.
 void Session::begin_lingering() {
   close_leg(Side::upstream, false);
-  opening_.reset();
-  std::deque<Handle>& queue = services_.lingering;
-  while (!queue.empty() && services_.sessions.get(queue.front()) == nullptr) queue.pop_front();
+  exchange_.reset();
+  std::deque<Handle>& queue = context_.lingering;
+  while (!queue.empty() && context_.sessions.get(queue.front()) == nullptr) queue.pop_front();
   queue.push_back(self_);
-  ++services_.lingering_now;
+  ++context_.lingering_now;
   state_ = State::lingering;
-  for (Direction& direction : directions_) direction.give_up(services_.transits);
+  for (Direction& direction : directions_) direction.give_up(context_.transits);
   arm_timer(listener().lingering_timeout_ms);
   advance_lingering();
 }
@@ -314,7 +315,7 @@ void Session::begin_lingering() {
 void Session::advance_lingering() {
   leg(Side::client).shutdown_write();  // again, where TLS found no room for its last word
   const FrameRules rules;
-  const PumpEnd end = directions_[index_of(Side::client)].pump(path(Side::client, rules));
+  const PumpEnd end = from(Side::client).pump(path(Side::client, rules));
   if (end == PumpEnd::waiting) return;
   if (end == PumpEnd::more) return enqueue();
   close("");
@@ -322,8 +323,8 @@ void Session::advance_lingering() {
 
 void Session::pump(Side source) {
   const FrameRules rules = rules_for(source);
-  const PumpPath between = path(source, rules);
-  Direction& direction = directions_[index_of(source)];
+  const Between between = path(source, rules);
+  Direction& direction = from(source);
   // Every outcome that is acted on happens once for a direction, so this ends.
   for (;;) {
     const PumpEnd end = direction.pump(between);
@@ -337,7 +338,7 @@ void Session::pump(Side source) {
   }
   if (direction.stalled() && !stall_watched_) {
     stall_watched_ = true;
-    services_.stalled.push_back(self_);
+    context_.stalled.push_back(self_);
   }
 }
 
@@ -359,14 +360,14 @@ void Session::act_on(PumpEnd end, Side source) {
   }
 }
 
-PumpPath Session::path(Side source, const FrameRules& rules) {
-  return PumpPath{leg(source),
-                  leg(other(source)),
-                  services_.transits,
-                  rules,
-                  static_cast<uint32_t>(now_ms()),
-                  source == Side::client,
-                  now_ms() < services_.light_at_ms + light_for_ms};
+Between Session::path(Side source, const FrameRules& rules) {
+  return Between{leg(source),
+                 leg(other(source)),
+                 context_.transits,
+                 rules,
+                 static_cast<uint32_t>(now_ms()),
+                 source == Side::client,
+                 now_ms() < context_.light_at_ms + light_for_ms};
 }
 
 FrameRules Session::rules_for(Side source) const {
@@ -383,7 +384,7 @@ FrameRules Session::rules_for(Side source) const {
 void Session::enqueue() {
   if (run_queued_) return;
   run_queued_ = true;
-  services_.reactor.enqueue(services_.handler, self_);
+  context_.reactor.enqueue(context_.handler, self_);
 }
 
 bool Session::check_stalls() {
@@ -398,7 +399,7 @@ bool Session::check_stalls() {
 }
 
 void Session::check_stall(Side source) {
-  Direction& direction = directions_[index_of(source)];
+  Direction& direction = from(source);
   if (!direction.stalled()) return;
   const auto now = static_cast<uint32_t>(now_ms());
   // The kernel's buffer is larger than what a slow reader takes in send_timeout: ask it.
@@ -408,13 +409,13 @@ void Session::check_stall(Side source) {
     return abort_slow(other(source), "send_timeout");
   }
   if (now - direction.stalled_since_ms() < shrink_after_ms) return;
-  direction.shrink(services_.transits);
+  direction.shrink(context_.transits);
   // Else the kernel would go on taking megabytes for a target that takes nothing.
   if (leg(source).open()) sys::set_receive_buffer(leg(source).fd(), stalled_receive_bytes);
 }
 
 uint32_t Session::stalled_for_ms(Side source) const {
-  const Direction& direction = directions_[index_of(source)];
+  const Direction& direction = from(source);
   if (!direction.stalled()) return 0;
   return static_cast<uint32_t>(now_ms()) - direction.nothing_delivered_since_ms();
 }

@@ -1,5 +1,5 @@
 // Session: one client's life, from accept to close. It owns both legs and both directions and is
-// the only one to end them; the handshake is Opening's, moving bytes is Direction's.
+// the only one to end them; the handshake is Exchange's, moving bytes is Direction's.
 #pragma once
 
 #include <cstdint>
@@ -15,16 +15,16 @@
 
 namespace sluice {
 
-class Opening;
-enum class OpeningStep : uint8_t;
+class Exchange;
+enum class ExchangeStep : uint8_t;
 
-//   accept --> opening --> relaying --> closing --> closed
-//                 \--> lingering (a refusal was sent) --> closed
+//   accept --> exchanging --> relaying --> closing --> closed
+//                    \--> lingering (a refusal was sent) --> closed
 class Session {
  public:
-  enum class State : uint8_t { opening, relaying, closing, lingering, closed };
+  enum class State : uint8_t { exchanging, relaying, closing, lingering, closed };
 
-  Session(Services& services, const Address& client, uint32_t listener);
+  Session(WorkerContext& context, const Address& client, uint32_t listener);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session();
@@ -56,8 +56,9 @@ class Session {
 
   State state() const { return state_; }
 
-  // --- for Opening -------------------------------------------------------------------------------
-  Services& services() { return services_; }
+  // --- for Exchange
+  // -------------------------------------------------------------------------------
+  WorkerContext& context() { return context_; }
   Leg& leg(Side side) { return legs_[index_of(side)]; }
   const Config& config() const { return *config_; }
   const ListenConfig& listener() const { return config_->listeners[listener_]; }
@@ -79,12 +80,12 @@ class Session {
 
   // --- for the access log ------------------------------------------------------------------------
   // The id in logs and toward the client.
-  std::string id_text() const { return services_.id_text(id_); }
-  // What is known of this session by now, but for the request, which its Opening knows.
+  std::string id_text() const { return context_.id_text(id_); }
+  // What is known of this session by now, but for the request, which its Exchange knows.
   SessionRecord record() const;
 
  private:
-  void follow(OpeningStep step);
+  void follow(ExchangeStep step);
   void advance_lingering();
   void begin_relaying();
   void begin_lingering();
@@ -95,9 +96,12 @@ class Session {
   uint64_t accepted_bytes() const;
   void pump(Side source);
   void act_on(PumpEnd end, Side source);
-  PumpPath path(Side source, const FrameRules& rules);
+  Between path(Side source, const FrameRules& rules);
   FrameRules rules_for(Side source) const;
-  Direction& toward(Side target) { return directions_[index_of(other(target))]; }
+  Direction& from(Side source) { return directions_[index_of(source)]; }
+  const Direction& from(Side source) const { return directions_[index_of(source)]; }
+  Direction& toward(Side target) { return from(other(target)); }
+  const Direction& toward(Side target) const { return from(other(target)); }
   std::string reason_text(const char* otherwise) const;
   std::string silence_text(Side source) const;
   void enqueue();
@@ -123,11 +127,11 @@ class Session {
   void on_idle_timer();
   void on_close_timer();
 
-  Services& services_;
+  WorkerContext& context_;
   ConfigRef config_;
   const RouteConfig* route_ = nullptr;
   const PeerConfig* peer_ = nullptr;
-  std::unique_ptr<Opening> opening_;  // until relaying begins
+  std::unique_ptr<Exchange> exchange_;  // until relaying begins
   std::unique_ptr<char[]> subprotocol_;
   Leg legs_[2];
   Direction directions_[2];  // by their sources
@@ -147,13 +151,13 @@ class Session {
   uint16_t close_code_ = 0;  // of the Close with which a peer ended the session; 0: it was none
   Party closed_by_ : 2 = Party::nobody;
   Party fault_ : 2 = Party::nobody;
-  State state_ : 3 = State::opening;
+  State state_ : 3 = State::exchanging;
   bool deflate_ : 1 = false;
   bool run_queued_ : 1 = false;
   bool busy_ : 1 = false;  // moved much in its last turn: others come first
   bool stall_watched_ : 1 = false;
-  bool patient_ : 1 = false;     // closing: both peers behave, one Close is awaited
-  uint8_t close_waits_ : 4 = 0;  // closing: how often close_timeout has passed
+  bool extends_while_moving_ : 1 = false;  // closing: both peers behave, one Close is awaited
+  uint8_t close_waits_ : 4 = 0;            // closing: how often close_timeout has passed
 };
 
 // With its handle and its timer it is what a plain session keeps of user memory while it idles.

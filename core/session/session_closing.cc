@@ -77,7 +77,7 @@ bool Session::has_unfinished() const {
 bool Session::half_closed() const {
   for (const Side side : {Side::client, Side::upstream}) {
     const Leg& ended = legs_[index_of(side)];
-    const Direction& to = directions_[index_of(other(side))];
+    const Direction& to = toward(side);
     if (ended.open() && ended.input_ended && to.mode() == Direction::Mode::flowing) return true;
   }
   return false;
@@ -86,7 +86,7 @@ bool Session::half_closed() const {
 // The one at fault is told its code. The other one is treated as at a loss of the client; that an
 // upstream talked nonsense is told the client as what it is.
 void Session::on_fault(Side source) {
-  const Direction& faulty = directions_[index_of(source)];
+  const Direction& faulty = from(source);
   const CloseCode code = faulty.fault_code();
   record_end(Party::proxy, faulty.fault_reason(), who_is(source));
   if (source == Side::client) {
@@ -98,17 +98,17 @@ void Session::on_fault(Side source) {
                      std::to_string(static_cast<int>(code)) + ", the client 1014");
   }
   send_close(source, code, true);
-  patient_ = false;
+  extends_while_moving_ = false;
   begin_closing();
   pump(other(source));
 }
 
 void Session::log_upstream(LogLevel level, const char* kind, std::string_view what) {
-  Log& log = services_.log;
+  Log& log = context_.log;
   if (!log.enabled(level)) return;
   const std::string peer =
       "upstream " + config_->upstreams[route_->upstream].name + ": peer " + peer_->name + ": ";
-  const char* whose = state_ == State::opening ? ", request " : ", session ";
+  const char* whose = state_ == State::exchanging ? ", request " : ", session ";
   std::string line = peer;
   line.append(what).append(whose).append(id_text());
   log.recurring(level, peer + kind, line);
@@ -116,9 +116,9 @@ void Session::log_upstream(LogLevel level, const char* kind, std::string_view wh
 
 // The Close is queued for the other peer, which answers it; until then its data travels on.
 void Session::on_peer_close(Side source) {
-  if (closed_by_ == Party::nobody) close_code_ = directions_[index_of(source)].peer_close_code();
+  if (closed_by_ == Party::nobody) close_code_ = from(source).peer_close_code();
   record_end(who_is(source), "close");
-  patient_ = true;
+  extends_while_moving_ = true;
   begin_closing();
 }
 
@@ -130,8 +130,8 @@ void Session::on_left(Side source, bool failed) {
   if (source == Side::upstream && std::string_view(reason) == TlsTransport::silence) {
     log_upstream(LogLevel::warn, reason, silence_text(source));
   }
-  if (!directions_[index_of(source)].over()) {
-    patient_ = false;
+  if (!from(source).over()) {
+    extends_while_moving_ = false;
     // Inside a frame: neither peer may take this for an orderly end.
     if (!pass_loss_on(other(source))) return close("aborted", true);
   }
@@ -149,7 +149,7 @@ void Session::on_unwritable(Side target) {
   lost.output_ended = true;
   lost.readable = true;
   pump(target);
-  const bool all_heard = !lost.readable && directions_[index_of(target)].delivered();
+  const bool all_heard = !lost.readable && from(target).delivered();
   if (state_ != State::closed && lost.open() && !lost.input_ended && all_heard) {
     lost.input_ended = true;
     on_left(target, true);
@@ -176,15 +176,15 @@ void Session::settle_leg(Side side) {
   Leg& ending = leg(side);
   if (!ending.open()) return;
   const Direction& to = toward(side);
-  const Direction& from = directions_[index_of(side)];
+  const Direction& said = from(side);
   const bool all_sent = to.over() && to.delivered();
   if (ending.input_ended && (all_sent || ending.output_ended)) return close_leg(side, false);
-  const bool all_heard = from.over() || to.mode() == Direction::Mode::ended;
+  const bool all_heard = said.over() || to.mode() == Direction::Mode::ended;
   if (!all_sent || !all_heard) return;
   // After an orderly exchange of Closes the server closes first (RFC 6455 section 7.1.1): toward
   // upstreams we are the client and wait, which also leaves TIME_WAIT to them.
   const bool server_closes =
-      side == Side::upstream && from.peer_close_code() != 0 && to.mode() != Direction::Mode::ended;
+      side == Side::upstream && said.peer_close_code() != 0 && to.mode() != Direction::Mode::ended;
   if (!server_closes) ending.shutdown_write();
 }
 
@@ -209,8 +209,8 @@ void Session::on_idle_timer() {
 // Whoever did not get everything is aborted, never ended as if it had.
 void Session::on_close_timer() {
   const bool half = half_closed();
-  if (patient_ || !half) ++close_waits_;
-  if (((patient_ && has_unfinished()) || half) && close_waits_ < most_close_waits) {
+  if (extends_while_moving_ || !half) ++close_waits_;
+  if (((extends_while_moving_ && has_unfinished()) || half) && close_waits_ < most_close_waits) {
     const uint32_t moved = moved_bytes();
     if (moved != moved_before_) {
       moved_before_ = moved;

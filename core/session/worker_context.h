@@ -1,4 +1,4 @@
-// Services: what a worker lends to its sessions. One per worker; outlives every session.
+// WorkerContext: what a worker lends to its sessions. One per worker; outlives every session.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace sluice {
 
 class Session;
 
-struct Services {
+struct WorkerContext {
   Reactor& reactor;
   Reactor::HandlerId handler;  // of whoever finds sessions by their handles
   Pool<Session>& sessions;

@@ -81,7 +81,7 @@ void check_client_answer(const Head& head, const std::string& bytes, const Offer
                nullptr);
 }
 
-// What the client gets of a refusal: head and body as Opening frames it.
+// What the client gets of a refusal: head and body as Exchange frames it.
 void check_refusal(const Http1Parser& upstream, const Story& story, bool ended) {
   const Framing framing = upstream.framing();
   std::string bytes = story.refusal;
@@ -149,7 +149,7 @@ void read_body(Http1Parser& parser, std::string_view bytes, uint8_t kind, Story&
   }
 }
 
-// As Opening does it: interim answers are skipped, a 101 is checked, anything else relayed.
+// As Exchange does it: interim answers are skipped, a 101 is checked, anything else relayed.
 Story tell(std::string_view bytes, const Offers& offers, size_t head_bytes, uint8_t kind,
            bool ended) {
   Story story;

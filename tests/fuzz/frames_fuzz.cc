@@ -57,7 +57,7 @@ FrameOpinion scan_in_pieces(std::span<const uint8_t> bytes, const FrameRules& ru
     SLUICE_CHECK(seen.verdict != Verdict::good || kept < max_control_frame_bytes);
     SLUICE_CHECK(scanner.at_boundary() == (scanner.into_frame() == 0));
     if (scanner.at_rest()) {
-      const FrameScanner::Rest rest = scanner.rest();
+      const FrameScanner::Lasting rest = scanner.lasting();
       scanner = FrameScanner(rest);
     }
   }

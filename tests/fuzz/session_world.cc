@@ -93,7 +93,7 @@ SessionWorld::SessionWorld(const WorldChoices& choices)
       buffers_(config_->ring_bytes),
       transits_(buffers_),
       upstreams_(one_upstream(*config_)),
-      services_{
+      context_{
           reactor_, reactor_.attach(*this), sessions_, transits_, log_, upstreams_, config_, "0-0-",
           {}} {
   prepare_frame_codec();
@@ -112,7 +112,7 @@ SessionWorld::SessionWorld(const WorldChoices& choices)
   }
   client.attach(fds[0]);
   leg_fds_[0] = fds[1];
-  session_ = sessions_.create(services_, Address::from_ip("192.0.2.1", 1234).value(), 0u);
+  session_ = sessions_.create(context_, Address::from_ip("192.0.2.1", 1234).value(), 0u);
   sessions_.get(session_)->start(session_, fds[1], choices_.overloaded);
 }
 
@@ -145,10 +145,10 @@ void SessionWorld::advance_ms(uint64_t ms) {
 
 void SessionWorld::check_stalls() {
   std::vector<Handle> stalled;
-  stalled.swap(services_.stalled);
+  stalled.swap(context_.stalled);
   for (const Handle handle : stalled) {
     Session* session = sessions_.get(handle);
-    if (session != nullptr && session->check_stalls()) services_.stalled.push_back(handle);
+    if (session != nullptr && session->check_stalls()) context_.stalled.push_back(handle);
   }
 }
 
@@ -169,7 +169,7 @@ void SessionWorld::settle() {
   const Session* session = sessions_.get(session_);
   SLUICE_CHECK(reactor_.armed_timers() == (session == nullptr ? 0u : 1u));
   relaying_when_settled_ = session != nullptr && session->state() == Session::State::relaying;
-  SLUICE_CHECK(services_.relaying <= 1 && (!relaying_when_settled_ || services_.relaying == 1));
+  SLUICE_CHECK(context_.relaying <= 1 && (!relaying_when_settled_ || context_.relaying == 1));
 }
 
 void SessionWorld::end() {
@@ -179,7 +179,7 @@ void SessionWorld::end() {
     turn();
     upstream.close();  // one that connected only now
   }
-  SLUICE_CHECK(sessions_.live() == 0 && services_.relaying == 0);
+  SLUICE_CHECK(sessions_.live() == 0 && context_.relaying == 0);
   SLUICE_CHECK(buffers_.lent() == 0 && buffers_.lent_blocks() == 0 && buffers_.lent_bytes() == 0);
   SLUICE_CHECK(transits_.lent() == 0);
   SLUICE_CHECK(reactor_.armed_timers() == 0 && reactor_.run_queue_length() == 0);

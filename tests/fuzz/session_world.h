@@ -71,7 +71,7 @@ class SessionWorld final : public EventHandler {
   TransitPool transits_;
   Log log_;
   std::vector<Upstream> upstreams_;
-  Services services_;
+  WorkerContext context_;
   Handle session_;
   int leg_fds_[2] = {-1, -1};
   int lowest_free_fd_;

@@ -53,7 +53,7 @@ struct Fixture {
     CHECK(transits.lent() == 0);
   }
 
-  PumpPath path() { return PumpPath{source, target, transits, rules, 5'000, false, light_beside}; }
+  Between path() { return Between{source, target, transits, rules, 5'000, false, light_beside}; }
 
   PumpEnd feed(const Bytes& bytes) {
     REQUIRE(sys::send(source_pair[1], bytes.data(), bytes.size()) ==

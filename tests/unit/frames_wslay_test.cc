@@ -302,7 +302,7 @@ class Feeder {
       seen.place = {scanner.payload_left(), scanner.into_frame(), scanner.messages(), true};
       if (scanner.at_boundary() != (seen.place.into_frame == 0)) ++wrong_;
       if (renewed_ && scanner.at_rest()) {
-        const FrameScanner::Rest rest = scanner.rest();
+        const FrameScanner::Lasting rest = scanner.lasting();
         scanner = FrameScanner(rest);
       }
       Place& place = places_[seen.accepted];

@@ -55,7 +55,7 @@ TEST_CASE("transits: the scanner counts on") {
   FrameScanner first;
   const uint8_t message[] = {0x82, 1, 'x'};
   first.scan(message, rules, 0);
-  Transit* const transit = pools.transits.borrow(FrameScanner(first.rest()));
+  Transit* const transit = pools.transits.borrow(FrameScanner(first.lasting()));
   transit->scanner.scan(message, rules, 0);
   CHECK(transit->scanner.messages() == 2);
   pools.transits.give_back(transit);
