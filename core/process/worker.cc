@@ -65,7 +65,7 @@ void Worker::with_session(Handle handle, Call call) {
     call(*session);
   } catch (const std::bad_alloc&) {
     log_.recurring(LogLevel::error, out_of_memory, "a session was closed: out of memory");
-    session->close(out_of_memory, true);
+    session->close(out_of_memory, End::abort);
   }
 }
 

@@ -48,7 +48,7 @@ PumpEnd Direction::begin_with(const Between& path, std::span<const uint8_t> earl
   return scan(path);
 }
 
-bool Direction::close_with(const Between& path, CloseCode code, bool source_goes_on) {
+bool Direction::close_with(const Between& path, CloseCode code, MidFrame mid_frame) {
   if (over()) return true;
   Transit& transit = borrow_transit(path.transits);
   if (mode_ == Mode::flowing) transit.close_code = code;
@@ -56,7 +56,7 @@ bool Direction::close_with(const Between& path, CloseCode code, bool source_goes
     queue_close(path);
     return true;
   }
-  if (!source_goes_on || path.source.input_ended) return false;
+  if (mid_frame == MidFrame::give_up || path.source.input_ended) return false;
   mode_ = Mode::finishing;
   return true;
 }

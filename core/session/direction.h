@@ -17,6 +17,12 @@ inline constexpr size_t close_reserve_bytes = 16;
 // to be when the budgets are spent.
 inline constexpr size_t most_early_bytes = BufferPool::tiny_bytes - close_reserve_bytes;
 
+// What a Close of ours does inside a frame that has gone out in part.
+enum class MidFrame : uint8_t {
+  await_end,  // the source goes on: the Close stands behind the frame
+  give_up,
+};
+
 // Why pump() came back.
 enum class PumpEnd : uint8_t {
   waiting,        // for an edge of either leg
@@ -71,10 +77,10 @@ class Direction {
   PumpEnd begin_with(const Between& path, std::span<const uint8_t> early);
 
   // Sends a Close with that code behind what is queued. Inside a frame: what was not sent of it is
-  // taken back, where none of it was sent; else, when `source_goes_on`, the frame's rest is awaited
-  // (finishing). Returns false where neither is possible: only an abort tells the target the truth.
-  // Does nothing when a Close is on its way already.
-  [[nodiscard]] bool close_with(const Between& path, CloseCode code, bool source_goes_on);
+  // taken back, where none of it was sent; else, with MidFrame::await_end, the frame's rest is
+  // awaited (finishing). Returns false where neither is possible: only an abort tells the target
+  // the truth. Does nothing when a Close is on its way already.
+  [[nodiscard]] bool close_with(const Between& path, CloseCode code, MidFrame mid_frame);
 
   // Ends the way to the target behind what is queued, without a Close: its connection's end is what
   // is to tell it, once delivered(). Of a frame begun nothing goes out where none of it was sent.

@@ -218,7 +218,7 @@ Exchange::Step Exchange::choose_upstream() {
 Exchange::Step Exchange::refuse(int status, const char* reason, std::string detail) {
   reason_ = reason;
   detail_ = std::move(detail);
-  session_.close_leg(Side::upstream, false);
+  session_.close_leg(Side::upstream, End::orderly);
   const bool head_only = request_parser_.head().method == "HEAD";
   out_ = build_error_answer(status, reason, session_.id_text(), head_only);
   out_sent_ = 0;

@@ -67,7 +67,7 @@ Exchange::Step Exchange::connect_next() {
 // Nothing that a client could have been told was lost: the next peer is asked as this one was.
 Exchange::Step Exchange::leave_peer(std::string_view what, const char* reason) {
   note_peer_failure(what, reason);
-  session_.close_leg(Side::upstream, false);
+  session_.close_leg(Side::upstream, End::orderly);
   return connect_next();
 }
 
@@ -75,7 +75,7 @@ Exchange::Step Exchange::leave_late_peer(const char* timeout, uint64_t limit_ms)
   peer_timeout_ = timeout;
   peer_limit_ = time_setting_text(timeout, limit_ms);
   log_upstream(LogLevel::warn, timeout, peer_limit_);
-  session_.close_leg(Side::upstream, false);
+  session_.close_leg(Side::upstream, End::orderly);
   return connect_next();
 }
 

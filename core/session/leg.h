@@ -23,6 +23,9 @@ inline unsigned index_of(Side side) {
   return static_cast<unsigned>(side);
 }
 
+// How a connection is closed: by a FIN, or by a RST.
+enum class End : uint8_t { orderly, abort };
+
 // A member of its session, which opens, watches and closes it. Readiness is edge-triggered: a flag
 // is cleared only where the kernel is known to have nothing more (core/DESIGN.md section 2).
 class Leg {

@@ -51,7 +51,7 @@ Session::~Session() {
 void Session::start(Handle self, int fd, bool overloaded) {
   self_ = self;
   prepare_tcp_leg(fd);
-  if (!open_leg(Side::client, fd)) return close("client could not be watched", true);
+  if (!open_leg(Side::client, fd)) return close("client could not be watched", End::abort);
   exchange_ = std::make_unique<Exchange>(*this);
   follow(exchange_->begin(overloaded));
 }
@@ -149,7 +149,7 @@ void Session::leave(CloseCode code) {
   }
 }
 
-void Session::close(const char* reason, bool abort) {
+void Session::close(const char* reason, End how) {
   if (state_ == State::closed) return;
   const bool relayed = state_ == State::relaying || state_ == State::closing;
   if (exchange_ != nullptr) exchange_->log_unanswered(reason);
@@ -157,8 +157,8 @@ void Session::close(const char* reason, bool abort) {
   state_ = State::closed;
   context_.reactor.cancel(timer_);
   timer_ = 0;
-  close_leg(Side::client, abort);
-  close_leg(Side::upstream, abort);
+  close_leg(Side::client, how);
+  close_leg(Side::upstream, how);
   if (relayed) {
     --context_.relaying;
     if (context_.log.access_enabled()) {
@@ -225,11 +225,11 @@ bool Session::open_leg(Side side, int fd) {
   return true;
 }
 
-void Session::close_leg(Side side, bool abort) {
+void Session::close_leg(Side side, End how) {
   Leg& gone = leg(side);
   if (!gone.open()) return;
   context_.reactor.unwatch(gone.fd());
-  if (abort) {
+  if (how == End::abort) {
     sys::set_abort_on_close(gone.fd());
   } else if (gone.tls() != nullptr) {
     say_goodbye(gone);
@@ -300,7 +300,7 @@ void Session::begin_relaying() {
 
 // A refusal was sent. Closing at once would send RST over it, where the client still sends.
 void Session::begin_lingering() {
-  close_leg(Side::upstream, false);
+  close_leg(Side::upstream, End::orderly);
   exchange_.reset();
   std::deque<Handle>& queue = context_.lingering;
   while (!queue.empty() && context_.sessions.get(queue.front()) == nullptr) queue.pop_front();
@@ -352,9 +352,9 @@ void Session::act_on(PumpEnd end, Side source) {
     case PumpEnd::faulty:
       return on_fault(source);
     case PumpEnd::source_ended:
-      return on_left(source, false);
+      return on_left(source, Departure::ended);
     case PumpEnd::source_failed:
-      return on_left(source, true);
+      return on_left(source, Departure::failed);
     case PumpEnd::target_failed:
       return on_unwritable(other(source));
   }
@@ -434,8 +434,8 @@ void Session::abort_slow(Side slow, const char* reason) {
   if (slow == Side::upstream) {
     log_upstream(LogLevel::warn, reason, std::string("it takes nothing any more (") + reason + ")");
   }
-  close_leg(slow, true);
-  on_left(slow, true);
+  close_leg(slow, End::abort);
+  on_left(slow, Departure::failed);
   if (state_ == State::closing) settle_closing();
   if (state_ != State::closed) enqueue();  // no edge would end the other peer's leg
 }

@@ -51,8 +51,8 @@ class Session {
   // The worker's last moment: legs that got everything end in order, others are aborted.
   void end_now(const char* reason);
   // The one fault path: unwatches and closes both descriptors, gives back what was borrowed, logs
-  // once, retires the handle. `abort` sends RST instead of FIN. `reason` is static text.
-  void close(const char* reason, bool abort = false);
+  // once, retires the handle. `reason` is static text.
+  void close(const char* reason, End how = End::orderly);
 
   State state() const { return state_; }
 
@@ -69,7 +69,7 @@ class Session {
   const PeerConfig* peer() const { return peer_; }
   // Watches a descriptor as that leg and owns it; false where the poller has no room for it.
   [[nodiscard]] bool open_leg(Side side, int fd);
-  void close_leg(Side side, bool abort);
+  void close_leg(Side side, End how);
   // What an upstream does wrong is the operator's to mend, and the access log may be off: a line
   // that names it, its peer and this session. `kind` is static text, the upstream's own words stand
   // in `what` alone.
@@ -85,6 +85,9 @@ class Session {
   SessionRecord record() const;
 
  private:
+  // How a peer went without a Close: by its FIN, or by an error.
+  enum class Departure : uint8_t { ended, failed };
+
   void follow(ExchangeStep step);
   void advance_lingering();
   void begin_relaying();
@@ -111,7 +114,7 @@ class Session {
 
   // session_closing.cc
   void record_end(Party who, const char* reason, Party fault = Party::nobody);
-  bool send_close(Side target, CloseCode code, bool source_goes_on);
+  bool send_close(Side target, CloseCode code, MidFrame mid_frame);
   bool pass_loss_on(Side target);
   void end_on_both(CloseCode code, const char* reason);
   uint32_t moved_bytes() const;
@@ -119,7 +122,7 @@ class Session {
   bool half_closed() const;
   void on_fault(Side source);
   void on_peer_close(Side source);
-  void on_left(Side source, bool failed);
+  void on_left(Side source, Departure departure);
   void on_unwritable(Side target);
   void begin_closing();
   void settle_closing();

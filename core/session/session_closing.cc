@@ -29,12 +29,12 @@ void Session::record_end(Party who, const char* reason, Party fault) {
 
 // A Close toward `target` at a frame boundary, or, where there cannot be one any more, an abort.
 // Returns false after an abort.
-bool Session::send_close(Side target, CloseCode code, bool source_goes_on) {
+bool Session::send_close(Side target, CloseCode code, MidFrame mid_frame) {
   Direction& to = toward(target);
   if (!leg(target).open() || to.over()) return true;
   const FrameRules rules = rules_for(other(target));
-  if (!to.close_with(path(other(target), rules), code, source_goes_on)) {
-    close_leg(target, true);
+  if (!to.close_with(path(other(target), rules), code, mid_frame)) {
+    close_leg(target, End::abort);
     return false;
   }
   own_codes_[index_of(target)] = static_cast<uint16_t>(code);
@@ -48,12 +48,12 @@ bool Session::send_close(Side target, CloseCode code, bool source_goes_on) {
 bool Session::pass_loss_on(Side target) {
   const bool tells = target == Side::client && route_->lost_close_code != 0;
   if (tells && !leg(target).input_ended) {
-    return send_close(target, static_cast<CloseCode>(route_->lost_close_code), false);
+    return send_close(target, static_cast<CloseCode>(route_->lost_close_code), MidFrame::give_up);
   }
   if (!leg(target).open()) return true;
   const FrameRules rules = rules_for(other(target));
   if (toward(target).end_without_close(path(other(target), rules))) return true;
-  close_leg(target, true);
+  close_leg(target, End::abort);
   return false;
 }
 
@@ -92,12 +92,12 @@ void Session::on_fault(Side source) {
   if (source == Side::client) {
     pass_loss_on(Side::upstream);
   } else {
-    send_close(Side::client, CloseCode::bad_gateway, false);
+    send_close(Side::client, CloseCode::bad_gateway, MidFrame::give_up);
     log_upstream(LogLevel::warn, faulty.fault_reason(),
                  std::string(faulty.fault_reason()) + ": it gets Close " +
                      std::to_string(static_cast<int>(code)) + ", the client 1014");
   }
-  send_close(source, code, true);
+  send_close(source, code, MidFrame::await_end);
   extends_while_moving_ = false;
   begin_closing();
   pump(other(source));
@@ -123,7 +123,8 @@ void Session::on_peer_close(Side source) {
 }
 
 // The source sends nothing more: FIN, or lost altogether.
-void Session::on_left(Side source, bool failed) {
+void Session::on_left(Side source, Departure departure) {
+  const bool failed = departure == Departure::failed;
   const char* reason = "connection ended without a close";
   if (failed) reason = *leg(source).failure() != '\0' ? leg(source).failure() : "connection lost";
   record_end(who_is(source), reason);
@@ -133,9 +134,9 @@ void Session::on_left(Side source, bool failed) {
   if (!from(source).over()) {
     extends_while_moving_ = false;
     // Inside a frame: neither peer may take this for an orderly end.
-    if (!pass_loss_on(other(source))) return close("aborted", true);
+    if (!pass_loss_on(other(source))) return close("aborted", End::abort);
   }
-  if (failed) close_leg(source, false);
+  if (failed) close_leg(source, End::orderly);
   begin_closing();
   // What waited for room on the lost leg has had its edge: it is read and dropped from here on.
   if (failed) pump(other(source));
@@ -152,7 +153,7 @@ void Session::on_unwritable(Side target) {
   const bool all_heard = !lost.readable && from(target).delivered();
   if (state_ != State::closed && lost.open() && !lost.input_ended && all_heard) {
     lost.input_ended = true;
-    on_left(target, true);
+    on_left(target, Departure::failed);
   }
 }
 
@@ -178,7 +179,7 @@ void Session::settle_leg(Side side) {
   const Direction& to = toward(side);
   const Direction& said = from(side);
   const bool all_sent = to.over() && to.delivered();
-  if (ending.input_ended && (all_sent || ending.output_ended)) return close_leg(side, false);
+  if (ending.input_ended && (all_sent || ending.output_ended)) return close_leg(side, End::orderly);
   const bool all_heard = said.over() || to.mode() == Direction::Mode::ended;
   if (!all_sent || !all_heard) return;
   // After an orderly exchange of Closes the server closes first (RFC 6455 section 7.1.1): toward
@@ -191,8 +192,8 @@ void Session::settle_leg(Side side) {
 // A decision of ours: both peers are told the same, as far as they were not told another end.
 void Session::end_on_both(CloseCode code, const char* reason) {
   record_end(Party::proxy, reason);
-  send_close(Side::client, code, true);
-  send_close(Side::upstream, code, true);
+  send_close(Side::client, code, MidFrame::await_end);
+  send_close(Side::upstream, code, MidFrame::await_end);
   begin_closing();
   on_run();
 }
@@ -225,10 +226,10 @@ void Session::end_now(const char* reason) {
     for (const Side side : {Side::client, Side::upstream}) {
       const Direction& to = toward(side);
       const bool whole = to.delivered() && (to.over() || to.at_boundary());
-      close_leg(side, !whole);
+      close_leg(side, whole ? End::orderly : End::abort);
     }
   }
-  close(reason, state_ == State::relaying);
+  close(reason, state_ == State::relaying ? End::abort : End::orderly);
 }
 
 }  // namespace sluice

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import stat
+import stat
 import tempfile
 
 from harness import (SANITIZED, Skip, Sluice, Suite, conf_for, failed_start, open_files,
@@ -37,6 +38,9 @@ def listeners_of(pid):
         copy = copy_of(pid, fd)
         if copy is None:
             raise Skip("pidfd_getfd is forbidden")
+        if not stat.S_ISSOCK(os.fstat(copy).st_mode):
+            os.close(copy)  # the process has just begun and given the number to another one
+            continue
         sock = socket.socket(fileno=copy)
         if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
             found.append(sock)

@@ -157,7 +157,7 @@ TEST_CASE("carry: a Close of ours stands behind the frame that has begun") {
   Carrying f;
   f.feed_stalled(half);
   CHECK(f.buffers.pipes().lent() == 1);
-  REQUIRE(f.direction.close_with(f.path(), CloseCode::going_away, true));
+  REQUIRE(f.direction.close_with(f.path(), CloseCode::going_away, MidFrame::await_end));
   CHECK(f.direction.mode() == Direction::Mode::finishing);
   const Bytes first = f.all_received();
   f.feed(rest + frame(0x82, "not any more"));
@@ -165,11 +165,11 @@ TEST_CASE("carry: a Close of ours stands behind the frame that has begun") {
 
   Carrying gone;
   gone.feed_stalled(half);
-  CHECK_FALSE(gone.direction.close_with(gone.path(), CloseCode::going_away, false));
+  CHECK_FALSE(gone.direction.close_with(gone.path(), CloseCode::going_away, MidFrame::give_up));
 
   Carrying whole;
   whole.feed_stalled(large);
-  REQUIRE(whole.direction.close_with(whole.path(), CloseCode::going_away, false));
+  REQUIRE(whole.direction.close_with(whole.path(), CloseCode::going_away, MidFrame::give_up));
   CHECK(whole.all_received() == large + close);
 }
 

@@ -58,7 +58,7 @@ TEST_CASE("a bad frame is told, what was before it is delivered") {
   bytes.insert(bytes.end(), bad.begin(), bad.end());
   CHECK(f.feed(bytes) == PumpEnd::faulty);
   CHECK(f.direction.fault_code() == CloseCode::protocol_error);
-  CHECK(f.direction.close_with(f.path(), CloseCode::internal_error, false));
+  CHECK(f.direction.close_with(f.path(), CloseCode::internal_error, MidFrame::give_up));
   CHECK(f.pump() == PumpEnd::waiting);
   Bytes expected = good;
   const Bytes close{0x88, 2, 0x03, 0xf3};
@@ -109,7 +109,7 @@ TEST_CASE("a Close of ours waits for the frame's end when its source goes on") {
   Fixture f;
   const Bytes sent = frame(0x82, std::string(1000, 'y'));
   CHECK(f.feed(Bytes(sent.begin(), sent.begin() + 500)) == PumpEnd::waiting);
-  REQUIRE(f.direction.close_with(f.path(), CloseCode::going_away, true));
+  REQUIRE(f.direction.close_with(f.path(), CloseCode::going_away, MidFrame::await_end));
   CHECK(f.direction.mode() == Direction::Mode::finishing);
   Bytes rest(sent.begin() + 500, sent.end());
   const Bytes next = frame(0x82, "not any more");
@@ -125,7 +125,7 @@ TEST_CASE("inside a frame of a source that is gone there is no Close") {
   Fixture f;
   const Bytes sent = frame(0x82, std::string(1000, 'z'));
   CHECK(f.feed(Bytes(sent.begin(), sent.begin() + 500)) == PumpEnd::waiting);
-  CHECK_FALSE(f.direction.close_with(f.path(), CloseCode::internal_error, false));
+  CHECK_FALSE(f.direction.close_with(f.path(), CloseCode::internal_error, MidFrame::give_up));
 }
 
 TEST_CASE("what was not sent of a frame is taken back for a Close") {
@@ -136,7 +136,7 @@ TEST_CASE("what was not sent of a frame is taken back for a Close") {
   Bytes bytes = whole;
   bytes.insert(bytes.end(), broken.begin(), broken.begin() + 600);
   CHECK(f.feed(bytes) == PumpEnd::waiting);
-  CHECK(f.direction.close_with(f.path(), CloseCode::internal_error, false));
+  CHECK(f.direction.close_with(f.path(), CloseCode::internal_error, MidFrame::give_up));
   f.target.writable = true;
   CHECK(f.pump() == PumpEnd::waiting);
   Bytes expected = whole;
@@ -160,7 +160,7 @@ TEST_CASE("an end without a Close stands behind the last whole frame") {
   CHECK(f.feed(frame(0x82, "not any more")) == PumpEnd::waiting);
   CHECK(f.received() == whole);
   // A Close may not follow it.
-  CHECK(f.direction.close_with(f.path(), CloseCode::going_away, true));
+  CHECK(f.direction.close_with(f.path(), CloseCode::going_away, MidFrame::await_end));
   CHECK(f.pump() == PumpEnd::waiting);
   CHECK(f.received().empty());
 
@@ -178,7 +178,7 @@ TEST_CASE("inside a frame of which some was sent there is no end but an abort") 
 
   Fixture owed;
   CHECK(owed.feed(Bytes(sent.begin(), sent.begin() + 500)) == PumpEnd::waiting);
-  REQUIRE(owed.direction.close_with(owed.path(), CloseCode::going_away, true));
+  REQUIRE(owed.direction.close_with(owed.path(), CloseCode::going_away, MidFrame::await_end));
   CHECK_FALSE(owed.direction.end_without_close(owed.path()));
 }
 
