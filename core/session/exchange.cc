@@ -12,6 +12,7 @@
 #include "core/session/session.h"
 #include "protocol/error_answer.h"
 #include "protocol/preface.h"
+#include "tls/refusal.h"
 
 namespace sluice {
 
@@ -171,7 +172,13 @@ Exchange::Step Exchange::read_request() {
     if (io.state == Io::State::blocked) break;
     if (io.state != Io::State::open) {
       client.input_ended = true;
-      reason_ = heard_ ? "client left before its request was complete" : "";
+      if (std::string_view(client.failure()) == TlsTransport::silence) {
+        heard_ = true;  // records without data alone, but many
+        reason_ = TlsTransport::silence;
+        detail_ = describe_silence(session_.listener().tls->records_without_data());
+      } else if (heard_) {
+        reason_ = "client left before its request was complete";
+      }
       return Step::abandon;
     }
     const std::string_view view(bytes, io.bytes);

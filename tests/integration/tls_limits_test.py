@@ -27,6 +27,8 @@ def key_updates_without_end():
                 if not client.reader.is_alive():
                     break
             assert 32 < sent < 59, sent
+        sluice.access_line("refused", detail=(
+            "TLS record 33 in a row without data over tls_max_records_without_data 32"))
 
 
 @suite.check
