@@ -11,8 +11,6 @@
 
 namespace sluice {
 
-// Kept free behind what is received, so that a Close of ours (8 bytes at most) always fits.
-inline constexpr size_t close_reserve_bytes = 16;
 // What may come early, behind a handshake: it fits the smallest ring that a full one may turn out
 // to be when the budgets are spent.
 inline constexpr size_t most_early_bytes = BufferPool::tiny_bytes - close_reserve_bytes;
@@ -62,11 +60,11 @@ class Direction {
     ended,      // the same without a Close: what is queued is the last that the target gets
   };
 
-  // How often one pump carries, where nobody is made to wait: only the second look tells that the
+  // How often one pump splices, where nobody is made to wait: only the second look tells that the
   // source has nothing more.
-  static constexpr int carrying_rounds_a_pump = 2;
-  // What one pump carries, once, where somebody is.
-  static constexpr size_t short_carry_bytes = 128 * 1024;
+  static constexpr int splicing_rounds_a_pump = 2;
+  // What one pump splices, once, where somebody is.
+  static constexpr size_t short_splice_bytes = 128 * 1024;
 
   // Moves what can be moved without waiting, at most a full ring or two full pipes; then others get
   // their turn. Every outcome but `waiting` and `more` is told once.
@@ -89,26 +87,26 @@ class Direction {
   [[nodiscard]] bool end_without_close(const Between& path);
 
   // The target is gone: whatever is queued is dropped.
-  void give_up(TransitPool& transits);
+  void drop(TransitPool& transits);
   // The end: gives back everything borrowed.
   void release(TransitPool& transits);
 
-  // For a target that has been stalled for long: moves the remainder into the smallest buffer that
-  // holds it, and receives into small rings until it keeps up again.
+  // Conveyor::shrink.
   void shrink(TransitPool& transits);
 
   Mode mode() const { return mode_; }
   // Nothing more of the source travels on than what is queued.
   bool over() const { return mode_ == Mode::draining || mode_ == Mode::ended; }
   bool delivered() const { return queued() == 0; }
-  size_t queued() const { return transit_ == nullptr ? 0 : carried() + transit_->ring.queued(); }
-  // Waits for the target to take bytes since then (milliseconds of the turn's clock).
-  bool stalled() const { return transit_ != nullptr && transit_->stalled; }
-  uint32_t stalled_since_ms() const { return stalled() ? transit_->stalled_since_ms : 0; }
-  // The same until something of what was sent before reached the target, as far as the looks tell.
-  uint32_t nothing_delivered_since_ms() const { return stalled() ? transit_->delivered_ms : 0; }
-  // A look at what the target's kernel side has not taken yet; only while stalled(). The first one
-  // has nothing to compare with and counts as progress.
+  size_t queued() const { return transit_ == nullptr ? 0 : transit_->conveyor.queued(); }
+  // As Conveyor says it.
+  bool stalled() const { return transit_ != nullptr && transit_->conveyor.stalled(); }
+  uint32_t stalled_since_ms() const {
+    return stalled() ? transit_->conveyor.stalled_since_ms() : 0;
+  }
+  uint32_t nothing_delivered_since_ms() const {
+    return stalled() ? transit_->conveyor.nothing_delivered_since_ms() : 0;
+  }
   void note_undelivered(uint32_t bytes, uint32_t now_ms);
 
   // Where the source is in its frames, as FrameScanner says it; the last two after `faulty`.
@@ -126,21 +124,15 @@ class Direction {
   uint64_t bytes() const { return bytes_; }  // of frames
 
  private:
-  enum class Flow : uint8_t { drained, blocked, failed };
-
-  Flow flush(const Between& path);
+  bool flush(const Between& path);
   PumpEnd fill(const Between& path);
-  PumpEnd carry(const Between& path);
+  PumpEnd splice_through(const Between& path);
   PumpEnd discard(const Between& path);
   PumpEnd nothing_received(const Between& path, const Io& io);
   PumpEnd scan(const Between& path);
   FrameScanner::Scan scan_piece(const Between& path, std::span<const uint8_t> bytes);
-  bool may_carry(const Between& path) const;
-  // What the pipe holds; it leaves before what the ring holds.
-  size_t carried() const { return transit_->pipe == nullptr ? 0 : transit_->pipe->bytes; }
-  bool land(TransitPool& transits);
-  void make_room(const Between& path);
-  void settle(const Between& path);
+  bool may_splice(const Between& path) const;
+  void give_back_idle(const Between& path);
   void queue_close(const Between& path);
   bool take_back_frame(const Between& path);
 

@@ -241,7 +241,7 @@ void Session::close_leg(Side side, End how) {
   if (state_ == State::exchanging) return;
   Direction& to = toward(side);
   if (!to.over() || !to.delivered()) own_codes_[index_of(side)] = 0;  // that Close never left
-  to.give_up(context_.transits);
+  to.drop(context_.transits);
 }
 
 void Session::arm_timer(uint64_t delay_ms) {
@@ -307,7 +307,7 @@ void Session::begin_lingering() {
   queue.push_back(self_);
   ++context_.lingering_now;
   state_ = State::lingering;
-  for (Direction& direction : directions_) direction.give_up(context_.transits);
+  for (Direction& direction : directions_) direction.drop(context_.transits);
   arm_timer(listener().lingering_timeout_ms);
   advance_lingering();
 }

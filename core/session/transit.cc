@@ -21,15 +21,9 @@ Transit* TransitPool::borrow(const FrameScanner& resumed) {
 void TransitPool::give_back(Transit* transit) {
   SLUICE_CHECK(lent_ > 0);
   --lent_;
-  transit->ring.release(buffers_);
-  release_pipe(*transit);
+  transit->conveyor.drop(buffers_);
   transit->next_free = first_free_;
   first_free_ = transit;
-}
-
-void TransitPool::release_pipe(Transit& transit) {
-  if (transit.pipe != nullptr) buffers_.pipes().give_back(transit.pipe);
-  transit.pipe = nullptr;
 }
 
 }  // namespace sluice

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/session/conveyor.h"
 #include "net/ring.h"
 #include "net/slab.h"
 #include "protocol/frames.h"
@@ -16,17 +17,9 @@ struct Transit {
   Transit() = default;
   explicit Transit(const FrameScanner& resumed) : scanner(resumed) {}
 
-  Ring ring;
-  Pipe* pipe = nullptr;  // borrowed while it holds bytes
+  Conveyor conveyor;
   FrameScanner scanner;
-  Transit* next_free = nullptr;  // the pool's, while nobody has it
-  uint32_t stalled_since_ms = 0;
-  // While stalled: what of the bytes sent had not reached the target at the latest look, and when
-  // that last grew less.
-  uint32_t undelivered_bytes = UINT32_MAX;
-  uint32_t delivered_ms = 0;
-  bool stalled = false;
-  bool slow = false;  // was stalled for long: small rings, until the source runs dry first
+  Transit* next_free = nullptr;              // the pool's, while nobody has it
   CloseCode close_code = CloseCode::normal;  // of a Close that the frame's end is awaited for
 };
 
@@ -43,8 +36,6 @@ class TransitPool {
   Transit* borrow(const FrameScanner& resumed);
   // Whatever it holds is dropped.
   void give_back(Transit* transit);
-  // Gives the transit's pipe back, with what is in it, where it has one.
-  void release_pipe(Transit& transit);
 
   size_t lent() const { return lent_; }
   BufferPool& buffers() { return buffers_; }

@@ -195,7 +195,7 @@ int measure_large(const Pair& pair, size_t payload_bytes, int messages) {
 // waits for the worker.
 const std::string huge = frame(300'000, true);
 constexpr size_t huge_part = 100'000;
-constexpr int64_t short_turn = Direction::short_carry_bytes;
+constexpr int64_t short_turn = Direction::short_splice_bytes;
 
 void finish_huge(const Pair& busy) {
   send_all(busy.client, huge.substr(huge_part));

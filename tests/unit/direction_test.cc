@@ -329,7 +329,7 @@ TEST_CASE("whom a Close has come from is known until the end") {
   CHECK(f.pump() == PumpEnd::waiting);
   CHECK(f.direction.delivered());
   CHECK(f.direction.peer_close_code() == 1000);
-  f.direction.give_up(f.transits);
+  f.direction.drop(f.transits);
   CHECK(f.direction.peer_close_code() == 1000);
 }
 

@@ -21,32 +21,26 @@ TEST_CASE("transits: lent last-in first-out, each with nothing in it") {
   Transit* const two = pools.transits.borrow(FrameScanner());
   CHECK(one != two);
   CHECK(pools.transits.lent() == 2);
-  two->stalled = two->slow = true;
-  two->stalled_since_ms = 5;
+  two->conveyor.shrink(pools.buffers);
+  two->close_code = CloseCode::going_away;
   pools.transits.give_back(one);
   pools.transits.give_back(two);
   CHECK(pools.transits.lent() == 0);
   Transit* const next = pools.transits.borrow(FrameScanner());
   CHECK(next == two);
-  CHECK_FALSE(next->ring.held());
-  CHECK(next->pipe == nullptr);
-  CHECK_FALSE(next->stalled);
-  CHECK_FALSE(next->slow);
+  CHECK(next->conveyor.at_rest());
+  CHECK(next->close_code == CloseCode::normal);
   CHECK(next->scanner.at_rest());
   pools.transits.give_back(next);
 }
 
 TEST_CASE("transits: what one holds goes back with it") {
   Pools pools;
-  pools.buffers.pipes().set_limit(2);
   Transit* const transit = pools.transits.borrow(FrameScanner());
-  transit->ring.borrow(pools.buffers, BufferClass::full);
-  transit->pipe = pools.buffers.pipes().borrow();
+  transit->conveyor.ring().borrow(pools.buffers, BufferClass::full);
   CHECK(pools.buffers.lent() == 1);
-  CHECK(pools.buffers.pipes().lent() == 1);
   pools.transits.give_back(transit);
   CHECK(pools.buffers.lent() == 0);
-  CHECK(pools.buffers.pipes().lent() == 0);
 }
 
 TEST_CASE("transits: the scanner counts on") {

@@ -54,7 +54,7 @@ struct Carrying : Fixture {
   }
 };
 
-TEST_CASE("carry: a large frame behind another waits in a pipe, not in a ring") {
+TEST_CASE("splice: a large frame behind another waits in a pipe, not in a ring") {
   Carrying f;
   CHECK(f.feed_stalled(large) == PumpEnd::waiting);
   CHECK(f.buffers.pipes().lent() == 1);
@@ -71,7 +71,7 @@ TEST_CASE("carry: a large frame behind another waits in a pipe, not in a ring") 
   CHECK_FALSE(f.direction.stalled());
 }
 
-TEST_CASE("carry: whatever follows a large frame passes as it came") {
+TEST_CASE("splice: whatever follows a large frame passes as it came") {
   for (const Bytes& next : {frame(0x81, "small"), frame(0x89, "ping"), frame(0x82, ""),
                             frame(0x02, "a") + frame(0x80, ""), frame(0x89, "ping") + large,
                             frame(0x82, std::string(70'000, 'x')) + frame(0x8a, "")}) {
@@ -83,7 +83,7 @@ TEST_CASE("carry: whatever follows a large frame passes as it came") {
   }
 }
 
-TEST_CASE("carry: a header in any two pieces") {
+TEST_CASE("splice: a header in any two pieces") {
   for (size_t cut = 1; cut < 12; ++cut) {
     Carrying f;
     f.feed(Bytes(large.begin(), large.begin() + static_cast<long>(cut)));
@@ -93,7 +93,7 @@ TEST_CASE("carry: a header in any two pieces") {
   }
 }
 
-TEST_CASE("carry: a frame in many pieces") {
+TEST_CASE("splice: a frame in many pieces") {
   Carrying f;
   Bytes all;
   for (size_t at = 0; at < large.size(); at += 999) {
@@ -106,7 +106,7 @@ TEST_CASE("carry: a frame in many pieces") {
   CHECK(all == large);
 }
 
-TEST_CASE("carry: a bad large frame is told, and nothing of it travels") {
+TEST_CASE("splice: a bad large frame is told, and nothing of it travels") {
   Bytes masked = large;
   masked[1] |= 0x80;
   Bytes reserved = large;
@@ -128,7 +128,7 @@ TEST_CASE("carry: a bad large frame is told, and nothing of it travels") {
   CHECK(f.received().empty());
 }
 
-TEST_CASE("carry: what has to be seen, or may hold urgent data, goes through a ring") {
+TEST_CASE("splice: what has to be seen, or may hold urgent data, goes through a ring") {
   const auto by_ring = [](Carrying& f) {
     CHECK(f.feed_stalled(large) == PumpEnd::waiting);
     CHECK(f.buffers.pipes().lent() == 0);
@@ -148,7 +148,7 @@ TEST_CASE("carry: what has to be seen, or may hold urgent data, goes through a r
   by_ring(without_pipes);
 }
 
-TEST_CASE("carry: a Close of ours stands behind the frame that has begun") {
+TEST_CASE("splice: a Close of ours stands behind the frame that has begun") {
   const size_t begun = 50'000;
   const Bytes half(large.begin(), large.begin() + begun);
   const Bytes rest(large.begin() + begun, large.end());
@@ -173,7 +173,7 @@ TEST_CASE("carry: a Close of ours stands behind the frame that has begun") {
   CHECK(whole.all_received() == large + close);
 }
 
-TEST_CASE("carry: a remainder that is stalled for long comes back into a ring") {
+TEST_CASE("splice: a remainder that is stalled for long comes back into a ring") {
   Carrying f;
   f.feed_stalled(large);
   f.direction.shrink(f.transits);
@@ -183,7 +183,7 @@ TEST_CASE("carry: a remainder that is stalled for long comes back into a ring") 
   CHECK(f.all_received() == large);
 }
 
-TEST_CASE("carry: a remainder that no ring holds stays in its pipe") {
+TEST_CASE("splice: a remainder that no ring holds stays in its pipe") {
   Carrying f(16 * 1024);
   f.feed_stalled(large);
   f.direction.shrink(f.transits);
@@ -192,7 +192,7 @@ TEST_CASE("carry: a remainder that no ring holds stays in its pipe") {
   CHECK(f.all_received() == large);
 }
 
-TEST_CASE("carry: once pipes run short, one takes no more than a ring can take back") {
+TEST_CASE("splice: once pipes run short, one takes no more than a ring can take back") {
   Carrying f(16 * 1024);
   PipePool& pipes = f.buffers.pipes();
   std::vector<Pipe*> taken;
@@ -205,7 +205,7 @@ TEST_CASE("carry: once pipes run short, one takes no more than a ring can take b
   for (Pipe* pipe : taken) pipes.give_back(pipe);
 }
 
-TEST_CASE("carry: what waits for a target that is gone is dropped, and the next pipe is empty") {
+TEST_CASE("splice: what waits for a target that is gone is dropped, and the next pipe is empty") {
   ::signal(SIGPIPE, SIG_IGN);  // as every worker does: splice() knows no MSG_NOSIGNAL
   Carrying f;
   f.feed_stalled(large);
@@ -222,7 +222,7 @@ TEST_CASE("carry: what waits for a target that is gone is dropped, and the next 
   f.buffers.pipes().give_back(pipe);
 }
 
-TEST_CASE("carry: FIN behind a large frame is told when the frame is on its way") {
+TEST_CASE("splice: FIN behind a large frame is told when the frame is on its way") {
   Carrying f;
   REQUIRE(sys::send(f.source_pair[1], large.data(), large.size()) ==
           static_cast<ssize_t>(large.size()));
@@ -238,16 +238,16 @@ TEST_CASE("carry: FIN behind a large frame is told when the frame is on its way"
   CHECK(all == large);
 }
 
-TEST_CASE("carry: turns are shorter while light sessions are served beside") {
+TEST_CASE("splice: turns are shorter while light sessions are served beside") {
   Carrying f;
-  const Bytes longer = frame(0x82, std::string(Direction::short_carry_bytes + 20'000, 'S'));
+  const Bytes longer = frame(0x82, std::string(Direction::short_splice_bytes + 20'000, 'S'));
   for (const bool beside : {true, false}) {
     CAPTURE(beside);
     f.light_beside = beside;
     const PumpEnd end = f.feed(longer);
     const Bytes first = f.received();
     CHECK(end == (beside ? PumpEnd::more : PumpEnd::waiting));
-    CHECK(first.size() == (beside ? Direction::short_carry_bytes : longer.size()));
+    CHECK(first.size() == (beside ? Direction::short_splice_bytes : longer.size()));
     CHECK(first + f.all_received() == longer);
   }
 }
