@@ -31,13 +31,9 @@ uint32_t handler_of(uint64_t cookie) {
   return static_cast<uint32_t>(cookie >> 58);
 }
 
-uint64_t clock_ms() {
-  return sys::monotonic_ns() / 1'000'000;
-}
-
 }  // namespace
 
-Reactor::Reactor() : now_ms_(clock_ms()), timers_(now_ms_) {}
+Reactor::Reactor() : now_ms_(sys::monotonic_ms()), timers_(now_ms_) {}
 
 Reactor::HandlerId Reactor::attach(EventHandler& handler) {
   SLUICE_CHECK(handler_count_ < handlers_.size());
@@ -62,12 +58,12 @@ void Reactor::enqueue(HandlerId handler, Handle handle) {
 }
 
 void Reactor::update_clock() {
-  now_ms_ = std::max(now_ms_, clock_ms());
+  now_ms_ = std::max(now_ms_, sys::monotonic_ms());
 }
 
 void Reactor::turn(int most_ms) {
   // now_ms_ is from before the last turn's work, and deadlines have come nearer since.
-  int wait_ms = run_queue_length() == 0 ? timers_.wait_ms(clock_ms()) : 0;
+  int wait_ms = run_queue_length() == 0 ? timers_.wait_ms(sys::monotonic_ms()) : 0;
   if (most_ms >= 0 && (wait_ms < 0 || wait_ms > most_ms)) wait_ms = most_ms;
   // What is put off from here on runs in a later turn.
   const size_t runs_end = std::min(run_queue_.size(), run_head_ + runs_a_turn);

@@ -94,7 +94,10 @@ void drop_memory(void* memory, size_t bytes);
 
 // --- clock and randomness
 
-uint64_t monotonic_ns();   // never jumps
+uint64_t monotonic_ns();  // never jumps
+inline uint64_t monotonic_ms() {
+  return monotonic_ns() / 1'000'000;
+}
 uint64_t wall_clock_ms();  // since 1970, for logs only
 void random_bytes(void* buffer, size_t bytes);
 

@@ -31,10 +31,6 @@ std::string_view level_name(LogLevel level) {
   return "error";
 }
 
-uint64_t clock_ms() {
-  return sys::monotonic_ns() / 1'000'000;
-}
-
 bool plain_in_field(char byte) {
   return byte > 0x20 && byte < 0x7f && byte != '"' && byte != '\\' && byte != '=';
 }
@@ -119,7 +115,7 @@ void Log::error(LogLevel level, std::string_view text) noexcept {
 void Log::recurring(LogLevel level, std::string_view kind, std::string_view text) noexcept {
   if (!enabled(level)) return;
   try {
-    if (notices_.admit(level, kind, text, clock_ms())) error(level, text);
+    if (notices_.admit(level, kind, text, sys::monotonic_ms())) error(level, text);
   } catch (const std::bad_alloc&) {
     error_sink.lose_line();
   }
@@ -154,7 +150,7 @@ void Log::flush() noexcept {
 
 void Log::flush_all() noexcept {
   try {
-    while (const auto line = notices_.take_any(clock_ms())) error(line->level, line->text);
+    while (const auto line = notices_.take_any(sys::monotonic_ms())) error(line->level, line->text);
   } catch (const std::bad_alloc&) {
     error_sink.lose_line();
   }
@@ -162,7 +158,7 @@ void Log::flush_all() noexcept {
 }
 
 void Log::tell_due() {
-  while (const auto line = notices_.take_due(clock_ms())) error(line->level, line->text);
+  while (const auto line = notices_.take_due(sys::monotonic_ms())) error(line->level, line->text);
 }
 
 void Log::tell_losses() {

@@ -27,10 +27,6 @@ constexpr uint64_t retry_owed_ms = 250;
 constexpr uint64_t never_ms = UINT64_MAX;
 constexpr uint64_t fast_end_ms = 950;  // workers that are not gone by then are killed
 
-uint64_t clock_ms() {
-  return sys::monotonic_ns() / 1'000'000;
-}
-
 void complain(const std::string& text) {
   std::fprintf(stderr, "sluice: %s\n", text.c_str());
 }
@@ -55,9 +51,9 @@ int Master::run() {
     while (const int signal = sys::next_signal(signals_)) on_signal(signal);
     reap_workers();
     if (leaving_ == Leaving::no) start_due_workers();
-    if (tickets_in_use() && clock_ms() >= rotate_at_ms_) rotate_tickets();
+    if (tickets_in_use() && sys::monotonic_ms() >= rotate_at_ms_) rotate_tickets();
     send_owed();
-    if (leaving_ == Leaving::fast && clock_ms() >= kill_at_ms_) kill_workers();
+    if (leaving_ == Leaving::fast && sys::monotonic_ms() >= kill_at_ms_) kill_workers();
     if (leaving_ == Leaving::no && hopeless()) {
       log_.error(LogLevel::error, "no worker can start: ending");
       leaving_ = Leaving::fast;
@@ -169,7 +165,7 @@ bool Master::bind_listeners() {
 
 void Master::start_due_workers() {
   for (uint32_t number = 0; number < workers_.size(); ++number) {
-    if (workers_[number].pid == 0 && clock_ms() >= workers_[number].start_at_ms) {
+    if (workers_[number].pid == 0 && sys::monotonic_ms() >= workers_[number].start_at_ms) {
       start_worker(number);
     }
   }
@@ -182,7 +178,7 @@ void Master::start_worker(uint32_t number) {
   const std::vector<std::string> complaints = listeners_.mend(number);
   for (const std::string& each : complaints) log_.error(LogLevel::error, each);
   if (!complaints.empty()) {
-    worker.start_at_ms = clock_ms() + pause_before_start(++worker.quick_deaths + 1);
+    worker.start_at_ms = sys::monotonic_ms() + pause_before_start(++worker.quick_deaths + 1);
     return;
   }
   int ends[2];
@@ -201,7 +197,7 @@ void Master::start_worker(uint32_t number) {
     sys::close(ends[1]);
     if (pid < 0) sys::close(ends[0]);
   }
-  worker.started_ms = clock_ms();
+  worker.started_ms = sys::monotonic_ms();
   if (pid < 0) {
     log_.error(LogLevel::error, "worker " + std::to_string(number) + " cannot start: " +
                                     Fault{failing, static_cast<int>(-pid)}.text());
@@ -267,7 +263,7 @@ void Master::on_worker_death(uint32_t number, int status) {
     worker.start_at_ms = never_ms;
     return log_.error(LogLevel::error, name + " can never start, so it is not tried again");
   }
-  const uint64_t now = clock_ms();
+  const uint64_t now = sys::monotonic_ms();
   const bool quick = now - worker.started_ms < quick_death_ms;
   worker.quick_deaths = quick ? worker.quick_deaths + 1 : 0;
   const uint64_t pause = pause_before_start(worker.quick_deaths);
@@ -285,7 +281,7 @@ void Master::on_signal(int signal) {
       log_.error(LogLevel::notice, std::string(signal == SIGTERM ? "SIGTERM" : "SIGINT") +
                                        ": ending, sessions get Close 1001");
       listeners_.close();
-      kill_at_ms_ = clock_ms() + fast_end_ms;
+      kill_at_ms_ = sys::monotonic_ms() + fast_end_ms;
       return signal_workers(SIGTERM);
     case SIGQUIT:
       if (leaving_ != Leaving::no) return;
@@ -335,7 +331,7 @@ void Master::reopen_logs() {
 
 // Channels are full where a worker stands still: what it is owed goes out when there is room.
 void Master::send_owed() {
-  if (clock_ms() < retry_owed_at_ms_) return;
+  if (sys::monotonic_ms() < retry_owed_at_ms_) return;
   for (uint32_t number = 0; number < workers_.size(); ++number) {
     WorkerProcess& worker = workers_[number];
     if (worker.owed_logs) worker.owed_logs = !send(number, logs_, "logs");
@@ -353,7 +349,7 @@ bool Master::send(uint32_t number, const ControlMessage& message, const char* wh
   if (error == EAGAIN) return false;
   // Too many descriptors or bytes are under way: no channel will say when that has changed.
   if (error == ETOOMANYREFS || error == ENOBUFS || error == ENOMEM) {
-    retry_owed_at_ms_ = clock_ms() + retry_owed_ms;
+    retry_owed_at_ms_ = sys::monotonic_ms() + retry_owed_ms;
     return false;
   }
   log_.error(LogLevel::error, std::string(what) + " could not be handed to worker " +
@@ -367,13 +363,13 @@ void Master::start_tickets() {
   if (!tickets_in_use()) return;
   ticket_keys_ = make_ticket_keys();
   use_ticket_keys(ticket_keys_);
-  rotate_at_ms_ = clock_ms() + config_->tls_ticket_lifetime_ms;
+  rotate_at_ms_ = sys::monotonic_ms() + config_->tls_ticket_lifetime_ms;
 }
 
 void Master::rotate_tickets() {
   rotate_ticket_keys(ticket_keys_);
   use_ticket_keys(ticket_keys_);
-  rotate_at_ms_ = clock_ms() + config_->tls_ticket_lifetime_ms;
+  rotate_at_ms_ = sys::monotonic_ms() + config_->tls_ticket_lifetime_ms;
   for (WorkerProcess& worker : workers_) worker.owed_keys = true;
   log_.error(LogLevel::debug, "ticket keys rotated");
 }
@@ -416,13 +412,13 @@ void Master::wait() const {
   std::vector<int> full;
   for (const WorkerProcess& worker : workers_) {
     const bool owed = worker.owed_logs || worker.owed_keys;
-    if (owed && clock_ms() >= retry_owed_at_ms_) full.push_back(worker.control);
+    if (owed && sys::monotonic_ms() >= retry_owed_at_ms_) full.push_back(worker.control);
   }
   sys::wait_readable(signals_, next_wait_ms(), full);
 }
 
 int Master::next_wait_ms() const {
-  const uint64_t now = clock_ms();
+  const uint64_t now = sys::monotonic_ms();
   uint64_t until = now + 60'000;
   if (tickets_in_use()) until = std::min(until, rotate_at_ms_);
   if (leaving_ == Leaving::fast) until = std::min(until, kill_at_ms_);

@@ -20,9 +20,6 @@ namespace {
 constexpr uint32_t shrink_after_ms = 1'000;  // stalled for so long: a smaller ring will do
 // What the kernel may then hold of its source's bytes (it doubles it, and counts its own records).
 constexpr int stalled_receive_bytes = 128 * 1024;
-constexpr uint64_t busy_bytes = 64 * 1024;  // in one turn: a session is busy
-// Busy ones take shorter turns until so long after a light one was served.
-constexpr uint64_t light_for_ms = 10;
 
 // TLS's close_notify tells an end in order from one cut off. Without memory for it the session
 // still ends.
@@ -82,15 +79,9 @@ void Session::serve(Side side, Readiness ready) {
   if (ready.readable) pump(side);
   if (ready.writable && state_ != State::closed && !toward(side).delivered()) pump(other(side));
   if (state_ == State::closing) settle_closing();
-  weigh(before);
+  busy_ = FairShare::busy(busy_, accepted_bytes() - before);
   const bool large = directions_[0].moves_large_frames() || directions_[1].moves_large_frames();
-  if (!busy_ && !large) context_.light_at_ms = now_ms();
-}
-
-// After a turn; one that moved nothing tells nothing.
-void Session::weigh(uint64_t accepted_before) {
-  const uint64_t moved = accepted_bytes() - accepted_before;
-  if (moved > 0) busy_ = moved >= busy_bytes;
+  if (!busy_ && !large) context_.fair_share.served_light(now_ms());
 }
 
 uint64_t Session::accepted_bytes() const {
@@ -133,7 +124,7 @@ void Session::run() {
   pump(Side::client);
   if (state_ != State::closed) pump(Side::upstream);
   if (state_ == State::closing) settle_closing();
-  weigh(before);
+  busy_ = FairShare::busy(busy_, accepted_bytes() - before);
 }
 
 void Session::leave(CloseCode code) {
@@ -367,7 +358,7 @@ Between Session::path(Side source, const FrameRules& rules) {
                  rules,
                  static_cast<uint32_t>(now_ms()),
                  source == Side::client,
-                 now_ms() < context_.light_at_ms + light_for_ms};
+                 context_.fair_share.light_beside(now_ms())};
 }
 
 FrameRules Session::rules_for(Side source) const {

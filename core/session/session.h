@@ -95,7 +95,6 @@ class Session {
 
   void serve(Side side, Readiness ready);
   void run();
-  void weigh(uint64_t accepted_before);
   uint64_t accepted_bytes() const;
   void pump(Side source);
   void act_on(PumpEnd end, Side source);

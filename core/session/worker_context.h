@@ -9,6 +9,7 @@
 #include "core/config.h"
 #include "core/observe/log.h"
 #include "core/peers/upstream.h"
+#include "core/session/fair_share.h"
 #include "core/session/transit.h"
 #include "net/pool.h"
 #include "net/reactor.h"
@@ -37,7 +38,7 @@ struct WorkerContext {
   // handles of ended ones among them; `lingering_now` of them live. They take no session's place.
   std::deque<Handle> lingering = {};
   size_t lingering_now = 0;
-  uint64_t light_at_ms = 0;  // when a session that moves little was last served
+  FairShare fair_share = {};
   uint64_t next_session = 1;
   uint64_t relaying = 0;  // sessions in that state now
 };
