@@ -12,7 +12,6 @@
 #include "core/session/session.h"
 #include "protocol/error_answer.h"
 #include "protocol/preface.h"
-#include "tls/refusal.h"
 
 namespace sluice {
 
@@ -172,10 +171,10 @@ Exchange::Step Exchange::read_request() {
     if (io.state == Io::State::blocked) break;
     if (io.state != Io::State::open) {
       client.input_ended = true;
-      if (std::string_view(client.failure()) == TlsTransport::silence) {
-        heard_ = true;  // records without data alone, but many
-        reason_ = TlsTransport::silence;
-        detail_ = describe_silence(session_.listener().tls->records_without_data());
+      if (client.tls() != nullptr && !client.tls()->detail().empty()) {
+        heard_ = true;  // no byte of a request perhaps, but records that broke a limit
+        reason_ = client.failure();
+        detail_ = client.tls()->detail();
       } else if (heard_) {
         reason_ = "client left before its request was complete";
       }

@@ -273,7 +273,7 @@ Exchange::Step Exchange::relay_refusal() {
   Leg& leg = session_.leg(Side::upstream);
   for (int round = 0; round < refusal_rounds; ++round) {
     if (!send_out(Side::client)) {
-      reason_ = "client left during the handshake";
+      reason_ = client_left;
       return Step::abandon;
     }
     if (out_sent_ < out_.size()) return Step::wait;

@@ -56,8 +56,7 @@ class Session {
 
   State state() const { return state_; }
 
-  // --- for Exchange
-  // -------------------------------------------------------------------------------
+  // --- for Exchange ------------------------------------------------------------------------------
   WorkerContext& context() { return context_; }
   Leg& leg(Side side) { return legs_[index_of(side)]; }
   const Config& config() const { return *config_; }
