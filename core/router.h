@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "core/config.h"
-#include "protocol/http1.h"
+#include "protocol/head.h"
 
 namespace sluice {
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "protocol/http1.h"
+#include "protocol/head.h"
 
 namespace sluice {
 

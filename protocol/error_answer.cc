@@ -85,20 +85,25 @@ std::string advice_for(int status, std::string_view reason) {
 
 }  // namespace
 
-std::string build_error_answer(int status, std::string_view reason, std::string_view request_id,
-                               bool head_only) {
-  const std::string line = std::to_string(status) + " " + std::string(status_text(status));
-  std::string body = line + "\n" + advice_for(status, reason) + "\nRequest id: ";
-  body.append(request_id).append("\n");
-  std::string answer = "HTTP/1.1 " + line + "\r\n";
-  if (status == 405) answer += "Allow: GET\r\n";
-  if (status == 426) answer += "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
-  if (status == 503) answer += "Retry-After: 1\r\n";
-  answer += status == 426 ? "Connection: Upgrade, close\r\n" : "Connection: close\r\n";
-  answer.append("X-Request-Id: ").append(request_id);
-  answer += "\r\nCache-Control: no-store\r\nContent-Type: text/plain\r\nContent-Length: " +
-            std::to_string(body.size()) + "\r\n\r\n";
-  if (!head_only) answer += body;
+ErrorAnswer build_error_answer(int status, std::string_view reason, std::string_view request_id) {
+  ErrorAnswer answer;
+  answer.body = std::to_string(status) + " " + std::string(status_text(status)) + "\n" +
+                advice_for(status, reason) + "\nRequest id: ";
+  answer.body.append(request_id).append("\n");
+  AnswerHead& head = answer.head;
+  head.status = status;
+  head.reason = status_text(status);
+  if (status == 405) head.add("Allow", "GET");
+  if (status == 426) {
+    head.add("Upgrade", "websocket");
+    head.add("Sec-WebSocket-Version", "13");
+  }
+  if (status == 503) head.add("Retry-After", "1");
+  head.add("Connection", status == 426 ? "Upgrade, close" : "close");
+  head.add("X-Request-Id", request_id);
+  head.add("Cache-Control", "no-store");
+  head.add("Content-Type", "text/plain");
+  head.add_made("Content-Length", std::to_string(answer.body.size()));
   return answer;
 }
 

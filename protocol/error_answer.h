@@ -5,20 +5,26 @@
 #include <string>
 #include <string_view>
 
+#include "protocol/head.h"
+
 namespace sluice {
 
 // The reason of a refusal for want of a session's place.
 inline constexpr const char* overload_reason = "worker_connections reached";
 
-// An answer of our own with a short text body: the status, what was wrong and what to do, and the
-// request id, which stands in the logs and in the field X-Request-Id as well. Connection: close,
-// Cache-Control: no-store, and what the status demands: 405 Allow, 426 Upgrade, Connection and
+// An answer of our own with a short text body. To a HEAD goes the head alone (RFC 9110 9.3.2).
+struct ErrorAnswer {
+  AnswerHead head;
+  std::string body;
+};
+
+// The body says the status, what was wrong, what to do, and the request id, which stands in the
+// logs and in the field X-Request-Id as well. The head has Connection: close, Cache-Control:
+// no-store, and what the status demands: 405 Allow, 426 Upgrade, Connection and
 // Sec-WebSocket-Version, 503 Retry-After. `reason` is the log's; one that the table does not have
 // is named as it stands where the status has no advice of its own (400), else not at all.
-// `request_id` holds nothing that a field's value may not.
-// `head_only` answers a HEAD: the same head, but never a body (RFC 9110 9.3.2).
-std::string build_error_answer(int status, std::string_view reason, std::string_view request_id,
-                               bool head_only = false);
+// `request_id` holds nothing that a field's value may not, and outlives the head.
+ErrorAnswer build_error_answer(int status, std::string_view reason, std::string_view request_id);
 std::string_view status_text(int status);
 
 }  // namespace sluice

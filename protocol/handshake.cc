@@ -28,7 +28,7 @@ bool key_valid(std::string_view key) {
 
 // RFC 9110 7.2 and RFC 9112 3.2.2: the target's authority outranks Host, which must stand there all
 // the same. Http1Parser has judged both.
-std::optional<Refusal> find_authority(const Head& head, UpgradeRequest& request) {
+std::optional<Refusal> find_authority(const RequestHead& head, UpgradeRequest& request) {
   const std::string_view* host = head.find("Host");
   if (host == nullptr) return Refusal{400, "no Host"};
   request.target = parse_request_target(head.target).value();
@@ -47,7 +47,7 @@ bool announces_body(const Head& head) {
 }
 
 // RFC 6455 4.2.1: what makes a request an upgrade to WebSocket.
-std::optional<Refusal> check_upgrade_fields(const Head& head) {
+std::optional<Refusal> check_upgrade_fields(const RequestHead& head) {
   if (!has_list_token(head, "Upgrade", "websocket")) {
     return Refusal{426, "no upgrade to websocket asked for"};
   }
@@ -68,7 +68,7 @@ std::optional<Refusal> check_upgrade_fields(const Head& head) {
 
 }  // namespace
 
-std::optional<Refusal> check_upgrade_request(const Head& head, UpgradeRequest& request) {
+std::optional<Refusal> check_upgrade_request(const RequestHead& head, UpgradeRequest& request) {
   if (auto refusal = find_authority(head, request)) return refusal;
   if (auto refusal = check_upgrade_fields(head)) return refusal;
   request.key = *head.find("Sec-WebSocket-Key");
@@ -94,13 +94,6 @@ std::string accept_for_key(std::string_view key) {
   unsigned char encoded[4 * ((EVP_MAX_MD_SIZE + 2) / 3) + 1];
   const int bytes = EVP_EncodeBlock(encoded, digest, static_cast<int>(digest_bytes));
   return std::string(reinterpret_cast<const char*>(encoded), static_cast<size_t>(bytes));
-}
-
-bool header_value_valid(std::string_view value) {
-  return std::all_of(value.begin(), value.end(), [](char byte) {
-    const auto number = static_cast<unsigned char>(byte);
-    return number == '\t' || (number >= 0x20 && number != 0x7f);
-  });
 }
 
 }  // namespace sluice

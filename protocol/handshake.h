@@ -1,7 +1,7 @@
 // The WebSocket opening handshake, both roles (RFC 6455 section 4): what a client's request must
 // hold, the request that goes upstream, what the upstream's answer must hold, and the 101. What a
 // refused client is told is error_answer.h's.
-// Pure functions from heads to verdicts and bytes.
+// Pure functions from heads to verdicts and heads.
 #pragma once
 
 #include <cstdint>
@@ -35,9 +35,9 @@ struct UpgradeRequest {
 
 // Checks every row of protocol/BAD_INPUT.md's first table that a head alone decides (Host, body
 // framing, version, method, Upgrade, Connection, key, target). On success fills `request`.
-std::optional<Refusal> check_upgrade_request(const Head& head, UpgradeRequest& request);
+std::optional<Refusal> check_upgrade_request(const RequestHead& head, UpgradeRequest& request);
 
-// How the request goes upstream. All views outlive the call only.
+// How the request goes upstream. All views outlive the head that is built of them.
 struct UpstreamRequest {
   std::string_view target;                      // path and query as the server gets them
   std::string_view host;                        // Host field's value
@@ -45,11 +45,7 @@ struct UpstreamRequest {
   std::string_view forwarded_proto;             // "http" or "https"
   std::string_view forwarded_host;              // what the client asked for
   std::span<const std::string_view> protocols;  // already filtered; empty: no field
-  struct Field {
-    std::string_view name;
-    std::string_view value;
-  };
-  std::span<const Field> set_headers;                // replace fields of that name
+  std::span<const HeaderField> set_headers;     // replace fields of that name
   std::span<const std::string_view> remove_headers;  // removed before set_headers are set
   std::span<const std::string_view> keep_headers;    // travel on though strangers' own do not
   bool underscore_headers = false;  // names of other bytes than letters, digits and '-' do, too
@@ -70,7 +66,7 @@ FieldFate field_fate(const EndToEnd& end_to_end, std::string_view name,
 // X-Forwarded-For behind what was kept of it, X-Forwarded-Proto and -Host where the client's were
 // not kept. The client's key and its well-formed permessage-deflate offers travel on; other offers
 // do not, as if the client had not made them.
-std::string build_upstream_request(const Head& head, const UpgradeRequest& request,
+RequestHead build_upstream_request(const RequestHead& head, const UpgradeRequest& request,
                                    const UpstreamRequest& upstream);
 
 // What a valid 101 agreed on; views into its Head.
@@ -83,24 +79,22 @@ struct UpgradeAnswer {
 // protocol among `offered_protocols` (those that went upstream; an empty field is none), at most
 // one permessage-deflate and only where it was offered. Returns the reason for the log, static
 // text, or nullptr where all is well.
-const char* check_upgrade_answer(const Head& head, std::string_view key,
+const char* check_upgrade_answer(const AnswerHead& head, std::string_view key,
                                  std::span<const std::string_view> offered_protocols,
                                  std::span<const std::string_view> deflate_offers,
                                  UpgradeAnswer& answer);
 
 // The 101 for the client: end-to-end fields of the upstream's answer, Accept computed by us.
-std::string build_client_answer(const Head& head, std::string_view key,
-                                const UpgradeAnswer& answer);
+AnswerHead build_client_answer(const AnswerHead& head, std::string_view key,
+                               const UpgradeAnswer& answer);
 
 // The head of an upstream's refusal as the client gets it: its status, reason and end-to-end
 // fields, Connection: close, and framing of our own: Content-Length where it is known, else
 // chunked.
-std::string build_refusal_head(const Head& head, Http1Parser::Framing framing,
-                               uint64_t content_length);
+AnswerHead build_refusal_head(const AnswerHead& head, Http1Parser::Framing framing,
+                              uint64_t content_length);
 
 // base64(SHA-1(key + GUID)), RFC 6455 4.2.2 step 5.4. 28 bytes.
 std::string accept_for_key(std::string_view key);
-
-bool header_value_valid(std::string_view value);  // no CR, LF, NUL or other control byte but TAB
 
 }  // namespace sluice

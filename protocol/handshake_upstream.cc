@@ -10,13 +10,6 @@ namespace sluice {
 
 namespace {
 
-void append_field(std::string& out, std::string_view name, std::string_view value) {
-  out += name;
-  out += ": ";
-  out += value;
-  out += "\r\n";
-}
-
 std::string joined(std::span<const std::string_view> elements) {
   std::string text;
   for (const std::string_view element : elements) {
@@ -76,15 +69,13 @@ FieldFate field_fate(const EndToEnd& end_to_end, std::string_view name,
   return is_forwarding_field(name) ? FieldFate::forwarding : FieldFate::kept;
 }
 
-std::string build_upstream_request(const Head& head, const UpgradeRequest& request,
+RequestHead build_upstream_request(const RequestHead& head, const UpgradeRequest& request,
                                    const UpstreamRequest& upstream) {
   const EndToEnd end_to_end(head);
-  std::string out;
-  out.reserve(1024);
-  out += "GET ";
-  out += upstream.target;
-  out += " HTTP/1.1\r\n";
-  append_field(out, "Host", upstream.host);
+  RequestHead built;
+  built.method = "GET";
+  built.target = upstream.target;
+  built.add("Host", upstream.host);
   std::string forwarded_for;  // a list (the hop before us last): ours goes behind what was kept
   bool proto_kept = false;
   bool host_kept = false;
@@ -96,29 +87,30 @@ std::string build_upstream_request(const Head& head, const UpgradeRequest& reque
     }
     proto_kept = proto_kept || equals_ignoring_case(field.name, "X-Forwarded-Proto");
     host_kept = host_kept || equals_ignoring_case(field.name, "X-Forwarded-Host");
-    append_field(out, field.name, field.value);
+    built.fields.push_back(field);
   }
   append_element(forwarded_for, upstream.forwarded_for);
   const auto add_ours = [&](std::string_view name, std::string_view value) {
-    if (!value.empty() && !decided_by_conf(upstream, name)) append_field(out, name, value);
+    if (!value.empty() && !decided_by_conf(upstream, name)) built.add(name, value);
   };
-  add_ours("X-Forwarded-For", forwarded_for);
+  add_ours("X-Forwarded-For", built.made.emplace_back(std::move(forwarded_for)));
   if (!proto_kept) add_ours("X-Forwarded-Proto", upstream.forwarded_proto);
   if (!host_kept) add_ours("X-Forwarded-Host", upstream.forwarded_host);
-  for (const auto& field : upstream.set_headers) append_field(out, field.name, field.value);
-  out += "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
-  append_field(out, "Sec-WebSocket-Key", request.key);
+  for (const HeaderField& field : upstream.set_headers) built.fields.push_back(field);
+  built.add("Connection", "Upgrade");
+  built.add("Upgrade", "websocket");
+  built.add("Sec-WebSocket-Version", "13");
+  built.add("Sec-WebSocket-Key", request.key);
   if (!upstream.protocols.empty()) {
-    append_field(out, "Sec-WebSocket-Protocol", joined(upstream.protocols));
+    built.add_made("Sec-WebSocket-Protocol", joined(upstream.protocols));
   }
   if (!request.deflate_offers.empty()) {
-    append_field(out, "Sec-WebSocket-Extensions", joined(request.deflate_offers));
+    built.add_made("Sec-WebSocket-Extensions", joined(request.deflate_offers));
   }
-  out += "\r\n";
-  return out;
+  return built;
 }
 
-const char* check_upgrade_answer(const Head& head, std::string_view key,
+const char* check_upgrade_answer(const AnswerHead& head, std::string_view key,
                                  std::span<const std::string_view> offered_protocols,
                                  std::span<const std::string_view> deflate_offers,
                                  UpgradeAnswer& answer) {
@@ -137,44 +129,46 @@ const char* check_upgrade_answer(const Head& head, std::string_view key,
   return check_extensions(head, deflate_offers, answer);
 }
 
-std::string build_client_answer(const Head& head, std::string_view key,
-                                const UpgradeAnswer& answer) {
-  std::string out =
-      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
-  append_field(out, "Sec-WebSocket-Accept", accept_for_key(key));
-  if (!answer.protocol.empty()) append_field(out, "Sec-WebSocket-Protocol", answer.protocol);
-  if (!answer.extensions.empty()) append_field(out, "Sec-WebSocket-Extensions", answer.extensions);
+AnswerHead build_client_answer(const AnswerHead& head, std::string_view key,
+                               const UpgradeAnswer& answer) {
+  AnswerHead built;
+  built.status = 101;
+  built.reason = "Switching Protocols";
+  built.add("Upgrade", "websocket");
+  built.add("Connection", "Upgrade");
+  built.add_made("Sec-WebSocket-Accept", accept_for_key(key));
+  if (!answer.protocol.empty()) built.add("Sec-WebSocket-Protocol", answer.protocol);
+  if (!answer.extensions.empty()) built.add("Sec-WebSocket-Extensions", answer.extensions);
   const EndToEnd end_to_end(head);
   for (const HeaderField& field : head.fields) {
-    if (end_to_end.keeps(field.name)) append_field(out, field.name, field.value);
+    if (end_to_end.keeps(field.name)) built.fields.push_back(field);
   }
-  out += "\r\n";
-  return out;
+  return built;
 }
 
-std::string build_refusal_head(const Head& head, Http1Parser::Framing framing,
-                               uint64_t content_length) {
-  std::string out = "HTTP/1.1 " + std::to_string(head.status) + " ";
-  out += head.reason;
-  out += "\r\n";
+AnswerHead build_refusal_head(const AnswerHead& head, Http1Parser::Framing framing,
+                              uint64_t content_length) {
+  AnswerHead built;
+  built.status = head.status;
+  built.reason = head.reason;
   const EndToEnd end_to_end(head);
   for (const HeaderField& field : head.fields) {
     // Which versions an upstream speaks is the one handshake field that means something here.
     const bool version = equals_ignoring_case(field.name, "Sec-WebSocket-Version");
-    if (version || end_to_end.keeps(field.name)) append_field(out, field.name, field.value);
+    if (version || end_to_end.keeps(field.name)) built.fields.push_back(field);
   }
   if (head.status == 426) {
-    out += "Upgrade: websocket\r\nConnection: Upgrade, close\r\n";  // RFC 9110 15.5.22
+    built.add("Upgrade", "websocket");  // RFC 9110 15.5.22
+    built.add("Connection", "Upgrade, close");
   } else {
-    out += "Connection: close\r\n";
+    built.add("Connection", "close");
   }
   if (framing == Http1Parser::Framing::length) {
-    append_field(out, "Content-Length", std::to_string(content_length));
+    built.add_made("Content-Length", std::to_string(content_length));
   } else if (framing != Http1Parser::Framing::none) {
-    out += "Transfer-Encoding: chunked\r\n";
+    built.add("Transfer-Encoding", "chunked");
   }
-  out += "\r\n";
-  return out;
+  return built;
 }
 
 }  // namespace sluice

@@ -20,39 +20,6 @@ bool is_digit(char byte) {
   return byte >= '0' && byte <= '9';
 }
 
-// Blanks, visible bytes and obs-text: what a reason phrase may hold (RFC 9112 4).
-bool printable(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char byte) {
-    const auto number = static_cast<unsigned char>(byte);
-    return number == '\t' || (number >= 0x20 && number != 0x7f);
-  });
-}
-
-char folded(char byte) {
-  return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte + 32) : byte;
-}
-
-// Calls visit(element) for each trimmed element of a list that is not empty (RFC 9110 5.6.1).
-template <class Visit>
-void for_each_element(std::string_view list, Visit visit) {
-  size_t begin = 0;
-  bool quoted = false;
-  for (size_t i = 0; i <= list.size(); ++i) {
-    if (i < list.size()) {
-      if (quoted && list[i] == '\\' && i + 1 < list.size()) {
-        ++i;  // the escaped byte ends nothing
-        continue;
-      }
-      if (list[i] == '"') quoted = !quoted;
-      if (quoted || list[i] != ',') continue;
-    }
-    const std::string_view element =
-        without_blanks(list.substr(begin, std::min(i, list.size()) - begin));
-    if (!element.empty()) visit(element);
-    begin = i + 1;
-  }
-}
-
 struct Answer {
   int status;
   const char* reason;
@@ -179,54 +146,6 @@ struct Http1Callbacks {
   }
 };
 
-const std::string_view* Head::find(std::string_view name) const {
-  for (const HeaderField& field : fields) {
-    if (equals_ignoring_case(field.name, name)) return &field.value;
-  }
-  return nullptr;
-}
-
-size_t Head::count(std::string_view name) const {
-  return static_cast<size_t>(std::count_if(
-      fields.begin(), fields.end(),
-      [name](const HeaderField& field) { return equals_ignoring_case(field.name, name); }));
-}
-
-bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
-                                            [](char x, char y) { return folded(x) == folded(y); });
-}
-
-bool is_token(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char byte) {
-    return is_digit(byte) || (folded(byte) >= 'a' && folded(byte) <= 'z') ||
-           std::string_view("!#$%&'*+-.^_`|~").find(byte) != std::string_view::npos;
-  });
-}
-
-std::string_view without_blanks(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
-
-bool has_list_token(const Head& head, std::string_view name, std::string_view token) {
-  const std::vector<std::string_view> elements = list_elements(head, name);
-  return std::any_of(elements.begin(), elements.end(), [token](std::string_view element) {
-    return equals_ignoring_case(element, token);
-  });
-}
-
-std::vector<std::string_view> list_elements(const Head& head, std::string_view name) {
-  std::vector<std::string_view> elements;
-  for (const HeaderField& field : head.fields) {
-    if (!equals_ignoring_case(field.name, name)) continue;
-    for_each_element(field.value,
-                     [&elements](std::string_view element) { elements.push_back(element); });
-  }
-  return elements;
-}
-
 Http1Parser::Http1Parser(Role role, const Limits& limits) : role_(role), limits_(limits) {
   next_head();
 }
@@ -235,7 +154,8 @@ void Http1Parser::next_head() {
   llhttp_init(&parser_, role_ == Role::request ? HTTP_REQUEST : HTTP_RESPONSE,
               Http1Callbacks::settings());
   parser_.data = this;
-  head_ = Head();
+  request_ = RequestHead();
+  answer_ = AnswerHead();
   earlier_bytes_ += text_.size();
   text_.clear();
   pieces_.clear();
@@ -340,7 +260,7 @@ void Http1Parser::check_start_line() {
   } else {
     const size_t end = std::min(text.find('\r', version.end), text.size());
     const bool clean = text.substr(end, 2) == "\r\n";
-    if (!clean || !printable(text.substr(version.end, end - version.end))) {
+    if (!clean || !header_value_valid(text.substr(version.end, end - version.end))) {
       return fail(400, "malformed status line");
     }
     const int status = parser_.status_code;
@@ -370,16 +290,18 @@ void Http1Parser::check_field() {
 void Http1Parser::finish_head() {
   if (!start_line_read_) check_start_line();
   if (status_ != 0) return;
+  Head* head = &request_;
   if (role_ == Role::request) {
-    head_.method = view(start_pieces_[method_piece]);
-    head_.target = view(start_pieces_[target_piece]);
+    request_.method = view(start_pieces_[method_piece]);
+    request_.target = view(start_pieces_[target_piece]);
   } else {
-    head_.status = parser_.status_code;
-    head_.reason = view(start_pieces_[target_piece]);
+    head = &answer_;
+    answer_.status = parser_.status_code;
+    answer_.reason = view(start_pieces_[target_piece]);
   }
-  head_.major_version = parser_.http_major;
-  head_.minor_version = parser_.http_minor;
-  head_.fields = fields(pieces_.size() / 2);
+  head->major_version = parser_.http_major;
+  head->minor_version = parser_.http_minor;
+  head->fields = fields(pieces_.size() / 2);
   if (role_ == Role::response) find_framing();
 }
 
@@ -392,12 +314,12 @@ std::vector<HeaderField> Http1Parser::fields(size_t count) const {
   return fields;
 }
 
-Head Http1Parser::head_so_far() const {
+RequestHead Http1Parser::request_so_far() const {
   std::string_view line = text_;
   line.remove_prefix(std::min(line.find_first_not_of("\r\n"), line.size()));
   line = line.substr(0, line.find_first_of("\r\n"));
   const size_t blank = std::min(line.find(' '), line.size());
-  Head head;
+  RequestHead head;
   head.method = line.substr(0, blank);
   line.remove_prefix(blank);
   line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
@@ -408,8 +330,8 @@ Head Http1Parser::head_so_far() const {
 
 // RFC 9112 6.3, for answers to a GET.
 void Http1Parser::find_framing() {
-  const int status = head_.status;
-  const bool coded = head_.find("Transfer-Encoding") != nullptr;
+  const int status = answer_.status;
+  const bool coded = answer_.find("Transfer-Encoding") != nullptr;
   content_length_ = 0;
   if (status < 200 || status == 204 || status == 304) {
     framing_ = Framing::none;
@@ -474,6 +396,34 @@ void Http1Parser::fail_over(Passed limit, size_t seen) {
 void Http1Parser::fail(int status, const char* reason) {
   status_ = status;
   reason_ = reason;
+}
+
+namespace {
+
+void append_fields(std::string& out, const Head& head) {
+  for (const HeaderField& field : head.fields) {
+    out.append(field.name).append(": ").append(field.value).append("\r\n");
+  }
+  out += "\r\n";
+}
+
+}  // namespace
+
+std::string write_http1(const RequestHead& head) {
+  std::string out;
+  out.reserve(1024);
+  out.append(head.method).append(" ").append(head.target).append(" HTTP/1.1\r\n");
+  append_fields(out, head);
+  return out;
+}
+
+std::string write_http1(const AnswerHead& head) {
+  std::string out;
+  out.reserve(512);
+  out.append("HTTP/1.1 ").append(std::to_string(head.status)).append(" ").append(head.reason);
+  out += "\r\n";
+  append_fields(out, head);
+  return out;
 }
 
 }  // namespace sluice

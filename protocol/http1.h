@@ -1,49 +1,19 @@
-// Http1Parser: one HTTP/1.1 message head, fed incrementally over llhttp under byte and field
-// limits, and a response's body, decoded. It knows syntax; what a handshake must hold is
-// handshake.h's.
+// HTTP/1.1 as a wire format. Http1Parser reads one message's head, fed incrementally over llhttp
+// under byte and field limits, and a response's body, decoded; write_http1 writes heads. Both know
+// syntax; what a handshake must hold is handshake.h's.
 #pragma once
 
 #include <llhttp.h>
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "protocol/head.h"
+
 namespace sluice {
-
-struct HeaderField {
-  std::string_view name;   // as it came, any case
-  std::string_view value;  // without surrounding blanks
-};
-
-// A parsed head. Views into the parser that made it: valid until that is fed a new head or
-// destroyed.
-struct Head {
-  std::string_view method;  // requests
-  std::string_view target;  // requests, as it came
-  int status = 0;           // responses
-  std::string_view reason;  // responses
-  int major_version = 0;
-  int minor_version = 0;
-  std::vector<HeaderField> fields;  // in order
-
-  // The field's value, or nullptr; the first where there are several. Names compare without case.
-  const std::string_view* find(std::string_view name) const;
-  size_t count(std::string_view name) const;
-};
-
-bool equals_ignoring_case(std::string_view a, std::string_view b);
-bool is_token(std::string_view text);                    // RFC 9110 5.6.2
-std::string_view without_blanks(std::string_view text);  // around it, RFC 9110 5.6.3
-// Walks a comma-separated list (RFC 9110 5.6.1) over all fields of that name: true where one of the
-// elements is `token`, without case.
-bool has_list_token(const Head& head, std::string_view name, std::string_view token);
-// All elements of the list fields of that name, in order, trimmed, empty ones dropped. Commas
-// inside quoted strings do not split.
-std::vector<std::string_view> list_elements(const Head& head, std::string_view name);
 
 class Http1Parser {
  public:
@@ -73,16 +43,18 @@ class Http1Parser {
   Http1Parser(const Http1Parser&) = delete;
   Http1Parser& operator=(const Http1Parser&) = delete;
 
-  // Feeds bytes of the head. `complete`: head() stands and bytes behind the head are left alone
-  // (a body, early frames, frames behind a 101). `failed`: status() and reason() say why; every
-  // further call fails too. A malformed byte fails at once and a wrong line with its end, not when
-  // the head is whole; how the bytes are cut makes no difference. Of a request's lines, the first
-  // must hold a target and Host a host (RFC 9112 3.2).
+  // Feeds bytes of the head. `complete`: request() or answer() stands, by the role, and bytes
+  // behind the head are left alone (a body, early frames, frames behind a 101). `failed`: status()
+  // and reason() say why; every further call fails too. A malformed byte fails at once and a wrong
+  // line with its end, not when the head is whole; how the bytes are cut makes no difference. Of a
+  // request's lines, the first must hold a target and Host a host (RFC 9112 3.2).
   Fed feed_head(std::string_view bytes);
-  const Head& head() const { return head_; }
+  // Views into this parser: good until the next head, or its end.
+  const RequestHead& request() const { return request_; }
+  const AnswerHead& answer() const { return answer_; }
   // For the log, of a request that is not complete or failed: the words of its first line, and the
   // fields that came whole.
-  Head head_so_far() const;
+  RequestHead request_so_far() const;
 
   // Responses: forget this head and await another one on the same connection (after a 1xx). What
   // this one took of Limits::head_bytes stays taken.
@@ -131,7 +103,8 @@ class Http1Parser {
   llhttp_t parser_;
   Role role_;
   Limits limits_;
-  Head head_;
+  RequestHead request_;  // one of the two is in use, by the role
+  AnswerHead answer_;
   std::string text_;                   // the head's bytes as they came
   std::vector<Piece> pieces_;          // name, value, name, value, ...
   size_t whole_fields_ = 0;            // of them
@@ -153,5 +126,10 @@ class Http1Parser {
   bool body_complete_ = false;
   bool in_field_name_ = false;
 };
+
+// The head's bytes up to and with the empty line, as HTTP/1.1. What the head holds must be fit to
+// travel: tokens for names, header_value_valid() values.
+std::string write_http1(const RequestHead& head);
+std::string write_http1(const AnswerHead& head);
 
 }  // namespace sluice

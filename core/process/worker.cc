@@ -13,6 +13,7 @@
 #include "net/sys.h"
 #include "protocol/error_answer.h"
 #include "protocol/frame_codec.h"
+#include "protocol/http1.h"
 
 namespace sluice {
 
@@ -249,7 +250,8 @@ void Worker::turn_away(int fd, const Address& client, const ListenConfig& listen
     record.reason = overload_reason;
     log_.recurring(LogLevel::info, "turned away", turned_away_line(record));
     if (listener.tls != nullptr) return;
-    const std::string answer = build_error_answer(503, overload_reason, record.id);
+    const ErrorAnswer told = build_error_answer(503, overload_reason, record.id);
+    const std::string answer = write_http1(told.head) + told.body;
     // With its request unread, the client would get a RST, which may destroy the answer.
     static std::array<char, 4096> dropped;
     for (int i = 0; i < 4 && sys::recv(fd, dropped.data(), dropped.size()) > 0; ++i) continue;

@@ -202,7 +202,7 @@ Exchange::Step Exchange::read_request() {
 }
 
 Exchange::Step Exchange::choose_upstream() {
-  const Head& head = request_parser_.head();
+  const RequestHead& head = request_parser_.request();
   if (const auto refusal = check_upgrade_request(head, request_)) {
     return refuse(refusal->status, refusal->reason);
   }
@@ -225,8 +225,10 @@ Exchange::Step Exchange::refuse(int status, const char* reason, std::string deta
   reason_ = reason;
   detail_ = std::move(detail);
   session_.close_leg(Side::upstream, End::orderly);
-  const bool head_only = request_parser_.head().method == "HEAD";
-  out_ = build_error_answer(status, reason, session_.id_text(), head_only);
+  const std::string id = session_.id_text();
+  const ErrorAnswer answer = build_error_answer(status, reason, id);
+  out_ = write_http1(answer.head);
+  if (request_parser_.request().method != "HEAD") out_ += answer.body;
   out_sent_ = 0;
   stage_ = Stage::refusing;
   session_.arm_timer(session_.listener().lingering_timeout_ms);
@@ -260,7 +262,7 @@ std::string Exchange::target_for_log() const {
   const bool query = session_.config().log_query;
   std::string target(request_.target.path);
   if (!target.empty()) return query ? target.append(request_.target.query) : target;
-  target = request_parser_.head_so_far().target;
+  target = request_parser_.request_so_far().target;
   if (!query) target.resize(std::min(target.find_first_of("?#"), target.size()));
   if (!target.starts_with('/')) {
     // An absolute form, or CONNECT's authority alone.
@@ -276,7 +278,7 @@ std::string Exchange::target_for_log() const {
 
 std::string_view Exchange::host_for_log() const {
   if (!request_.authority.empty()) return request_.authority;
-  const Head head = request_parser_.head_so_far();
+  const RequestHead head = request_parser_.request_so_far();
   const std::string_view* host = head.find("Host");
   if (host == nullptr) return {};
   return host->substr(host->rfind('@') + 1).substr(0, most_unread_bytes);

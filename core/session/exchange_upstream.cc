@@ -151,14 +151,14 @@ void Exchange::build_request() {
   const char* scheme = session_.listener().tls != nullptr ? "https" : "http";
   const std::string request_id = session_.id_text();
   RequestFacts facts;
-  facts.head = &request_parser_.head();
+  facts.head = &request_parser_.request();
   facts.request = &request_;
   facts.remote_addr = client_ip;
   facts.remote_port = client.port();
   facts.scheme = scheme;
   facts.request_id = request_id;
   facts.tls = session_.leg(Side::client).tls();
-  std::vector<UpstreamRequest::Field> set;
+  std::vector<HeaderField> set;
   std::vector<std::string_view> removed(route.remove_headers.begin(), route.remove_headers.end());
   std::vector<std::string> values;  // what the views point at
   values.reserve(route.set_headers.size());
@@ -187,7 +187,7 @@ void Exchange::build_request() {
   upstream.keep_headers = kept;
   upstream.underscore_headers = route.underscore_headers;
   log_dropped_fields(upstream);
-  out_ = build_upstream_request(request_parser_.head(), request_, upstream);
+  out_ = write_http1(build_upstream_request(request_parser_.request(), request_, upstream));
   out_sent_ = 0;
 }
 
@@ -217,7 +217,7 @@ Exchange::Step Exchange::forward() {
       }
       rest.remove_prefix(fed.consumed);
       if (fed.outcome == Http1Parser::Outcome::more) break;
-      const int status = answer_parser_->head().status;
+      const int status = answer_parser_->answer().status;
       if (status < 100 || status > 199 || status == 101) return take_answer_head(rest);
       answer_parser_->next_head();
     }
@@ -227,7 +227,7 @@ Exchange::Step Exchange::forward() {
 }
 
 Exchange::Step Exchange::take_answer_head(std::string_view behind) {
-  const int status = answer_parser_->head().status;
+  const int status = answer_parser_->answer().status;
   if (status == 101) return accept_upgrade(behind);
   const std::vector<uint16_t>& others = session_.route()->next_peer_on;
   const Upstream& upstream = session_.context().upstreams[session_.route()->upstream];
@@ -240,22 +240,23 @@ Exchange::Step Exchange::take_answer_head(std::string_view behind) {
 
 Exchange::Step Exchange::accept_upgrade(std::string_view behind) {
   if (out_sent_ < out_.size()) return refuse_upstream("101 before the request was whole");
-  const Head& head = answer_parser_->head();
+  const AnswerHead& head = answer_parser_->answer();
   const char* wrong =
       check_upgrade_answer(head, request_.key, protocols_, request_.deflate_offers, agreed_);
   if (wrong != nullptr) return refuse_upstream(wrong);
   early_[index_of(Side::upstream)] = behind;
-  out_ = build_client_answer(head, request_.key, agreed_);
+  out_ = write_http1(build_client_answer(head, request_.key, agreed_));
   out_sent_ = 0;
   stage_ = Stage::accepting;
   return send_to_client(Step::relay);
 }
 
 Exchange::Step Exchange::begin_relaying_refusal(std::string_view behind) {
-  const Head& head = answer_parser_->head();
+  const AnswerHead& head = answer_parser_->answer();
   reason_ = "refused by the upstream";
   log_refused(head.status);
-  out_ = build_refusal_head(head, answer_parser_->framing(), answer_parser_->content_length());
+  out_ = write_http1(
+      build_refusal_head(head, answer_parser_->framing(), answer_parser_->content_length()));
   out_sent_ = 0;
   stage_ = Stage::relaying_refusal;
   progress_ms_ = session_.now_ms();
@@ -381,7 +382,7 @@ Exchange::Step Exchange::on_upstream_lost() {
 // debug.
 void Exchange::log_dropped_fields(const UpstreamRequest& upstream) {
   Log& log = session_.context().log;
-  const Head& head = request_parser_.head();
+  const RequestHead& head = request_parser_.request();
   const bool forwarding_told = log.enabled(LogLevel::debug);
   if (std::none_of(head.fields.begin(), head.fields.end(), [&](const HeaderField& field) {
         return !is_plain_name(field.name) || (forwarding_told && is_forwarding_field(field.name));

@@ -57,14 +57,14 @@ struct Story {
 HeadReading read_own_head(Http1Parser& parser, const std::string& bytes) {
   const HeadReading reading = read_head(parser, bytes, 0);
   SLUICE_CHECK(reading.outcome == Outcome::complete && reading.consumed == bytes.size());
-  check_accepted_head(bytes, parser.head(), false);
+  check_accepted_head(bytes, parser.answer());
   return reading;
 }
 
-void check_client_answer(const Head& head, const std::string& bytes, const Offers& offers) {
+void check_client_answer(const AnswerHead& head, const std::string& bytes, const Offers& offers) {
   Http1Parser parser(Http1Parser::Role::response, {.head_bytes = 64 * 1024});
   read_own_head(parser, bytes);
-  const Head& built = parser.head();
+  const AnswerHead& built = parser.answer();
   SLUICE_CHECK(built.status == 101 && built.count("Sec-WebSocket-Accept") == 1);
   SLUICE_CHECK(*built.find("Sec-WebSocket-Accept") == accept_text);
   SLUICE_CHECK(built.count("Connection") == 1 && built.count("Upgrade") == 1);
@@ -87,11 +87,11 @@ void check_refusal(const Http1Parser& upstream, const Story& story, bool ended) 
   std::string bytes = story.refusal;
   Http1Parser parser(Http1Parser::Role::response, {.head_bytes = 64 * 1024});
   read_own_head(parser, bytes);
-  const Head& built = parser.head();
-  SLUICE_CHECK(built.status == upstream.head().status && built.count("Connection") == 1);
+  const AnswerHead& built = parser.answer();
+  SLUICE_CHECK(built.status == upstream.answer().status && built.count("Connection") == 1);
   check_no_hop_by_hop(built, {"content-length", "transfer-encoding"});
   // A field may be called what our own Connection names.
-  check_same_fields(end_to_end_fields(upstream.head(), {"close"}),
+  check_same_fields(end_to_end_fields(upstream.answer(), {"close"}),
                     end_to_end_fields(built, {"close"}));
   const bool coded = framing == Framing::chunked || framing == Framing::until_close;
   SLUICE_CHECK(parser.framing() == (coded ? Framing::chunked : framing));
@@ -157,9 +157,9 @@ Story tell(std::string_view bytes, const Offers& offers, size_t head_bytes, uint
   for (;;) {
     story.reading = read_head(parser, bytes, kind);
     if (story.reading.outcome != Outcome::complete) return story;
-    check_accepted_head(bytes.substr(0, story.reading.consumed), parser.head(), false);
+    check_accepted_head(bytes.substr(0, story.reading.consumed), parser.answer());
     bytes.remove_prefix(story.reading.consumed);
-    story.status = parser.head().status;
+    story.status = parser.answer().status;
     if (story.status > 199 || story.status == 101) break;
     ++story.interim;
     parser.next_head();
@@ -167,15 +167,16 @@ Story tell(std::string_view bytes, const Offers& offers, size_t head_bytes, uint
   if (story.status == 101) {
     UpgradeAnswer answer;
     const char* wrong =
-        check_upgrade_answer(parser.head(), key, offers.protocols, offers.deflate, answer);
+        check_upgrade_answer(parser.answer(), key, offers.protocols, offers.deflate, answer);
     if (wrong != nullptr) {
       story.wrong = wrong;
       return story;
     }
-    story.accepted = build_client_answer(parser.head(), key, answer);
-    check_client_answer(parser.head(), story.accepted, offers);
+    story.accepted = write_http1(build_client_answer(parser.answer(), key, answer));
+    check_client_answer(parser.answer(), story.accepted, offers);
   } else if (story.status > 199) {
-    story.refusal = build_refusal_head(parser.head(), parser.framing(), parser.content_length());
+    story.refusal =
+        write_http1(build_refusal_head(parser.answer(), parser.framing(), parser.content_length()));
     read_body(parser, bytes, kind, story);
     if (ended) {
       const bool whole =

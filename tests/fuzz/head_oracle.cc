@@ -38,19 +38,37 @@ std::string_view take_line(std::string_view& bytes) {
   return line;
 }
 
-void check_request_line(std::string_view line, const Head& head) {
+void check_request_line(std::string_view line, const RequestHead& head) {
   const std::string version = "HTTP/1." + std::to_string(head.minor_version);
   SLUICE_CHECK(line == std::string(head.method) + " " + std::string(head.target) + " " + version);
   SLUICE_CHECK(is_token(head.method) && !head.target.empty());
   SLUICE_CHECK(head.target.find_first_of(" \t") == std::string_view::npos);
 }
 
-void check_status_line(std::string_view line, const Head& head) {
+void check_status_line(std::string_view line, const AnswerHead& head) {
   SLUICE_CHECK(head.status >= 100 && head.status <= 599);
   const std::string begin =
       "HTTP/1." + std::to_string(head.minor_version) + " " + std::to_string(head.status);
   SLUICE_CHECK(line.starts_with(begin));
   SLUICE_CHECK(trimmed(line.substr(begin.size())) == trimmed(head.reason));
+}
+
+// RFC 9112 2.2: one empty line is ignored before a start line.
+std::string_view take_start_line(std::string_view& bytes) {
+  const std::string_view line = take_line(bytes);
+  return line.empty() ? take_line(bytes) : line;
+}
+
+void check_fields(std::string_view bytes, const Head& head) {
+  SLUICE_CHECK(head.major_version == 1 && (head.minor_version == 0 || head.minor_version == 1));
+  for (const HeaderField& field : head.fields) {
+    const std::string_view line = take_line(bytes);
+    const size_t colon = line.find(':');
+    SLUICE_CHECK(colon != std::string_view::npos && is_token(line.substr(0, colon)));
+    SLUICE_CHECK(field.name == line.substr(0, colon));
+    SLUICE_CHECK(field.value == trimmed(line.substr(colon + 1)));
+  }
+  SLUICE_CHECK(take_line(bytes).empty() && bytes.empty());
 }
 
 const std::vector<std::string>& hop_by_hop() {
@@ -73,23 +91,14 @@ bool is_one_of(const std::vector<std::string>& names, std::string_view name) {
 
 }  // namespace
 
-void check_accepted_head(std::string_view bytes, const Head& head, bool request) {
-  SLUICE_CHECK(head.major_version == 1 && (head.minor_version == 0 || head.minor_version == 1));
-  std::string_view line = take_line(bytes);
-  if (line.empty()) line = take_line(bytes);  // RFC 9112 2.2: one is ignored before a start line
-  if (request) {
-    check_request_line(line, head);
-  } else {
-    check_status_line(line, head);
-  }
-  for (const HeaderField& field : head.fields) {
-    line = take_line(bytes);
-    const size_t colon = line.find(':');
-    SLUICE_CHECK(colon != std::string_view::npos && is_token(line.substr(0, colon)));
-    SLUICE_CHECK(field.name == line.substr(0, colon));
-    SLUICE_CHECK(field.value == trimmed(line.substr(colon + 1)));
-  }
-  SLUICE_CHECK(take_line(bytes).empty() && bytes.empty());
+void check_accepted_head(std::string_view bytes, const RequestHead& head) {
+  check_request_line(take_start_line(bytes), head);
+  check_fields(bytes, head);
+}
+
+void check_accepted_head(std::string_view bytes, const AnswerHead& head) {
+  check_status_line(take_start_line(bytes), head);
+  check_fields(bytes, head);
 }
 
 std::vector<HeaderField> end_to_end_fields(const Head& head,

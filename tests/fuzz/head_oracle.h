@@ -13,7 +13,8 @@ namespace sluice::fuzz {
 
 // Aborts where `bytes`, which end with the head's last CRLF, are not what `head` says: lines end in
 // CRLF and hold no other control byte but TAB, fields are as they came, in order.
-void check_accepted_head(std::string_view bytes, const Head& head, bool request);
+void check_accepted_head(std::string_view bytes, const RequestHead& head);
+void check_accepted_head(std::string_view bytes, const AnswerHead& head);
 
 // Names in small letters, without what is not end-to-end in this head: hop-by-hop fields, what
 // Connection nominates, Content-Length, Sec-WebSocket-*, and `also`.

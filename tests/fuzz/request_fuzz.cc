@@ -32,11 +32,12 @@ Http1Parser::Limits limits_of(uint8_t choice) {
 void check_error_answer(int status) {
   static constexpr int known[] = {400, 405, 414, 426, 431, 501, 505};
   SLUICE_CHECK(std::find(std::begin(known), std::end(known), status) != std::end(known));
-  const std::string answer = build_error_answer(status, "malformed field", "0-1");
+  const ErrorAnswer told = build_error_answer(status, "malformed field", "0-1");
+  const std::string answer = write_http1(told.head) + told.body;
   Http1Parser parser(Http1Parser::Role::response, Http1Parser::Limits());
   const HeadReading reading = read_head(parser, answer, 0);
-  SLUICE_CHECK(reading.outcome == Outcome::complete && parser.head().status == status);
-  check_accepted_head(std::string_view(answer).substr(0, reading.consumed), parser.head(), false);
+  SLUICE_CHECK(reading.outcome == Outcome::complete && parser.answer().status == status);
+  check_accepted_head(std::string_view(answer).substr(0, reading.consumed), parser.answer());
   std::string body;
   const Http1Parser::Fed fed =
       parser.feed_body(std::string_view(answer).substr(reading.consumed), body);
@@ -45,7 +46,7 @@ void check_error_answer(int status) {
 }
 
 // The rows of protocol/BAD_INPUT.md that a head alone decides, over what was accepted.
-void check_accepted_request(const Head& head, const UpgradeRequest& request) {
+void check_accepted_request(const RequestHead& head, const UpgradeRequest& request) {
   SLUICE_CHECK(head.method == "GET" && head.minor_version == 1 && head.count("Host") == 1);
   SLUICE_CHECK(parse_authority(*head.find("Host")).ok());
   SLUICE_CHECK(has_list_token(head, "Upgrade", "websocket"));
@@ -79,8 +80,8 @@ bool may_travel(std::string_view name, bool keeps, bool underscores) {
          !std::regex_match(read_by_cgi, forwarding);
 }
 
-void check_rebuilt(const Head& head, const UpgradeRequest& request, uint8_t choice) {
-  const UpstreamRequest::Field set[] = {{"X-Set", "one two"}, {"origin", "http://o.example"}};
+void check_rebuilt(const RequestHead& head, const UpgradeRequest& request, uint8_t choice) {
+  const HeaderField set[] = {{"X-Set", "one two"}, {"origin", "http://o.example"}};
   const std::string_view removed[] = {"Cookie"};
   const std::string_view keep[] = {"X-Forwarded-For", "x-real-ip", "X_Kept"};
   const std::string target =
@@ -96,13 +97,13 @@ void check_rebuilt(const Head& head, const UpgradeRequest& request, uint8_t choi
   if ((choice & 4) != 0) upstream.remove_headers = removed;
   if ((choice & 16) != 0) upstream.keep_headers = keep;
   upstream.underscore_headers = (choice & 32) != 0;
-  const std::string bytes = build_upstream_request(head, request, upstream);
+  const std::string bytes = write_http1(build_upstream_request(head, request, upstream));
 
   Http1Parser parser(Http1Parser::Role::request, {.head_bytes = 64 * 1024});
   const HeadReading reading = read_head(parser, bytes, 0);
   SLUICE_CHECK(reading.outcome == Outcome::complete && reading.consumed == bytes.size());
-  const Head& built = parser.head();
-  check_accepted_head(bytes, built, true);
+  const RequestHead& built = parser.request();
+  check_accepted_head(bytes, built);
   for (const char* once : {"Host", "Connection", "Upgrade", "Sec-WebSocket-Key",
                            "Sec-WebSocket-Version", "X-Forwarded-Proto", "X-Forwarded-Host"}) {
     SLUICE_CHECK(built.count(once) == 1);
@@ -154,8 +155,8 @@ void run(Input input) {
     first = reading;
     if (reading.outcome == Outcome::failed) check_error_answer(reading.status);
     if (reading.outcome != Outcome::complete) continue;
-    const Head& head = parser.head();
-    check_accepted_head(bytes.substr(0, reading.consumed), head, true);
+    const RequestHead& head = parser.request();
+    check_accepted_head(bytes.substr(0, reading.consumed), head);
     SLUICE_CHECK(head.fields.size() <= limits_of(choice).fields);
     SLUICE_CHECK(reading.consumed <= limits_of(choice).head_bytes);
     UpgradeRequest request;

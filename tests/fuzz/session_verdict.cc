@@ -45,12 +45,12 @@ Stream cut_answer(std::string_view bytes) {
     stream.failed = fed.outcome == Outcome::failed;
     if (fed.outcome != Outcome::complete) return stream;
     bytes.remove_prefix(fed.consumed);
-    stream.status = parser.head().status;
+    stream.status = parser.answer().status;
     stream.whole_head = stream.status == 101 || stream.status > 199;
     if (stream.whole_head) break;
     parser.next_head();
   }
-  stream.deflate = stream.whole_head && parser.head().find("Sec-WebSocket-Extensions") != nullptr;
+  stream.deflate = stream.whole_head && parser.answer().find("Sec-WebSocket-Extensions") != nullptr;
   stream.behind = bytes;
   return stream;
 }

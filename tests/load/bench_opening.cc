@@ -48,7 +48,7 @@ Opening::Opening(const BenchOptions& options)
       parser(Http1Parser::Role::response, Http1Parser::Limits()) {}
 
 std::string Opening::find_fault(const BenchOptions& options) const {
-  const Head& head = parser.head();
+  const AnswerHead& head = parser.answer();
   if (head.status != 101) return "the answer is " + std::to_string(head.status);
   if (!has_list_token(head, "Upgrade", "websocket")) return "a 101 without Upgrade: websocket";
   if (!has_list_token(head, "Connection", "upgrade")) return "a 101 without Connection: Upgrade";

@@ -92,7 +92,7 @@ size_t EchoConnection::take_opening(EchoShared& shared, std::span<const uint8_t>
       parser_->feed_head({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   if (fed.outcome == Http1Parser::Outcome::more) return bytes.size();
   const UpgradeDecision decision = fed.outcome == Http1Parser::Outcome::complete
-                                       ? answer_upgrade(parser_->head(), shared.options)
+                                       ? answer_upgrade(parser_->request(), shared.options)
                                        : refuse_upgrade(parser_->reason());
   shared.out.put(
       {reinterpret_cast<const uint8_t*>(decision.answer.data()), decision.answer.size()});
@@ -107,7 +107,7 @@ size_t EchoConnection::take_opening(EchoShared& shared, std::span<const uint8_t>
     parser_.reset();
     return bytes.size();
   }
-  if (shared.options.send_head) send_text(shared, head_text(parser_->head()));
+  if (shared.options.send_head) send_text(shared, head_text(parser_->request()));
   parser_.reset();
   stage_ = Stage::open;
   return fed.consumed;

@@ -20,7 +20,7 @@ bool key_valid(std::string_view key) {
   return key.size() == 24 && key.ends_with("==") && std::all_of(key.begin(), key.end() - 2, digit);
 }
 
-const char* find_fault(const Head& head) {
+const char* find_fault(const RequestHead& head) {
   if (head.method != "GET") return "the method is not GET";
   if (head.major_version != 1 || head.minor_version < 1) return "not HTTP/1.1";
   if (head.count("Host") != 1) return "not exactly one Host";
@@ -52,7 +52,7 @@ UpgradeDecision refuse_with(int status, const char* reason) {
 
 }  // namespace
 
-UpgradeDecision answer_upgrade(const Head& head, const EchoOptions& options) {
+UpgradeDecision answer_upgrade(const RequestHead& head, const EchoOptions& options) {
   const bool plain = head.method == "GET" && head.count("Upgrade") == 0;
   if (options.page && plain) {
     UpgradeDecision decision;
@@ -83,7 +83,7 @@ UpgradeDecision refuse_upgrade(const char* reason) {
   return refuse_with(400, reason);
 }
 
-std::string head_text(const Head& head) {
+std::string head_text(const RequestHead& head) {
   std::string text(head.method);
   text.append(" ")
       .append(head.target)

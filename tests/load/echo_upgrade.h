@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "protocol/http1.h"
+#include "protocol/head.h"
 #include "tests/load/echo_options.h"
 
 namespace sluice::load {
@@ -16,13 +16,13 @@ struct UpgradeDecision {
 };
 
 // A 101, a 400 that says what is missing, or what the options want instead.
-UpgradeDecision answer_upgrade(const Head& head, const EchoOptions& options);
+UpgradeDecision answer_upgrade(const RequestHead& head, const EchoOptions& options);
 
 // The 400 for a head that is not HTTP.
 UpgradeDecision refuse_upgrade(const char* reason);
 
 // The request as text, a line each for start line and fields; bytes that are no ASCII become "?",
 // so that it may travel in a text message.
-std::string head_text(const Head& head);
+std::string head_text(const RequestHead& head);
 
 }  // namespace sluice::load

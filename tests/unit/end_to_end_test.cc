@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "protocol/http1.h"
+
 namespace sluice {
 namespace {
 
@@ -33,7 +35,7 @@ TEST_CASE("what Connection nominates does not travel on, in any case") {
   REQUIRE(
       parser.feed_head("GET / HTTP/1.1\r\nConnection: X-Hop, keep-alive\r\nconnection: ,b\r\n\r\n")
           .outcome == Http1Parser::Outcome::complete);
-  const EndToEnd end_to_end(parser.head());
+  const EndToEnd end_to_end(parser.request());
   for (const char* dropped : {"x-hop", "X-HOP", "Keep-Alive", "B", "Connection", "te", "Upgrade",
                               "Sec-WebSocket-Key", "Content-Length", "transfer-encoding"}) {
     CAPTURE(dropped);
@@ -50,11 +52,11 @@ TEST_CASE("a head costs what it is long, however many options meet however many 
     const std::string head = hostile_head(bytes);
     Http1Parser parser(Http1Parser::Role::request, {.head_bytes = bytes});
     REQUIRE(parser.feed_head(head).outcome == Http1Parser::Outcome::complete);
-    const EndToEnd end_to_end(parser.head());
+    const EndToEnd end_to_end(parser.request());
     size_t kept = 0;
-    for (const HeaderField& field : parser.head().fields) kept += end_to_end.keeps(field.name);
+    for (const HeaderField& field : parser.request().fields) kept += end_to_end.keeps(field.name);
     CHECK(kept > 0);
-    CHECK(kept < parser.head().fields.size());
+    CHECK(kept < parser.request().fields.size());
     return end_to_end.comparisons();
   };
   const uint64_t small = comparisons_of(16 << 10);
