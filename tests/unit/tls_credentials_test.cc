@@ -165,19 +165,23 @@ TEST_CASE("credentials: OpenSSL's reason is taken once, and there is always one"
   CHECK(std::string(take_openssl_reason()) == "TLS failure");
 }
 
-TEST_CASE("secret: holds no more than was asked for, and nothing of what would not fit") {
-  Secret secret(8);
-  CHECK(secret.view() == "");
-  const size_t room = [&] {
-    size_t fitted = 0;
-    while (secret.append("k")) ++fitted;
-    return fitted;
-  }();
-  CHECK(room >= 8);
-  const char* const memory = secret.view().data();
-  CHECK_FALSE(secret.append("more"));
-  CHECK(secret.view() == std::string(room, 'k'));
-  CHECK(secret.view().data() == memory);  // never moved, so no copy of it is left behind
+TEST_CASE("secret: grows up to what was asked for, and takes nothing of what would not fit") {
+  for (const size_t most : {size_t{8}, size_t{1000}, size_t{10'000}}) {
+    CAPTURE(most);
+    Secret secret(most);
+    CHECK(secret.view() == "");
+    while (secret.append("k")) {
+    }
+    CHECK(secret.view() == std::string(most, 'k'));
+    CHECK_FALSE(secret.append("more"));
+    CHECK(secret.append(""));
+    CHECK(secret.view().size() == most);
+  }
+  Secret at_once(5000);
+  CHECK(at_once.append(std::string(4999, 'a')));
+  CHECK_FALSE(at_once.append("bc"));
+  CHECK(at_once.append("b"));
+  CHECK(at_once.view() == std::string(4999, 'a') + "b");
 }
 
 }  // namespace
