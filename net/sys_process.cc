@@ -135,6 +135,31 @@ int write_whole_file(const char* path, const std::string& content) {
   return static_cast<size_t>(written) == content.size() ? 0 : -ENOSPC;
 }
 
+int read_pieces(const char* path, std::span<char> block,
+                const std::function<bool(std::string_view piece)>& take) {
+  const int fd = retry([&] { return ::open(path, O_RDONLY | O_CLOEXEC); });
+  if (fd < 0) return fd;
+  ssize_t got = 0;
+  while ((got = read(fd, block.data(), block.size())) > 0) {
+    if (!take({block.data(), static_cast<size_t>(got)})) {
+      got = -EFBIG;
+      break;
+    }
+  }
+  ::close(fd);
+  return static_cast<int>(got);
+}
+
+int read_whole_file(const char* path, size_t most_bytes, std::string& content) {
+  char block[4096];
+  content.clear();
+  return read_pieces(path, block, [&](std::string_view piece) {
+    if (piece.size() > most_bytes - content.size()) return false;
+    content += piece;
+    return true;
+  });
+}
+
 int may_write(const char* path) {
   return ::faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0 ? 0 : -errno;
 }

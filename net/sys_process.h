@@ -10,6 +10,7 @@
 #include <initializer_list>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "net/result.h"
@@ -40,6 +41,14 @@ std::string group_name(gid_t group);
 // Whether this process is in that group, as its own or a supplementary one.
 bool in_group(gid_t group);
 int write_whole_file(const char* path, const std::string& content);
+// Reads the file piece by piece through `block`, which is the caller's to wipe: no other copy of
+// the content is made. `take` gets each piece and answers whether it wants more. 0, -errno, or
+// -EFBIG where `take` wanted no more.
+int read_pieces(const char* path, std::span<char> block,
+                const std::function<bool(std::string_view piece)>& take);
+// Replaces `content` by the file's. 0, -errno, or -EFBIG where the file holds more than
+// `most_bytes`.
+int read_whole_file(const char* path, size_t most_bytes, std::string& content);
 int remove_file(const char* path);
 // Whether this process may write to what is there: 0 or -errno.
 int may_write(const char* path);

@@ -12,9 +12,8 @@ std::string ConfError::text() const {
   return (line > 0 ? file + ":" + std::to_string(line) : file) + ": " + what;
 }
 
-ConfOutcome load_conf(const std::string& path, const ConfOptions& options) {
-  ConfDraft draft;
-  draft.options = options;
+ConfOutcome load_conf(const std::string& path, const ConfOptions& options, ConfInputs& inputs) {
+  ConfDraft draft(inputs, options);
   draft.config.file = path;
   ConfErrors errors;
   ConfOutcome outcome;

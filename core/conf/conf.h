@@ -12,6 +12,8 @@
 
 namespace sluice {
 
+class ConfInputs;
+
 // One error of a conf: "FILE:LINE: what is wrong, what is allowed". Never holds an expanded secret.
 struct ConfError {
   std::string file;
@@ -35,8 +37,9 @@ struct ConfOutcome {
   std::string effective;  // `sluice -T` (core/conf/print.h); "" when there are errors
 };
 
-// Reads, checks and resolves the file. Blocks (files, names): master and tests only.
-ConfOutcome load_conf(const std::string& path, const ConfOptions& options);
+// Reads, checks and resolves the file. What it needs of the machine it asks of `inputs` alone, and
+// blocks as long as they do.
+ConfOutcome load_conf(const std::string& path, const ConfOptions& options, ConfInputs& inputs);
 
 // What the reference documentation and the README are checked against: one entry a directive.
 struct DirectiveHelp {

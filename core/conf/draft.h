@@ -14,6 +14,7 @@
 
 #include "core/conf/conf.h"
 #include "core/conf/expand.h"
+#include "core/conf/inputs.h"
 
 namespace sluice {
 
@@ -112,6 +113,9 @@ struct SectionDraft {
 };
 
 struct ConfDraft {
+  ConfDraft(ConfInputs& machine, const ConfOptions& chosen) : inputs(machine), options(chosen) {}
+
+  ConfInputs& inputs;  // the loader's caller's
   ConfOptions options;
   Config config;                                                    // global settings
   std::deque<SectionDraft> sections = std::deque<SectionDraft>(1);  // the top, then as read

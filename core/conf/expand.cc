@@ -3,10 +3,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
+#include <optional>
 #include <string_view>
 
 #include "core/conf/draft.h"
@@ -18,30 +16,32 @@ namespace {
 constexpr size_t most_value_bytes = 64 * 1024;  // more is no secret but a mistake
 constexpr std::string_view env_prefix = "env:";
 
-std::string value_of_variable(const std::string& name) {
+std::string value_of_variable(ConfInputs& inputs, const std::string& name) {
   if (name.empty()) throw ConfProblem{"no variable is named"};
-  const char* value = std::getenv(name.c_str());
-  if (value == nullptr) throw ConfProblem{"the environment variable is not set"};
-  return value;
+  const std::optional<std::string> value = inputs.variable(name);
+  if (!value) throw ConfProblem{"the environment variable is not set"};
+  return *value;
 }
 
-std::string value_of_file(const std::string& path, const std::string& folder) {
+std::string value_of_file(ConfInputs& inputs, const std::string& path, const std::string& folder) {
   if (path.empty()) throw ConfProblem{"no file is named"};
-  std::string value;
-  const int error = read_whole_file(resolve_path(folder, path), most_value_bytes, value);
+  Secret content(most_value_bytes);
+  FileFacts facts;
+  const int error = inputs.read(resolve_path(folder, path), content, facts);
   if (error == EFBIG) throw ConfProblem{"the file holds more than 64k"};
   if (error != 0) throw ConfProblem{std::string("cannot be read: ") + std::strerror(error)};
-  if (value.ends_with('\n')) value.pop_back();
-  if (value.ends_with('\r')) value.pop_back();  // a line end of other systems
-  return value;
+  std::string_view value = content.view();
+  if (value.ends_with('\n')) value.remove_suffix(1);
+  if (value.ends_with('\r')) value.remove_suffix(1);  // a line end of other systems
+  return std::string(value);
 }
 
-std::string value_of(const std::string& reference, const std::string& folder) {
+std::string value_of(ConfInputs& inputs, const std::string& reference, const std::string& folder) {
   std::string value;
   if (reference.starts_with(env_prefix)) {
-    value = value_of_variable(reference.substr(env_prefix.size()));
+    value = value_of_variable(inputs, reference.substr(env_prefix.size()));
   } else if (reference.starts_with(file_reference_prefix)) {
-    value = value_of_file(reference.substr(file_reference_prefix.size()), folder);
+    value = value_of_file(inputs, reference.substr(file_reference_prefix.size()), folder);
   } else {
     throw ConfProblem{
         "only ${env:NAME} and ${file:PATH} can be expanded; write $${ for a plain ${"};
@@ -89,7 +89,7 @@ std::vector<TextPiece> split_references(const std::string& text) {
   return pieces;
 }
 
-std::string expand(const std::string& text, const std::string& folder,
+std::string expand(ConfInputs& inputs, const std::string& text, const std::string& folder,
                    std::vector<Span>* verbatim) {
   std::string result;
   const auto append_verbatim = [&](const std::string& value) {
@@ -104,7 +104,7 @@ std::string expand(const std::string& text, const std::string& folder,
     } else {
       const std::string reference(piece.text);
       try {
-        append_verbatim(value_of(reference, folder));
+        append_verbatim(value_of(inputs, reference, folder));
       } catch (const ConfProblem& problem) {
         throw ConfProblem{"${" + reference + "}: " + problem.what};
       }
@@ -119,19 +119,6 @@ std::string resolve_path(const std::string& folder, const std::string& path) {
 
 std::string folder_of(const std::string& path) {
   return path.substr(0, path.rfind('/') + 1);
-}
-
-int read_whole_file(const std::string& path, size_t most_bytes, std::string& content) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"),
-                                                             &std::fclose);
-  if (file == nullptr) return errno;
-  content.clear();
-  char block[16 * 1024];
-  while (const size_t bytes = std::fread(block, 1, sizeof block, file.get())) {
-    content.append(block, bytes);
-    if (content.size() > most_bytes) return EFBIG;
-  }
-  return std::ferror(file.get()) != 0 ? (errno != 0 ? errno : EIO) : 0;
 }
 
 }  // namespace sluice

@@ -1,11 +1,12 @@
-// ${env:NAME} and ${file:PATH}: how secrets come into a conf. Also where relative paths begin, and
-// how the loader reads a file whose content may leave copies behind.
+// ${env:NAME} and ${file:PATH}: how secrets come into a conf. Also where relative paths begin.
 #pragma once
 
 #include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "core/conf/inputs.h"
 
 namespace sluice {
 
@@ -31,18 +32,15 @@ struct TextPiece {
 // as it is but the last. A ConfProblem is thrown where a "${" has no "}".
 std::vector<TextPiece> split_references(const std::string& text);
 
-// Expands every reference in `text`; relative paths begin at `folder` ("" or with its final '/'). A
-// ConfProblem is thrown that names the reference, never its value. Where `verbatim` is given, it
-// gets the parts of the result in which a "$" means itself: values, and "${" of "$${".
-std::string expand(const std::string& text, const std::string& folder,
+// Expands every reference in `text` by `inputs`; relative paths begin at `folder` ("" or with its
+// final '/'). A ConfProblem is thrown that names the reference, never its value. Where `verbatim`
+// is given, it gets the parts of the result in which a "$" means itself: values, and "${" of "$${".
+std::string expand(ConfInputs& inputs, const std::string& text, const std::string& folder,
                    std::vector<Span>* verbatim = nullptr);
 
 // `path` itself where it is absolute, else under `folder`.
 std::string resolve_path(const std::string& folder, const std::string& path);
 // "/etc/sluice/" of "/etc/sluice/x.conf", "" of "x.conf".
 std::string folder_of(const std::string& path);
-
-// Returns 0, or an errno value; EFBIG where the file holds more than `most_bytes`.
-int read_whole_file(const std::string& path, size_t most_bytes, std::string& content);
 
 }  // namespace sluice

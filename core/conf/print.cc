@@ -12,11 +12,10 @@ namespace sluice {
 
 namespace {
 
-// "/etc/sluice/" of "" or "conf/", in whatever folder the process is.
-std::string from_the_root(const std::string& folder) {
-  std::error_code error;
-  const std::filesystem::path path = std::filesystem::absolute(folder + ".", error);
-  const std::string whole = error ? folder : path.lexically_normal().string();
+// "/etc/sluice/" of "" or "conf/", in the process's folder of /etc/sluice/ or /etc/.
+std::string from_the_root(const std::string& folder, const std::string& working_folder) {
+  const std::filesystem::path path = resolve_path(working_folder, folder) + ".";
+  const std::string whole = path.lexically_normal().string();
   return whole.ends_with('/') ? whole : whole + '/';
 }
 
@@ -77,8 +76,9 @@ std::string spelled(const std::string& text) {
   return quoted + '"';
 }
 
-std::string printed(const Directive& row, const Statement& statement) {
-  const std::string folder = from_the_root(statement.folder);
+std::string printed(const Directive& row, const Statement& statement,
+                    const std::string& working_folder) {
+  const std::string folder = from_the_root(statement.folder, working_folder);
   std::string line(row.name);
   for (size_t n = 1; n < statement.words.size(); ++n) {
     const Word& word = statement.words[n];
@@ -90,13 +90,13 @@ std::string printed(const Directive& row, const Statement& statement) {
 }
 
 // At the top what is not said has its default; one that only words can tell stays a comment.
-void append_top(std::string& page, const SectionDraft& top) {
+void append_top(std::string& page, const SectionDraft& top, const std::string& working_folder) {
   for (const Directive& row : directives()) {
     if ((row.sections & bit(Section::top)) == 0 || row.opens != Section::top) continue;
     bool said = false;
     for (const SectionDraft::Line& line : top.lines) {
       if (line.row != &row) continue;
-      page += printed(row, line.statement);
+      page += printed(row, line.statement, working_folder);
       said = true;
     }
     if (said || row.default_value.empty()) continue;
@@ -108,15 +108,16 @@ void append_top(std::string& page, const SectionDraft& top) {
 }  // namespace
 
 std::string effective_conf(const ConfDraft& draft) {
+  const std::string working_folder = draft.inputs.working_folder();
   std::string page =
       "# What " + draft.config.file + " comes to, with its includes and all defaults.\n";
-  append_top(page, draft.sections.front());
+  append_top(page, draft.sections.front(), working_folder);
   for (const SectionDraft& section : draft.sections) {
     if (section.kind == Section::top) continue;
     page += '\n';
     for (const SectionDraft::Line& line : section.lines) {
       if (line.row->opens == Section::top) page += "  ";
-      page += printed(*line.row, line.statement);
+      page += printed(*line.row, line.statement, working_folder);
     }
   }
   return page;

@@ -1,12 +1,9 @@
 // Reading goes on after every error, so that one run tells all of them.
 #include "core/conf/reader.h"
 
-#include <glob.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 
 #include "core/conf/expand.h"
 #include "core/conf/foreign.h"
@@ -82,13 +79,6 @@ std::string shown_name(const Statement& statement, const Word& word, const std::
   return resolve_path(folder, folder_of(word.text) + path.substr(folder_of(path).size()));
 }
 
-// One name for a file by whatever path it is reached: a loop through "./" or a link is one, too.
-std::string one_name(const std::string& path) {
-  std::error_code error;
-  const std::filesystem::path canonical = std::filesystem::canonical(path, error);
-  return error ? path : canonical.string();
-}
-
 // Who comes from nginx may bring its punctuation along. Takes it off the line's end and returns
 // what is wrong with it, or "".
 std::string take_punctuation(SplitLine& split) {
@@ -117,21 +107,23 @@ std::string joined(const std::string& what, const std::string& more) {
 void ConfReader::read(const std::string& path) {
   section_ = &draft_.sections.front();
   section_->place.file = path;
-  if (const int error = read_file(path, path); error != 0) {
+  Secret content(most_file_bytes);
+  FileFacts facts;
+  if (const int error = draft_.inputs.read(path, content, facts); error != 0) {
     draft_.incomplete = draft_.unreadable = true;
     errors_.add({path, 0, 0}, std::string("cannot be read: ") + std::strerror(error));
+    return;
   }
+  read_file(content.view(), facts.canonical_path, path, folder_of(path));
 }
 
-// Returns 0 or an errno value. `shown` is the file's name in messages.
-int ConfReader::read_file(const std::string& path, const std::string& shown) {
-  std::string content;
-  if (const int error = read_whole_file(path, most_file_bytes, content); error != 0) return error;
+// `shown` is the file's name in messages.
+void ConfReader::read_file(std::string_view content, const std::string& canonical_path,
+                           const std::string& shown, const std::string& folder) {
   ++files_;
-  open_files_.push_back(one_name(path));
-  read_lines(content, shown, folder_of(path));
+  open_files_.push_back(canonical_path);
+  read_lines(content, shown, folder);
   open_files_.pop_back();
-  return 0;
 }
 
 void ConfReader::read_lines(std::string_view content, const std::string& shown,
@@ -178,7 +170,7 @@ void ConfReader::read_line(std::string_view line, const Place& place, const std:
     std::string value = text;
     std::vector<Span> verbatim;
     try {
-      value = expand(text, folder, &verbatim);
+      value = expand(draft_.inputs, text, folder, &verbatim);
     } catch (const ConfProblem& problem) {
       if (trust == Trust::good) errors_.add(place, problem.what);
       trust = Trust::unreadable_words;
@@ -264,13 +256,19 @@ void ConfReader::read_includes(const Statement& statement) {
     return fail(": files are nested more than " + std::to_string(most_depth) + " deep");
   }
   for (const std::string& path : included_paths(statement, word)) {
-    if (std::find(open_files_.begin(), open_files_.end(), one_name(path)) != open_files_.end()) {
+    Secret content(most_file_bytes);
+    FileFacts facts;
+    const int error = draft_.inputs.read(path, content, facts);
+    const std::string& name = facts.canonical_path;
+    if (std::find(open_files_.begin(), open_files_.end(), name) != open_files_.end()) {
       return fail(" includes itself, directly or through other files");
     }
     if (files_ >= most_files) return fail(": more than " + std::to_string(most_files) + " files");
-    if (const int error = read_file(path, shown_name(statement, word, path)); error != 0) {
+    if (error != 0) {
       fail(" cannot be read: " + std::string(std::strerror(error)));
+      continue;
     }
+    read_file(content.view(), name, shown_name(statement, word, path), folder_of(path));
   }
 }
 
@@ -279,14 +277,7 @@ std::vector<std::string> ConfReader::included_paths(const Statement& statement, 
   if (word.value.find_first_of("*?[") == std::string::npos) {
     return {resolve_path(statement.folder, word.value)};
   }
-  const std::string pattern = resolve_path(escaped_for_glob(statement.folder), word.value);
-  glob_t found{};
-  std::vector<std::string> paths;
-  if (::glob(pattern.c_str(), 0, nullptr, &found) == 0) {
-    paths.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
-  }
-  ::globfree(&found);
-  return paths;
+  return draft_.inputs.glob(resolve_path(escaped_for_glob(statement.folder), word.value));
 }
 
 }  // namespace sluice

@@ -25,7 +25,8 @@ class ConfReader {
   // does not bring forth a second message.
   enum class Trust : uint8_t { good, guessed_name, unreadable_words };
 
-  int read_file(const std::string& path, const std::string& shown);
+  void read_file(std::string_view content, const std::string& canonical_path,
+                 const std::string& shown, const std::string& folder);
   void read_lines(std::string_view content, const std::string& shown, const std::string& folder);
   void read_line(std::string_view line, const Place& place, const std::string& folder);
   void apply(const Directive& row, const Statement& statement, Trust trust);
@@ -37,7 +38,8 @@ class ConfReader {
   ConfDraft& draft_;
   ConfErrors& errors_;
   SectionDraft* section_ = nullptr;
-  std::vector<std::string> open_files_;  // by nesting
+  // Canonical paths by nesting: a loop through "./" or a link is one, too.
+  std::vector<std::string> open_files_;
   uint32_t files_ = 0;
   uint32_t lines_ = 0;
 };

@@ -4,17 +4,13 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
 #include <cstring>
-#include <filesystem>
 
 #include "core/conf/expand.h"
 #include "core/conf/suggest.h"
 #include "core/conf/variables.h"
 #include "core/observe/limit_text.h"
 #include "core/observe/log.h"
-#include "net/sys.h"
-#include "net/sys_process.h"
 #include "protocol/close_code.h"
 #include "protocol/end_to_end.h"
 #include "protocol/handshake.h"
@@ -37,13 +33,11 @@ LogLevel level_of(const Word& word) {
 }
 
 // `sluice -t` asks whether a start could open it, and leaves nothing behind.
-void check_writable(const Word& word, const std::string& path) {
-  std::error_code ignored;
-  int error = sys::may_write(path.c_str());
-  if (error == -ENOENT) error = sys::may_write((folder_of(path) + ".").c_str());
-  if (error == 0 && std::filesystem::is_directory(path, ignored)) error = -EISDIR;
+void check_writable(const SetterCall& call, const std::string& path) {
+  if (!call.draft.options.open_files) return;
+  const int error = call.draft.inputs.writable(path);
   if (error == 0) return;
-  throw ConfProblem{quoted(word.text) + " cannot be opened: " + std::strerror(-error)};
+  throw ConfProblem{quoted(call.word(1).text) + " cannot be opened: " + std::strerror(error)};
 }
 
 bool is_switch(const std::string& text) {
@@ -77,7 +71,7 @@ std::string log_path(const SetterCall& call) {
   if (word.value.empty()) throw ConfProblem{"the file's name is empty"};
   refuse_log_habits(call);
   const std::string path = resolve_path(call.statement.folder, word.value);
-  if (call.draft.options.open_files) check_writable(word, path);
+  check_writable(call, path);
   return path;
 }
 
@@ -138,7 +132,7 @@ void workers(const SetterCall& call) {
 
 void user(const SetterCall& call) {
   const Word& word = call.word(1);
-  if (const auto known = sys::find_user(word.value); !known.ok()) {
+  if (!call.draft.inputs.user_id(word.value)) {
     throw ConfProblem{"there is no user " + quoted(word.text) + " on this machine"};
   }
   call.draft.config.user = word.value;
@@ -167,7 +161,7 @@ void pid_file(const SetterCall& call) {
                       "; a file of that name is ./" + word.text};
   }
   const std::string path = resolve_path(call.statement.folder, word.value);
-  if (call.draft.options.open_files) check_writable(word, path);
+  check_writable(call, path);
   call.draft.config.pid_file = path;
 }
 

@@ -3,13 +3,13 @@
 #include <cctype>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
 
 #include "core/conf/setters.h"
 #include "core/conf/variables.h"
-#include "net/sys_process.h"
 #include "protocol/ascii.h"
 #include "protocol/uri.h"
 
@@ -23,8 +23,8 @@ bool is_uri(const std::string& text) {
   return text.find("://") != std::string::npos;
 }
 
-Result<std::vector<Address>> addresses_of(const ServerUri& uri) {
-  if (uri.unix_path.empty()) return resolve_blocking(uri.host, uri.port);
+Result<std::vector<Address>> addresses_of(ConfInputs& inputs, const ServerUri& uri) {
+  if (uri.unix_path.empty()) return inputs.resolve(uri.host, uri.port);
   const Result<Address> local = Address::from_unix_path(uri.unix_path);
   if (!local.ok()) return local.fault();
   return std::vector<Address>{local.value()};
@@ -85,7 +85,7 @@ std::vector<PeerConfig> peers_of(const SetterCall& call) {
   if (uri.value().unix_path.empty() && uri.value().port == 0) {
     throw ConfProblem{quoted(word.text) + ": the port must be 1 to 65535"};
   }
-  const Result<std::vector<Address>> addresses = addresses_of(uri.value());
+  const Result<std::vector<Address>> addresses = addresses_of(call.draft.inputs, uri.value());
   if (!addresses.ok()) {
     const std::string what =
         quoted(word.text) + ": the host cannot be found (" + addresses.fault().text() + ")";
@@ -125,8 +125,9 @@ bool name_byte(char byte) {
 }
 
 // "mode=0660", "owner=USER", "group=GROUP".
-void set_access(sys::SocketFileAccess& access, const std::string& name, const std::string& value,
+void set_access(const SetterCall& call, const std::string& name, const std::string& value,
                 const Word& word) {
+  sys::SocketFileAccess& access = call.section.socket_file;
   if (name == "mode") {
     const bool octal = value.size() >= 3 && value.size() <= 4 &&
                        value.size() == std::strspn(value.c_str(), "01234567");
@@ -136,13 +137,13 @@ void set_access(sys::SocketFileAccess& access, const std::string& name, const st
     }
     access.mode = static_cast<mode_t>(mode);
   } else if (name == "owner") {
-    const auto ids = sys::find_user(value);
-    if (!ids.ok()) throw ConfProblem{quoted(word.text) + ": there is no such user on this machine"};
-    access.owner = ids.value().user;
+    const std::optional<uid_t> id = call.draft.inputs.user_id(value);
+    if (!id) throw ConfProblem{quoted(word.text) + ": there is no such user on this machine"};
+    access.owner = *id;
   } else {
-    const auto id = sys::find_group(value);
-    if (!id.ok()) throw ConfProblem{quoted(word.text) + ": there is no such group on this machine"};
-    access.group = id.value();
+    const std::optional<gid_t> id = call.draft.inputs.group_id(value);
+    if (!id) throw ConfProblem{quoted(word.text) + ": there is no such group on this machine"};
+    access.group = *id;
   }
 }
 
@@ -164,7 +165,7 @@ void take_options(const SetterCall& call, bool is_unix) {
     }
     if (!given.insert(name).second) throw ConfProblem{name + "= is given twice"};
     if (of_file) {
-      set_access(call.section.socket_file, name, word.value.substr(equals + 1), word);
+      set_access(call, name, word.value.substr(equals + 1), word);
     } else {
       call.section.backlog = named_number(word, "backlog", 1, 65'535);
     }

@@ -1,14 +1,11 @@
 // Setters of everything about TLS. They read certificates and keys at once, so that what is wrong
 // with a file is told at the line that names it.
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 #include "core/conf/expand.h"
 #include "core/conf/setters.h"
 #include "core/conf/suggest.h"
 #include "net/sys.h"
-#include "net/sys_process.h"
 #include "protocol/uri.h"
 #include "tls/secret.h"
 
@@ -22,35 +19,24 @@ constexpr size_t most_key_bytes = 64 << 10;
 constexpr size_t most_message_bytes = 16 << 20;  // of a TLS handshake (RFC 8446 4)
 constexpr size_t most_name_bytes = TLSEXT_MAXLEN_host_name;
 
-std::string read_named_file(const SetterCall& call) {
+// Reads the file that the first argument names. `judge` sees the file's facts first, whether its
+// content can be read or not.
+template <class Judge>
+void read_named_file(const SetterCall& call, Secret& content, Judge judge) {
   const Word& word = call.word(1);
-  std::string content;
-  const int error =
-      read_whole_file(resolve_path(call.statement.folder, word.value), most_pem_bytes, content);
+  FileFacts facts;
+  const std::string path = resolve_path(call.statement.folder, word.value);
+  const int error = call.draft.inputs.read(path, content, facts);
+  judge(facts);
   if (error != 0) throw ConfProblem{quoted(word.text) + " cannot be read: " + std::strerror(error)};
-  return content;
+}
+
+void read_named_file(const SetterCall& call, Secret& content) {
+  read_named_file(call, content, [](const FileFacts&) {});
 }
 
 [[noreturn]] void refuse_file(const Word& word, const Fault& fault) {
   throw ConfProblem{quoted(word.text) + ": " + fault.text()};
-}
-
-// A file that holds a key, or may hold one beside its certificate, leaves no copy behind.
-void read_secret(const SetterCall& call, Secret& secret) {
-  const Word& word = call.word(1);
-  const std::string path = resolve_path(call.statement.folder, word.value);
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"),
-                                                             &std::fclose);
-  const auto refuse = [&word](int error) {
-    throw ConfProblem{quoted(word.text) + " cannot be read: " + std::strerror(error)};
-  };
-  if (file == nullptr) refuse(errno);
-  std::setvbuf(file.get(), nullptr, _IONBF, 0);  // a buffer of the library's would not be wiped
-  Secret::Block block;
-  while (const size_t bytes = std::fread(block.bytes, 1, sizeof block.bytes, file.get())) {
-    if (!secret.append({block.bytes, bytes})) refuse(EFBIG);
-  }
-  if (std::ferror(file.get()) != 0) refuse(errno);
 }
 
 // One that has ended is always told, one that is about to where the conf is checked.
@@ -67,8 +53,8 @@ void warn_of_end(const SetterCall& call, const X509* certificate) {
 }
 
 Credentials read_certificates(const SetterCall& call) {
-  Secret secret(most_certificate_bytes);
-  read_secret(call, secret);
+  Secret secret(most_certificate_bytes);  // a key may stand beside the certificate
+  read_named_file(call, secret);
   Result<Credentials> parsed = parse_certificates(secret.view());
   if (!parsed.ok()) refuse_file(call.word(1), parsed.fault());
   warn_of_end(call, parsed.value().certificate.get());
@@ -79,26 +65,22 @@ Credentials read_certificates(const SetterCall& call) {
 // Whoever may read a key may pass for its owner, and who may write it decides whom we pass for. A
 // group that root trusts, or that this process is in, may: so Debian (ssl-cert) and Kubernetes
 // (fsGroup) hand keys to those who need them.
-void check_private(const Word& word, const std::string& path) {
-  sys::FileAccess access;
-  if (sys::file_access(path.c_str(), access) != 0) return;  // reading it tells why
+void check_private(const Word& word, const FileFacts& facts) {
   const std::string advice =
       "; chmod it to 600, or to 640 with the group root, ssl-cert or one that sluice runs in";
-  if (access.others) {
+  if (facts.open_to_others) {
     throw ConfProblem{quoted(word.text) + " can be read or written by everybody" + advice};
   }
-  if (!access.group || access.group_id == 0 || sys::in_group(access.group_id)) return;
-  const std::string group = sys::group_name(access.group_id);
-  if (group == "ssl-cert") return;
-  throw ConfProblem{quoted(word.text) + " can be read or written by the group " + quoted(group) +
-                    advice};
+  const auto& group = facts.open_to_group;
+  if (!group || group->id == 0 || group->of_process || group->name == "ssl-cert") return;
+  throw ConfProblem{quoted(word.text) + " can be read or written by the group " +
+                    quoted(group->name) + advice};
 }
 
 void read_key(const SetterCall& call, Credentials& credentials) {
   const Word& word = call.word(1);
-  check_private(word, resolve_path(call.statement.folder, word.value));
   Secret secret(most_key_bytes);
-  read_secret(call, secret);
+  read_named_file(call, secret, [&](const FileFacts& facts) { check_private(word, facts); });
   if (credentials.certificate == nullptr) return;  // nothing to compare with, which was told
   if (const Status read = parse_private_key(secret.view(), credentials); !read.ok()) {
     refuse_file(word, read.fault());
@@ -138,7 +120,9 @@ void tls_stapling_file(const SetterCall& call) {
   CertificateDraft& certificate = latest_certificate(call);
   Credentials& credentials = certificate.credentials;
   if (!credentials.ocsp_response.empty()) refuse_second(call, certificate, "response");
-  const Status parsed = parse_ocsp_response(read_named_file(call), credentials);
+  Secret response(most_pem_bytes);
+  read_named_file(call, response);
+  const Status parsed = parse_ocsp_response(response.view(), credentials);
   if (!parsed.ok()) refuse_file(call.word(1), parsed.fault());
 }
 
@@ -155,19 +139,21 @@ void tls_client_key(const SetterCall& call) {
 }
 
 void tls_authorities(const SetterCall& call, std::string& pem) {
-  std::string content = read_named_file(call);
-  const Result<StorePtr> parsed = parse_authorities(content);
+  Secret content(most_pem_bytes);
+  read_named_file(call, content);
+  const Result<StorePtr> parsed = parse_authorities(content.view());
   if (!parsed.ok()) refuse_file(call.word(1), parsed.fault());
-  pem = std::move(content);
+  pem = content.view();
 }
 
 void tls_crl(const SetterCall& call) {
-  std::string content = read_named_file(call);
+  Secret content(most_pem_bytes);
+  read_named_file(call, content);
   const StorePtr store(X509_STORE_new());
-  if (const Status read = add_revocations(content, store.get()); !read.ok()) {
+  if (const Status read = add_revocations(content.view(), store.get()); !read.ok()) {
     refuse_file(call.word(1), read.fault());
   }
-  call.section.settings.revoked = std::move(content);
+  call.section.settings.revoked = content.view();
 }
 
 void tls_verify_client(const SetterCall& call) {

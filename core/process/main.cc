@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/conf/conf.h"
+#include "core/conf/machine_inputs.h"
 #include "core/process/check.h"
 #include "core/process/master.h"
 #include "net/sys_process.h"
@@ -120,9 +121,10 @@ int main(int count, char** words) {
   CommandLine line;
   if (const int status = read_command_line(count, words, line); status >= 0) return status;
   sluice::keep_large_blocks_apart();
+  sluice::MachineInputs inputs;
   sluice::ConfOptions options;
   options.open_files = line.test;
-  sluice::ConfOutcome outcome = sluice::load_conf(line.conf, options);
+  sluice::ConfOutcome outcome = sluice::load_conf(line.conf, options, inputs);
   warn(outcome.warnings);
   for (const sluice::ConfError& error : outcome.errors) {
     std::fprintf(stderr, "sluice: %s\n", error.text().c_str());

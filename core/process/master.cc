@@ -8,7 +8,7 @@
 #include <cstdio>
 
 #include "core/conf/conf.h"
-#include "core/conf/expand.h"
+#include "core/conf/machine_inputs.h"
 #include "core/process/worker.h"
 #include "net/sys.h"
 #include "net/sys_platform.h"
@@ -133,7 +133,8 @@ bool Master::write_pid_file() const {
 // Unless it is another instance's by now.
 void Master::remove_pid_file() const {
   std::string content;
-  if (config_->pid_file.empty() || read_whole_file(config_->pid_file, 32, content) != 0) return;
+  if (config_->pid_file.empty()) return;
+  if (sys::read_whole_file(config_->pid_file.c_str(), 32, content) != 0) return;
   if (content == std::to_string(sys::process_id()) + "\n") {
     sys::remove_file(config_->pid_file.c_str());
   }
@@ -387,9 +388,10 @@ bool Master::tickets_in_use() const {
 }
 
 void Master::check_conf() {
+  MachineInputs inputs;
   ConfOptions options;
   options.open_files = true;
-  const ConfOutcome outcome = load_conf(conf_path_, options);
+  const ConfOutcome outcome = load_conf(conf_path_, options, inputs);
   for (const ConfError& error : outcome.errors) log_.error(LogLevel::error, error.text());
   for (const std::string& warning : outcome.warnings) log_.error(LogLevel::warn, warning);
   log_.error(LogLevel::notice, outcome.config != nullptr

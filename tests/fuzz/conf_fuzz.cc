@@ -1,8 +1,6 @@
 // load_conf over arbitrary text: a Config that keeps its promises, or errors that name file and
 // line, the same every time, and no secret in any of them. Up to three files in one input,
 // separated by a line "%%": conf/main.conf, conf/more.conf (for include) and conf/secret.
-#include <stdlib.h>  // setenv
-
 #include <algorithm>
 #include <map>
 #include <string>
@@ -11,7 +9,7 @@
 #include "core/conf/conf.h"
 #include "net/check.h"
 #include "protocol/handshake.h"
-#include "tests/fuzz/conf_files.h"
+#include "tests/conf/memory_inputs.h"
 #include "tests/fuzz/input.h"
 
 namespace sluice::fuzz {
@@ -25,6 +23,17 @@ constexpr const char* main_file = "/conf/main.conf";
 constexpr size_t most_bytes = 16 * 1024;
 
 using Files = std::map<std::string, std::string>;
+
+// No input reaches a file or a name server of the machine.
+testing::MemoryInputs inputs_of(const Files& files) {
+  testing::MemoryInputs inputs;
+  inputs.files = files;
+  inputs.variables = {{"SECRET", std::string(secret)}, {"PORT", "8080"}};
+  inputs.hosts = {{"localhost", {Address::from_ip("192.0.2.7", 0).value()}}};
+  inputs.users = {{"root", 0}, {"nobody", 65'534}};
+  inputs.groups = {{"root", 0}, {"nogroup", 65'534}};
+  return inputs;
+}
 
 Files split(std::string_view text) {
   Files files;
@@ -103,8 +112,8 @@ bool holds(const Files& files, std::string_view text) {
 }
 
 ConfOutcome load(const Files& files) {
-  const ConfFiles only_these(files);
-  return load_conf(main_file, ConfOptions());
+  testing::MemoryInputs inputs = inputs_of(files);
+  return load_conf(main_file, ConfOptions(), inputs);
 }
 
 void run(std::string_view text) {
@@ -133,13 +142,6 @@ void run(std::string_view text) {
 }  // namespace
 
 }  // namespace sluice::fuzz
-
-extern "C" int LLVMFuzzerInitialize(int*, char***) {
-  ::clearenv();
-  ::setenv("SECRET", sluice::fuzz::secret.data(), 1);
-  ::setenv("PORT", "8080", 1);
-  return 0;
-}
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   sluice::fuzz::run({reinterpret_cast<const char*>(data), size});

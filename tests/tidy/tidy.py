@@ -68,6 +68,16 @@ OUTSIDE_NET = [
         r"(?<![\w:.>])(?:getrandom|arc4random\w*)\s*\(|\brandom_device\b|"
         r"(?<![\w:.>])(?:std::)?s?rand\s*\(")),
 ]
+# A conf is loaded wherever its ConfInputs come from: core/conf asks nothing of the machine itself.
+CONF_ROOM = "core/conf/"
+MACHINE_OF_CONF = "core/conf/machine_inputs.cc"
+OUTSIDE_INPUTS = [
+    ("machine asked outside MachineInputs", re.compile(
+        r"(?<![\w:.>])(?:std::|::)?(?:fopen|getenv|secure_getenv|getaddrinfo|get(?:pw|gr)\w+|"
+        r"l?stat|access|realpath)\s*\(|::glob\s*\(|\b[io]?fstream\b|\bresolve_blocking\b|"
+        r"\bsys::(?!SocketFileAccess\b|default_backlog\b|wall_clock_ms\b)\w+|"
+        r"\bfilesystem::(?!path\b)\w+")),
+]
 SYSTEM_HEADERS = {"sys/epoll.h", "sys/event.h", "unistd.h", "fcntl.h"}
 
 UNFINISHED = re.compile(  # spelled so that this file passes
@@ -297,6 +307,9 @@ def check_cpp(tree, path, text):
         tree.report_matches(path, code, SHARED_POINTER, "shared ownership")
         if path not in CONDITIONALS_ALLOWED:
             tree.report_matches(path, code, CONDITIONAL, "conditional compilation")
+    if path.startswith(CONF_ROOM) and path != MACHINE_OF_CONF:
+        for rule, pattern in OUTSIDE_INPUTS:
+            tree.report_matches(path, code, pattern, rule)
     if layer != "net":
         for rule, pattern in OUTSIDE_NET:
             tree.report_matches(path, code, pattern, rule)

@@ -128,6 +128,17 @@ class TidyTest(unittest.TestCase):
         for name in ["session.h", "../net/ring.h", "net/../core/session/session.h"]:
             self.expect("core/session/session.cc", f'// Opens.\n#include "{name}"\n', (2, "from the top"))
 
+    def test_conf_asks_its_inputs(self):
+        for call in ['std::fopen("x", "r")', 'getenv("X")', "::glob(pattern, 0, nullptr, &found)",
+                     "sys::find_user(name)", "std::filesystem::exists(path)", "::getpwnam(name)",
+                     "resolve_blocking(host, 80)", "std::ifstream file(path)"]:
+            text = f"// Opens.\nauto x = {call};\n"
+            self.expect("core/conf/setters.cc", text, (2, "outside MachineInputs"))
+            self.expect_clean("core/conf/machine_inputs.cc", text)
+            self.expect_clean("core/process/master.cc", text)
+        for call in ["inputs.glob(pattern)", "sys::wall_clock_ms()", "std::filesystem::path(text)"]:
+            self.expect_clean("core/conf/setters.cc", f"// Opens.\nauto x = {call};\n")
+
     def test_function_length(self):
         heads = [
             "void f() {",

@@ -55,7 +55,7 @@ TEST_CASE("conf secrets: no argument of any directive is told, in any section") 
       for (const std::string_view opener : {"", "\nlisten 8080", "\nupstream up", "\nroute /x"}) {
         text.append(opener).append("\n" + line + "\n" + line + "\n");
       }
-      const ConfOutcome outcome = load_conf(folder.write("s.conf", text), options);
+      const ConfOutcome outcome = load_file(folder.write("s.conf", text), options);
       refused += static_cast<int>(outcome.errors.size());
       check_silent(outcome);
     }

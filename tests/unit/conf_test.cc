@@ -289,12 +289,12 @@ TEST_CASE("conf: `sluice -t` opens the files, a load does not") {
 
   ConfOptions options;
   options.open_files = true;
-  CHECK(errors_of(load_conf(file, options)) ==
+  CHECK(errors_of(load_file(file, options)) ==
         "1: error_log: \"logs/error.log\" cannot be opened: No such file or directory\n"
         "3: pid_file: \"run/sluice.pid\" cannot be opened: No such file or directory\n");
   folder.write("logs/error.log", "old\n");
   folder.write("run/other", "");
-  CHECK(errors_of(load_conf(file, options)) == "");
+  CHECK(errors_of(load_file(file, options)) == "");
   CHECK(std::filesystem::file_size(folder.path() + "logs/error.log") == 4);
   CHECK_FALSE(std::filesystem::exists(folder.path() + "run/sluice.pid"));
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/conf/conf.h"
+#include "core/conf/machine_inputs.h"
 
 namespace sluice::testing {
 
@@ -65,8 +66,9 @@ class TestVariable {
   const char* name_;
 };
 
-inline ConfOutcome load_file(const std::string& path) {
-  return load_conf(path, ConfOptions{});
+inline ConfOutcome load_file(const std::string& path, const ConfOptions& options = {}) {
+  MachineInputs inputs;
+  return load_conf(path, options, inputs);
 }
 
 inline ConfOutcome load_text(std::string_view text) {

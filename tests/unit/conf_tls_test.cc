@@ -115,7 +115,7 @@ TEST_CASE(
         folder.write("tls.conf", "listen 127.0.0.1:1\n" + site + std::string(route_9001));
     ConfOptions options;
     options.open_files = asked;
-    const ConfOutcome outcome = load_conf(path, options);
+    const ConfOutcome outcome = load_file(path, options);
     CHECK(errors_of(outcome) == "");
     std::string text;
     for (const std::string& each : outcome.warnings) text += each.substr(path.size()) + "\n";

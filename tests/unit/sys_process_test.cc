@@ -308,6 +308,26 @@ TEST_CASE("sys_process: root follows a link only where nobody else can have made
   CHECK(content_of(target) == "content");
 }
 
+TEST_CASE("sys process: a whole file is read up to a size, in pieces") {
+  const std::string path = "/tmp/sluice-read-" + std::to_string(sys::process_id());
+  REQUIRE(sys::write_whole_file(path.c_str(), std::string(40'000, 'x')) == 0);
+  std::string content = "what was there before";
+  CHECK(sys::read_whole_file(path.c_str(), 40'000, content) == 0);
+  CHECK(content == std::string(40'000, 'x'));
+  CHECK(sys::read_whole_file(path.c_str(), 39'999, content) == -EFBIG);
+  CHECK(sys::read_whole_file("/nowhere/file", 10, content) == -ENOENT);
+  CHECK(sys::read_whole_file("/tmp", 10, content) == -EISDIR);
+  char block[7] = "";
+  size_t taken = 0;
+  CHECK(sys::read_pieces(path.c_str(), block, [&](std::string_view piece) {
+          CHECK(piece.data() == block);
+          taken += piece.size();
+          return taken < 14;
+        }) == -EFBIG);
+  CHECK(taken == 14);  // nothing is read behind the piece that was refused
+  CHECK(sys::remove_file(path.c_str()) == 0);
+}
+
 TEST_CASE("sys_process: a whole file replaces what was there") {
   const testing::TemporaryFolder folder;
   const std::string path = folder.file("pid");

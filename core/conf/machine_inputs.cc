@@ -1,0 +1,89 @@
+// The only file of core/conf that touches files, environment, names or users.
+#include "core/conf/machine_inputs.h"
+
+#include <glob.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+
+#include "core/conf/expand.h"
+#include "net/sys_process.h"
+
+namespace sluice {
+
+namespace {
+
+FileFacts facts_of(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path canonical = std::filesystem::canonical(path, error);
+  FileFacts facts;
+  facts.canonical_path = error ? path : canonical.string();
+  sys::FileAccess access;
+  if (sys::file_access(path.c_str(), access) != 0) return facts;
+  facts.open_to_others = access.others;
+  if (access.group) {
+    facts.open_to_group = {access.group_id, sys::group_name(access.group_id),
+                           sys::in_group(access.group_id)};
+  }
+  return facts;
+}
+
+}  // namespace
+
+int MachineInputs::read(const std::string& path, Secret& content, FileFacts& facts) {
+  facts = facts_of(path);
+  Secret::Block block;
+  return -sys::read_pieces(path.c_str(), block.bytes,
+                           [&](std::string_view piece) { return content.append(piece); });
+}
+
+std::vector<std::string> MachineInputs::glob(const std::string& pattern) {
+  glob_t found{};
+  std::vector<std::string> paths;
+  if (::glob(pattern.c_str(), 0, nullptr, &found) == 0) {
+    paths.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  }
+  ::globfree(&found);
+  return paths;
+}
+
+std::optional<std::string> MachineInputs::variable(const std::string& name) {
+  const char* const value = std::getenv(name.c_str());
+  if (value == nullptr) return std::nullopt;
+  return value;
+}
+
+Result<std::vector<Address>> MachineInputs::resolve(const std::string& host, uint16_t port) {
+  return resolve_blocking(host, port);
+}
+
+std::optional<uid_t> MachineInputs::user_id(const std::string& name) {
+  const Result<sys::UserIds> found = sys::find_user(name);
+  if (!found.ok()) return std::nullopt;
+  return found.value().user;
+}
+
+std::optional<gid_t> MachineInputs::group_id(const std::string& name) {
+  const Result<gid_t> found = sys::find_group(name);
+  if (!found.ok()) return std::nullopt;
+  return found.value();
+}
+
+int MachineInputs::writable(const std::string& path) {
+  int error = -sys::may_write(path.c_str());
+  if (error == ENOENT) error = -sys::may_write((folder_of(path) + ".").c_str());
+  std::error_code ignored;
+  if (error == 0 && std::filesystem::is_directory(path, ignored)) error = EISDIR;
+  return error;
+}
+
+std::string MachineInputs::working_folder() {
+  std::error_code error;
+  const std::filesystem::path folder = std::filesystem::current_path(error);
+  if (error) return "";
+  const std::string path = folder.string();
+  return path.ends_with('/') ? path : path + '/';
+}
+
+}  // namespace sluice
