@@ -9,11 +9,11 @@
 
 namespace sluice {
 
-std::span<const Directive> directives() {
-  static const std::vector<Directive> all = [] {
-    std::vector<Directive> rows;
+std::span<const Directive* const> directives() {
+  static const std::vector<const Directive*> all = [] {
+    std::vector<const Directive*> rows;
     for (const auto& part : {top_rows(), listen_rows(), upstream_rows(), route_rows()}) {
-      rows.insert(rows.end(), part.begin(), part.end());
+      for (const Directive& row : part) rows.push_back(&row);
     }
     return rows;
   }();
@@ -21,27 +21,27 @@ std::span<const Directive> directives() {
 }
 
 const Directive* find_directive(std::string_view name) {
-  const std::span<const Directive> all = directives();
+  const auto all = directives();
   const auto found = std::find_if(all.begin(), all.end(),
-                                  [name](const Directive& row) { return row.name == name; });
-  return found == all.end() ? nullptr : &*found;
+                                  [name](const Directive* row) { return row->name == name; });
+  return found == all.end() ? nullptr : *found;
 }
 
 std::string suggest_directive(std::string_view name, const Directive*& meant) {
   std::vector<std::string_view> names;
-  for (const Directive& row : directives()) names.push_back(row.name);
+  for (const Directive* row : directives()) names.push_back(row->name);
   meant = find_directive(nearest(name, names));
   return suggestion(name, names);
 }
 
 Settings settings_for(Section kind, std::initializer_list<const SectionDraft*> levels) {
   Settings all;
-  for (const Directive& row : directives()) {
-    if (row.inherit == nullptr || (row.sections & bit(kind)) == 0) continue;
+  for (const Directive* row : directives()) {
+    if (row->inherit == nullptr || (row->sections & bit(kind)) == 0) continue;
     const auto giver = std::find_if(levels.begin(), levels.end(), [&](const SectionDraft* level) {
-      return level != nullptr && level->given.count(&row) > 0;
+      return level != nullptr && level->given.count(row) > 0;
     });
-    if (giver != levels.end()) row.inherit((*giver)->settings, all);
+    if (giver != levels.end()) row->inherit((*giver)->settings, all);
   }
   return all;
 }

@@ -61,7 +61,8 @@ struct Directive {
   TakesEffect takes_effect = TakesEffect::reload;
 };
 
-std::span<const Directive> directives();
+// In the order of the reference.
+std::span<const Directive* const> directives();
 // Null where there is none of that name.
 const Directive* find_directive(std::string_view name);
 // `, did you mean "upstream"?` and that directive, or "" and null.

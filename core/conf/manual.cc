@@ -126,7 +126,7 @@ std::string manual_page() {
   std::string page = head;
   const auto rows = directives();
   for (size_t i = 0; i < rows.size(); ++i) {
-    const Directive& row = rows[i];
+    const Directive& row = *rows[i];
     const bool opens = row.opens != Section::top;
     if (i == 0) page += ".Sh TOP\nFor the whole process, before the first section.\n";
     if (opens) page += ".El\n.Sh SECTION " + std::string(row.name) + "\n";

@@ -91,7 +91,8 @@ std::string printed(const Directive& row, const Statement& statement,
 
 // At the top what is not said has its default; one that only words can tell stays a comment.
 void append_top(std::string& page, const SectionDraft& top, const std::string& working_folder) {
-  for (const Directive& row : directives()) {
+  for (const Directive* each : directives()) {
+    const Directive& row = *each;
     if ((row.sections & bit(Section::top)) == 0 || row.opens != Section::top) continue;
     bool said = false;
     for (const SectionDraft::Line& line : top.lines) {

@@ -84,9 +84,9 @@ std::span<const DirectiveHelp> directive_help() {
   static const std::vector<DirectiveHelp> rows = [] {
     static std::deque<std::string> texts;  // what the views point at
     std::vector<DirectiveHelp> made;
-    for (const Directive& row : directives()) {
-      made.push_back({row.name, texts.emplace_back(sections_text(row.sections)), row.arguments,
-                      row.default_value, row.help, row.repeatable});
+    for (const Directive* row : directives()) {
+      made.push_back({row->name, texts.emplace_back(sections_text(row->sections)), row->arguments,
+                      row->default_value, row->help, row->repeatable});
     }
     return made;
   }();
@@ -98,9 +98,10 @@ std::string reference_conf() {
   const auto rows = directives();
   bool in_section = false;
   for (size_t i = 0; i < rows.size(); ++i) {
-    in_section = in_section || rows[i].opens != Section::top;
-    if (rows[i].opens != Section::top) page += "\n# " + std::string(line_bytes - 2, '-') + "\n";
-    append_reference(page, rows[i], directive_help()[i], in_section);
+    const bool opens = rows[i]->opens != Section::top;
+    in_section = in_section || opens;
+    if (opens) page += "\n# " + std::string(line_bytes - 2, '-') + "\n";
+    append_reference(page, *rows[i], directive_help()[i], in_section);
   }
   return page;
 }

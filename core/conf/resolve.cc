@@ -6,8 +6,8 @@
 #include <limits>
 #include <map>
 
-#include "core/conf/directives.h"
 #include "core/conf/resolve_tls.h"
+#include "core/conf/rows.h"
 #include "core/conf/suggest.h"
 #include "core/observe/limit_text.h"
 #include "core/router.h"
@@ -65,9 +65,9 @@ bool gives_way(const RouteConfig& narrow, const RouteConfig& broad) {
 // `upstream "chat"`, for messages.
 std::string described(const SectionDraft& section) {
   const std::string label = section.label.empty() ? "" : " " + section.label;
-  for (const Directive& row : directives()) {
-    if (section.kind != Section::top && row.opens == section.kind) {
-      return std::string(row.name) + label;
+  for (const Directive* row : directives()) {
+    if (section.kind != Section::top && row->opens == section.kind) {
+      return std::string(row->name) + label;
     }
   }
   return "the conf";
@@ -125,13 +125,13 @@ class Resolver {
 
 void Resolver::check_required() {
   if (draft_.incomplete) return;
-  for (const Directive& row : directives()) {
-    if (!row.required) continue;
+  for (const Directive* row : directives()) {
+    if (!row->required) continue;
     for (const SectionDraft& section : draft_.sections) {
-      if ((row.sections & bit(section.kind)) == 0 || section.given.count(&row) > 0) continue;
+      if ((row->sections & bit(section.kind)) == 0 || section.given.count(row) > 0) continue;
       Place place = section.place;
       if (section.kind == Section::top) place.order = behind_all_lines;
-      errors_.add(place, described(section) + " has no " + std::string(row.name));
+      errors_.add(place, described(section) + " has no " + std::string(row->name));
     }
   }
 }
@@ -198,7 +198,7 @@ const SectionDraft* Resolver::find_target(const SectionDraft& section, RouteConf
   for (const auto& [name, named] : upstreams_) {
     if (named.section->label == quoted(name)) names.push_back(name);  // not an expanded one
   }
-  const Place& place = section.given.at(find_directive("proxy_pass"));
+  const Place& place = section.given.at(&directive::proxy_pass);
   errors_.add(place,
               "proxy_pass: there is no upstream " + quoted(section.target->text) +
                   (section.target->expanded() ? "" : suggestion(section.target->value, names)));
@@ -320,7 +320,7 @@ void Resolver::check_buffer_memory() {
   const uint64_t bytes = draft_.config.buffer_memory_bytes;
   const uint64_t least = uint64_t{least_rings_in_buffer_memory} * draft_.config.ring_bytes;
   if (bytes == 0 || bytes >= least) return;
-  errors_.add(draft_.sections.front().given.at(find_directive("buffer_memory")),
+  errors_.add(draft_.sections.front().given.at(&directive::buffer_memory),
               "buffer_memory: " + size_text(bytes) + " has no room for four rings of ring_size " +
                   size_text(draft_.config.ring_bytes) + "; at least " + size_text(least));
 }

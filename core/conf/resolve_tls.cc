@@ -4,31 +4,35 @@
 
 #include <algorithm>
 
-#include "core/conf/directives.h"
+#include "core/conf/rows.h"
 
 namespace sluice {
 
 namespace {
 
 // Those complain themselves where no certificate stands before them.
-bool belongs_to_certificate(std::string_view directive) {
-  return directive == "tls_key" || directive == "tls_stapling_file";
+bool belongs_to_certificate(const Directive& row) {
+  return &row == &directive::tls_key || &row == &directive::tls_stapling_file;
 }
 
 // The first of the section's TLS lines; null where it has none.
 const Place* tls_line(const SectionDraft& section, std::string_view& name) {
   const Place* first = nullptr;
-  for (const auto& [directive, place] : section.given) {
-    if (!directive->name.starts_with("tls_") || belongs_to_certificate(directive->name)) continue;
+  for (const auto& [row, place] : section.given) {
+    if (!row->name.starts_with("tls_") || belongs_to_certificate(*row)) continue;
     if (first != nullptr && first->order < place.order) continue;
     first = &place;
-    name = directive->name;
+    name = row->name;
   }
   return first;
 }
 
-const Place& place_of(const SectionDraft& section, std::string_view directive) {
-  const auto given = section.given.find(find_directive(directive));
+bool gives(const SectionDraft& section, const Directive& row) {
+  return section.given.count(&row) > 0;
+}
+
+const Place& place_of(const SectionDraft& section, const Directive& row) {
+  const auto given = section.given.find(&row);
   return given == section.given.end() ? section.place : given->second;
 }
 
@@ -45,10 +49,10 @@ void warn_of_outdated_crl(const ConfDraft& draft, const SectionDraft& section,
     if (level->settings.revoked.empty()) continue;
     const std::string when = outdated_revocations(level->settings.revoked, system_wall_clock_s());
     if (when.empty()) return;
-    std::string told =
-        text_at(place_of(*level, "tls_crl"), "tls_crl: a newer CRL was due on " + when +
-                                                 "; until it is given, every certificate of "
-                                                 "its issuer is refused");
+    std::string told = text_at(place_of(*level, directive::tls_crl),
+                               "tls_crl: a newer CRL was due on " + when +
+                                   "; until it is given, every certificate of "
+                                   "its issuer is refused");
     const bool known = std::find(warnings.begin(), warnings.end(), told) != warnings.end();
     if (!known) warnings.push_back(std::move(told));
     return;
@@ -77,7 +81,7 @@ std::unique_ptr<TlsServer> resolve_tls_server(ConfDraft& draft, SectionDraft& se
                                               const std::string& described, ConfErrors& errors,
                                               std::vector<std::string>& warnings) {
   std::string_view name;
-  const bool certificate_given = section.given.count(find_directive("tls_certificate")) > 0;
+  const bool certificate_given = gives(section, directive::tls_certificate);
   if (!certificate_given) {
     if (const Place* place = tls_line(section, name); place != nullptr) {
       errors.add(*place,
@@ -92,21 +96,21 @@ std::unique_ptr<TlsServer> resolve_tls_server(ConfDraft& draft, SectionDraft& se
   settings.client_authorities = all.client_authorities;
   settings.verify_client = all.verify_client;
   if (settings.verify_client != VerifyClient::off && settings.client_authorities.empty()) {
-    if (section.given.count(find_directive("tls_client_ca")) == 0) {  // else its line was wrong
-      errors.add(place_of(section, "tls_verify_client"),
+    if (!gives(section, directive::tls_client_ca)) {  // else its line was wrong
+      errors.add(place_of(section, directive::tls_verify_client),
                  "tls_verify_client needs a tls_client_ca to verify with");
     }
     return nullptr;
   }
   if (settings.verify_client == VerifyClient::off && !section.settings.client_authorities.empty()) {
-    warnings.push_back(text_at(place_of(section, "tls_client_ca"),
+    warnings.push_back(text_at(place_of(section, directive::tls_client_ca),
                                "tls_client_ca has no effect without tls_verify_client"));
   }
   if (settings.verify_client != VerifyClient::off) {
     warn_of_outdated_crl(draft, section, warnings);
   } else if (!section.settings.revoked.empty()) {
-    warnings.push_back(
-        text_at(place_of(section, "tls_crl"), "tls_crl has no effect without tls_verify_client"));
+    warnings.push_back(text_at(place_of(section, directive::tls_crl),
+                               "tls_crl has no effect without tls_verify_client"));
   }
   if (settings.credentials.empty()) return nullptr;
   Result<std::unique_ptr<TlsServer>> server = TlsServer::make(std::move(settings));
@@ -137,9 +141,8 @@ std::unique_ptr<TlsClient> resolve_tls_client(const ConfDraft& draft, const Sect
     const auto& credentials = level->client_credentials;
     if (!credentials || settings.credentials != nullptr) continue;
     if (credentials->key == nullptr) {
-      if (credentials->certificate != nullptr &&
-          level->given.count(find_directive("tls_client_key")) == 0) {
-        errors.add(place_of(*level, "tls_client_certificate"),
+      if (credentials->certificate != nullptr && !gives(*level, directive::tls_client_key)) {
+        errors.add(place_of(*level, directive::tls_client_certificate),
                    "tls_client_certificate: its tls_client_key is missing behind it");
       }
       return nullptr;
@@ -147,13 +150,13 @@ std::unique_ptr<TlsClient> resolve_tls_client(const ConfDraft& draft, const Sect
     settings.credentials = &*credentials;
   }
   if (!settings.verify) {
-    const bool here = section.given.count(find_directive("tls_verify")) > 0;
-    warnings.push_back(text_at(here ? place_of(section, "tls_verify") : section.place,
+    const bool here = gives(section, directive::tls_verify);
+    warnings.push_back(text_at(here ? place_of(section, directive::tls_verify) : section.place,
                                described + " trusts any certificate (tls_verify off)"));
-    for (const std::string_view idle : {"tls_ca", "tls_crl"}) {
-      if (section.given.count(find_directive(idle)) == 0) continue;
-      warnings.push_back(text_at(place_of(section, idle),
-                                 std::string(idle) + " has no effect with tls_verify off"));
+    for (const Directive* idle : {&directive::tls_ca, &directive::tls_crl}) {
+      if (!gives(section, *idle)) continue;
+      warnings.push_back(text_at(place_of(section, *idle),
+                                 std::string(idle->name) + " has no effect with tls_verify off"));
     }
   } else {
     warn_of_outdated_crl(draft, section, warnings);

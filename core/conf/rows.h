@@ -3,6 +3,7 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 
 #include "core/conf/directives.h"
 
@@ -12,5 +13,34 @@ std::span<const Directive> top_rows();
 std::span<const Directive> listen_rows();
 std::span<const Directive> upstream_rows();
 std::span<const Directive> route_rows();
+
+// The row of that name, for the names below: without the row they do not compile.
+consteval const Directive& row_named(std::span<const Directive> rows, std::string_view name) {
+  for (const Directive& row : rows) {
+    if (row.name == name) return row;
+  }
+  throw "there is no row of that name";
+}
+
+// Rows that the resolver refers to, each defined below the table that it stands in.
+namespace directive {
+
+extern const Directive& buffer_memory;
+extern const Directive& tls_crl;
+
+extern const Directive& tls_certificate;
+extern const Directive& tls_key;
+extern const Directive& tls_stapling_file;
+extern const Directive& tls_client_ca;
+extern const Directive& tls_verify_client;
+
+extern const Directive& tls_verify;
+extern const Directive& tls_ca;
+extern const Directive& tls_client_certificate;
+extern const Directive& tls_client_key;
+
+extern const Directive& proxy_pass;
+
+}  // namespace directive
 
 }  // namespace sluice

@@ -100,6 +100,16 @@ constexpr Directive rows[] = {
 
 }  // namespace
 
+namespace directive {
+
+constinit const Directive& tls_certificate = row_named(rows, "tls_certificate");
+constinit const Directive& tls_key = row_named(rows, "tls_key");
+constinit const Directive& tls_stapling_file = row_named(rows, "tls_stapling_file");
+constinit const Directive& tls_client_ca = row_named(rows, "tls_client_ca");
+constinit const Directive& tls_verify_client = row_named(rows, "tls_verify_client");
+
+}  // namespace directive
+
 std::span<const Directive> listen_rows() {
   return rows;
 }

@@ -107,6 +107,12 @@ constexpr Directive rows[] = {
 
 }  // namespace
 
+namespace directive {
+
+constinit const Directive& proxy_pass = row_named(rows, "proxy_pass");
+
+}  // namespace directive
+
 std::span<const Directive> route_rows() {
   return rows;
 }

@@ -175,6 +175,13 @@ constexpr Directive rows[] = {
 
 }  // namespace
 
+namespace directive {
+
+constinit const Directive& buffer_memory = row_named(rows, "buffer_memory");
+constinit const Directive& tls_crl = row_named(rows, "tls_crl");
+
+}  // namespace directive
+
 std::span<const Directive> top_rows() {
   return rows;
 }

@@ -186,6 +186,15 @@ constexpr Directive rows[] = {
 
 }  // namespace
 
+namespace directive {
+
+constinit const Directive& tls_verify = row_named(rows, "tls_verify");
+constinit const Directive& tls_ca = row_named(rows, "tls_ca");
+constinit const Directive& tls_client_certificate = row_named(rows, "tls_client_certificate");
+constinit const Directive& tls_client_key = row_named(rows, "tls_client_key");
+
+}  // namespace directive
+
 std::span<const Directive> upstream_rows() {
   return rows;
 }

@@ -367,8 +367,8 @@ TEST_CASE("conf directives: the defaults of core/DESIGN.md") {
 // What is laid out or given up once, before the first worker starts.
 TEST_CASE("conf directives: few take effect with a restart alone") {
   std::vector<std::string_view> restart;
-  for (const Directive& row : directives()) {
-    if (row.takes_effect == TakesEffect::restart) restart.push_back(row.name);
+  for (const Directive* row : directives()) {
+    if (row->takes_effect == TakesEffect::restart) restart.push_back(row->name);
   }
   CHECK(restart == std::vector<std::string_view>{"user", "pid_file", "ring_size", "splice"});
 }
