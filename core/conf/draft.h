@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "core/conf/conf.h"
@@ -84,8 +85,41 @@ struct CertificateDraft {
   bool key_given = false;
 };
 
+// What only a section of one kind holds.
+struct TopDraft {};
+
+struct ListenDraft {
+  Address address;
+  sys::SocketFileAccess socket_file;
+  uint32_t backlog = sys::default_backlog;
+  std::vector<CertificateDraft> certificates;
+};
+
+struct UpstreamDraft {
+  std::string name;  // "" where the opening line was wrong
+  std::vector<PeerConfig> peers;
+};
+
+struct RouteDraft {
+  RouteConfig route;               // path and conditions
+  std::optional<Word> proxy_pass;  // its argument
+  std::vector<PeerConfig> peers;   // of a proxy_pass with a URI; else none
+};
+
 struct SectionDraft {
-  Section kind = Section::top;
+  SectionDraft(Section kind, Place opened_at);
+
+  Section kind() const { return static_cast<Section>(own_.index()); }
+  // What a section of that kind holds; only of a section that is one.
+  template <class Own>
+  Own& as() {
+    return std::get<Own>(own_);
+  }
+  template <class Own>
+  const Own& as() const {
+    return std::get<Own>(own_);
+  }
+
   Place place;
   std::string label;  // `upstream "chat"`, unexpanded; empty where the opening line was wrong
   std::map<const Directive*, Place> given;
@@ -102,23 +136,25 @@ struct SectionDraft {
   // line is wrong.
   std::optional<Credentials> client_credentials;
 
-  Address address;                             // listen
-  sys::SocketFileAccess socket_file;           // listen
-  uint32_t backlog = sys::default_backlog;     // listen
-  std::vector<CertificateDraft> certificates;  // listen
-  std::string name;                            // upstream
-  std::vector<PeerConfig> peers;               // upstream; or a route's proxy_pass with a URI
-  RouteConfig route;                           // route: path and conditions
-  std::optional<Word> target;                  // route: proxy_pass's argument
+ private:
+  std::variant<TopDraft, ListenDraft, UpstreamDraft, RouteDraft> own_;  // in Section's order
 };
 
+inline SectionDraft::SectionDraft(Section kind, Place opened_at) : place(std::move(opened_at)) {
+  if (kind == Section::listen) own_.emplace<ListenDraft>();
+  if (kind == Section::upstream) own_.emplace<UpstreamDraft>();
+  if (kind == Section::route) own_.emplace<RouteDraft>();
+}
+
 struct ConfDraft {
-  ConfDraft(ConfInputs& machine, const ConfOptions& chosen) : inputs(machine), options(chosen) {}
+  ConfDraft(ConfInputs& machine, const ConfOptions& chosen) : inputs(machine), options(chosen) {
+    sections.emplace_back(Section::top, Place{});
+  }
 
   ConfInputs& inputs;  // the loader's caller's
   ConfOptions options;
-  Config config;                                                    // global settings
-  std::deque<SectionDraft> sections = std::deque<SectionDraft>(1);  // the top, then as read
+  Config config;                      // global settings
+  std::deque<SectionDraft> sections;  // the top, then as read
   std::optional<Word> include;        // set by the include line, taken by the reader
   bool incomplete = false;            // a file is missing: what it would have said is unknown
   bool unreadable = false;            // it is the conf itself

@@ -114,7 +114,7 @@ std::string effective_conf(const ConfDraft& draft) {
       "# What " + draft.config.file + " comes to, with its includes and all defaults.\n";
   append_top(page, draft.sections.front(), working_folder);
   for (const SectionDraft& section : draft.sections) {
-    if (section.kind == Section::top) continue;
+    if (section.kind() == Section::top) continue;
     page += '\n';
     for (const SectionDraft::Line& line : section.lines) {
       if (line.row->opens == Section::top) page += "  ";

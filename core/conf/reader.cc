@@ -198,24 +198,24 @@ void ConfReader::read_line(std::string_view line, const Place& place, const std:
 void ConfReader::apply(const Directive& row, const Statement& statement, Trust trust) {
   if (row.opens != Section::top) {
     draft_.sections.front().given.emplace(&row, statement.place);
-    section_ = &draft_.sections.emplace_back();
-    section_->kind = row.opens;
-    section_->place = statement.place;
+    section_ = &draft_.sections.emplace_back(row.opens, statement.place);
   } else if (trust == Trust::guessed_name) {
-    if ((row.sections & bit(section_->kind)) == 0) return;
+    if ((row.sections & bit(section_->kind())) == 0) return;
     section_->given.emplace(&row, statement.place);
   } else if (!enter(row, statement)) {
     return;
   }
   set(row, statement, trust);
-  if (row.opens == Section::upstream && section_->name.empty()) draft_.upstream_unnamed = true;
+  if (row.opens == Section::upstream && section_->as<UpstreamDraft>().name.empty()) {
+    draft_.upstream_unnamed = true;
+  }
   if (draft_.include) read_includes(statement);
 }
 
 // False, and an error, where the directive may not stand.
 bool ConfReader::enter(const Directive& row, const Statement& statement) {
-  if ((row.sections & bit(section_->kind)) == 0) {
-    errors_.add(statement.place, std::string(row.name) + misplaced(row, section_->kind));
+  if ((row.sections & bit(section_->kind())) == 0) {
+    errors_.add(statement.place, std::string(row.name) + misplaced(row, section_->kind()));
     return false;
   }
   const auto [first, fresh] = section_->given.emplace(&row, statement.place);

@@ -66,7 +66,7 @@ bool gives_way(const RouteConfig& narrow, const RouteConfig& broad) {
 std::string described(const SectionDraft& section) {
   const std::string label = section.label.empty() ? "" : " " + section.label;
   for (const Directive* row : directives()) {
-    if (section.kind != Section::top && row->opens == section.kind) {
+    if (section.kind() != Section::top && row->opens == section.kind()) {
       return std::string(row->name) + label;
     }
   }
@@ -82,11 +82,11 @@ class Resolver {
     check_required();
     for (SectionDraft& section : draft_.sections) {
       if (section.label.empty()) continue;  // its opening line was wrong
-      if (section.kind == Section::listen) add_listener(section);
-      if (section.kind == Section::upstream) add_upstream(section);
+      if (section.kind() == Section::listen) add_listener(section);
+      if (section.kind() == Section::upstream) add_upstream(section);
     }
     for (const SectionDraft& section : draft_.sections) {
-      if (section.kind == Section::route && !section.label.empty()) add_route(section);
+      if (section.kind() == Section::route && !section.label.empty()) add_route(section);
     }
     warn_where_walked_around();
     warn_of_unused();
@@ -128,18 +128,20 @@ void Resolver::check_required() {
   for (const Directive* row : directives()) {
     if (!row->required) continue;
     for (const SectionDraft& section : draft_.sections) {
-      if ((row->sections & bit(section.kind)) == 0 || section.given.count(row) > 0) continue;
+      if ((row->sections & bit(section.kind())) == 0 || section.given.count(row) > 0) continue;
       Place place = section.place;
-      if (section.kind == Section::top) place.order = behind_all_lines;
+      if (section.kind() == Section::top) place.order = behind_all_lines;
       errors_.add(place, described(section) + " has no " + std::string(row->name));
     }
   }
 }
 
 void Resolver::add_listener(SectionDraft& section) {
+  const ListenDraft& own = section.as<ListenDraft>();
   for (const SectionDraft* earlier : listeners_) {
-    if (!overlap(earlier->address, section.address)) continue;
-    const bool wider = takes_all(section.address) && !takes_all(earlier->address);
+    const Address& taken = earlier->as<ListenDraft>().address;
+    if (!overlap(taken, own.address)) continue;
+    const bool wider = takes_all(own.address) && !takes_all(taken);
     errors_.add(section.place,
                 described(section) + (wider ? " covers " : " is already covered by ") +
                     described(*earlier) + " " + seen_from(section.place, earlier->place));
@@ -147,9 +149,9 @@ void Resolver::add_listener(SectionDraft& section) {
   }
   listeners_.push_back(&section);
   ListenConfig listener;
-  listener.address = section.address;
-  listener.socket_file = section.socket_file;
-  listener.backlog = section.backlog;
+  listener.address = own.address;
+  listener.socket_file = own.socket_file;
+  listener.backlog = own.backlog;
   static_cast<ListenSettings&>(listener) = settings_for(Section::listen, {&section, &draft_.top()});
   listener.tls = resolve_tls_server(draft_, section, described(section), errors_, warnings_);
   draft_.config.listeners.push_back(std::move(listener));
@@ -157,22 +159,24 @@ void Resolver::add_listener(SectionDraft& section) {
 
 void Resolver::add_upstream(const SectionDraft& section) {
   const auto index = static_cast<uint32_t>(draft_.config.upstreams.size());
-  const auto [known, fresh] = upstreams_.emplace(section.name, Named{index, &section});
+  const UpstreamDraft& own = section.as<UpstreamDraft>();
+  const auto [known, fresh] = upstreams_.emplace(own.name, Named{index, &section});
   if (!fresh) {
     errors_.add(section.place, described(section) + " is already given " +
                                    seen_from(section.place, known->second.section->place));
     return;
   }
   draft_.config.upstreams.push_back(
-      {section.name, section.peers,
-       resolve_tls_client(draft_, section, described(section), errors_, warnings_)});
+      {own.name, own.peers,
+       resolve_tls_client(draft_, section, own.peers, described(section), errors_, warnings_)});
 }
 
 void Resolver::add_route(const SectionDraft& section) {
-  if (!section.target) return;
-  RouteConfig route = section.route;
+  const RouteDraft& own = section.as<RouteDraft>();
+  if (!own.proxy_pass) return;
+  RouteConfig route = own.route;
   const SectionDraft* upstream = nullptr;
-  if (section.peers.empty()) {
+  if (own.peers.empty()) {
     upstream = find_target(section, route);
     if (upstream == nullptr) return;
   } else {
@@ -186,7 +190,8 @@ void Resolver::add_route(const SectionDraft& section) {
 
 // The upstream that proxy_pass names; null, and an error, where there is none.
 const SectionDraft* Resolver::find_target(const SectionDraft& section, RouteConfig& route) {
-  const auto known = upstreams_.find(section.target->value);
+  const Word& target = *section.as<RouteDraft>().proxy_pass;
+  const auto known = upstreams_.find(target.value);
   if (known != upstreams_.end()) {
     known->second.used = true;
     route.upstream = known->second.index;
@@ -199,20 +204,20 @@ const SectionDraft* Resolver::find_target(const SectionDraft& section, RouteConf
     if (named.section->label == quoted(name)) names.push_back(name);  // not an expanded one
   }
   const Place& place = section.given.at(&directive::proxy_pass);
-  errors_.add(place,
-              "proxy_pass: there is no upstream " + quoted(section.target->text) +
-                  (section.target->expanded() ? "" : suggestion(section.target->value, names)));
+  errors_.add(place, "proxy_pass: there is no upstream " + quoted(target.text) +
+                         (target.expanded() ? "" : suggestion(target.value, names)));
   return nullptr;
 }
 
 // Routes that give the same URI share an upstream, and with it the turn of its peers.
 void Resolver::share_anonymous(const SectionDraft& section, RouteConfig& route) {
   const auto index = static_cast<uint32_t>(draft_.config.upstreams.size());
-  const auto [known, fresh] = anonymous_.emplace(section.target->value, index);
+  const RouteDraft& own = section.as<RouteDraft>();
+  const auto [known, fresh] = anonymous_.emplace(own.proxy_pass->value, index);
   if (fresh) {
     draft_.config.upstreams.push_back(
-        {section.target->text, section.peers,
-         resolve_tls_client(draft_, section, described(section), errors_, warnings_)});
+        {own.proxy_pass->text, own.peers,
+         resolve_tls_client(draft_, section, own.peers, described(section), errors_, warnings_)});
   }
   route.upstream = known->second;
 }
@@ -307,10 +312,9 @@ bool Resolver::same_server(const RouteConfig& a, const RouteConfig& b) const {
 
 void Resolver::warn_of_unused() {
   for (const SectionDraft& section : draft_.sections) {
-    const auto known = upstreams_.find(section.name);
-    if (section.kind != Section::upstream || known == upstreams_.end() || known->second.used) {
-      continue;
-    }
+    if (section.kind() != Section::upstream) continue;
+    const auto known = upstreams_.find(section.as<UpstreamDraft>().name);
+    if (known == upstreams_.end() || known->second.used) continue;
     warnings_.push_back(text_at(section.place, described(section) + " is used by no route"));
   }
 }

@@ -63,7 +63,7 @@ void warn_of_outdated_crl(const ConfDraft& draft, const SectionDraft& section,
 std::vector<Credentials> credentials_of(SectionDraft& section, ConfErrors& errors) {
   std::vector<Credentials> credentials;
   bool whole = true;
-  for (CertificateDraft& each : section.certificates) {
+  for (CertificateDraft& each : section.as<ListenDraft>().certificates) {
     // Where its own line or its key's is wrong, that was told.
     if (each.credentials.certificate != nullptr && !each.key_given) {
       errors.add(each.place, "tls_certificate: its tls_key is missing behind it");
@@ -120,13 +120,14 @@ std::unique_ptr<TlsServer> resolve_tls_server(ConfDraft& draft, SectionDraft& se
 }
 
 std::unique_ptr<TlsClient> resolve_tls_client(const ConfDraft& draft, const SectionDraft& section,
+                                              std::span<const PeerConfig> peers,
                                               const std::string& described, ConfErrors& errors,
                                               std::vector<std::string>& warnings) {
-  const bool secure = std::any_of(section.peers.begin(), section.peers.end(),
+  const bool secure = std::any_of(peers.begin(), peers.end(),
                                   [](const PeerConfig& peer) { return peer.uri.secure; });
   std::string_view name;
   if (!secure) {
-    if (const Place* place = tls_line(section, name); place != nullptr && !section.peers.empty()) {
+    if (const Place* place = tls_line(section, name); place != nullptr && !peers.empty()) {
       errors.add(*place, std::string(name) + " needs a wss:// server; " + described + " has none");
     }
     return nullptr;

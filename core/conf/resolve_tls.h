@@ -16,9 +16,10 @@ std::unique_ptr<TlsServer> resolve_tls_server(ConfDraft& draft, SectionDraft& se
                                               const std::string& described, ConfErrors& errors,
                                               std::vector<std::string>& warnings);
 
-// An upstream's side, null where none of the peers is wss://. `section` is the upstream's, or a
-// route's with a URI, which has no TLS settings of its own.
+// An upstream's side, null where none of `peers` is wss://. `section` is the upstream's, or a
+// route's with a URI, which has no TLS settings of its own; the peers are that section's.
 std::unique_ptr<TlsClient> resolve_tls_client(const ConfDraft& draft, const SectionDraft& section,
+                                              std::span<const PeerConfig> peers,
                                               const std::string& described, ConfErrors& errors,
                                               std::vector<std::string>& warnings);
 

@@ -110,7 +110,7 @@ void warn_of_variable(const SetterCall& call, const Word& word, const char* what
 
 [[noreturn]] void refuse_second(const SetterCall& call, const Word& word) {
   throw ConfProblem{quoted(word.text) + " is already given " +
-                    (call.section.kind == Section::top ? "at the top" : "in this section")};
+                    (call.section.kind() == Section::top ? "at the top" : "in this section")};
 }
 
 // The first argument, into the section's list.
@@ -278,7 +278,7 @@ void match_header(const SetterCall& call) {
     }
     warn_of_variable(call, call.word(2), " is compared as it stands; there are no variables here");
   }
-  call.section.route.match_headers.push_back(std::move(match));
+  call.section.as<RouteDraft>().route.match_headers.push_back(std::move(match));
 }
 
 void subprotocols(const SetterCall& call) {

@@ -127,7 +127,7 @@ bool name_byte(char byte) {
 // "mode=0660", "owner=USER", "group=GROUP".
 void set_access(const SetterCall& call, const std::string& name, const std::string& value,
                 const Word& word) {
-  sys::SocketFileAccess& access = call.section.socket_file;
+  sys::SocketFileAccess& access = call.section.as<ListenDraft>().socket_file;
   if (name == "mode") {
     const bool octal = value.size() >= 3 && value.size() <= 4 &&
                        value.size() == std::strspn(value.c_str(), "01234567");
@@ -167,7 +167,7 @@ void take_options(const SetterCall& call, bool is_unix) {
     if (of_file) {
       set_access(call, name, word.value.substr(equals + 1), word);
     } else {
-      call.section.backlog = named_number(word, "backlog", 1, 65'535);
+      call.section.as<ListenDraft>().backlog = named_number(word, "backlog", 1, 65'535);
     }
   }
 }
@@ -194,7 +194,7 @@ void listen(const SetterCall& call) {
     throw ConfProblem{quoted(word.text) + ": the port must be 1 to 65535"};
   }
   take_options(call, address.value().is_unix());
-  call.section.address = address.value();
+  call.section.as<ListenDraft>().address = address.value();
   call.section.label = quoted(word.text);
 }
 
@@ -206,7 +206,7 @@ void upstream(const SetterCall& call) {
     throw ConfProblem{quoted(word.text) +
                       " is not a name: up to 64 letters, digits, \"-\", \"_\" and \".\""};
   }
-  call.section.name = word.value;
+  call.section.as<UpstreamDraft>().name = word.value;
   call.section.label = quoted(word.text);
 }
 
@@ -228,7 +228,7 @@ void route(const SetterCall& call) {
   if (!target.value().query.empty()) {
     throw ConfProblem{quoted(word.text) + " is not a path: a route does not look at the query"};
   }
-  std::string& normal = call.section.route.path;
+  std::string& normal = call.section.as<RouteDraft>().route.path;
   normal = normal_path(path);
   if (normal.size() > 1 && normal.ends_with('/')) normal.pop_back();
   for (const std::string_view twofold : {"//", "\\", "%2F", "%5C"}) {
@@ -241,7 +241,8 @@ void route(const SetterCall& call) {
 }
 
 void server(const SetterCall& call) {
-  for (PeerConfig& peer : peers_of(call)) call.section.peers.push_back(std::move(peer));
+  std::vector<PeerConfig>& peers = call.section.as<UpstreamDraft>().peers;
+  for (PeerConfig& peer : peers_of(call)) peers.push_back(std::move(peer));
 }
 
 void match_host(const SetterCall& call) {
@@ -256,18 +257,19 @@ void match_host(const SetterCall& call) {
   if (!authority.ok() || name.find_first_of("*$~^") != std::string::npos) {
     throw ConfProblem{quoted(word.text) + " is not a host's name; write it whole or as *.DOMAIN"};
   }
-  call.section.route.match_host = host;
+  call.section.as<RouteDraft>().route.match_host = host;
 }
 
 void proxy_pass(const SetterCall& call) {
+  RouteDraft& own = call.section.as<RouteDraft>();
   const Word& word = call.word(1);
   if (is_uri(word.value)) {
-    call.section.peers = peers_of(call);
+    own.peers = peers_of(call);
   } else if (word.value.find_first_of(":/") != std::string::npos || word.value.empty()) {
     throw ConfProblem{quoted(word.text) + " is neither an upstream's name nor a server's URI" +
                       advice_for(call, word)};
   }
-  call.section.target = word;
+  own.proxy_pass = word;
 }
 
 }  // namespace sluice::setters

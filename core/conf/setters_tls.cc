@@ -89,10 +89,9 @@ void read_key(const SetterCall& call, Credentials& credentials) {
 
 // What tls_key and tls_stapling_file belong to.
 CertificateDraft& latest_certificate(const SetterCall& call) {
-  if (call.section.certificates.empty()) {
-    throw ConfProblem{"it stands behind the tls_certificate that it belongs to"};
-  }
-  return call.section.certificates.back();
+  std::vector<CertificateDraft>& all = call.section.as<ListenDraft>().certificates;
+  if (all.empty()) throw ConfProblem{"it stands behind the tls_certificate that it belongs to"};
+  return all.back();
 }
 
 [[noreturn]] void refuse_second(const SetterCall& call, const CertificateDraft& certificate,
@@ -104,7 +103,7 @@ CertificateDraft& latest_certificate(const SetterCall& call) {
 }  // namespace
 
 void tls_certificate(const SetterCall& call) {
-  CertificateDraft& certificate = call.section.certificates.emplace_back();
+  CertificateDraft& certificate = call.section.as<ListenDraft>().certificates.emplace_back();
   certificate.place = call.statement.place;
   certificate.credentials = read_certificates(call);
 }
