@@ -49,6 +49,7 @@ class Pool {
     new (slot.storage) T(std::forward<Arguments>(arguments)...);
     first_free_ = slot.next;
     slot.state = State::live;
+    slot.next = index;
     ++live_;
     return Handle{index, slot.generation};
   }
@@ -59,6 +60,13 @@ class Pool {
     Slot& slot = slots_[handle.index];
     if (slot.generation != handle.generation || slot.state != State::live) return nullptr;
     return slot.object();
+  }
+
+  // The handle of an object that is live.
+  static Handle handle_of(const T& object) {
+    const auto& slot = *std::launder(reinterpret_cast<const Slot*>(&object));
+    SLUICE_CHECK(slot.state == State::live);
+    return Handle{slot.next, slot.generation};
   }
 
   void retire(Handle handle) {
@@ -101,8 +109,8 @@ class Pool {
   enum class State : uint32_t { free, live, retired };
 
   struct Slot {
-    alignas(T) unsigned char storage[sizeof(T)];
-    uint32_t next = none;
+    alignas(T) unsigned char storage[sizeof(T)];  // first: handle_of() finds the slot by it
+    uint32_t next = none;                         // in its list, or of a live one its own index
     uint32_t generation : Handle::generation_bits = 1;
     State state : 2 = State::free;
 

@@ -43,6 +43,11 @@ class Transport {
   // Ends our half in order: what was sent before it is still delivered. False where the socket has
   // no room for that: try again at the next edge.
   [[nodiscard]] virtual bool shutdown_write() = 0;
+  // Bytes that were taken from the caller, or made for the peer, and that the socket has not taken.
+  virtual size_t unsent_bytes() const { return 0; }
+  // Sends what is held of what other calls than send() produced, such as an answer to a key update;
+  // false where the socket does not take all of it.
+  virtual bool flush_held() { return true; }
   // After `failed`: what the transport itself says of it, "" where errno is all. Static text.
   virtual const char* failure() const { return ""; }
 };

@@ -17,10 +17,12 @@
 
 namespace sluice {
 
-// A refusal that the client is told, with its reason for the log. `reason` is static text.
+// Why a client gets no session.
 struct Refusal {
-  int status = 0;
-  const char* reason = "";
+  int status = 0;           // that it is told
+  const char* reason = "";  // static text, for the log; it decides what the client is told
+                            // (error_answer.h)
+  std::string detail = {};  // for the log alone: the value seen, the directive that it is over
 };
 
 // What a valid upgrade request asks for; views into its Head.

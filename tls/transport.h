@@ -105,9 +105,10 @@ class TlsTransport : public Transport {
   static int on_verified(int good, X509_STORE_CTX* verification);
   static int on_certificate_asked(SSL* ssl, X509** certificate, EVP_PKEY** key);
 
-  // Sends what is held of what other calls produced; false where the socket does not take all of
-  // it. Plaintext is told to be sent by the next send().
-  bool flush_held();
+  // Plaintext is told to be sent by the next send() alone.
+  bool flush_held() override;
+  // Ciphertext that the socket did not take yet.
+  size_t unsent_bytes() const override { return unsent_.size(); }
 
   // The client's verified certificate's subject (RFC 2253 form), "" without one.
   std::string verified_subject() const;
@@ -118,8 +119,6 @@ class TlsTransport : public Transport {
   std::string_view server_name() const;
   bool heard() const { return heard_; }  // the peer sent at least a byte
   bool resumed() const;
-  // Ciphertext that the socket did not take yet.
-  size_t unsent_bytes() const { return unsent_.size(); }
   // Ciphertext that this connection holds; an idle one holds none. For tests, as ssl().
   size_t held_bytes() const { return unread_.size() + unsent_.size(); }
   SSL* ssl() { return ssl_; }

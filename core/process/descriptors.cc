@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "core/session/admission.h"
+
 namespace sluice {
 
 namespace {

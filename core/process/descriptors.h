@@ -6,10 +6,6 @@
 
 namespace sluice {
 
-// Refusals beyond worker_connections that are answered with patience, until the client has read
-// them; more get the same 503 as far as it goes at once, or where TLS would come first nothing.
-inline constexpr uint32_t overload_answers = 32;
-
 // Sessions, of two descriptors each, for which a limit of `limit` descriptors has room beside the
 // `held` ones that a worker has open once it can serve, and beside its refusals. 0 where not even
 // one fits.

@@ -178,7 +178,7 @@ Status Worker::bound_sessions(const WorkerSetup& setup) {
   const uint32_t most = most_sessions(limit, held);
   if (most == 0) return Fault{"the descriptor limit (ulimit -n) leaves none for sessions", 0};
   const uint32_t wanted = setup.worker_connections;
-  worker_connections_ = wanted != 0 ? std::min(wanted, most) : most;
+  admission_ = Admission(wanted != 0 ? std::min(wanted, most) : most);
   if (wanted > most && setup.number == 0) {  // the same at its siblings
     log_.error(LogLevel::warn, "worker_connections " + std::to_string(wanted) + " is more than " +
                                    std::to_string(limit) + " descriptors permit, " +
@@ -203,8 +203,8 @@ int Worker::run() {
 }
 
 void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
-  if (sessions_.live() >= worker_connections_ + overload_answers) end_oldest_lingering();
-  if (sessions_.live() >= worker_connections_ + overload_answers) {
+  if (!admission_.has_place(sessions_.live())) end_oldest_lingering();
+  if (!admission_.has_place(sessions_.live())) {
     attempt([&] { note_overload(); });
     return turn_away(fd, client, context_.config->listeners[listener]);
   }
@@ -216,9 +216,9 @@ void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
     sys::close(fd);
     return;
   }
-  const bool overloaded = sessions_.live() - context_.lingering_now > worker_connections_;
-  if (overloaded) attempt([&] { note_overload(); });
-  with_session(handle, [&](Session& session) { session.start(handle, fd, overloaded); });
+  const Refusal* const refused = admission_.refusal(sessions_.live(), context_.lingering_now);
+  if (refused != nullptr) attempt([&] { note_overload(); });
+  with_session(handle, [&](Session& session) { session.start(fd, refused); });
 }
 
 // It has had its answer; what it may lose is patience.
@@ -387,7 +387,7 @@ void Worker::note_pause() {
 
 void Worker::note_overload() {
   log_.recurring(LogLevel::warn, "worker_connections",
-                 "worker_connections " + std::to_string(worker_connections_) +
+                 "worker_connections " + std::to_string(admission_.most()) +
                      " reached: further clients are told 503");
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/process/control.h"
 #include "core/process/privileges.h"
+#include "core/session/admission.h"
 #include "core/session/session.h"
 #include "core/session/worker_context.h"
 #include "net/listener.h"
@@ -86,7 +87,7 @@ class Worker final : public EventHandler, public AcceptSink {
   WorkerContext context_;
   Acceptor acceptor_;
   std::vector<int> listeners_;
-  uint32_t worker_connections_ = 0;
+  Admission admission_;
   std::unique_ptr<Channels> channels_;
   uint64_t pauses_told_ = 0;
   int exit_status_ = 0;

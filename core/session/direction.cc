@@ -128,7 +128,6 @@ PumpEnd Direction::fill(const Between& path) {
 
 PumpEnd Direction::nothing_received(const Between& path, const Io& io) {
   if (io.state == Io::State::blocked) return PumpEnd::waiting;
-  path.source.input_ended = true;
   transit_->conveyor.ring().drop_unjudged();
   give_back_idle(path);
   return io.state == Io::State::ended ? PumpEnd::source_ended : PumpEnd::source_failed;
@@ -180,7 +179,6 @@ PumpEnd Direction::discard(const Between& path) {
   const iovec piece{dropped_bytes, sizeof dropped_bytes};
   const Io io = path.source.recv({&piece, 1});
   if (io.state == Io::State::open || io.state == Io::State::blocked) return PumpEnd::waiting;
-  path.source.input_ended = true;
   return io.state == Io::State::ended ? PumpEnd::source_ended : PumpEnd::source_failed;
 }
 

@@ -1,24 +1,20 @@
-// Exchange, the client's half: its request in, our answer out. exchange_upstream.cc is the other
-// half.
+// Exchange: what follows upon each part's step, and the access line of a handshake that gets no
+// session.
 #include "core/session/exchange.h"
 
 #include <algorithm>
 #include <new>
 #include <utility>
 
-#include "core/observe/access_log.h"
 #include "core/observe/limit_text.h"
 #include "core/router.h"
-#include "core/session/session.h"
-#include "protocol/error_answer.h"
-#include "protocol/preface.h"
+#include "core/session/upstream_request.h"
 
 namespace sluice {
 
 namespace {
 
-// One recv of a head takes at most this much, so that early frames behind it fit any ring.
-constexpr size_t head_read_bytes = most_early_bytes;
+constexpr const char* client_left = "client left during the handshake";
 
 // What is logged at most of a target or Host that was not understood.
 constexpr size_t most_unread_bytes = 256;
@@ -30,239 +26,295 @@ std::string header_timeout_text(const ListenConfig& listener) {
   return time_setting_text("client_header_timeout", listener.client_header_timeout_ms);
 }
 
-Http1Parser::Limits request_limits(const ListenConfig& listener) {
-  Http1Parser::Limits limits;
-  limits.head_bytes = listener.max_header_bytes;
-  limits.fields = listener.max_header_fields;
-  return limits;
-}
-
 }  // namespace
 
-Exchange::Exchange(Session& session)
-    : session_(session),
-      request_parser_(Http1Parser::Role::request, request_limits(session.listener())) {}
+Exchange::Exchange(const SessionContext& lent, const Refusal* refused)
+    : lent_(lent), refused_(refused), request_(lent_.client, lent_.listener) {}
 
-Exchange::Step Exchange::begin(bool overloaded) {
-  overloaded_ = overloaded;
-  session_.arm_timer(session_.listener().client_header_timeout_ms);
-  Leg& client = session_.leg(Side::client);
-  if (session_.listener().tls != nullptr) {
-    stage_ = Stage::securing_client;
-    return Step::wait;
+Exchange::Step Exchange::begin() {
+  if (lent_.listener.tls != nullptr) {
+    preface_.emplace(lent_.client, *lent_.listener.tls);
+    stage_ = Stage::preface;
+    return on_run();
   }
-  if (!overloaded) return Step::wait;
-  client.writable = true;  // a new connection takes an answer at once
-  return refuse(503, overload_reason);
+  return refused_ == nullptr ? read_request() : refuse(*refused_);
 }
 
 Exchange::Step Exchange::on_ready(Side side, Readiness ready) {
   // A client that closed only its sending half may still want its answer; one that is gone may not.
-  const bool reading = stage_ == Stage::reading_request || stage_ == Stage::securing_client;
+  const bool reading = stage_ == Stage::reading_request || stage_ == Stage::preface;
   if (side == Side::client && (ready.failed || ready.hung_up) && !reading) {
-    reason_ = client_left;
-    return Step::abandon;
+    return abandon(client_left);
   }
   return on_run();
 }
 
 Exchange::Step Exchange::on_run() {
   switch (stage_) {
-    case Stage::securing_client:
-      return secure_client();
+    case Stage::preface:
+      return follow(preface_->run());
     case Stage::reading_request:
-      return read_request();
-    case Stage::connecting:
-      return session_.leg(Side::upstream).writable ? on_connected() : Step::wait;
-    case Stage::securing_upstream:
-      return secure_upstream();
-    case Stage::awaiting_answer:
-      return forward();
+      return follow(request_.read());
+    case Stage::dialling:
+      return follow(dial_->run());
+    case Stage::forwarding:
+      return follow(forward_->run());
     case Stage::accepting:
-      return send_to_client(Step::relay);
+      return send_upgrade();
     case Stage::refusing:
-      return send_to_client(Step::linger);
+      return follow(own_answer_->run());
     case Stage::relaying_refusal:
-      return relay_refusal();
+      return follow(refusal_relay_->run());
   }
   return Step::wait;
 }
 
 Exchange::Step Exchange::on_timer() {
   switch (stage_) {
-    case Stage::securing_client:
-      if (!heard_) return abandon_silent();
+    case Stage::preface:
+      if (!preface_->heard()) return abandon_silent();
       return end_without_tls("client_header_timeout in the TLS handshake",
-                             header_timeout_text(session_.listener()));
+                             header_timeout_text(lent_.listener));
     case Stage::reading_request:
-      if (!heard_) return abandon_silent();
-      return refuse(408, "client_header_timeout", header_timeout_text(session_.listener()));
-    case Stage::connecting:
-      return leave_late_peer("connect_timeout", session_.route()->connect_timeout_ms);
-    case Stage::awaiting_answer:
-      if (answer_begun_) return refuse_late_answer();
+      if (!request_.heard()) return abandon_silent();
+      return refuse({408, "client_header_timeout", header_timeout_text(lent_.listener)});
+    case Stage::forwarding:
+      if (forward_->begun()) return refuse_late_answer();
       [[fallthrough]];
-    case Stage::securing_upstream:
-      return leave_late_peer("handshake_timeout", session_.route()->handshake_timeout_ms);
+    case Stage::dialling:
+      return follow(dial_->on_timer());
     case Stage::accepting:
     case Stage::refusing:
-      reason_ = "client does not read its answer";
-      return Step::abandon;
+      return abandon("client does not read its answer");
     case Stage::relaying_refusal:
       break;
   }
-  return cut_refusal();
+  return follow(refusal_relay_->on_timer());
 }
 
-// OpenSSL's part of a connection is large: who says nothing gets none.
-Exchange::Step Exchange::secure_client() {
-  Leg& client = session_.leg(Side::client);
-  if (client.tls() == nullptr) {
-    if (!client.readable) return Step::wait;
-    client.secure(session_.listener().tls->accept(client.fd()));
-  }
-  const TlsTransport::Handshake outcome = client.handshake();
-  heard_ = client.tls()->heard();
-  switch (outcome) {
-    case TlsTransport::Handshake::waiting:
+Exchange::Step Exchange::follow(Preface::Step step) {
+  switch (step) {
+    case Preface::Step::wait:
       return Step::wait;
-    case TlsTransport::Handshake::again:
+    case Preface::Step::again:
       return Step::again;
-    case TlsTransport::Handshake::failed:
-      return end_without_tls(client.failure(), client.tls()->detail());
-    case TlsTransport::Handshake::plain_http:
-      client.expose();
-      return refuse(400, "plain HTTP on a TLS port");
-    case TlsTransport::Handshake::done:
+    case Preface::Step::done:
+      request_.secured_by(preface_->tls());
+      return refused_ == nullptr ? read_request() : refuse(*refused_);
+    case Preface::Step::plain_http:
+      return refuse({400, "plain HTTP on a TLS port"});
+    case Preface::Step::failed:
       break;
   }
-  heard_ = false;  // from here on: of the request
-  stage_ = Stage::reading_request;
-  return overloaded_ ? refuse(503, overload_reason) : read_request();
+  return end_without_tls(lent_.client.failure(), preface_->tls()->detail());
 }
 
 // No answer is possible. An alert may be on its way: the end must not overtake it. A client that
 // left without a byte, as health checks do, is no fault.
 Exchange::Step Exchange::end_without_tls(const char* reason, std::string detail) {
-  if (!heard_) return Step::abandon;
+  if (!preface_->heard()) return Step::abandon;
   reason_ = reason;
   detail_ = std::move(detail);
-  log_refused(0);
-  session_.leg(Side::client).expose();
+  log_end(0);
+  lent_.client.unwrap();
   return Step::linger;
 }
 
-// A connection that never sent a byte gets no answer and no access line: browsers open some ahead
-// of need. A client that waits for us to speak first looks the same.
-Exchange::Step Exchange::abandon_silent() {
-  session_.context().log.recurring(LogLevel::info, "silent client",
-                                   "client " + session_.client().text() + " sent nothing within " +
-                                       header_timeout_text(session_.listener()) + ": closed");
-  return Step::abandon;
-}
-
 Exchange::Step Exchange::read_request() {
-  Leg& client = session_.leg(Side::client);
-  for (int round = 0; client.readable; ++round) {
-    if (round == read_rounds) return Step::again;
-    char bytes[head_read_bytes];
-    const iovec piece{bytes, sizeof bytes};
-    const Io io = client.recv({&piece, 1});
-    if (io.state == Io::State::blocked) break;
-    if (io.state != Io::State::open) {
-      client.input_ended = true;
-      if (client.tls() != nullptr && !client.tls()->detail().empty()) {
-        heard_ = true;  // no byte of a request perhaps, but records that broke a limit
-        reason_ = client.failure();
-        detail_ = client.tls()->detail();
-      } else if (heard_) {
-        reason_ = "client left before its request was complete";
-      }
-      return Step::abandon;
-    }
-    const std::string_view view(bytes, io.bytes);
-    if (view.empty()) continue;  // a TLS record of none
-    const bool first = !std::exchange(heard_, true);
-    if (const char* foreign = first ? foreign_preface(view) : nullptr) {
-      return refuse(400, foreign);
-    }
-    const Http1Parser::Fed fed = request_parser_.feed_head(view);
-    if (fed.outcome == Http1Parser::Outcome::failed) {
-      const ListenConfig& listener = session_.listener();
-      return refuse(request_parser_.status(), request_parser_.reason(),
-                    head_limit_text(request_parser_, "max_header_size", listener.max_header_bytes,
-                                    listener.max_header_fields));
-    }
-    if (fed.outcome == Http1Parser::Outcome::complete) {
-      early_[index_of(Side::client)] = view.substr(fed.consumed);
-      return choose_upstream();
-    }
-  }
-  return Step::wait;
+  stage_ = Stage::reading_request;
+  return follow(request_.read());
 }
 
-Exchange::Step Exchange::choose_upstream() {
-  const RequestHead& head = request_parser_.request();
-  if (const auto refusal = check_upgrade_request(head, request_)) {
-    return refuse(refusal->status, refusal->reason);
+Exchange::Step Exchange::follow(RequestReader::Step step) {
+  switch (step) {
+    case RequestReader::Step::wait:
+      return Step::wait;
+    case RequestReader::Step::again:
+      return Step::again;
+    case RequestReader::Step::complete:
+      return route_request();
+    case RequestReader::Step::refused:
+      return refuse(request_.refusal());
+    case RequestReader::Step::left:
+      break;
   }
+  detail_ = request_.refusal().detail;
+  return abandon(request_.refusal().reason);
+}
+
+Exchange::Step Exchange::route_request() {
+  const RequestHead& head = request_.head();
+  if (const auto refusal = check_upgrade_request(head, upgrade_)) return refuse(*refusal);
   const auto [route, ambiguous] =
-      find_route(session_.config(), request_.host, request_.target.path, head);
-  if (ambiguous) return refuse(400, "ambiguous path: its two readings take different routes");
-  if (route == nullptr) return refuse(404, "no route");
-  session_.set_route(route);
-  for (const std::string_view offered : request_.protocols) {
+      find_route(lent_.config, upgrade_.host, upgrade_.target.path, head);
+  if (ambiguous) return refuse({400, "ambiguous path: its two readings take different routes"});
+  if (route == nullptr) return refuse({404, "no route"});
+  route_ = route;
+  for (const std::string_view offered : upgrade_.protocols) {
     const auto& allowed = route->subprotocols;
     if (allowed.empty() || std::find(allowed.begin(), allowed.end(), offered) != allowed.end()) {
       protocols_.push_back(offered);
     }
   }
-  walk_ = session_.context().upstreams[route->upstream].begin();
-  return connect_next();
+  dial_.emplace(lent_, *route_);
+  return follow(dial_->begin());
 }
 
-Exchange::Step Exchange::refuse(int status, const char* reason, std::string detail) {
-  reason_ = reason;
-  detail_ = std::move(detail);
-  session_.close_leg(Side::upstream, End::orderly);
-  const std::string id = session_.id_text();
-  const ErrorAnswer answer = build_error_answer(status, reason, id);
-  out_ = write_http1(answer.head);
-  if (request_parser_.request().method != "HEAD") out_ += answer.body;
-  out_sent_ = 0;
+Exchange::Step Exchange::follow(Dial::Step step) {
+  stage_ = Stage::dialling;
+  switch (step) {
+    case Dial::Step::wait:
+      return Step::wait;
+    case Dial::Step::again:
+      return Step::again;
+    case Dial::Step::failed:
+      return refuse(dial_->refusal());
+    case Dial::Step::ready:
+      break;
+  }
+  const TlsTransport* const tls = preface_ ? preface_->tls() : nullptr;
+  const ClientRequest client{request_.head(), upgrade_, protocols_, tls};
+  forward_.emplace(lent_.upstream, request_for_peer(lent_, *route_, *dial_->peer(), client),
+                   route_->max_answer_header_bytes);
+  stage_ = Stage::forwarding;
+  return follow(forward_->run());
+}
+
+Exchange::Step Exchange::follow(Forward::Step step) {
+  switch (step) {
+    case Forward::Step::wait:
+      return Step::wait;
+    case Forward::Step::again:
+      return Step::again;
+    case Forward::Step::answered:
+      return take_answer();
+    case Forward::Step::malformed:
+      return refuse_upstream({502, forward_->parser().reason(),
+                              head_limit_text(forward_->parser(), "max_answer_header_size",
+                                              route_->max_answer_header_bytes, /*most_fields=*/0)});
+    case Forward::Step::lost:
+      break;
+  }
+  const char* const failure = forward_->why();
+  if (forward_->begun()) return refuse_upstream({502, failure});
+  return follow(dial_->leave(failure, failure));
+}
+
+Exchange::Step Exchange::take_answer() {
+  const int status = forward_->answer().status;
+  if (status == 101) return accept_upgrade();
+  const std::vector<uint16_t>& others = route_->next_peer_on;
+  if (std::find(others.begin(), others.end(), status) != others.end() && dial_->has_next()) {
+    return follow(dial_->leave("answered " + std::to_string(status) + ", which next_peer_on names",
+                               "an answer that next_peer_on names, and no other peer"));
+  }
+  reason_ = "refused by the upstream";
+  log_end(status);
+  refusal_relay_.emplace(lent_, *route_, *dial_, forward_->parser());
+  stage_ = Stage::relaying_refusal;
+  return follow(refusal_relay_->begin(forward_->behind()));
+}
+
+Exchange::Step Exchange::accept_upgrade() {
+  if (!forward_->request_sent()) return refuse_upstream({502, "101 before the request was whole"});
+  const AnswerHead& head = forward_->answer();
+  const char* wrong =
+      check_upgrade_answer(head, upgrade_.key, protocols_, upgrade_.deflate_offers, agreed_);
+  if (wrong != nullptr) return refuse_upstream({502, wrong});
+  upgrade_answer_.text() = write_http1(build_client_answer(head, upgrade_.key, agreed_));
+  stage_ = Stage::accepting;
+  return send_upgrade();
+}
+
+Exchange::Step Exchange::send_upgrade() {
+  switch (upgrade_answer_.send(lent_.client)) {
+    case Outgoing::Step::sent:
+      return Step::relay;
+    case Outgoing::Step::blocked:
+      return Step::wait;
+    case Outgoing::Step::failed:
+      break;
+  }
+  return abandon(client_left);
+}
+
+Exchange::Step Exchange::refuse(Refusal refusal) {
+  reason_ = refusal.reason;
+  detail_ = std::move(refusal.detail);
+  lent_.upstream.close(lent_.worker.reactor, End::orderly);
+  own_answer_.emplace(lent_.client, refusal, lent_.id_text(), request_.head().method);
   stage_ = Stage::refusing;
-  session_.arm_timer(session_.listener().lingering_timeout_ms);
-  log_refused(status);
-  return send_to_client(Step::linger);
+  lent_.arm(lent_.listener.lingering_timeout_ms);
+  log_end(refusal.status);
+  return follow(own_answer_->run());
 }
 
-Exchange::Step Exchange::send_to_client(Step when_sent) {
-  if (!send_out(Side::client)) {
-    reason_ = client_left;
-    return Step::abandon;
+Exchange::Step Exchange::follow(OwnAnswer::Step step) {
+  switch (step) {
+    case OwnAnswer::Step::sent:
+      return Step::linger;
+    case OwnAnswer::Step::wait:
+      return Step::wait;
+    case OwnAnswer::Step::client_left:
+      break;
   }
-  return out_sent_ == out_.size() ? when_sent : Step::wait;
+  return abandon(client_left);
 }
 
-bool Exchange::send_out(Side side) {
-  Leg& leg = session_.leg(side);
-  while (out_sent_ < out_.size() && leg.writable) {
-    const iovec piece{out_.data() + out_sent_, out_.size() - out_sent_};
-    const Io io = leg.send({&piece, 1});
-    if (io.state == Io::State::failed) return false;
-    out_sent_ += io.bytes;
-    if (io.bytes > 0) progress_ms_ = session_.now_ms();
+// A line that names the peer as well: this is the operator's to mend, not the client's.
+Exchange::Step Exchange::refuse_upstream(Refusal refusal) {
+  std::string told = refusal.reason;
+  if (!refusal.detail.empty()) told += ": " + refusal.detail;
+  dial_->log(LogLevel::warn, refusal.reason, told);
+  return refuse(std::move(refusal));
+}
+
+// An answer that has begun is this peer's: no other one is asked.
+Exchange::Step Exchange::refuse_late_answer() {
+  std::string limit = time_setting_text("handshake_timeout", route_->handshake_timeout_ms);
+  dial_->log(LogLevel::warn, "handshake_timeout inside its answer", limit + " inside its answer");
+  return refuse({504, "handshake_timeout", std::move(limit)});
+}
+
+Exchange::Step Exchange::follow(RefusalRelay::Step step) {
+  switch (step) {
+    case RefusalRelay::Step::wait:
+      return Step::wait;
+    case RefusalRelay::Step::again:
+      return Step::again;
+    case RefusalRelay::Step::done:
+      return Step::linger;
+    case RefusalRelay::Step::client_left:
+      return abandon(client_left);
+    case RefusalRelay::Step::cut_off:
+      break;
   }
-  return true;
+  return abandon(refusal_relay_->reason());
+}
+
+Exchange::Step Exchange::abandon(const char* reason) {
+  reason_ = reason;
+  return Step::abandon;
+}
+
+Exchange::Step Exchange::abandon_silent() {
+  log_silent(lent_);
+  return Step::abandon;
+}
+
+void Exchange::log_silent(const SessionContext& lent) {
+  lent.worker.log.recurring(LogLevel::info, "silent client",
+                            "client " + lent.client_address.text() + " sent nothing within " +
+                                header_timeout_text(lent.listener) + ": closed");
 }
 
 // Of a request that was refused before its target was understood: what came of it, without what
 // may be a password or a token.
 std::string Exchange::target_for_log() const {
-  const bool query = session_.config().log_query;
-  std::string target(request_.target.path);
-  if (!target.empty()) return query ? target.append(request_.target.query) : target;
-  target = request_parser_.request_so_far().target;
+  const bool query = lent_.config.log_query;
+  std::string target(upgrade_.target.path);
+  if (!target.empty()) return query ? target.append(upgrade_.target.query) : target;
+  target = request_.head_so_far().target;
   if (!query) target.resize(std::min(target.find_first_of("?#"), target.size()));
   if (!target.starts_with('/')) {
     // An absolute form, or CONNECT's authority alone.
@@ -277,15 +329,21 @@ std::string Exchange::target_for_log() const {
 }
 
 std::string_view Exchange::host_for_log() const {
-  if (!request_.authority.empty()) return request_.authority;
-  const RequestHead head = request_parser_.request_so_far();
+  if (!upgrade_.authority.empty()) return upgrade_.authority;
+  const RequestHead head = request_.head_so_far();
   const std::string_view* host = head.find("Host");
   if (host == nullptr) return {};
   return host->substr(host->rfind('@') + 1).substr(0, most_unread_bytes);
 }
 
 SessionRecord Exchange::record() const {
-  SessionRecord record = session_.record();
+  SessionRecord record;
+  record.id = lent_.id_text();
+  record.client = lent_.client_address.text();
+  if (route_ != nullptr) record.route = route_->path;
+  if (dial_ && dial_->peer() != nullptr) record.peer = dial_->peer()->name;
+  record.subprotocol = agreed_.protocol;
+  record.duration_ms = lent_.now_ms() - lent_.opened_ms;
   record.host = host_for_log();
   record.target = target_for_log();
   record.reason = reason_;
@@ -294,18 +352,19 @@ SessionRecord Exchange::record() const {
 }
 
 void Exchange::log_unanswered(const char* reason) noexcept {
-  if (!heard_ || logged_) return;
+  const bool heard = request_.heard() || (stage_ == Stage::preface && preface_->heard());
+  if (!heard || logged_) return;
   try {
     if (*reason_ == '\0') reason_ = reason;
-    log_refused(0);
+    log_end(0);
   } catch (const std::bad_alloc&) {
-    session_.context().log.access_sink.lose_line();
+    lent_.worker.log.access_sink.lose_line();
   }
 }
 
-void Exchange::log_refused(int status) {
+void Exchange::log_end(int status) {
   logged_ = true;
-  Log& log = session_.context().log;
+  Log& log = lent_.worker.log;
   if (log.access_enabled()) return log.access(refused_line(record(), status));
   // Without an access log the error log is where an operator looks.
   if (!log.enabled(LogLevel::info)) return;

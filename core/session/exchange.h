@@ -1,23 +1,26 @@
-// Exchange: a session's handshake, from the first byte of the request to the last of the answer. It
-// dies when relaying begins, so that an idle session is small.
+// Exchange: one request and its answer, from the first byte of the request to the last of the
+// answer. A handshake is an exchange that ends in an upgrade. It is made at the client's first byte
+// and dies when relaying begins, so that neither a silent client nor an idle session pays for it.
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/config.h"
 #include "core/observe/access_log.h"
-#include "core/peers/upstream.h"
-#include "core/session/leg.h"
+#include "core/session/dial.h"
+#include "core/session/forward.h"
+#include "core/session/own_answer.h"
+#include "core/session/preface.h"
+#include "core/session/refusal_relay.h"
+#include "core/session/request_reader.h"
+#include "core/session/session_context.h"
 #include "protocol/handshake.h"
-#include "protocol/http1.h"
 
 namespace sluice {
-
-class Session;
 
 // What the session does after a call into its Exchange.
 enum class ExchangeStep : uint8_t {
@@ -28,31 +31,29 @@ enum class ExchangeStep : uint8_t {
   abandon,  // the client is gone or not worth an answer; reason() says why
 };
 
-//   [securing_client] --> reading_request --> connecting --> [securing_upstream] -->
-//   awaiting_answer
-//                                |                |                  |                |   |   |
-//                                +----------------+---- refusing ----+----------------+   |   |
-//                                                          |                              |   |
-//                                      linger <------------+------ relaying_refusal <-----+   |
-//                                       relay <------------------- accepting (101) <----------+
+// It owns the parts, decides which of them goes on, and tells the log how it ended. Each part has
+// its own state, and a file of its own.
+//
+//   [Preface] --> RequestReader --> Dial <--> Forward --> accepting (101) --> relay
+//       |              |             |           |  \--> RefusalRelay ------> linger
+//       \--------------+-- OwnAnswer +-----------/                            linger
 class Exchange {
  public:
   using Step = ExchangeStep;
 
-  static constexpr int read_rounds = 32;  // reads of a head in a row, then others get their turn
+  // `refused`: why this client gets no session, decided at accept; null: it may have one. Both
+  // outlive this.
+  Exchange(const SessionContext& lent, const Refusal* refused);
 
-  // `session` owns this and outlives it.
-  explicit Exchange(Session& session);
-
-  // Arms the deadline for the request and for the TLS handshake before it. With `overloaded` the
-  // client is only told so (503).
-  Step begin(bool overloaded);
-  // An error answer. `reason` (static text) is the log's and decides what the client is told
-  // (error_answer.h); `detail` is for the log alone: the value seen, the directive that it is over.
-  Step refuse(int status, const char* reason, std::string detail = {});
+  // The session's timer runs, for the request and for the TLS handshake before it.
+  Step begin();
   Step on_ready(Side side, Readiness ready);
   Step on_run();
   Step on_timer();
+
+  // A connection that never sent a byte of a request gets no answer and no access line: browsers
+  // open some ahead of need. A client that waits for us to speak first looks the same.
+  static void log_silent(const SessionContext& lent);
 
   const char* reason() const { return reason_; }
   // For the access log, with the request's target and host as far as they were read: the query only
@@ -63,82 +64,63 @@ class Exchange {
   void log_unanswered(const char* reason) noexcept;
 
   // After Step::relay: bytes that came behind the request and behind the 101, and what was agreed.
-  std::string_view early(Side side) const { return early_[index_of(side)]; }
+  std::string_view early(Side side) const {
+    return side == Side::client ? request_.early() : forward_->behind();
+  }
   std::string_view subprotocol() const { return agreed_.protocol; }
   bool deflate() const { return !agreed_.extensions.empty(); }
+  const RouteConfig* route() const { return route_; }
+  const PeerConfig* peer() const { return dial_->peer(); }
 
  private:
   enum class Stage : uint8_t {
-    securing_client,  // TLS handshake
+    preface,
     reading_request,
-    connecting,
-    securing_upstream,  // TLS handshake
-    awaiting_answer,
+    dialling,
+    forwarding,
     accepting,         // the 101 is being sent
     refusing,          // an error answer of ours is being sent
     relaying_refusal,  // the upstream's answer is being sent
   };
 
-  static constexpr const char* client_left = "client left during the handshake";
-
-  Step secure_client();
-  Step end_without_tls(const char* reason, std::string detail);
-  Step abandon_silent();
+  Step follow(Preface::Step step);
+  Step follow(RequestReader::Step step);
+  Step follow(Dial::Step step);
+  Step follow(Forward::Step step);
+  Step follow(OwnAnswer::Step step);
+  Step follow(RefusalRelay::Step step);
   Step read_request();
-  Step choose_upstream();
-  Step connect_next();
-  Step on_connected();
-  Step leave_peer(std::string_view what, const char* reason);
-  Step leave_late_peer(const char* timeout, uint64_t limit_ms);
+  Step route_request();
+  Step take_answer();
+  Step accept_upgrade();
+  Step send_upgrade();
+  Step refuse(Refusal refusal);
+  Step refuse_upstream(Refusal refusal);
+  Step abandon(const char* reason);
+  Step abandon_silent();
+  Step end_without_tls(const char* reason, std::string detail);
   Step refuse_late_answer();
-  void note_peer_failure(std::string_view what, const char* reason);
-  Step secure_upstream();
-  Step begin_forwarding();
-  Step forward();  // sends the request, reads the answer's head
-  Step take_answer_head(std::string_view behind);
-  Step accept_upgrade(std::string_view behind);
-  Step begin_relaying_refusal(std::string_view behind);
-  Step relay_refusal();
-  Step take_refusal_body(std::string_view bytes);
-  void queue_body(std::string_view body);
-  void end_refusal_body();
-  void watch_refusal();
-  Step cut_refusal();
-  Step refuse_upstream(const char* reason, std::string detail = {});
-  Step on_upstream_lost();
-  void log_dropped_fields(const UpstreamRequest& upstream);
-  // Session::log_upstream; without `what` the kind says it all.
-  void log_upstream(LogLevel level, const char* kind, std::string_view what = {});
-  Step send_to_client(Step when_sent);
-  bool send_out(Side side);  // false: the leg takes nothing any more
-  void build_request();
   std::string target_for_log() const;
   std::string_view host_for_log() const;
-  void log_refused(int status);
+  void log_end(int status);
 
-  Session& session_;
-  Http1Parser request_parser_;
-  std::unique_ptr<Http1Parser> answer_parser_;
-  UpgradeRequest request_;
+  const SessionContext lent_;
+  const Refusal* refused_;
+  RequestReader request_;
+  UpgradeRequest upgrade_;
+  std::vector<std::string_view> protocols_;  // of those offered, what the route lets pass
+  const RouteConfig* route_ = nullptr;
+  std::optional<Preface> preface_;
+  std::optional<Dial> dial_;
+  std::optional<Forward> forward_;  // to the latest peer
+  std::optional<RefusalRelay> refusal_relay_;
+  std::optional<OwnAnswer> own_answer_;
+  Outgoing upgrade_answer_;
   UpgradeAnswer agreed_;
-  std::vector<std::string_view> protocols_;  // offered upstream
-  std::string early_[2];
-  std::string out_;  // being sent: the request, then the answer
-  size_t out_sent_ = 0;
-  PeerWalk walk_;
-  const char* reason_ = "";             // static text
-  std::string detail_;                  // of the reason, for the log
-  const char* peer_failure_ = nullptr;  // why the latest peer failed; static text
-  const char* peer_timeout_ = nullptr;  // the directive that the latest late one was too slow for
-  std::string peer_limit_;              // the same with its time
-  uint64_t progress_ms_ = 0;            // relaying a refusal: when bytes last moved
-  uint64_t refusal_ends_ms_ = 0;        // when it is cut off although they move
+  const char* reason_ = "";  // static text
+  std::string detail_;       // of the reason, for the log
   Stage stage_ = Stage::reading_request;
-  bool heard_ = false;         // the client sent at least a byte
-  bool overloaded_ = false;    // there is no room for this session
-  bool logged_ = false;        // its access line is written
-  bool answer_begun_ = false;  // a byte of this peer's answer came: no other peer is asked
-  bool refusal_done_ = false;  // the body's end is queued
+  bool logged_ = false;  // its access line is written
 };
 
 }  // namespace sluice

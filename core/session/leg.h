@@ -1,5 +1,5 @@
 // Leg: one of a session's two connections, namely its descriptor, what is known of its readiness,
-// and TLS where the connection is in it.
+// and the transport over the descriptor where there is one, such as TLS.
 #pragma once
 
 #include <cerrno>
@@ -8,9 +8,10 @@
 #include <utility>
 
 #include "net/poller.h"
+#include "net/reactor.h"
+#include "net/result.h"
 #include "net/sys.h"
 #include "net/transport.h"
-#include "tls/transport.h"
 
 namespace sluice {
 
@@ -26,32 +27,47 @@ inline unsigned index_of(Side side) {
 // How a connection is closed: by a FIN, or by a RST.
 enum class End : uint8_t { orderly, abort };
 
-// A member of its session, which opens, watches and closes it. Readiness is edge-triggered: a flag
-// is cleared only where the kernel is known to have nothing more (core/DESIGN.md section 2).
+// Whom the reactor calls when a leg is ready, and as which leg.
+struct Watch {
+  Reactor::HandlerId handler;
+  Handle handle;
+  unsigned leg;
+};
+
+// Owns its descriptor from open() to close(). Readiness is edge-triggered: a flag is cleared only
+// where the kernel is known to have nothing more (core/DESIGN.md section 2).
 class Leg {
  public:
-  // Takes over a descriptor that is non-blocking and not watched yet.
+  // Takes over a descriptor that is non-blocking, and has it watched. Where that fails, the
+  // descriptor is closed and the leg is not open.
+  [[nodiscard]] Status open(Reactor& reactor, int fd, const Watch& watch);
+  // Ends the connection: in order, with the transport's last word (TLS's close_notify tells an end
+  // in order from one cut off), or by an abort. Does nothing where the leg is not open.
+  void close(Reactor& reactor, End how) noexcept;
+
+  // open() and close() without a reactor, for tests: the descriptor is watched and closed
+  // elsewhere.
   void attach(int fd) {
     fd_ = fd;
     readable = writable = input_ended = output_ended = false;
     short_means_drained_ = true;
     error_ = 0;
   }
-  // The descriptor is closed by its session, then.
   void detach() {
     fd_ = -1;
-    tls_.reset();
+    transport_.reset();
+    readable = writable = false;
+    input_ended = output_ended = true;
   }
 
-  bool open() const { return fd_ >= 0; }
+  bool is_open() const { return fd_ >= 0; }
   int fd() const { return fd_; }
 
-  // From here on everything goes through TLS, whose handshake comes first.
-  void secure(std::unique_ptr<TlsTransport> tls) { tls_ = std::move(tls); }
-  // Back to the plain descriptor, for a last word to a peer that is not in TLS.
-  void expose() { tls_.reset(); }
-  // Null on a plain leg.
-  TlsTransport* tls() { return tls_.get(); }
+  // From here on everything goes through that transport, which works on this leg's descriptor.
+  void wrap(std::unique_ptr<Transport> transport) { transport_ = std::move(transport); }
+  // Back to the plain descriptor, for a last word to a peer that does not speak the transport's
+  // protocol.
+  void unwrap() { transport_.reset(); }
 
   void note(Readiness ready) {
     readable = readable || ready.readable;
@@ -59,24 +75,29 @@ class Leg {
     short_means_drained_ = short_means_drained_ && ready.short_means_drained();
   }
 
-  // TlsTransport::handshake. What follows the peer's last word it may have taken from the socket
-  // already, of which no edge tells any more.
-  TlsTransport::Handshake handshake() {
-    const TlsTransport::Handshake outcome = tls_->handshake();
-    if (outcome != TlsTransport::Handshake::waiting) readable = true;
-    return outcome;
+  // The transport's handshake may already have read bytes that no further edge will announce.
+  void assume_readable() { readable = true; }
+  // A connection just accepted takes an answer, whose edge is yet to come.
+  void assume_writable() { writable = true; }
+  // The peer takes nothing any more: what it sent before is still read, and that read tells the
+  // end.
+  void read_to_the_end() {
+    output_ended = true;
+    readable = true;
   }
+  // The same once all of it was read and no end came with it.
+  void end_input() { input_ended = true; }
 
-  // recv and send that keep `readable` and `writable` true to the kernel's state.
+  // recv and send that keep the four flags true to the kernel's state.
   Io recv(std::span<const iovec> pieces) {
-    return received(tls_ == nullptr ? PlainTransport(fd_).recv(pieces) : tls_->recv(pieces));
+    return received(through([&](auto& transport) { return transport.recv(pieces); }));
   }
   Io send(std::span<const iovec> pieces) {
-    return sent(tls_ == nullptr ? PlainTransport(fd_).send(pieces) : tls_->send(pieces));
+    return sent(through([&](auto& transport) { return transport.send(pieces); }));
   }
-  // Whether bytes may pass by the kernel alone, by the next three: not in TLS, and not where
-  // something was reported that a splice may stop at for good (urgent data).
-  bool may_splice() const { return tls_ == nullptr && short_means_drained_; }
+  // Whether bytes may pass by the kernel alone, by the next three: not through a transport, and not
+  // where something was reported that a splice may stop at for good (urgent data).
+  bool may_splice() const { return transport_ == nullptr && short_means_drained_; }
   Io peek(std::span<uint8_t> room) { return received(PlainTransport(fd_).peek(room)); }
   Io splice_into(const Pipe& pipe, size_t bytes) {
     return received(PlainTransport(fd_).splice_into(pipe, bytes));
@@ -85,39 +106,54 @@ class Leg {
     return sent(PlainTransport(fd_).splice_from(pipe, bytes));
   }
   // Transport::committed.
-  size_t committed() const { return tls_ == nullptr ? 0 : tls_->committed(); }
+  size_t committed() const {
+    return through([](const auto& transport) { return transport.committed(); });
+  }
   // What was sent and has not reached the peer, in TLS as ciphertext; -errno, where the system
   // does not tell.
   int undelivered_bytes() const {
     const int queued = sys::undelivered_bytes(fd_);
-    if (queued < 0 || tls_ == nullptr) return queued;
-    return queued + static_cast<int>(tls_->unsent_bytes());
+    if (queued < 0) return queued;
+    const size_t held = through([](const auto& transport) { return transport.unsent_bytes(); });
+    return queued + static_cast<int>(held);
   }
-  // Ends our half in order, now or, where TLS finds no room for its last word, at a later call.
+  // Ends our half in order, now or, where the transport finds no room for its last word, at a later
+  // call.
   void shutdown_write() {
     if (output_ended) return;
-    output_ended = tls_ == nullptr ? PlainTransport(fd_).shutdown_write() : tls_->shutdown_write();
+    output_ended = through([](auto& transport) { return transport.shutdown_write(); });
   }
-  // To be called when the leg turns writable: TLS may hold what no send() waits for, such as an
-  // answer to a key update.
+  // To be called when the leg turns writable: the transport may hold what no send() waits for.
   void flush_held() {
-    if (tls_ != nullptr && writable && !tls_->flush_held()) writable = false;
+    if (writable && !through([](auto& transport) { return transport.flush_held(); })) {
+      writable = false;
+    }
   }
-  // Static text on why the connection failed: what TLS says of it, else what the kernel said. ""
-  // where neither said anything.
+  // Static text on why the connection failed: what the transport says of it, else what the kernel
+  // said. "" where neither said anything.
   const char* failure() const {
-    const char* told = tls_ == nullptr ? "" : tls_->failure();
+    const char* told = through([](const auto& transport) { return transport.failure(); });
     return *told != '\0' ? told : io_error_text(error_);
   }
 
+  // Read by everybody, set here alone (and by tests, which play the kernel).
   bool readable : 1 = false;
   bool writable : 1 = false;
   bool input_ended : 1 = false;   // FIN or an error was read: nothing more will come
   bool output_ended : 1 = false;  // our FIN is sent, or the peer takes nothing any more
 
  private:
+  // The only place that knows a bare descriptor from a transport. Calls on the bare one need no
+  // virtual call, nor memory in the leg.
+  template <class Call>
+  auto through(Call call) const -> decltype(call(std::declval<Transport&>())) {
+    if (transport_ != nullptr) return call(*transport_);
+    PlainTransport bare(fd_);
+    return call(bare);
+  }
   Io received(const Io& io) {
     if (exhausted(io)) readable = false;
+    if (io.state == Io::State::ended || io.state == Io::State::failed) input_ended = true;
     if (io.state == Io::State::failed) keep_error(io.error);
     return io;
   }
@@ -138,7 +174,7 @@ class Leg {
   bool short_means_drained_ : 1 = true;
   uint16_t error_ = 0;  // errno of the first failure; in what would be padding
   int fd_ = -1;
-  std::unique_ptr<TlsTransport> tls_;
+  std::unique_ptr<Transport> transport_;  // null: the bare descriptor
 };
 
 }  // namespace sluice

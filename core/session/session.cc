@@ -4,14 +4,18 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <new>
+#include <utility>
 
 #include "core/observe/access_log.h"
 #include "core/session/exchange.h"
+#include "core/session/peer_log.h"
 #include "net/check.h"
 #include "net/connector.h"
 #include "net/sys.h"
 #include "tls/refusal.h"
+#include "tls/transport.h"
 
 namespace sluice {
 
@@ -20,16 +24,6 @@ namespace {
 constexpr uint32_t shrink_after_ms = 1'000;  // stalled for so long: a smaller ring will do
 // What the kernel may then hold of its source's bytes (it doubles it, and counts its own records).
 constexpr int stalled_receive_bytes = 128 * 1024;
-
-// TLS's close_notify tells an end in order from one cut off. Without memory for it the session
-// still ends.
-void say_goodbye(Leg& leg) noexcept {
-  try {
-    leg.shutdown_write();
-  } catch (const std::bad_alloc&) {
-    return;
-  }
-}
 
 }  // namespace
 
@@ -45,20 +39,49 @@ Session::~Session() {
   SLUICE_CHECK(state_ == State::closed);
 }
 
-void Session::start(Handle self, int fd, bool overloaded) {
-  self_ = self;
+void Session::start(int fd, const Refusal* refused) {
+  refused_ = refused;
   prepare_tcp_leg(fd);
-  if (!open_leg(Side::client, fd)) return close("client could not be watched", End::abort);
-  exchange_ = std::make_unique<Exchange>(*this);
-  follow(exchange_->begin(overloaded));
+  if (!lent().open(Side::client, fd)) return close("client could not be watched", End::abort);
+  arm_timer(listener().client_header_timeout_ms);
+  if (refused == nullptr || listener().tls != nullptr) return;  // its first byte is awaited
+  leg(Side::client).assume_writable();
+  begin_exchange();
+}
+
+SessionContext Session::lent() {
+  return {.worker = context_,
+          .config = *config_,
+          .listener = listener(),
+          .client_address = client_,
+          .client = leg(Side::client),
+          .upstream = leg(Side::upstream),
+          .timer = timer_,
+          .self = self(),
+          .id = id_,
+          .opened_ms = opened_ms_};
+}
+
+void Session::begin_exchange() {
+  exchange_ = new Exchange(lent(), refused_);
+  state_ = State::exchanging;
+  follow(exchange_->begin());
+}
+
+// To be called when state_ has changed.
+void Session::end_exchange() {
+  delete exchange_;
+  subprotocol_ = nullptr;
 }
 
 void Session::on_ready(Side side, Readiness ready) {
   Leg& ready_leg = leg(side);
-  if (!ready_leg.open()) return;  // closed earlier in this turn
+  if (!ready_leg.is_open()) return;  // closed earlier in this turn
   ready_leg.note(ready);
   if (ready.writable) ready_leg.flush_held();
   switch (state_) {
+    case State::accepted:
+      return ready_leg.readable ? begin_exchange() : void();
     case State::exchanging:
       return follow(exchange_->on_ready(side, ready));
     case State::relaying:
@@ -89,8 +112,11 @@ uint64_t Session::accepted_bytes() const {
 }
 
 void Session::on_timer() {
-  timer_ = 0;
+  timer_.expired();
   switch (state_) {
+    case State::accepted:
+      Exchange::log_silent(lent());
+      return close("");
     case State::exchanging:
       return follow(exchange_->on_timer());
     case State::relaying:
@@ -107,6 +133,8 @@ void Session::on_timer() {
 void Session::on_run() {
   run_queued_ = false;
   switch (state_) {
+    case State::accepted:
+      return;
     case State::exchanging:
       return follow(exchange_->on_run());
     case State::relaying:
@@ -129,6 +157,7 @@ void Session::run() {
 
 void Session::leave(CloseCode code) {
   switch (state_) {
+    case State::accepted:
     case State::exchanging:
       return close("shutting down");
     case State::relaying:
@@ -142,39 +171,45 @@ void Session::leave(CloseCode code) {
 
 void Session::close(const char* reason, End how) {
   if (state_ == State::closed) return;
-  const bool relayed = state_ == State::relaying || state_ == State::closing;
-  if (exchange_ != nullptr) exchange_->log_unanswered(reason);
-  if (state_ == State::lingering) --context_.lingering_now;
+  const Handle handle = self();
+  const State ended = state_;
   state_ = State::closed;
-  context_.reactor.cancel(timer_);
-  timer_ = 0;
+  const bool relayed = ended == State::relaying || ended == State::closing;
+  if (ended == State::exchanging) exchange_->log_unanswered(reason);
+  if (ended == State::lingering) --context_.lingering_now;
+  timer_.cancel(context_.reactor);
   close_leg(Side::client, how);
   close_leg(Side::upstream, how);
+  if (ended == State::exchanging) end_exchange();
   if (relayed) {
     --context_.relaying;
-    if (context_.log.access_enabled()) {
-      try {
-        SessionRecord last = record();
-        last.reason = reason_text(reason);
-        context_.log.access(close_line(last));
-      } catch (const std::bad_alloc&) {
-        context_.log.access_sink.lose_line();  // the session still ends in order
-      }
-    }
+    log_close(reason);
+    delete[] subprotocol_;
   }
   for (Direction& direction : directions_) direction.release(context_.transits);
-  context_.sessions.retire(self_);
+  context_.sessions.retire(handle);
+}
+
+void Session::log_close(const char* reason) noexcept {
+  if (!context_.log.access_enabled()) return;
+  try {
+    SessionRecord last = record();
+    last.reason = reason_text(reason);
+    context_.log.access(close_line(last));
+  } catch (const std::bad_alloc&) {
+    context_.log.access_sink.lose_line();  // the session still ends in order
+  }
 }
 
 SessionRecord Session::record() const {
   const Direction& up = from(Side::client);
   const Direction& down = from(Side::upstream);
   SessionRecord record;
-  record.id = id_text();
+  record.id = context_.id_text(id_);
   record.client = client_.text();
-  if (route_ != nullptr) record.route = route_->path;
-  if (peer_ != nullptr) record.peer = peer_->name;
-  if (subprotocol_ != nullptr) record.subprotocol = subprotocol_.get();
+  record.route = route_->path;
+  record.peer = peer_->name;
+  if (subprotocol_ != nullptr) record.subprotocol = subprotocol_;
   record.from_client = {up.bytes(), up.messages()};
   record.from_upstream = {down.bytes(), down.messages()};
   record.duration_ms = now_ms() - opened_ms_;
@@ -205,30 +240,9 @@ std::string Session::silence_text(Side source) const {
                               : config_->upstreams[route_->upstream].tls->records_without_data());
 }
 
-bool Session::open_leg(Side side, int fd) {
-  const Status watched = context_.reactor.watch(fd, context_.handler, self_, index_of(side));
-  if (!watched.ok()) {
-    sys::close(fd);  // first: telling it may find no memory
-    context_.log.recurring(LogLevel::error, "watch", watched.fault().text());
-    return false;
-  }
-  leg(side).attach(fd);
-  return true;
-}
-
 void Session::close_leg(Side side, End how) {
-  Leg& gone = leg(side);
-  if (!gone.open()) return;
-  context_.reactor.unwatch(gone.fd());
-  if (how == End::abort) {
-    sys::set_abort_on_close(gone.fd());
-  } else if (gone.tls() != nullptr) {
-    say_goodbye(gone);
-  }
-  sys::close(gone.fd());
-  gone.detach();
-  gone.readable = gone.writable = false;
-  gone.input_ended = gone.output_ended = true;
+  if (!leg(side).is_open()) return;
+  leg(side).close(context_.reactor, how);
   if (state_ == State::exchanging) return;
   Direction& to = toward(side);
   if (!to.over() || !to.delivered()) own_codes_[index_of(side)] = 0;  // that Close never left
@@ -236,12 +250,7 @@ void Session::close_leg(Side side, End how) {
 }
 
 void Session::arm_timer(uint64_t delay_ms) {
-  context_.reactor.cancel(timer_);
-  timer_ = context_.reactor.arm(now_ms() + delay_ms, context_.handler, self_, 0);
-}
-
-uint64_t Session::now_ms() const {
-  return context_.reactor.now_ms();
+  timer_.arm(context_.reactor, context_.handler, self(), delay_ms);
 }
 
 void Session::follow(ExchangeStep step) {
@@ -264,17 +273,19 @@ void Session::begin_relaying() {
   // The client has its 101: whatever fails from here on ends a relayed session.
   state_ = State::relaying;
   ++context_.relaying;
-  const std::unique_ptr<Exchange> exchange = std::move(exchange_);
+  const std::unique_ptr<Exchange> exchange(exchange_);
+  subprotocol_ = nullptr;
+  route_ = exchange->route();
+  peer_ = exchange->peer();
   deflate_ = exchange->deflate();
   if (const std::string_view name = exchange->subprotocol(); !name.empty()) {
-    subprotocol_ = std::make_unique<char[]>(name.size() + 1);
-    std::memcpy(subprotocol_.get(), name.data(), name.size());
+    subprotocol_ = new char[name.size() + 1]();
+    std::memcpy(subprotocol_, name.data(), name.size());
   }
   Log& log = context_.log;
   if (log.access_enabled()) log.access(open_line(exchange->record()));
   last_activity_ms_ = static_cast<uint32_t>(now_ms());
-  context_.reactor.cancel(timer_);
-  timer_ = 0;
+  timer_.cancel(context_.reactor);
   if (route_->idle_timeout_ms > 0) arm_timer(route_->idle_timeout_ms);
   if (route_->tcp_keepalive_ms > 0) {
     for (const Leg& each : legs_) sys::set_keep_alive(each.fd(), route_->tcp_keepalive_ms / 1000);
@@ -292,12 +303,12 @@ void Session::begin_relaying() {
 // A refusal was sent. Closing at once would send RST over it, where the client still sends.
 void Session::begin_lingering() {
   close_leg(Side::upstream, End::orderly);
-  exchange_.reset();
   std::deque<Handle>& queue = context_.lingering;
   while (!queue.empty() && context_.sessions.get(queue.front()) == nullptr) queue.pop_front();
-  queue.push_back(self_);
+  queue.push_back(self());
   ++context_.lingering_now;
   state_ = State::lingering;
+  end_exchange();
   for (Direction& direction : directions_) direction.drop(context_.transits);
   arm_timer(listener().lingering_timeout_ms);
   advance_lingering();
@@ -329,7 +340,7 @@ void Session::pump(Side source) {
   }
   if (direction.stalled() && !stall_watched_) {
     stall_watched_ = true;
-    context_.stalled.push_back(self_);
+    context_.stalled.push_back(self());
   }
 }
 
@@ -375,7 +386,7 @@ FrameRules Session::rules_for(Side source) const {
 void Session::enqueue() {
   if (run_queued_) return;
   run_queued_ = true;
-  context_.reactor.enqueue(context_.handler, self_);
+  context_.reactor.enqueue(context_.handler, self());
 }
 
 bool Session::check_stalls() {
@@ -402,7 +413,7 @@ void Session::check_stall(Side source) {
   if (now - direction.stalled_since_ms() < shrink_after_ms) return;
   direction.shrink(context_.transits);
   // Else the kernel would go on taking megabytes for a target that takes nothing.
-  if (leg(source).open()) sys::set_receive_buffer(leg(source).fd(), stalled_receive_bytes);
+  if (leg(source).is_open()) sys::set_receive_buffer(leg(source).fd(), stalled_receive_bytes);
 }
 
 uint32_t Session::stalled_for_ms(Side source) const {
@@ -423,7 +434,7 @@ void Session::end_slow(const char* reason) {
 void Session::abort_slow(Side slow, const char* reason) {
   record_end(Party::proxy, reason, slow == Side::client ? Party::client : Party::upstream);
   if (slow == Side::upstream) {
-    log_upstream(LogLevel::warn, reason, std::string("it takes nothing any more (") + reason + ")");
+    log_upstream(reason, std::string("it takes nothing any more (") + reason + ")");
   }
   close_leg(slow, End::abort);
   on_left(slow, Departure::failed);

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 
@@ -11,27 +10,31 @@
 #include "core/session/client_address.h"
 #include "core/session/direction.h"
 #include "core/session/leg.h"
+#include "core/session/one_timer.h"
+#include "core/session/session_context.h"
 #include "core/session/worker_context.h"
+#include "net/pool.h"
+#include "protocol/handshake.h"
 
 namespace sluice {
 
 class Exchange;
 enum class ExchangeStep : uint8_t;
 
-//   accept --> exchanging --> relaying --> closing --> closed
-//                    \--> lingering (a refusal was sent) --> closed
+//   accepted --(first byte)--> exchanging --> relaying --> closing --> closed
+//                                     \--> lingering (a refusal was sent) --> closed
 class Session {
  public:
-  enum class State : uint8_t { exchanging, relaying, closing, lingering, closed };
+  enum class State : uint8_t { accepted, exchanging, relaying, closing, lingering, closed };
 
   Session(WorkerContext& context, const Address& client, uint32_t listener);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session();
 
-  // Takes over the accepted descriptor. `self` is the handle that finds this session. With
-  // `overloaded` the client is only told so (503).
-  void start(Handle self, int fd, bool overloaded);
+  // Takes over the accepted descriptor. With `refused` the client is only told so; it outlives the
+  // session.
+  void start(int fd, const Refusal* refused);
 
   void on_ready(Side side, Readiness ready);
   void on_timer();
@@ -55,38 +58,27 @@ class Session {
   void close(const char* reason, End how = End::orderly);
 
   State state() const { return state_; }
-
-  // --- for Exchange ------------------------------------------------------------------------------
-  WorkerContext& context() { return context_; }
   Leg& leg(Side side) { return legs_[index_of(side)]; }
-  const Config& config() const { return *config_; }
-  const ListenConfig& listener() const { return config_->listeners[listener_]; }
-  const ClientAddress& client() const { return client_; }
-  void set_route(const RouteConfig* route) { route_ = route; }
-  void set_peer(const PeerConfig* peer) { peer_ = peer; }
-  const RouteConfig* route() const { return route_; }
-  const PeerConfig* peer() const { return peer_; }
-  // Watches a descriptor as that leg and owns it; false where the poller has no room for it.
-  [[nodiscard]] bool open_leg(Side side, int fd);
-  void close_leg(Side side, End how);
-  // What an upstream does wrong is the operator's to mend, and the access log may be off: a line
-  // that names it, its peer and this session. `kind` is static text, the upstream's own words stand
-  // in `what` alone.
-  void log_upstream(LogLevel level, const char* kind, std::string_view what);
-  // Replaces the one timer of this session.
-  void arm_timer(uint64_t delay_ms);
-  uint64_t now_ms() const;
-
-  // --- for the access log ------------------------------------------------------------------------
-  // The id in logs and toward the client.
-  std::string id_text() const { return context_.id_text(id_); }
-  // What is known of this session by now, but for the request, which its Exchange knows.
-  SessionRecord record() const;
 
  private:
   // How a peer went without a Close: by its FIN, or by an error.
   enum class Departure : uint8_t { ended, failed };
 
+  const ListenConfig& listener() const { return config_->listeners[listener_]; }
+  uint64_t now_ms() const { return context_.reactor.now_ms(); }
+  Handle self() const { return Pool<Session>::handle_of(*this); }
+  SessionContext lent();
+  void arm_timer(uint64_t delay_ms);
+  void close_leg(Side side, End how);
+  // PeerLog::tell about the peer of this session.
+  void log_upstream(const char* kind, std::string_view what) const;
+  // What is known of it since it relays.
+  SessionRecord record() const;
+
+  void log_close(const char* reason) noexcept;
+
+  void begin_exchange();
+  void end_exchange();
   void follow(ExchangeStep step);
   void advance_lingering();
   void begin_relaying();
@@ -132,15 +124,18 @@ class Session {
   ConfigRef config_;
   const RouteConfig* route_ = nullptr;
   const PeerConfig* peer_ = nullptr;
-  std::unique_ptr<Exchange> exchange_;  // until relaying begins
-  std::unique_ptr<char[]> subprotocol_;
+  // By state_; what is owned ends with its state.
+  union {
+    const Refusal* refused_ = nullptr;  // accepted: null, or why it gets no session
+    Exchange* exchange_;                // exchanging: owned
+    char* subprotocol_;                 // relaying, closing: owned; null: none was agreed
+  };
   Leg legs_[2];
   Direction directions_[2];  // by their sources
   uint64_t id_;
   uint64_t opened_ms_;
   ClientAddress client_;
-  Handle self_;
-  TimerId timer_ = 0;
+  OneTimer timer_;
   union {
     uint32_t last_activity_ms_ = 0;  // relaying
     uint32_t moved_before_;          // closing: moved_bytes() at the last look at the clock
@@ -152,7 +147,7 @@ class Session {
   uint16_t close_code_ = 0;  // of the Close with which a peer ended the session; 0: it was none
   Party closed_by_ : 2 = Party::nobody;
   Party fault_ : 2 = Party::nobody;
-  State state_ : 3 = State::exchanging;
+  State state_ : 3 = State::accepted;
   bool deflate_ : 1 = false;
   bool run_queued_ : 1 = false;
   bool busy_ : 1 = false;  // moved much in its last turn: others come first
@@ -162,6 +157,6 @@ class Session {
 };
 
 // With its handle and its timer it is what a plain session keeps of user memory while it idles.
-static_assert(sizeof(Session) <= 216);
+static_assert(sizeof(Session) <= 200);
 
 }  // namespace sluice

@@ -2,7 +2,9 @@
 // (core/DESIGN.md section 7, leaving a leg).
 #include <string>
 
+#include "core/session/peer_log.h"
 #include "core/session/session.h"
+#include "tls/transport.h"
 
 namespace sluice {
 
@@ -31,7 +33,7 @@ void Session::record_end(Party who, const char* reason, Party fault) {
 // Returns false after an abort.
 bool Session::send_close(Side target, CloseCode code, MidFrame mid_frame) {
   Direction& to = toward(target);
-  if (!leg(target).open() || to.over()) return true;
+  if (!leg(target).is_open() || to.over()) return true;
   const FrameRules rules = rules_for(other(target));
   if (!to.close_with(path(other(target), rules), code, mid_frame)) {
     close_leg(target, End::abort);
@@ -50,7 +52,7 @@ bool Session::pass_loss_on(Side target) {
   if (tells && !leg(target).input_ended) {
     return send_close(target, static_cast<CloseCode>(route_->lost_close_code), MidFrame::give_up);
   }
-  if (!leg(target).open()) return true;
+  if (!leg(target).is_open()) return true;
   const FrameRules rules = rules_for(other(target));
   if (toward(target).end_without_close(path(other(target), rules))) return true;
   close_leg(target, End::abort);
@@ -78,7 +80,7 @@ bool Session::half_closed() const {
   for (const Side side : {Side::client, Side::upstream}) {
     const Leg& ended = legs_[index_of(side)];
     const Direction& to = toward(side);
-    if (ended.open() && ended.input_ended && to.mode() == Direction::Mode::flowing) return true;
+    if (ended.is_open() && ended.input_ended && to.mode() == Direction::Mode::flowing) return true;
   }
   return false;
 }
@@ -93,9 +95,9 @@ void Session::on_fault(Side source) {
     pass_loss_on(Side::upstream);
   } else {
     send_close(Side::client, CloseCode::bad_gateway, MidFrame::give_up);
-    log_upstream(LogLevel::warn, faulty.fault_reason(),
-                 std::string(faulty.fault_reason()) + ": it gets Close " +
-                     std::to_string(static_cast<int>(code)) + ", the client 1014");
+    log_upstream(faulty.fault_reason(), std::string(faulty.fault_reason()) + ": it gets Close " +
+                                            std::to_string(static_cast<int>(code)) +
+                                            ", the client 1014");
   }
   send_close(source, code, MidFrame::await_end);
   extends_while_moving_ = false;
@@ -103,15 +105,9 @@ void Session::on_fault(Side source) {
   pump(other(source));
 }
 
-void Session::log_upstream(LogLevel level, const char* kind, std::string_view what) {
-  Log& log = context_.log;
-  if (!log.enabled(level)) return;
-  const std::string peer =
-      "upstream " + config_->upstreams[route_->upstream].name + ": peer " + peer_->name + ": ";
-  const char* whose = state_ == State::exchanging ? ", request " : ", session ";
-  std::string line = peer;
-  line.append(what).append(whose).append(id_text());
-  log.recurring(level, peer + kind, line);
+void Session::log_upstream(const char* kind, std::string_view what) const {
+  const PeerLog log{context_, config_->upstreams[route_->upstream], "session", id_};
+  log.tell(*peer_, LogLevel::warn, kind, what);
 }
 
 // The Close is queued for the other peer, which answers it; until then its data travels on.
@@ -129,7 +125,7 @@ void Session::on_left(Side source, Departure departure) {
   if (failed) reason = *leg(source).failure() != '\0' ? leg(source).failure() : "connection lost";
   record_end(who_is(source), reason);
   if (source == Side::upstream && std::string_view(reason) == TlsTransport::silence) {
-    log_upstream(LogLevel::warn, reason, silence_text(source));
+    log_upstream(reason, silence_text(source));
   }
   if (!from(source).over()) {
     extends_while_moving_ = false;
@@ -147,12 +143,11 @@ void Session::on_left(Side source, Departure departure) {
 void Session::on_unwritable(Side target) {
   Leg& lost = leg(target);
   own_codes_[index_of(target)] = 0;  // it would have been the last to leave
-  lost.output_ended = true;
-  lost.readable = true;
+  lost.read_to_the_end();
   pump(target);
   const bool all_heard = !lost.readable && from(target).delivered();
-  if (state_ != State::closed && lost.open() && !lost.input_ended && all_heard) {
-    lost.input_ended = true;
+  if (state_ != State::closed && lost.is_open() && !lost.input_ended && all_heard) {
+    lost.end_input();
     on_left(target, Departure::failed);
   }
 }
@@ -167,7 +162,7 @@ void Session::begin_closing() {
 void Session::settle_closing() {
   settle_leg(Side::client);
   settle_leg(Side::upstream);
-  if (!leg(Side::client).open() && !leg(Side::upstream).open()) close("closed");
+  if (!leg(Side::client).is_open() && !leg(Side::upstream).is_open()) close("closed");
 }
 
 // Ends a leg as far as it has got: our FIN once everything for it is sent and nothing more is
@@ -175,7 +170,7 @@ void Session::settle_closing() {
 // Where a loss is passed on, the FIN is the message, whatever the leg still sends.
 void Session::settle_leg(Side side) {
   Leg& ending = leg(side);
-  if (!ending.open()) return;
+  if (!ending.is_open()) return;
   const Direction& to = toward(side);
   const Direction& said = from(side);
   const bool all_sent = to.over() && to.delivered();

@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 
+#include "core/session/admission.h"
 #include "net/check.h"
 #include "net/listener.h"
 #include "net/sys.h"
@@ -113,7 +114,7 @@ SessionWorld::SessionWorld(const WorldChoices& choices)
   client.attach(fds[0]);
   leg_fds_[0] = fds[1];
   session_ = sessions_.create(context_, Address::from_ip("192.0.2.1", 1234).value(), 0u);
-  sessions_.get(session_)->start(session_, fds[1], choices_.overloaded);
+  sessions_.get(session_)->start(fds[1], choices_.overloaded ? Admission(0).refusal(1, 0) : nullptr);
 }
 
 SessionWorld::~SessionWorld() = default;
@@ -125,7 +126,7 @@ void SessionWorld::turn() {
 
 void SessionWorld::meet_upstream() {
   Session* session = sessions_.get(session_);
-  if (session != nullptr && session->leg(Side::upstream).open()) {
+  if (session != nullptr && session->leg(Side::upstream).is_open()) {
     const int fd = session->leg(Side::upstream).fd();
     if (choices_.small_socket_buffers && leg_fds_[1] != fd) make_small(fd);
     leg_fds_[1] = fd;

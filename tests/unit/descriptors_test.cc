@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include "core/session/admission.h"
+
 #include <limits>
 
 namespace sluice {

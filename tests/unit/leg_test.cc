@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/session/leg_tls.h"
 #include "net/sys.h"
 #include "tests/unit/net_testing.h"
 #include "tls/context.h"
@@ -50,7 +51,9 @@ class SecuredLeg {
     for (const testing::Descriptor* end : {&pair_.near, &pair_.far}) set_blocking(end->get(), true);
     client_ = std::thread([this] { run_client(); });
     leg.attach(pair_.near.get());
-    leg.secure(server_->accept(pair_.near.get()));
+    std::unique_ptr<TlsTransport> tls = server_->accept(pair_.near.get());
+    tls_ = tls.get();
+    leg.wrap(std::move(tls));
   }
   ~SecuredLeg() {
     join_client();
@@ -63,6 +66,7 @@ class SecuredLeg {
     set_blocking(pair_.near.get(), false);
   }
 
+  TlsTransport::Handshake shake_hands() { return sluice::shake_hands(leg, *tls_); }
   Io recv(std::string& buffer) {
     const iovec piece{buffer.data(), buffer.size()};
     return leg.recv({&piece, 1});
@@ -81,6 +85,7 @@ class SecuredLeg {
 
   testing::Pair pair_ = testing::unix_pair();
   std::unique_ptr<TlsServer> server_;
+  TlsTransport* tls_ = nullptr;  // the leg's
   std::thread client_;
   bool client_done_ = false;
 };
@@ -91,7 +96,7 @@ class SecuredLeg {
 TEST_CASE("leg: what comes with the end of the TLS handshake waits to be read") {
   SecuredLeg secured;
   secured.leg.note(Readiness{.writable = true});
-  CHECK(secured.leg.handshake() == TlsTransport::Handshake::done);
+  CHECK(secured.shake_hands() == TlsTransport::Handshake::done);
   CHECK(bool{secured.leg.readable});
   std::string buffer(7, '.');
   CHECK(secured.recv(buffer).bytes == 7);
@@ -100,7 +105,7 @@ TEST_CASE("leg: what comes with the end of the TLS handshake waits to be read") 
 
 TEST_CASE("leg: close_notify behind data is an end, whether FIN follows or not") {
   SecuredLeg secured;
-  CHECK(secured.leg.handshake() == TlsTransport::Handshake::done);
+  CHECK(secured.shake_hands() == TlsTransport::Handshake::done);
   secured.join_client();
   std::string buffer(100, '.');
   const Io data = secured.recv(buffer);

@@ -1,0 +1,18 @@
+// PeerLog: the line.
+#include "core/session/peer_log.h"
+
+#include <string>
+
+namespace sluice {
+
+void PeerLog::tell(const PeerConfig& peer, LogLevel level, const char* kind,
+                   std::string_view what) const {
+  Log& log = worker.log;
+  if (!log.enabled(level)) return;
+  const std::string who = "upstream " + upstream.name + ": peer " + peer.name + ": ";
+  std::string line = who;
+  line.append(what).append(", ").append(whose).append(" ").append(worker.id_text(id));
+  log.recurring(level, who + kind, line);
+}
+
+}  // namespace sluice
