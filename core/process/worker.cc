@@ -66,7 +66,7 @@ void Worker::with_session(Handle handle, Call call) {
     call(*session);
   } catch (const std::bad_alloc&) {
     log_.recurring(LogLevel::error, out_of_memory, "a session was closed: out of memory");
-    session->close(out_of_memory, End::abort);
+    session->close({EndKind::resources, out_of_memory}, End::abort);
   }
 }
 
@@ -137,7 +137,8 @@ Worker::Worker(const WorkerSetup& setup)
     : buffers_(setup.config->ring_bytes, setup.buffer_memory_bytes),
       transits_(buffers_),
       upstreams_(make_upstreams(*setup.config)),
-      context_{reactor_,   reactor_.attach(*this), sessions_,        transits_, log_,
+      row_(setup.row != nullptr ? *setup.row : own_row_),
+      context_{reactor_,   reactor_.attach(*this), sessions_,        transits_, log_, row_,
                upstreams_, setup.config,           id_prefix(setup), {}},
       acceptor_(reactor_, *this),
       listeners_(setup.listeners),
@@ -196,7 +197,9 @@ int Worker::run() {
     return exit_status_;
   }
   reactor_.run();
-  sessions_.for_each([](Handle, Session& session) { session.end_now("shutting down"); });
+  sessions_.for_each([](Handle, Session& session) {
+    session.end_now({EndKind::shutdown, "shutting down"});
+  });
   sessions_.sweep();
   log_.flush_all();
   return exit_status_;
@@ -204,7 +207,9 @@ int Worker::run() {
 
 void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
   if (!admission_.has_place(sessions_.live())) end_oldest_lingering();
+  row_.accepted.add(1);
   if (!admission_.has_place(sessions_.live())) {
+    row_.turned_away.add(1);
     attempt([&] { note_overload(); });
     return turn_away(fd, client, context_.config->listeners[listener]);
   }
@@ -227,7 +232,7 @@ void Worker::end_oldest_lingering() {
   while (!queue.empty()) {
     Session* const oldest = sessions_.get(queue.front());
     queue.pop_front();
-    if (oldest != nullptr) return oldest->close("");
+    if (oldest != nullptr) return oldest->close({});
   }
 }
 
@@ -369,8 +374,9 @@ void Worker::relieve_memory() {
             [](const Stalled& a, const Stalled& b) { return a.for_ms > b.for_ms; });
   size_t ended = 0;
   for (; ended < longest.size() && buffers_.crowded(); ++ended) {
-    with_session(longest[ended].handle,
-                 [](Session& session) { session.end_slow("buffer_memory"); });
+    with_session(longest[ended].handle, [](Session& session) {
+      session.end_slow({EndKind::buffer_memory, "buffer_memory"});
+    });
     buffers_.set_elsewhere(tls_held_bytes());
   }
   if (ended == 0) return;
@@ -401,7 +407,7 @@ void Worker::report_buffers() {
                                    std::to_string(buffers_.pipes().lent()) + ", transits lent " +
                                    std::to_string(transits_.lent()) + ", timers " +
                                    std::to_string(reactor_.armed_timers()) + ", bytes a session " +
-                                   std::to_string(sizeof(Session)));
+                                   std::to_string(sizeof(Session)) + ", " + text_of(row_));
 }
 
 }  // namespace sluice

@@ -30,6 +30,7 @@ struct WorkerSetup {
   const WorkerUser* user = nullptr;  // null: it gives up nothing (tests); outlives the worker
   uint32_t worker_connections = 0;   // wanted; 0: as many as descriptors permit
   size_t buffer_memory_bytes = BufferPool::default_most_bytes;
+  WorkerRow* row = nullptr;  // outlives the worker; null: it counts for itself
 };
 
 // The exit status of a worker that could not start and never will, as far as it can tell.
@@ -84,6 +85,8 @@ class Worker final : public EventHandler, public AcceptSink {
   TransitPool transits_;
   Log log_;
   std::vector<Upstream> upstreams_;
+  WorkerRow own_row_;  // where the setup brings none
+  WorkerRow& row_;
   WorkerContext context_;
   Acceptor acceptor_;
   std::vector<int> listeners_;

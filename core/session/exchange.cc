@@ -364,6 +364,7 @@ void Exchange::log_unanswered(const char* reason) noexcept {
 
 void Exchange::log_end(int status) {
   logged_ = true;
+  lent_.worker.row.refused.add(1);
   Log& log = lent_.worker.log;
   if (log.access_enabled()) return log.access(refused_line(record(), status));
   // Without an access log the error log is where an operator looks.

@@ -25,6 +25,8 @@ constexpr uint32_t shrink_after_ms = 1'000;  // stalled for so long: a smaller r
 // What the kernel may then hold of its source's bytes (it doubles it, and counts its own records).
 constexpr int stalled_receive_bytes = 128 * 1024;
 
+constexpr EndCause shutting_down{EndKind::shutdown, "shutting down"};
+
 }  // namespace
 
 Session::Session(WorkerContext& context, const Address& client, uint32_t listener)
@@ -33,7 +35,7 @@ Session::Session(WorkerContext& context, const Address& client, uint32_t listene
       id_(context.next_session++),
       opened_ms_(context.reactor.now_ms()),
       client_(client),
-      listener_(listener) {}
+      listener_(static_cast<uint16_t>(listener)) {}
 
 Session::~Session() {
   SLUICE_CHECK(state_ == State::closed);
@@ -42,7 +44,9 @@ Session::~Session() {
 void Session::start(int fd, const Refusal* refused) {
   refused_ = refused;
   prepare_tcp_leg(fd);
-  if (!lent().open(Side::client, fd)) return close("client could not be watched", End::abort);
+  if (!lent().open(Side::client, fd)) {
+    return close({EndKind::resources, "client could not be watched"}, End::abort);
+  };
   arm_timer(listener().client_header_timeout_ms);
   if (refused == nullptr || listener().tls != nullptr) return;  // its first byte is awaited
   leg(Side::client).assume_writable();
@@ -116,7 +120,7 @@ void Session::on_timer() {
   switch (state_) {
     case State::accepted:
       Exchange::log_silent(lent());
-      return close("");
+      return close({});
     case State::exchanging:
       return follow(exchange_->on_timer());
     case State::relaying:
@@ -124,7 +128,7 @@ void Session::on_timer() {
     case State::closing:
       return on_close_timer();
     case State::lingering:
-      return close("");
+      return close({});
     case State::closed:
       return;
   }
@@ -159,23 +163,23 @@ void Session::leave(CloseCode code) {
   switch (state_) {
     case State::accepted:
     case State::exchanging:
-      return close("shutting down");
+      return close(shutting_down);
     case State::relaying:
     case State::closing:  // nobody else's Close is awaited any more
-      return end_on_both(code, "shutting down");
+      return end_on_both(code, shutting_down);
     case State::lingering:
     case State::closed:
       return;
   }
 }
 
-void Session::close(const char* reason, End how) {
+void Session::close(EndCause cause, End how) {
   if (state_ == State::closed) return;
   const Handle handle = self();
   const State ended = state_;
   state_ = State::closed;
   const bool relayed = ended == State::relaying || ended == State::closing;
-  if (ended == State::exchanging) exchange_->log_unanswered(reason);
+  if (ended == State::exchanging) exchange_->log_unanswered(cause.text);
   if (ended == State::lingering) --context_.lingering_now;
   timer_.cancel(context_.reactor);
   close_leg(Side::client, how);
@@ -183,22 +187,31 @@ void Session::close(const char* reason, End how) {
   if (ended == State::exchanging) end_exchange();
   if (relayed) {
     --context_.relaying;
-    log_close(reason);
+    set_cause(cause);
+    context_.row.ended[static_cast<size_t>(end_kind_)].add(1);
+    log_close();
     delete[] subprotocol_;
   }
   for (Direction& direction : directions_) direction.release(context_.transits);
   context_.sessions.retire(handle);
 }
 
-void Session::log_close(const char* reason) noexcept {
+void Session::log_close() noexcept {
   if (!context_.log.access_enabled()) return;
   try {
     SessionRecord last = record();
-    last.reason = reason_text(reason);
+    last.reason = reason_text();
     context_.log.access(close_line(last));
   } catch (const std::bad_alloc&) {
     context_.log.access_sink.lose_line();  // the session still ends in order
   }
+}
+
+// The first cause counts; what follows is its consequence.
+void Session::set_cause(EndCause cause) {
+  if (end_kind_ != EndKind::none) return;
+  end_kind_ = cause.kind;
+  end_text_ = cause.text;
 }
 
 SessionRecord Session::record() const {
@@ -222,16 +235,15 @@ SessionRecord Session::record() const {
 }
 
 // Why it ended, for the log; where a peer broke a limit, with the limit and what was seen.
-std::string Session::reason_text(const char* otherwise) const {
-  if (*reason_ == '\0') return otherwise;
+std::string Session::reason_text() const {
   for (const Side source : {Side::client, Side::upstream}) {
-    std::string text = from(source).explanation_of(reason_, rules_for(source));
+    std::string text = from(source).explanation_of(end_text_, rules_for(source));
     if (!text.empty()) return text;
   }
-  if (std::string_view(reason_) == TlsTransport::silence) {
+  if (std::string_view(end_text_) == TlsTransport::silence) {
     return silence_text(closed_by_ == Party::client ? Side::client : Side::upstream);
   }
-  return reason_;
+  return end_text_;
 }
 
 std::string Session::silence_text(Side source) const {
@@ -264,7 +276,7 @@ void Session::follow(ExchangeStep step) {
     case ExchangeStep::linger:
       return begin_lingering();
     case ExchangeStep::abandon:
-      return close(exchange_->reason());
+      return close({EndKind::none, exchange_->reason()});
   }
 }
 
@@ -273,6 +285,7 @@ void Session::begin_relaying() {
   // The client has its 101: whatever fails from here on ends a relayed session.
   state_ = State::relaying;
   ++context_.relaying;
+  context_.row.relayed.add(1);
   const std::unique_ptr<Exchange> exchange(exchange_);
   subprotocol_ = nullptr;
   route_ = exchange->route();
@@ -320,10 +333,21 @@ void Session::advance_lingering() {
   const PumpEnd end = from(Side::client).pump(path(Side::client, rules));
   if (end == PumpEnd::waiting) return;
   if (end == PumpEnd::more) return enqueue();
-  close("");
+  close({});
 }
 
 void Session::pump(Side source) {
+  const Direction& direction = from(source);
+  const uint64_t bytes = direction.bytes();
+  const uint64_t messages = direction.messages();
+  pump_on(source);
+  TrafficCounters& counted =
+      source == Side::client ? context_.row.from_client : context_.row.from_upstream;
+  counted.bytes.add(direction.bytes() - bytes);
+  counted.messages.add(direction.messages() - messages);
+}
+
+void Session::pump_on(Side source) {
   const FrameRules rules = rules_for(source);
   const Between between = path(source, rules);
   Direction& direction = from(source);
@@ -408,7 +432,7 @@ void Session::check_stall(Side source) {
   const int undelivered = leg(other(source)).undelivered_bytes();
   if (undelivered >= 0) direction.note_undelivered(static_cast<uint32_t>(undelivered), now);
   if (stalled_for_ms(source) >= route_->send_timeout_ms) {
-    return abort_slow(other(source), "send_timeout");
+    return abort_slow(other(source), {EndKind::send_timeout, "send_timeout"});
   }
   if (now - direction.stalled_since_ms() < shrink_after_ms) return;
   direction.shrink(context_.transits);
@@ -426,15 +450,15 @@ uint32_t Session::stalled_for_ms() const {
   return std::max(stalled_for_ms(Side::client), stalled_for_ms(Side::upstream));
 }
 
-void Session::end_slow(const char* reason) {
+void Session::end_slow(EndCause cause) {
   const bool client_sends = stalled_for_ms(Side::client) > stalled_for_ms(Side::upstream);
-  abort_slow(client_sends ? Side::upstream : Side::client, reason);
+  abort_slow(client_sends ? Side::upstream : Side::client, cause);
 }
 
-void Session::abort_slow(Side slow, const char* reason) {
-  record_end(Party::proxy, reason, slow == Side::client ? Party::client : Party::upstream);
+void Session::abort_slow(Side slow, EndCause cause) {
+  record_end(Party::proxy, cause, slow == Side::client ? Party::client : Party::upstream);
   if (slow == Side::upstream) {
-    log_upstream(reason, std::string("it takes nothing any more (") + reason + ")");
+    log_upstream(cause.text, std::string("it takes nothing any more (") + cause.text + ")");
   }
   close_leg(slow, End::abort);
   on_left(slow, Departure::failed);

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/observe/access_log.h"
+#include "core/observe/end_cause.h"
 #include "core/session/client_address.h"
 #include "core/session/direction.h"
 #include "core/session/leg.h"
@@ -49,13 +50,13 @@ class Session {
   // How long the slower of its two targets has taken nothing, not even of what the kernel holds, as
   // check_stalls() saw it; 0 where none is stalled.
   uint32_t stalled_for_ms() const;
-  // Aborts the leg that takes nothing, for that reason (static text); the other one is told.
-  void end_slow(const char* reason);
+  // Aborts the leg that takes nothing, for that cause; the other one is told.
+  void end_slow(EndCause cause);
   // The worker's last moment: legs that got everything end in order, others are aborted.
-  void end_now(const char* reason);
+  void end_now(EndCause cause);
   // The one fault path: unwatches and closes both descriptors, gives back what was borrowed, logs
-  // once, retires the handle. `reason` is static text.
-  void close(const char* reason, End how = End::orderly);
+  // once, retires the handle. `cause` counts where no end was recorded before.
+  void close(EndCause cause, End how = End::orderly);
 
   State state() const { return state_; }
   Leg& leg(Side side) { return legs_[index_of(side)]; }
@@ -75,7 +76,7 @@ class Session {
   // What is known of it since it relays.
   SessionRecord record() const;
 
-  void log_close(const char* reason) noexcept;
+  void log_close() noexcept;
 
   void begin_exchange();
   void end_exchange();
@@ -88,6 +89,7 @@ class Session {
   void run();
   uint64_t accepted_bytes() const;
   void pump(Side source);
+  void pump_on(Side source);
   void act_on(PumpEnd end, Side source);
   Between path(Side source, const FrameRules& rules);
   FrameRules rules_for(Side source) const;
@@ -95,18 +97,19 @@ class Session {
   const Direction& from(Side source) const { return directions_[index_of(source)]; }
   Direction& toward(Side target) { return from(other(target)); }
   const Direction& toward(Side target) const { return from(other(target)); }
-  std::string reason_text(const char* otherwise) const;
+  std::string reason_text() const;
   std::string silence_text(Side source) const;
   void enqueue();
+  void set_cause(EndCause cause);
   void check_stall(Side source);
   uint32_t stalled_for_ms(Side source) const;
-  void abort_slow(Side slow, const char* reason);
+  void abort_slow(Side slow, EndCause cause);
 
   // session_closing.cc
-  void record_end(Party who, const char* reason, Party fault = Party::nobody);
+  void record_end(Party who, EndCause cause, Party fault = Party::nobody);
   bool send_close(Side target, CloseCode code, MidFrame mid_frame);
   bool pass_loss_on(Side target);
-  void end_on_both(CloseCode code, const char* reason);
+  void end_on_both(CloseCode code, EndCause cause);
   uint32_t moved_bytes() const;
   bool has_unfinished() const;
   bool half_closed() const;
@@ -142,9 +145,10 @@ class Session {
   };
   // Of Closes of the proxy's own that went out whole, as far as the kernel takes them; 0: none did.
   uint16_t own_codes_[2] = {};  // by the sides that they are for
-  const char* reason_ = "";     // of the end; static text
-  uint32_t listener_;
+  const char* end_text_ = "";   // EndCause::text
+  uint16_t listener_;
   uint16_t close_code_ = 0;  // of the Close with which a peer ended the session; 0: it was none
+  EndKind end_kind_ : 4 = EndKind::none;  // set once
   Party closed_by_ : 2 = Party::nobody;
   Party fault_ : 2 = Party::nobody;
   State state_ : 3 = State::accepted;

@@ -21,12 +21,12 @@ Party who_is(Side side) {
 
 }  // namespace
 
-// The first end counts; what follows is its consequence.
-void Session::record_end(Party who, const char* reason, Party fault) {
+// As set_cause().
+void Session::record_end(Party who, EndCause cause, Party fault) {
   if (closed_by_ != Party::nobody) return;
   closed_by_ = who;
   fault_ = fault;
-  reason_ = reason;
+  set_cause(cause);
 }
 
 // A Close toward `target` at a frame boundary, or, where there cannot be one any more, an abort.
@@ -90,7 +90,7 @@ bool Session::half_closed() const {
 void Session::on_fault(Side source) {
   const Direction& faulty = from(source);
   const CloseCode code = faulty.fault_code();
-  record_end(Party::proxy, faulty.fault_reason(), who_is(source));
+  record_end(Party::proxy, {EndKind::protocol_error, faulty.fault_reason()}, who_is(source));
   if (source == Side::client) {
     pass_loss_on(Side::upstream);
   } else {
@@ -113,7 +113,7 @@ void Session::log_upstream(const char* kind, std::string_view what) const {
 // The Close is queued for the other peer, which answers it; until then its data travels on.
 void Session::on_peer_close(Side source) {
   if (closed_by_ == Party::nobody) close_code_ = from(source).peer_close_code();
-  record_end(who_is(source), "close");
+  record_end(who_is(source), {EndKind::peer_close, "close"});
   extends_while_moving_ = true;
   begin_closing();
 }
@@ -121,16 +121,21 @@ void Session::on_peer_close(Side source) {
 // The source sends nothing more: FIN, or lost altogether.
 void Session::on_left(Side source, Departure departure) {
   const bool failed = departure == Departure::failed;
-  const char* reason = "connection ended without a close";
-  if (failed) reason = *leg(source).failure() != '\0' ? leg(source).failure() : "connection lost";
-  record_end(who_is(source), reason);
-  if (source == Side::upstream && std::string_view(reason) == TlsTransport::silence) {
-    log_upstream(reason, silence_text(source));
+  EndCause cause{EndKind::no_close, "connection ended without a close"};
+  if (failed) {
+    const char* const told = leg(source).failure();
+    cause = {EndKind::connection_lost, *told != '\0' ? told : "connection lost"};
+  }
+  record_end(who_is(source), cause);
+  if (source == Side::upstream && std::string_view(cause.text) == TlsTransport::silence) {
+    log_upstream(cause.text, silence_text(source));
   }
   if (!from(source).over()) {
     extends_while_moving_ = false;
     // Inside a frame: neither peer may take this for an orderly end.
-    if (!pass_loss_on(other(source))) return close("aborted", End::abort);
+    if (!pass_loss_on(other(source))) {
+      return close({EndKind::connection_lost, "aborted"}, End::abort);
+    };
   }
   if (failed) close_leg(source, End::orderly);
   begin_closing();
@@ -162,7 +167,8 @@ void Session::begin_closing() {
 void Session::settle_closing() {
   settle_leg(Side::client);
   settle_leg(Side::upstream);
-  if (!leg(Side::client).is_open() && !leg(Side::upstream).is_open()) close("closed");
+  if (!leg(Side::client).is_open() && !leg(Side::upstream).is_open())
+    close({EndKind::no_close, "closed"});
 }
 
 // Ends a leg as far as it has got: our FIN once everything for it is sent and nothing more is
@@ -185,8 +191,8 @@ void Session::settle_leg(Side side) {
 }
 
 // A decision of ours: both peers are told the same, as far as they were not told another end.
-void Session::end_on_both(CloseCode code, const char* reason) {
-  record_end(Party::proxy, reason);
+void Session::end_on_both(CloseCode code, EndCause cause) {
+  record_end(Party::proxy, cause);
   send_close(Side::client, code, MidFrame::await_end);
   send_close(Side::upstream, code, MidFrame::await_end);
   begin_closing();
@@ -197,7 +203,7 @@ void Session::on_idle_timer() {
   const uint32_t limit_ms = route_->idle_timeout_ms;
   const uint32_t silent_ms = static_cast<uint32_t>(now_ms()) - last_activity_ms_;
   if (silent_ms < limit_ms) return arm_timer(limit_ms - silent_ms);
-  end_on_both(CloseCode::going_away, "idle_timeout");
+  end_on_both(CloseCode::going_away, {EndKind::idle_timeout, "idle_timeout"});
 }
 
 // The wait is over. A peer whose answer to a Close is behind a long message has it extended while
@@ -213,10 +219,10 @@ void Session::on_close_timer() {
       return arm_timer(route_->close_timeout_ms);
     }
   }
-  end_now("close_timeout");
+  end_now({EndKind::close_timeout, "close_timeout"});
 }
 
-void Session::end_now(const char* reason) {
+void Session::end_now(EndCause cause) {
   if (state_ == State::closing) {
     for (const Side side : {Side::client, Side::upstream}) {
       const Direction& to = toward(side);
@@ -224,7 +230,7 @@ void Session::end_now(const char* reason) {
       close_leg(side, whole ? End::orderly : End::abort);
     }
   }
-  close(reason, state_ == State::relaying ? End::abort : End::orderly);
+  close(cause, state_ == State::relaying ? End::abort : End::orderly);
 }
 
 }  // namespace sluice

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/config.h"
+#include "core/observe/counters.h"
 #include "core/observe/log.h"
 #include "core/peers/upstream.h"
 #include "core/session/fair_share.h"
@@ -24,6 +25,7 @@ struct WorkerContext {
   Pool<Session>& sessions;
   TransitPool& transits;
   Log& log;
+  WorkerRow& row;
   std::vector<Upstream>& upstreams;  // one for each of Config::upstreams
   ConfigRef config;                  // for sessions that begin now
   // What the ids of its sessions begin with, unique within a log: "0-tjx4k2-" is worker 0 and the

@@ -94,9 +94,11 @@ SessionWorld::SessionWorld(const WorldChoices& choices)
       buffers_(config_->ring_bytes),
       transits_(buffers_),
       upstreams_(one_upstream(*config_)),
-      context_{
-          reactor_, reactor_.attach(*this), sessions_, transits_, log_, upstreams_, config_, "0-0-",
-          {}} {
+      context_{reactor_,   reactor_.attach(*this),
+               sessions_,  transits_,
+               log_,       row_,
+               upstreams_, config_,
+               "0-0-",     {}} {
   prepare_frame_codec();
   upstream_listener();
   SLUICE_CHECK(reactor_.open().ok() && ::ftruncate(log_file(), 0) == 0);
@@ -114,7 +116,8 @@ SessionWorld::SessionWorld(const WorldChoices& choices)
   client.attach(fds[0]);
   leg_fds_[0] = fds[1];
   session_ = sessions_.create(context_, Address::from_ip("192.0.2.1", 1234).value(), 0u);
-  sessions_.get(session_)->start(fds[1], choices_.overloaded ? Admission(0).refusal(1, 0) : nullptr);
+  sessions_.get(session_)->start(fds[1],
+                                 choices_.overloaded ? Admission(0).refusal(1, 0) : nullptr);
 }
 
 SessionWorld::~SessionWorld() = default;

@@ -71,6 +71,7 @@ class SessionWorld final : public EventHandler {
   TransitPool transits_;
   Log log_;
   std::vector<Upstream> upstreams_;
+  WorkerRow row_;
   WorkerContext context_;
   Handle session_;
   int leg_fds_[2] = {-1, -1};
