@@ -1,4 +1,4 @@
-// Who listens at an address: for the message of whoever cannot bind there.
+// Finds out who listens at an address, for the message of a process that cannot bind there.
 #pragma once
 
 #include <string>

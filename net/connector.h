@@ -7,9 +7,9 @@
 
 namespace sluice {
 
-// What every TCP leg is set to: no delay, and few bytes waiting unsent in the kernel. Without the
-// latter a buffer of megabytes hides for a minute that a slow reader does read, and one cut off in
-// time costs its peer all of that.
+// Sets the options of every TCP leg: no delay, and few bytes waiting unsent in the kernel. Without
+// the latter a buffer of megabytes hides for a minute that a slow reader does read, and one cut off
+// in time costs its peer all of that.
 void prepare_tcp_leg(int fd);
 
 // A descriptor of the caller's, prepared, on its way to `address`, or why there is none:

@@ -30,9 +30,9 @@ bool transient(int error) {
   }
 }
 
-// What a client would be told there: 0, or an errno. A socket file whose listener is gone refuses;
-// EAGAIN (full backlog) and EPROTOTYPE (another kind of socket) come from living ones, and after
-// EACCES nobody knows.
+// Connects as a client would: 0, or the errno that it gets. A socket file whose listener is gone
+// refuses; EAGAIN (full backlog) and EPROTOTYPE (another kind of socket) come from living ones, and
+// after EACCES nobody knows.
 int unix_connect_error(const Address& address) {
   Result<int> fd = start_connect(address);
   if (!fd.ok()) return fd.fault().error;
@@ -136,7 +136,7 @@ void Acceptor::on_run(Handle handle) {
   accept_some(handle.index);
 }
 
-// Without memory for that, the next connection's edge is what goes on.
+// If scheduling fails for lack of memory, accepting resumes at the next connection's edge.
 template <class Later>
 void Acceptor::put_off(uint32_t index, Later later) {
   try {
@@ -161,8 +161,8 @@ void Acceptor::accept_some(uint32_t index) {
       if (stopped_) return;
       continue;
     }
-    // Ready and nobody there: a sibling was faster, or a unix socket was shut down, of which Linux
-    // says no more than that.
+    // The listener was ready and nobody is there: a sibling was faster, or the unix socket was shut
+    // down, which Linux tells in no other way.
     const bool lost = fd == -EINVAL || (fd == -EAGAIN && i == 0 && !sys::still_listens(watched.fd));
     if (lost) {
       stop();

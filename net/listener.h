@@ -24,13 +24,13 @@ Result<int> open_listener(const Address& address, bool reuse_port,
 // 4). EADDRINUSE and the like come back as a Fault.
 Status probe_address(const Address& address);
 
-// Whoever takes accepted connections; owns `fd` from then on.
+// AcceptSink takes accepted connections and owns `fd` from then on.
 class AcceptSink {
  public:
   virtual ~AcceptSink() = default;
   virtual void on_accept(int fd, const Address& client, uint32_t listener) = 0;
-  // Nobody will ever be accepted there again: whoever shares the socket has shut it down. The
-  // Acceptor has stopped.
+  // Nobody will ever be accepted there again: a process that shares the socket has shut it down.
+  // The Acceptor has stopped.
   virtual void on_listener_lost(uint32_t /*listener*/) {}
 };
 

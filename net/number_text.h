@@ -8,7 +8,7 @@ namespace sluice {
 
 // As a conf spells a size: "256k", "16m"; "1000" where nothing larger fits.
 std::string size_text(uint64_t bytes);
-// In threes, since who reads it looks for what is too large: "131,072".
+// Groups digits in threes, because its reader looks for what is too large: "131,072".
 std::string grouped_text(uint64_t number);
 
 }  // namespace sluice

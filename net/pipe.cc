@@ -11,7 +11,7 @@ namespace sluice {
 
 namespace {
 
-// What is left in a pipe goes here; nobody looks at it.
+// Bytes that are left in a pipe go here; nobody looks at them.
 uint8_t dropped_bytes[64 * 1024];
 
 }  // namespace

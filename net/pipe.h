@@ -13,17 +13,16 @@ namespace sluice {
 struct Pipe {
   int in = -1;
   int out = -1;
-  uint32_t bytes = 0;  // that its borrower knows in it
+  uint32_t bytes = 0;  // in it, as its borrower counts them
 };
 
-// One per worker and thread; outlives every borrower. Few, for each is two descriptors, and those
-// are open from the beginning, so that no session comes to lack them: whoever finds no pipe left
-// copies.
+// One per worker and thread; outlives every borrower. Few, because each takes two descriptors. All
+// are opened at start, so that a session never lacks one; without a free pipe the caller copies.
 class PipePool {
  public:
   static constexpr size_t most_pipes = 16;
-  // What a pipe has room for where the kernel's pieces are whole pages; for more where they are
-  // more.
+  // A pipe has room for so many bytes where the kernel's pieces are whole pages, and for more where
+  // they are larger.
   static constexpr uint32_t pipe_bytes = 512 * 1024;
 
   PipePool() = default;  // lends none
@@ -38,7 +37,7 @@ class PipePool {
 
   // An empty pipe; null where none is left.
   Pipe* borrow();
-  // What it still holds is dropped.
+  // Drops the bytes that it still holds.
   void give_back(Pipe* pipe);
 
  private:

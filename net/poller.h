@@ -10,7 +10,7 @@
 
 namespace sluice {
 
-// What became true of a descriptor since its last report. `urgent`, `ended`, `hung_up` and `failed`
+// The news of a descriptor since its last report. `urgent`, `ended`, `hung_up` and `failed`
 // forbid taking a short read or write for "drained" (core/DESIGN.md section 2).
 struct Readiness {
   bool readable : 1 = false;
@@ -31,8 +31,8 @@ struct PollEvent {
 // Owns the kernel's queue, not the descriptors in it. One thread.
 class Poller {
  public:
-  // In one wait; more are reported by the next. With a ring's worth of bytes for each, this bounds
-  // how long a turn takes, and every 64th message for a wait costs little.
+  // One wait reports so many events at most, the next one the rest. With a ring's worth of bytes
+  // for each, this bounds how long a turn takes, and every 64th message for a wait costs little.
   static constexpr size_t max_events = 64;
 
   Poller() = default;

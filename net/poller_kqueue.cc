@@ -29,7 +29,7 @@ Status change(int queue, int fd, int filter, unsigned flags, uint64_t cookie) {
 
 // EV_EOF comes with data pending, so it is readable and ended at once. On the writing filter it
 // says that our half takes nothing more, be it the peer's doing or our own FIN. Urgent data is not
-// told: a read that it shortens passes for drained, and whoever sent it waits until he sends more.
+// told: a read that it shortens passes for drained, and its sender waits until he sends more.
 Readiness readiness_of(const struct kevent& event) {
   Readiness ready;
   const bool at_end = (event.flags & EV_EOF) != 0;

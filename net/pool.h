@@ -1,5 +1,5 @@
-// Pool: a slab of objects named by handles of index and generation, so that whoever keeps a handle
-// across turns learns that the object is gone instead of meeting its successor.
+// Pool: a slab of objects named by handles of index and generation, so that a caller that
+// keeps a handle across turns learns that the object is gone instead of meeting its successor.
 #pragma once
 
 #include <cstddef>

@@ -65,7 +65,7 @@ void Reactor::turn(int most_ms) {
   // now_ms_ is from before the last turn's work, and deadlines have come nearer since.
   int wait_ms = run_queue_length() == 0 ? timers_.wait_ms(sys::monotonic_ms()) : 0;
   if (most_ms >= 0 && (wait_ms < 0 || wait_ms > most_ms)) wait_ms = most_ms;
-  // What is put off from here on runs in a later turn.
+  // Runs that are put off from here on belong to a later turn.
   const size_t runs_end = std::min(run_queue_.size(), run_head_ + runs_a_turn);
   const size_t count = poller_.wait(events_, wait_ms);
   update_clock();

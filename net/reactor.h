@@ -14,9 +14,9 @@
 
 namespace sluice {
 
-// Whoever owns a kind of handle. Calls come from turn() only; a handle may be stale, which the
-// handler finds out from its Pool. A handler must not destroy what a handle names before
-// on_turn_end (retire, then sweep).
+// A handler owns one kind of handle. Calls come from turn() only. A handle may be stale; the
+// handler finds that out from its Pool. A handler must not destroy an object before on_turn_end
+// (retire, then sweep).
 class EventHandler {
  public:
   virtual ~EventHandler() = default;
@@ -33,8 +33,8 @@ class Reactor {
   // A handler's number in cookies.
   using HandlerId = uint32_t;
 
-  // What is put off has much to do, so after a few runs come the events again; looking for them
-  // after each costs more than it gains (15 % of the CPU time of 1 MiB messages).
+  // Runs that were put off have much to do, so the events come again after a few of them; to look
+  // for events after each one costs more than it gains (15 % of the CPU time of 1 MiB messages).
   static constexpr size_t runs_a_turn = 4;
 
   Reactor();
@@ -56,8 +56,8 @@ class Reactor {
   void cancel(TimerId id) { timers_.cancel(id); }
 
   // Puts a run off to a later turn, after its events, so that one busy peer starves nobody: the
-  // next one, where no more than runs_a_turn wait. Each entry is one run; whoever must not run
-  // twice keeps a flag.
+  // next one, where no more than runs_a_turn wait. Each entry is one run; a caller that
+  // must not run twice keeps a flag.
   void enqueue(HandlerId handler, Handle handle);
 
   // This turn's clock, read once a turn.
@@ -70,7 +70,8 @@ class Reactor {
   void run();  // turns until stop()
   void stop() { stopped_ = true; }
 
-  // Readable while a turn would find events; for whoever wants to wait by a finer clock than ours.
+  // The descriptor is readable while a turn would find events. It serves callers that wait by a
+  // finer clock than this one.
   int descriptor() const { return poller_.descriptor(); }
 
   size_t armed_timers() const { return timers_.armed(); }

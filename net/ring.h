@@ -54,14 +54,14 @@ class BufferPool {
   size_t lent_blocks() const { return shelves_[0].lent; }
   size_t lent_bytes() const;
   uint32_t full_bytes() const { return shelves_[3].bytes; }
-  // What others hold for bytes on their way (TLS ciphertext), as their owner last counted it.
+  // Memory that others hold for bytes on their way (TLS ciphertext), as its owner last counted it.
   void set_elsewhere(size_t bytes) { elsewhere_bytes_ = bytes; }
   size_t held_bytes() const;
   size_t most_bytes() const { return most_bytes_; }
   // More than three quarters of most_bytes are held: the last one is for those that keep up.
   bool crowded() const { return held_bytes() > most_bytes_ - most_bytes_ / 4; }
 
-  // What bytes pass through that are not looked at.
+  // The pipes, for bytes that nobody looks at.
   PipePool& pipes() { return pipes_; }
 
  private:

@@ -43,7 +43,7 @@ inline constexpr uint32_t default_backlog = 4096;
 int listen(int fd, int backlog);
 int connect(int fd, const Address& address);  // -EINPROGRESS is the ordinary answer
 int shutdown_write(int fd);
-// Who may connect to a socket file, whatever the umask says: -1 leaves owner or group.
+// Decides who may connect to a socket file, whatever the umask says; -1 leaves owner or group.
 struct SocketFileAccess {
   mode_t mode = 0666;
   uid_t owner = static_cast<uid_t>(-1);
@@ -71,10 +71,10 @@ int set_v6_only(int fd);
 int set_abort_on_close(int fd);
 Address local_address(int fd);
 int pair(int fds[2]);  // a connected pair of unix stream sockets
-// What waits unread in the receive queue, for tests and benches; or -errno.
+// Bytes that wait unread in the receive queue, for tests and benches; or -errno.
 int unread_bytes(int fd);
-// What was sent on that socket and has not reached the peer's kernel (TCP) or the peer (unix
-// sockets, in the kernel's own measure); -errno, where the system does not tell.
+// Bytes that were sent on that socket and have not reached the peer's kernel (TCP) or the peer
+// (unix sockets, in the kernel's own measure); -errno, where the system does not tell.
 int undelivered_bytes(int fd);
 
 // --- descriptors over a unix socket (master and workers)

@@ -1,4 +1,5 @@
-// sys, of which each kernel has its own kind or none: sys_platform_linux.cc, sys_platform_none.cc.
+// sys, where kernels differ: sys_platform_linux.cc has this kernel's way, sys_platform_none.cc
+// none.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,7 @@ void close_descriptors(int first, std::span<const int> spared);
 // it.
 bool still_listens(int listener);
 
-// What follows holds for this process and its children, for good. 0 or -errno.
+// These hold for this process and its children, for good. They return 0 or -errno.
 int forbid_new_privileges();  // by setuid files
 int forbid_dumps();           // neither cores nor debuggers without root nor a readable /proc/PID
 

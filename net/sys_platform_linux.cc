@@ -44,7 +44,7 @@ std::string first_line(const std::string& path) {
   return line;
 }
 
-// Of two limits, of which 0 is none.
+// The smaller of two limits; 0 stands for none.
 double smaller_limit(double one, double other) {
   if (one <= 0) return other;
   return other <= 0 ? one : std::min(one, other);
@@ -78,8 +78,8 @@ double memory_of_group(const std::string& folder, bool second_version) {
 
 using LimitOfGroup = double (*)(const std::string& folder, bool second_version);
 
-// A group's limit binds all groups below it. In a container the path may be the host's, of which
-// only the mount's own folder is seen.
+// A group's limit binds all groups below it. In a container the path may be the host's; then
+// only the mount's own folder can be seen.
 double limit_of_path(LimitOfGroup limit_of, const std::string& mount, std::string path,
                      bool second_version) {
   double limit = 0;

@@ -228,7 +228,8 @@ uint64_t raise_descriptor_limit() {
   return limit.rlim_cur;
 }
 
-// Without /proc the low ones are asked one by one; the kernel gives out the lowest that is free.
+// Without /proc, the low descriptors are asked one by one: the kernel always gives out the lowest
+// free one.
 uint64_t held_descriptors() {
   uint64_t held = 0;
   if (DIR* folder = ::opendir("/proc/self/fd")) {

@@ -23,8 +23,8 @@ namespace sluice::sys {
 inline constexpr size_t pipe_atomic_bytes = 4096;
 
 // As root, open_for_append() and write_whole_file() follow a symbolic link at the path's end only
-// where root made it in a folder that is root's to change: else whoever runs as the logs' owner
-// could have root write anywhere. -ELOOP tells of it.
+// where root made it in a folder that only root may change: otherwise a process that runs as the
+// logs' owner could make root write anywhere. -ELOOP tells of it.
 int open_for_append(const char* path);
 ssize_t write(int fd, const void* buffer, size_t bytes);
 ssize_t read(int fd, void* buffer, size_t bytes);
@@ -96,16 +96,16 @@ struct UserIds {
 };
 Result<UserIds> find_user(const std::string& name);
 Result<gid_t> find_group(const std::string& name);
-// Becomes that user with its groups and no others, for good. Whoever is that user already stays as
-// it is, which needs no capability.
+// Becomes that user with its groups and no others, for good. A process that is that user already
+// stays as it is, which needs no capability.
 Status become_user(const UserIds& ids);
 // For this process and its children, for good.
 int forbid_children();
 // Runs it in a child and returns what it returned there.
 Status try_in_child(const std::function<Status()>& call);
 
-// What a service manager passed to this process: 3 and up, as LISTEN_PID and LISTEN_FDS say
-// (sd_listen_fds(3)).
+// The descriptors that a service manager passed to this process: 3 and up, as LISTEN_PID and
+// LISTEN_FDS say (sd_listen_fds(3)).
 std::vector<int> passed_descriptors();
 
 // The environment lies where every process of the same user and root can read it
@@ -116,8 +116,8 @@ void forget_environment();
 
 // --- signals: delivered as bytes of a pipe
 
-// From then on, and no longer blocked, these signals are written to a pipe, whose non-blocking
-// reading end is returned. A forked child calls it again to have a pipe of its own. SIGPIPE is
+// Unblocks these signals and has them written to a pipe from then on. Returns its non-blocking
+// reading end. A forked child calls it again to have a pipe of its own. SIGPIPE is
 // ignored.
 int signal_pipe(std::initializer_list<int> signals);
 // Around fork(): a signal that comes to a child before it has its own pipe would be written to its

@@ -69,7 +69,8 @@ int Timers::wait_ms(uint64_t now_ms) const {
 
 void Timers::link(uint32_t index) {
   const uint64_t deadline = nodes_[index].deadline_ms;
-  // A deadline of this very tick comes from cascade(), whose caller empties the tick's slot next.
+  // A deadline of this very tick comes from cascade(); the caller of cascade() empties the tick's
+  // slot next.
   const uint64_t distance = deadline - now_ms_;
   uint32_t level = 0;
   while (level + 1 < levels && distance >> (slot_bits * (level + 1)) != 0) ++level;
@@ -94,7 +95,8 @@ void Timers::unlink(uint32_t index) {
   }
 }
 
-// Where the clock has entered a new slot of a higher level, its timers move to the levels below.
+// When the clock enters a new slot of a higher level, the timers of that slot move to the levels
+// below.
 void Timers::cascade() {
   for (uint32_t level = 1; level < levels; ++level) {
     const uint32_t shift = slot_bits * level;

@@ -23,8 +23,9 @@ class Timers {
   void cancel(TimerId id);  // 0 is allowed
 
   // Moves the clock on to the next timer that expires by `now_ms`, earliest first, and takes it:
-  // its id is free again. False once none is left. One at a time, so that whoever is told may still
-  // cancel the others. A clock that stands still or runs backwards expires nothing.
+  // its id is free again. False once none is left. It takes one at a time, so that
+  // its handler may still cancel the others. A clock that stands still or runs backwards expires
+  // nothing.
   bool expire_next(uint64_t now_ms, uint64_t& cookie);
 
   // Milliseconds until something may expire, rounded down to where the wheel must be looked at, or

@@ -12,7 +12,7 @@
 
 namespace sluice {
 
-// What one call moved and how the stream stands after it.
+// The outcome of one call: the bytes that it moved, and how the stream stands after it.
 struct Io {
   enum class State : uint8_t {
     open,     // go on
@@ -37,8 +37,8 @@ class Transport {
   // One or two pieces, none of them empty.
   virtual Io recv(std::span<const iovec> pieces) = 0;
   virtual Io send(std::span<const iovec> pieces) = 0;
-  // How many bytes, of those that the next send() must begin with, have left in part already and
-  // can no longer be taken back.
+  // Bytes at the front of the caller's queue that are encrypted and partly sent already: the next
+  // send() must offer them again unchanged.
   virtual size_t committed() const { return 0; }
   // Ends our half in order: what was sent before it is still delivered. False where the socket has
   // no room for that: try again at the next edge.
@@ -60,10 +60,11 @@ class PlainTransport final : public Transport {
   Io send(std::span<const iovec> pieces) override;
   bool shutdown_write() override;
 
-  // What the next recv() would begin with.
+  // Copies the bytes that the next recv() would begin with.
   Io peek(std::span<uint8_t> room);
-  // From the socket into a pipe, and out of one into the socket, at least one byte of `bytes`;
-  // never a short_count, for other things end a splice early, too. Urgent data blocks one for good.
+  // Move bytes from the socket into a pipe, and from a pipe into the socket, at least one and at
+  // most `bytes`. They never report a short_count, because other things end a splice early, too.
+  // Urgent data blocks a splice for good.
   Io splice_into(const Pipe& pipe, size_t bytes);
   Io splice_from(const Pipe& pipe, size_t bytes);
 

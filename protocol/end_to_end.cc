@@ -20,7 +20,7 @@ bool is_plain(char byte) {
   return (small >= 'a' && small <= 'z') || (small >= '0' && small <= '9') || small == '-';
 }
 
-// As a server reads it that takes every other byte for '-': CGI and what descends from it.
+// Whether a server that takes every other byte for '-' (CGI and its heirs) would read the name so.
 bool reads_as(std::string_view name, std::string_view plain_name) {
   return std::equal(
       name.begin(), name.end(), plain_name.begin(), plain_name.end(),

@@ -43,7 +43,8 @@ constexpr uint8_t rsv1_bit = 0x40;
 constexpr uint8_t rsv23_bits = 0x30;
 constexpr uint8_t mask_bit = 0x80;
 constexpr uint8_t length_bits = 0x7f;
-// Of the clock of the control frames' bucket: a rate of a million a second is still met within 1%.
+// The clock of the control frames' bucket has so many bits below a millisecond: it meets a rate of
+// a million a second within 1%.
 constexpr unsigned due_fraction_bits = 16;
 constexpr uint64_t due_mask = (uint64_t{1} << (32 + due_fraction_bits)) - 1;
 

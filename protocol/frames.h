@@ -25,8 +25,8 @@ struct RateLimit {
   uint32_t burst = 0;     // at least 1 where there is a limit
 };
 
-// What one direction's frames must obey. One per leg and session; filled from the route and the
-// handshake.
+// The rules that one direction's frames must obey. One per leg and session; filled from the route
+// and the handshake.
 struct FrameRules {
   bool expect_masked = false;  // true for what clients send
   bool deflate = false;        // permessage-deflate was accepted: RSV1 on first frames is legal
@@ -52,14 +52,15 @@ class FrameScanner {
 
   struct Scan {
     size_t accepted = 0;  // bytes from the beginning that may travel on
-    // With `closed`, where text is not validated: the Close loses the tail of a reason that is no
-    // UTF-8. Then bytes[changed_at], its length, must become changed_to first; 0: nothing changes.
+    // After `closed`, where text is not validated: a Close whose reason does not end in whole UTF-8
+    // loses that tail. The caller first sets bytes[changed_at], its length, to changed_to. 0:
+    // nothing changes.
     size_t changed_at = 0;
     Verdict verdict = Verdict::good;
     uint8_t changed_to = 0;
   };
 
-  // What lasts of a scanner from one message to the next.
+  // The part of a scanner that lasts from one message to the next.
   struct Lasting {
     uint64_t messages = 0;
     // When the bucket of control frames will be empty, in milliseconds and 65536ths of one.

@@ -268,7 +268,7 @@ void Http1Parser::check_start_line() {
   }
 }
 
-// What one field is, whatever the others are.
+// Judges one field without a look at the others.
 void Http1Parser::check_field() {
   if (pieces_.empty()) return;
   const std::string_view name = view(pieces_[pieces_.size() - 2]);
@@ -382,7 +382,7 @@ bool Http1Parser::finish_body() {
   return body_complete_;
 }
 
-// Of a request's bytes: whether its first line alone is over.
+// 414 where a request's first line alone is over the limit, 431 else.
 void Http1Parser::fail_over(Passed limit, size_t seen) {
   passed_ = limit;
   seen_ = seen;

@@ -32,11 +32,11 @@ struct RequestTarget {
 // asterisk-form.
 Result<RequestTarget> parse_request_target(std::string_view text);
 
-// The two readings of a path that parse_request_target let pass. As it stands, in normal form
+// The two readings of a path that parse_request_target let pass. This one is its normal form
 // (RFC 3986 6.2.2.1, 6.2.2.2): escapes of unreserved bytes undone, other escapes in upper case.
 std::string normal_path(std::string_view path);
-// As a server reads it that undoes every escape, takes a backslash for a slash, and several slashes
-// for one.
+// This one is how a server reads it that undoes every escape, takes a backslash for a slash, and
+// several slashes for one.
 std::string decoded_path(std::string_view path);
 // How many of the path's first bytes spell the first `normal_bytes` of its normal form.
 size_t spelled_bytes(std::string_view path, size_t normal_bytes);

@@ -146,8 +146,8 @@ int beginning_index() {
   return index;
 }
 
-// What renews a session that was resumed has its mark. A ticket may come long after the TLS
-// handshake, whose beginning counts.
+// A ticket that renews a resumed session carries that session's mark. It may come long after the
+// TLS handshake; the beginning of the handshake counts.
 int keep_session(SSL* ssl, SSL_SESSION* session) {
   auto* slot = static_cast<TlsSessionSlot*>(SSL_get_ex_data(ssl, slot_index()));
   if (slot == nullptr) return 0;

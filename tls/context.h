@@ -1,4 +1,4 @@
-// What all TLS connections of a listener, or toward an upstream, have in common: TlsServer and
+// The common part of all TLS connections of a listener, or toward an upstream: TlsServer and
 // TlsClient, each over OpenSSL contexts. Made in the master from what the conf says, used in
 // workers.
 #pragma once
@@ -21,13 +21,14 @@ struct TlsProtocols {
   bool tls13 = true;
 };
 
-// What both roles take. `ciphers` are OpenSSL's names, TLS 1.3's (TLS_...) among them, joined by
+// The settings of both roles. `ciphers` are OpenSSL's names, TLS 1.3's (TLS_...) among them, joined
+// by
 // ':'; "" stands for Mozilla's intermediate suites, and half a list for those of the other version.
 struct TlsPolicy {
   TlsProtocols protocols;
   std::string ciphers;
-  // Of what a peer shows: intermediates between its certificate and the authority that is trusted,
-  // and bytes, which are received before anything is verified.
+  // Limits of the chain that a peer shows: intermediates between its certificate and the trusted
+  // authority, and bytes, which are received before anything is verified.
   uint32_t verify_depth = 4;
   uint32_t chain_bytes = 20 * 1024;
   uint32_t records_without_data = 32;  // as TlsTransport counts them; 0: any number

@@ -174,7 +174,7 @@ Status add_revocations(std::string_view pem, X509_STORE* store) {
     any = true;
   });
   if (!whole) return Fault{"a CRL in it cannot be read", 0};
-  if (!all) return Fault{"a CRL in it cannot be taken", 0};  // and whom it names would pass
+  if (!all) return Fault{"a CRL in it cannot be taken", 0};  // those whom it revokes would pass
   if (!any) return Fault{"it holds no CRL in PEM form", 0};
   X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
   return Done{};

@@ -33,8 +33,8 @@ Status parse_ocsp_response(std::string_view der, Credentials& credentials);
 // All certificates of a bundle, as trust anchors. Faults where there is none.
 Result<StorePtr> parse_authorities(std::string_view pem);
 
-// Certificates verified with `store` must not stand in one of `pem`'s CRLs (RFC 5280 5), of which
-// there must be one in force for each issuer in a chain. Faults where there is none in it.
+// From then on `store` refuses certificates that stand in one of `pem`'s CRLs (RFC 5280 5), and
+// chains with an issuer for which no CRL is in force. Faults where there is none in it.
 Status add_revocations(std::string_view pem, X509_STORE* store);
 // When the first of `pem`'s CRLs gave way to a newer one, as OpenSSL writes a time, "" where all
 // are in force at `now_s`.

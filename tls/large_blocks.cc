@@ -40,7 +40,7 @@ bool LargeBlocks::give_back(void* block) {
     free_[free_count_++] = number;
     return true;
   }
-  // Under the warm ones, of which the lowest makes room.
+  // It goes under the warm blocks; the lowest of them makes room.
   sys::drop_memory(block, block_bytes);
   const uint32_t lowest_warm = free_count_ - warm_;
   free_[free_count_++] = free_[lowest_warm];

@@ -25,7 +25,7 @@ class LargeBlocks {
 
   bool open();  // false where the system gives no address space
 
-  // What is asked for while a handshake or a record lasts, and never for longer.
+  // Whether OpenSSL asks for so many bytes only while a handshake or a record lasts.
   static bool serves(size_t bytes) {
     return bytes == flight_bytes || (bytes >= least_bytes && bytes <= block_bytes);
   }

@@ -1,5 +1,5 @@
-// What OpenSSL makes at first use (algorithms that it looks up, tables that it fills), made at
-// once.
+// Has OpenSSL make at once what it otherwise makes at first use: algorithms that it looks up,
+// tables that it fills.
 #pragma once
 
 namespace sluice {

@@ -74,7 +74,7 @@ bool may_miss_certificate(int reason) {
          reason == SSL_R_TLSV1_ALERT_ACCESS_DENIED;
 }
 
-// What a peer's alert says of the certificate that we showed, or null.
+// The meaning of a peer's alert about the certificate that we showed, or null.
 const char* refused_certificate(int reason) {
   switch (reason) {
     case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
@@ -117,7 +117,8 @@ const char* verification_failure(long result) {
 
 }  // namespace
 
-// Of several errors, OpenSSL's TLS says best what it was; below it, only a cipher failed.
+// Where there are several errors, that of OpenSSL's TLS says best what happened; below it, only a
+// cipher failed.
 const char* take_failure(SSL* ssl, bool asked_in_vain, std::string& detail) {
   const unsigned long first = ERR_peek_error();
   unsigned long error = ERR_get_error();

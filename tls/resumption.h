@@ -22,7 +22,7 @@ struct Authentication {
   int64_t ends_s = INT64_MAX;  // no certificate was asked for
 };
 
-// That of a connection whose TLS handshake was a whole one, at `now_s`.
+// The authentication of a connection whose TLS handshake was a whole one, at `now_s`.
 Authentication authentication_of(const SSL* ssl, int64_t now_s);
 
 struct ResumptionPolicy {

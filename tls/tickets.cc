@@ -44,8 +44,8 @@ bool wants_another(SSL* ssl) {
   return SSL_version(ssl) >= TLS1_3_VERSION;
 }
 
-// As SSL_CTX_set_tlsext_ticket_key_evp_cb(3) wants it: 1 go on, 2 go on and renew the ticket, 0 an
-// unknown ticket, -1 a failure.
+// The callback of SSL_CTX_set_tlsext_ticket_key_evp_cb(3): 1 go on, 2 go on and renew the ticket, 0
+// an unknown ticket, -1 a failure.
 int choose_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
                EVP_MAC_CTX* mac, int sealing) {
   constexpr int iv_bytes = 16;
@@ -89,8 +89,9 @@ int write_authentication(SSL* ssl, void* policy_of_context) {
       return 0;
     }
   }
-  // What the client is told. TLS 1.2 counts it from the first ticket anyway. Of 0 OpenSSL makes
-  // another number while it seals, and the TLS handshake fails; what is over is refused anyway.
+  // The client is told this lifetime. TLS 1.2 counts it from the first ticket anyway. OpenSSL makes
+  // another number of 0 while it seals, and then the TLS handshake fails; a session whose lifetime
+  // is over is refused anyway.
   if (!renewed || SSL_version(ssl) >= TLS1_3_VERSION) {
     SSL_SESSION_set_timeout(session, std::max<long>(policy.left_s(authentication), 1));
   }

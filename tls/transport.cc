@@ -24,20 +24,20 @@ namespace {
 // RFC 8446 5.1, 5.2; RFC 5246 6.2.3 is not larger for the suites that are allowed.
 constexpr size_t most_plaintext_bytes = 16 * 1024;
 constexpr size_t most_record_bytes = 5 + most_plaintext_bytes + 256;
-// What one call moves: larger means fewer system calls, smaller stays in the processor's cache.
+// One call moves so much at most: larger means fewer system calls, smaller stays in the processor's
+// cache.
 constexpr size_t most_received_bytes = 64 * 1024;
 constexpr size_t most_encrypted_bytes = 64 * 1024;
 constexpr size_t handshake_read_bytes = 16 * 1024;
 constexpr size_t least_read_bytes = 1024;
-// Beyond what one send may leave there, a peer has asked for thousands of key updates and takes
-// none.
+// A peer that makes us hold more has asked for thousands of key updates and takes none.
 constexpr size_t most_held_bytes = 160 * 1024;
 
 // Records in a row without application data; honest peers send a handful. Each costs far more than
-// the few bytes that it is made of, and OpenSSL counts none but empty ones, of which it takes 32,
-// and warnings, of which it takes 4. They are counted by what OpenSSL reads of a record.
+// its few bytes. OpenSSL counts only empty ones (it takes 32) and warnings (it takes 4). Here they
+// are counted by the reads that OpenSSL makes of a record.
 constexpr uint32_t reads_a_record = 2;  // its header, then the rest
-// What one call takes of them, in any order with data, and of a TLS handshake's records.
+// One call takes so many of them, in any order with data, and so many of a TLS handshake.
 constexpr uint32_t silent_reads_a_call = 8 * reads_a_record;
 constexpr uint32_t handshake_reads_a_call = 32 * reads_a_record;
 
@@ -248,7 +248,8 @@ Io TlsTransport::recv(std::span<const iovec> pieces) {
 // fits into the room that is left, so that nothing but a part of a record has to be held.
 Io::State TlsTransport::read_records(std::span<const iovec> pieces, Io& io) {
   size_t room = bytes_of(pieces);
-  // Of ciphertext: records without plaintext, or with a byte each, must not keep the loop here.
+  // The allowance counts ciphertext: records without plaintext, or with a byte each, must not keep
+  // the loop here.
   size_t allowance = std::max(room, least_read_bytes);
   uint32_t silent_left = silent_reads_a_call;
   size_t piece = 0;
@@ -283,7 +284,7 @@ Io::State TlsTransport::read_records(std::span<const iovec> pieces, Io& io) {
       fail(take_failure(ssl_, asked_in_vain_, detail_), 0);
       return Io::State::failed;
     }
-    // Where data came, the last of the records held it; none was read where OpenSSL had some left.
+    // Where data came, the last record held it. No record was read where OpenSSL had data left.
     const uint32_t reads = reads_allowed - reads_left;
     const uint32_t silent = data ? reads - std::min(reads, reads_a_record) : reads;
     if (!count_silent(silent, data)) return Io::State::failed;
@@ -304,7 +305,7 @@ Io::State TlsTransport::read_records(std::span<const iovec> pieces, Io& io) {
 // False, and a failure, where there are too many in a row.
 bool TlsTransport::count_silent(uint32_t reads, bool then_data) {
   if (most_silent_reads_ == 0) return true;
-  // Of a record that is under way the header was counted already: it may hold data yet.
+  // The header of a record under way was counted already; that record may still hold data.
   if (silent_reads_ + reads > most_silent_reads_ + 1) {
     fail(silence, 0);
     detail_ = describe_silence(most_silent_reads_ / reads_a_record);

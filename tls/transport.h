@@ -97,7 +97,7 @@ class TlsTransport : public Transport {
   bool shutdown_write() override;  // close_notify, then FIN
   const char* failure() const override { return failure_; }
 
-  // What more there is to say of a failure: names, times and issuers of a certificate that was
+  // More about a failure: names, times and issuers of a certificate that was
   // refused, the limit that was passed and what was seen; or "".
   const std::string& detail() const { return detail_; }
 

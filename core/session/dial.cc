@@ -108,7 +108,7 @@ Dial::Step Dial::secure() {
   const char* failure = *leg.failure() != '\0' ? leg.failure() : "closed during the TLS handshake";
   std::string told = std::string("TLS handshake: ") + failure;
   if (const std::string& detail = tls_->detail(); !detail.empty()) told += ": " + detail;
-  // What failed may have been resuming: the next connection begins afresh.
+  // The failed handshake may have been resuming a session: the next connection begins afresh.
   upstream_.tls_session(*peer_).keep(nullptr);
   return leave(told, failure);
 }

@@ -1,4 +1,4 @@
-// What stays unjudged in a ring is at most one incomplete header or control frame.
+// At most one incomplete header or control frame stays unjudged in a ring.
 #include "core/session/direction.h"
 
 #include <algorithm>
@@ -11,7 +11,7 @@ namespace sluice {
 
 namespace {
 
-// What is read to be dropped goes here; nobody looks at it.
+// Bytes that are read to be dropped go here; nobody looks at them.
 uint8_t dropped_bytes[64 * 1024];
 
 bool may_read(const Leg& source) {
@@ -38,7 +38,7 @@ PumpEnd Direction::pump(const Between& path) {
 }
 
 PumpEnd Direction::begin_with(const Between& path, std::span<const uint8_t> early) {
-  // What came early from the other side may have ended this direction with a Close already.
+  // Bytes that came early from the other side may have ended this direction with a Close already.
   if (early.empty() || mode_ != Mode::flowing) return PumpEnd::waiting;
   Ring& ring = borrow_transit(path.transits).conveyor.ring();
   ring.borrow(path.transits.buffers(), BufferClass::full);

@@ -11,11 +11,11 @@
 
 namespace sluice {
 
-// What may come early, behind a handshake: it fits the smallest ring that a full one may turn out
-// to be when the budgets are spent.
+// So many bytes may come early, behind a handshake. They fit the smallest ring: a full one may turn
+// out to be that small when the budget is spent.
 inline constexpr size_t most_early_bytes = BufferPool::tiny_bytes - close_reserve_bytes;
 
-// What a Close of ours does inside a frame that has gone out in part.
+// How a Close of ours behaves inside a frame that has gone out in part.
 enum class MidFrame : uint8_t {
   await_end,  // the source goes on: the Close stands behind the frame
   give_up,
@@ -32,7 +32,7 @@ enum class PumpEnd : uint8_t {
   target_failed,  // nothing can be sent any more
 };
 
-// What a pump works with; references good for the call.
+// The two ends that a pump works between, and its means. References are good for the call.
 struct Between {
   Leg& source;
   Leg& target;
@@ -60,10 +60,10 @@ class Direction {
     ended,      // the same without a Close: what is queued is the last that the target gets
   };
 
-  // How often one pump splices, where nobody is made to wait: only the second look tells that the
+  // One pump splices so often where nobody is made to wait: only the second look tells that the
   // source has nothing more.
   static constexpr int splicing_rounds_a_pump = 2;
-  // What one pump splices, once, where somebody is.
+  // Where somebody waits, one pump splices once, so many bytes at most.
   static constexpr size_t short_splice_bytes = 128 * 1024;
 
   // Moves what can be moved without waiting, at most a full ring or two full pipes; then others get

@@ -16,10 +16,10 @@ namespace {
 
 constexpr const char* client_left = "client left during the handshake";
 
-// What is logged at most of a target or Host that was not understood.
+// A target or Host that was not understood is logged up to so many bytes.
 constexpr size_t most_unread_bytes = 256;
 
-// Of a client's host and target, in the error log.
+// The error log gets so many bytes of a client's host and target each.
 constexpr size_t most_notice_value_bytes = 200;
 
 std::string header_timeout_text(const ListenConfig& listener) {
@@ -308,8 +308,8 @@ void Exchange::log_silent(const SessionContext& lent) {
                                 header_timeout_text(lent.listener) + ": closed");
 }
 
-// Of a request that was refused before its target was understood: what came of it, without what
-// may be a password or a token.
+// Where a request was refused before its target was understood, this is the part that came, without
+// what may be a password or a token.
 std::string Exchange::target_for_log() const {
   const bool query = lent_.config.log_query;
   std::string target(upgrade_.target.path);

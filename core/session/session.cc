@@ -22,7 +22,8 @@ namespace sluice {
 namespace {
 
 constexpr uint32_t shrink_after_ms = 1'000;  // stalled for so long: a smaller ring will do
-// What the kernel may then hold of its source's bytes (it doubles it, and counts its own records).
+// The kernel may then hold so many of its source's bytes (it doubles the number, and counts its own
+// records).
 constexpr int stalled_receive_bytes = 128 * 1024;
 
 constexpr EndCause shutting_down{EndKind::shutdown, "shutting down"};

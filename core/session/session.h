@@ -143,9 +143,10 @@ class Session {
     uint32_t last_activity_ms_ = 0;  // relaying
     uint32_t moved_before_;          // closing: moved_bytes() at the last look at the clock
   };
-  // Of Closes of the proxy's own that went out whole, as far as the kernel takes them; 0: none did.
-  uint16_t own_codes_[2] = {};  // by the sides that they are for
-  const char* end_text_ = "";   // EndCause::text
+  // Codes of the proxy's own Closes that the kernel took whole, by the sides that they are for; 0:
+  // none was.
+  uint16_t own_codes_[2] = {};
+  const char* end_text_ = "";  // EndCause::text
   uint16_t listener_;
   uint16_t close_code_ = 0;  // of the Close with which a peer ended the session; 0: it was none
   EndKind end_kind_ : 4 = EndKind::none;  // set once
@@ -160,7 +161,8 @@ class Session {
   uint8_t close_waits_ : 4 = 0;            // closing: how often close_timeout has passed
 };
 
-// With its handle and its timer it is what a plain session keeps of user memory while it idles.
+// With its slot and its timer, this is all the user memory that a plain session keeps while it
+// idles.
 static_assert(sizeof(Session) <= 200);
 
 }  // namespace sluice

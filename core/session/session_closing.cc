@@ -139,7 +139,7 @@ void Session::on_left(Side source, Departure departure) {
   }
   if (failed) close_leg(source, End::orderly);
   begin_closing();
-  // What waited for room on the lost leg has had its edge: it is read and dropped from here on.
+  // The other peer's bytes may be waiting with their edge consumed: one pump reads and drops them.
   if (failed) pump(other(source));
 }
 
@@ -208,7 +208,7 @@ void Session::on_idle_timer() {
 
 // The wait is over. A peer whose answer to a Close is behind a long message has it extended while
 // that message moves, up to a bound, and so has a session half-closed, after a loss without one.
-// Whoever did not get everything is aborted, never ended as if it had.
+// A peer that did not get everything is aborted, never ended as if it had.
 void Session::on_close_timer() {
   const bool half = half_closed();
   if (extends_while_moving_ || !half) ++close_waits_;

@@ -32,7 +32,7 @@ class TransitPool {
   TransitPool(const TransitPool&) = delete;
   TransitPool& operator=(const TransitPool&) = delete;
 
-  // One that holds nothing, whose scanner goes on from there. Throws std::bad_alloc.
+  // Lends one that holds nothing; its scanner goes on from `resumed`. Throws std::bad_alloc.
   Transit* borrow(const FrameScanner& resumed);
   // Whatever it holds is dropped.
   void give_back(Transit* transit);

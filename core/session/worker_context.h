@@ -21,7 +21,7 @@ class Session;
 
 struct WorkerContext {
   Reactor& reactor;
-  Reactor::HandlerId handler;  // of whoever finds sessions by their handles
+  Reactor::HandlerId handler;  // finds sessions by their handles
   Pool<Session>& sessions;
   TransitPool& transits;
   Log& log;
