@@ -50,6 +50,9 @@ class Poller {
   void remove(int fd);
   // Waits up to `timeout_ms` (-1: without end) and returns how many of `events` were filled.
   size_t wait(std::span<PollEvent> events, int timeout_ms);
+  // In a forked child: gives up the queue, which is the parent's. What the parent registered there
+  // stays registered.
+  void leave_to_parent();
   // The kernel's queue, which is itself readable while wait() would find something.
   int descriptor() const { return fd_; }
 

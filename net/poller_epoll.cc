@@ -45,6 +45,12 @@ Status Poller::open() {
   return Done{};
 }
 
+// Parent and child share one queue: EPOLL_CTL_DEL here would take from the parent.
+void Poller::leave_to_parent() {
+  if (fd_ >= 0) sys::close(fd_);
+  fd_ = -1;
+}
+
 Status Poller::add(int fd, uint64_t cookie) {
   return control(fd_, EPOLL_CTL_ADD, fd, stream_events, cookie);
 }

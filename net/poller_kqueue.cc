@@ -66,6 +66,11 @@ Status Poller::open() {
   return Done{};
 }
 
+// kqueue(2): a child does not inherit it, so its descriptor is none there, or another's.
+void Poller::leave_to_parent() {
+  fd_ = -1;
+}
+
 Status Poller::add(int fd, uint64_t cookie) {
   const Status reading = change(fd_, fd, EVFILT_READ, EV_ADD | EV_CLEAR, cookie);
   if (!reading.ok()) return reading;

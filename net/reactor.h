@@ -43,6 +43,10 @@ class Reactor {
 
   Status open() { return poller_.open(); }
 
+  // In a forked child, before it makes a reactor of its own: it may not use this one any more, which
+  // goes on in the parent as it is.
+  void leave_to_parent() { poller_.leave_to_parent(); }
+
   // At most 64; handlers outlive the reactor's last turn.
   HandlerId attach(EventHandler& handler);
 

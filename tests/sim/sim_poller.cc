@@ -19,6 +19,10 @@ Status Poller::open() {
   return Done{};
 }
 
+void Poller::leave_to_parent() {
+  SLUICE_CHECK(false);  // nobody forks
+}
+
 Status Poller::add(int fd, uint64_t cookie) {
   if (sim::kernel().take_watch_fault()) return Fault{"epoll_ctl", ENOSPC};
   sim::kernel().watch(fd, cookie);

@@ -213,6 +213,21 @@ TEST_CASE("poller: a removed descriptor stays silent although a duplicate keeps 
   CHECK(f.look().empty());
 }
 
+TEST_CASE("poller: a child that leaves the queue to its parent takes nothing from it") {
+  Fixture f;
+  const Pair pair = unix_pair();
+  f.watch(pair.near.get());
+  const int status = testing::run_in_child([&f, &pair] {
+    f.poller.leave_to_parent();
+    Poller own;
+    const bool opened = own.open().ok() && own.add(pair.near.get(), cookie + 1).ok();
+    return opened && f.poller.descriptor() < 0 ? 0 : 1;
+  });
+  CHECK(sys::exit_status(status) == 0);
+  send_text(pair.far.get(), "x");
+  f.wait_for(cookie, readable);
+}
+
 TEST_CASE("poller: a removed descriptor may be added again, and tells its state anew") {
   Fixture f;
   const Pair pair = unix_pair();
