@@ -35,7 +35,7 @@ struct WorkerContext {
   std::string id_text(uint64_t number) const { return id_prefix + std::to_string(number); }
 
   // Sessions with a target that takes nothing; the worker looks through them (check_stalls).
-  std::vector<Handle> stalled;
+  std::vector<Handle> stalled = {};
   // Refused clients that have their answer and have not ended their side, the longest first, with
   // handles of ended ones among them; `lingering_now` of them live. They take no session's place.
   std::deque<Handle> lingering = {};

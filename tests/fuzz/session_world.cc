@@ -94,11 +94,15 @@ SessionWorld::SessionWorld(const WorldChoices& choices)
       buffers_(config_->ring_bytes),
       transits_(buffers_),
       upstreams_(one_upstream(*config_)),
-      context_{reactor_,   reactor_.attach(*this),
-               sessions_,  transits_,
-               log_,       row_,
-               upstreams_, config_,
-               "0-0-",     {}} {
+      context_{.reactor = reactor_,
+               .handler = reactor_.attach(*this),
+               .sessions = sessions_,
+               .transits = transits_,
+               .log = log_,
+               .row = row_,
+               .upstreams = upstreams_,
+               .config = config_,
+               .id_prefix = "0-0-"} {
   prepare_frame_codec();
   upstream_listener();
   SLUICE_CHECK(reactor_.open().ok() && ::ftruncate(log_file(), 0) == 0);
