@@ -1,33 +1,17 @@
-// All messages are of one size, so that a read takes exactly one of them.
-#include "core/process/control.h"
+// Logs are a byte of flags each, ticket keys are their own bytes: both ends are one program.
+#include "core/process/control_messages.h"
 
 #include <openssl/crypto.h>
 
-#include <cerrno>
+#include <array>
 #include <cstring>
-#include <vector>
-
-#include "net/sys.h"
 
 namespace sluice {
 
 namespace {
 
-enum class Kind : uint8_t { logs = 1, ticket_keys = 2 };
-
 constexpr uint8_t has_descriptor = 1;
 constexpr uint8_t may_block = 2;
-
-// As it travels. Wiped when it has: it may hold keys.
-struct Wire {
-  Kind kind{};
-  uint8_t error_log = 0;
-  uint8_t access_log = 0;
-  TicketKeys keys;
-
-  ~Wire() { OPENSSL_cleanse(&keys, sizeof keys); }
-  std::span<uint8_t> bytes() { return {reinterpret_cast<uint8_t*>(this), sizeof *this}; }
-};
 
 uint8_t flags_of(const sys::LogDescriptor& log) {
   uint8_t flags = 0;
@@ -36,16 +20,16 @@ uint8_t flags_of(const sys::LogDescriptor& log) {
   return flags;
 }
 
-LogHandover logs_of(const Wire& wire, const int* fds, size_t count) {
-  LogHandover logs;
-  size_t next = 0;
-  const auto take = [&](uint8_t flags, sys::LogDescriptor& log) {
-    if ((flags & has_descriptor) != 0 && next < count) log.fd = fds[next++];
-    log.may_block = (flags & may_block) != 0;
-  };
-  take(wire.error_log, logs.error);
-  take(wire.access_log, logs.access);
-  return logs;
+Status send_latest(ControlChannel& channel, ControlKind kind, std::span<const uint8_t> payload,
+                   std::span<const int> fds) {
+  const Result<uint32_t> sent =
+      channel.send(static_cast<uint16_t>(kind), payload, fds, ControlChannel::Keep::latest);
+  if (!sent.ok()) return sent.fault();
+  return Done{};
+}
+
+bool is(const ControlMessage& message, ControlKind kind, size_t bytes) {
+  return message.kind() == static_cast<uint16_t>(kind) && message.payload().size() == bytes;
 }
 
 }  // namespace
@@ -54,35 +38,42 @@ KeyHandover::~KeyHandover() {
   OPENSSL_cleanse(&keys, sizeof keys);
 }
 
-Status send_control(int channel, const ControlMessage& message) {
-  Wire wire;
-  std::vector<int> fds;
-  if (const auto* logs = std::get_if<LogHandover>(&message)) {
-    wire.kind = Kind::logs;
-    wire.error_log = flags_of(logs->error);
-    wire.access_log = flags_of(logs->access);
-    if (logs->error.fd >= 0) fds.push_back(logs->error.fd);
-    if (logs->access.fd >= 0) fds.push_back(logs->access.fd);
-  } else {
-    wire.kind = Kind::ticket_keys;
-    wire.keys = std::get<KeyHandover>(message).keys;
+Status send_logs(ControlChannel& channel, const LogHandover& logs) {
+  const std::array<uint8_t, 2> flags{flags_of(logs.error), flags_of(logs.access)};
+  std::array<int, 2> fds{};
+  size_t count = 0;
+  for (const int fd : {logs.error.fd, logs.access.fd}) {
+    if (fd >= 0) fds[count++] = fd;
   }
-  const ssize_t sent = sys::send_with_descriptors(channel, wire.bytes(), fds);
-  if (sent < 0) return Fault{"sendmsg", static_cast<int>(-sent)};
-  return Done{};
+  return send_latest(channel, ControlKind::logs, flags, std::span(fds).first(count));
 }
 
-std::optional<ControlMessage> receive_control(int channel, bool& ended) {
-  Wire wire;
-  int fds[2] = {-1, -1};
-  size_t count = 0;
-  const ssize_t received = sys::recv_with_descriptors(channel, wire.bytes(), fds, 2, count);
-  ended = received == 0 || (received < 0 && received != -EAGAIN);
-  const bool whole = received == static_cast<ssize_t>(sizeof wire);
-  if (whole && wire.kind == Kind::logs) return logs_of(wire, fds, count);
-  for (size_t i = 0; i < count; ++i) sys::close(fds[i]);
-  if (whole && wire.kind == Kind::ticket_keys) return KeyHandover(wire.keys);
-  return std::nullopt;
+Status send_ticket_keys(ControlChannel& channel, const TicketKeys& keys) {
+  const std::span<const uint8_t> bytes{reinterpret_cast<const uint8_t*>(&keys), sizeof keys};
+  return send_latest(channel, ControlKind::ticket_keys, bytes, {});
+}
+
+std::optional<LogHandover> read_logs(ControlMessage& message) {
+  if (!is(message, ControlKind::logs, 2)) return std::nullopt;
+  const uint8_t error = message.payload()[0];
+  const uint8_t access = message.payload()[1];
+  const size_t wanted = size_t{(error & has_descriptor) != 0} + ((access & has_descriptor) != 0);
+  if (message.descriptors() != wanted) return std::nullopt;
+  LogHandover logs;
+  const auto take = [&message](uint8_t flags, sys::LogDescriptor& log) {
+    if ((flags & has_descriptor) != 0) log.fd = message.take_descriptor();
+    log.may_block = (flags & may_block) != 0;
+  };
+  take(error, logs.error);
+  take(access, logs.access);
+  return logs;
+}
+
+std::optional<KeyHandover> read_ticket_keys(const ControlMessage& message) {
+  if (!is(message, ControlKind::ticket_keys, sizeof(TicketKeys))) return std::nullopt;
+  std::optional<KeyHandover> handover(std::in_place, TicketKeys{});
+  std::memcpy(&handover->keys, message.payload().data(), sizeof(TicketKeys));
+  return handover;
 }
 
 }  // namespace sluice

@@ -1,4 +1,4 @@
-// Master: one loop over its signals and the times at which dead workers are due again.
+// Master: its events are signals, the workers' channels, and the times at which something is due.
 #include "core/process/master.h"
 
 #include <signal.h>
@@ -20,49 +20,65 @@ namespace sluice {
 
 namespace {
 
-constexpr uint64_t quick_death_ms = 10'000;  // one that lived longer starts at once again
-constexpr uint64_t first_pause_ms = 100;
-constexpr uint64_t most_pause_ms = 30'000;
-constexpr uint64_t retry_owed_ms = 250;
-constexpr uint64_t never_ms = UINT64_MAX;
+constexpr uint64_t control_retry_ms = 250;
 constexpr uint64_t fast_end_ms = 950;  // workers that are not gone by then are killed
+
+constexpr unsigned signal_leg = 0;
+constexpr unsigned control_leg = 1;  // of the place that the handle's index numbers
+
+constexpr unsigned start_timer = 0;  // of such a place, too
+constexpr unsigned rotate_timer = 1;
+constexpr unsigned kill_timer = 2;
+constexpr unsigned retry_timer = 3;
+
+// Of a place, or of the master itself, as number 0.
+Handle handle_of(uint32_t number) {
+  return Handle{number, 1};
+}
 
 void complain(const std::string& text) {
   std::fprintf(stderr, "sluice: %s\n", text.c_str());
 }
 
-uint64_t pause_before_start(uint32_t quick_deaths) {
-  if (quick_deaths <= 1) return 0;
-  const uint32_t doublings = std::min(quick_deaths - 2, 16u);
-  return std::min(first_pause_ms << doublings, most_pause_ms);
-}
-
 }  // namespace
 
 Master::Master(ConfigRef config, std::string conf_path)
-    : config_(std::move(config)), conf_path_(std::move(conf_path)) {}
+    : config_(std::move(config)), conf_path_(std::move(conf_path)), id_(reactor_.attach(*this)) {}
 
 int Master::run() {
   if (!prepare()) return 1;
-  start_due_workers();
+  for (uint32_t number = 0; number < places_.size(); ++number) start_worker(number);
   log_.flush();
-  while (leaving_ == Leaving::no || any_worker()) {
-    wait();
-    while (const int signal = sys::next_signal(signals_)) on_signal(signal);
-    reap_workers();
-    if (leaving_ == Leaving::no) start_due_workers();
-    if (tickets_in_use() && sys::monotonic_ms() >= rotate_at_ms_) rotate_tickets();
-    send_owed();
-    if (leaving_ == Leaving::fast && sys::monotonic_ms() >= kill_at_ms_) kill_workers();
-    if (leaving_ == Leaving::no && hopeless()) {
-      log_.error(LogLevel::error, "no worker can start: ending");
-      leaving_ = Leaving::fast;
-      exit_status_ = 1;
-    }
-    log_.flush();
-  }
+  while (leaving_ == Leaving::no || any_worker()) reactor_.turn(-1);
   remove_pid_file();
   return exit_status_;
+}
+
+void Master::on_ready(Handle handle, unsigned leg, Readiness) {
+  if (leg == control_leg) return on_control(handle.index);
+  while (const int signal = sys::next_signal(signals_)) on_signal(signal);
+  reap_workers();
+  end_if_hopeless();
+}
+
+void Master::on_timer(Handle handle, unsigned which) {
+  switch (which) {
+    case start_timer:
+      if (leaving_ == Leaving::no) start_worker(handle.index);
+      return;
+    case rotate_timer:
+      return rotate_tickets();
+    case kill_timer:
+      return kill_workers();
+    default:
+      return retry_sending();
+  }
+}
+
+// What the turn did before may have taken long (check_conf), and nothing is to be due early.
+void Master::arm(uint64_t delay_ms, Handle handle, unsigned which) {
+  reactor_.update_clock();
+  reactor_.arm(reactor_.now_ms() + delay_ms, id_, handle, which);
 }
 
 // Everything that may fail for good comes before anybody is listened to, or is told on stderr.
@@ -79,9 +95,8 @@ bool Master::prepare() {
   // OpenSSL reads its files at first use: here, not in a worker without privileges.
   accept_for_key("");
   if (tls_in_use()) prepare_tls();
-  signals_ = sys::signal_pipe({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD});
-  workers_.resize(config_->workers != 0 ? config_->workers : sys::processor_count());
-  if (!bind_listeners() || !write_pid_file()) return false;
+  places_.resize(config_->workers != 0 ? config_->workers : sys::processor_count());
+  if (!watch_signals() || !bind_listeners() || !write_pid_file()) return false;
   start_tickets();
   return true;
 }
@@ -120,6 +135,14 @@ bool Master::find_user() {
   return true;
 }
 
+bool Master::watch_signals() {
+  signals_ = sys::signal_pipe({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD});
+  Status watched = reactor_.open();
+  if (watched.ok()) watched = reactor_.watch_listener(signals_, id_, handle_of(0), false);
+  if (!watched.ok()) complain(watched.fault().text());
+  return watched.ok();
+}
+
 bool Master::write_pid_file() const {
   if (config_->pid_file.empty()) return true;
   const std::string pid = std::to_string(sys::process_id()) + "\n";
@@ -155,7 +178,7 @@ std::string Master::open_logs(LogHandover& logs) const {
 
 bool Master::bind_listeners() {
   const std::vector<std::string> complaints =
-      listeners_.open(*config_, static_cast<uint32_t>(workers_.size()));
+      listeners_.open(*config_, static_cast<uint32_t>(places_.size()));
   for (const std::string& each : complaints) complain(each);
   if (!complaints.empty()) return false;
   for (const ListenConfig& listener : config_->listeners) {
@@ -164,57 +187,58 @@ bool Master::bind_listeners() {
   return true;
 }
 
-void Master::start_due_workers() {
-  for (uint32_t number = 0; number < workers_.size(); ++number) {
-    if (workers_[number].pid == 0 && sys::monotonic_ms() >= workers_[number].start_at_ms) {
-      start_worker(number);
-    }
-  }
-}
-
 void Master::start_worker(uint32_t number) {
-  WorkerProcess& worker = workers_[number];
-  worker.start_s = std::max(sys::wall_clock_ms() / 1000, worker.start_s + 1);
-  worker.owed_logs = worker.owed_keys = false;  // it inherits the latest
+  Place& place = places_[number];
+  place.start_s = std::max(sys::wall_clock_ms() / 1000, place.start_s + 1);
   const std::vector<std::string> complaints = listeners_.mend(number);
   for (const std::string& each : complaints) log_.error(LogLevel::error, each);
-  if (!complaints.empty()) {
-    worker.start_at_ms = sys::monotonic_ms() + pause_before_start(++worker.quick_deaths + 1);
-    return;
+  if (!complaints.empty()) return start_later(number, place.pause.after_failed_start_ms());
+  const Result<pid_t> forked = fork_worker(number);
+  if (!forked.ok()) {
+    log_.error(LogLevel::error,
+               "worker " + std::to_string(number) + " cannot start: " + forked.fault().text());
+    return start_later(number, place.pause.after_failed_start_ms());
   }
-  int ends[2];
-  const char* failing = "socketpair";
-  pid_t pid = sys::pair(ends);
-  if (pid == 0) {
-    failing = "fork";
-    log_.flush();  // or the child would write what is buffered a second time
-    sys::block_signals();
-    pid = sys::fork();
-    if (pid != 0) sys::unblock_signals();
-    if (pid == 0) {
-      sys::close(ends[0]);
-      become_worker(number, ends[1]);
-    }
-    sys::close(ends[1]);
-    if (pid < 0) sys::close(ends[0]);
-  }
-  worker.started_ms = sys::monotonic_ms();
-  if (pid < 0) {
-    log_.error(LogLevel::error, "worker " + std::to_string(number) + " cannot start: " +
-                                    Fault{failing, static_cast<int>(-pid)}.text());
-    worker.start_at_ms = worker.started_ms + pause_before_start(++worker.quick_deaths + 1);
-    return;
-  }
-  worker.pid = pid;
-  worker.control = ends[0];
+  place.pid = forked.value();
+  place.started_ms = sys::monotonic_ms();
   log_.error(LogLevel::info,
-             "worker " + std::to_string(number) + " started, pid " + std::to_string(pid));
+             "worker " + std::to_string(number) + " started, pid " + std::to_string(place.pid));
 }
 
+void Master::start_later(uint32_t number, uint64_t delay_ms) {
+  arm(delay_ms, handle_of(number), start_timer);
+}
+
+// Returns in the master alone.
+Result<pid_t> Master::fork_worker(uint32_t number) {
+  Place& place = places_[number];
+  int ends[2];
+  if (const int paired = sys::pair(ends); paired < 0) return Fault{"socketpair", -paired};
+  place.channel = std::make_unique<ControlChannel>(ends[0]);
+  if (const Status watched = reactor_.watch(ends[0], id_, handle_of(number), control_leg);
+      !watched.ok()) {
+    place.channel.reset();
+    sys::close(ends[1]);
+    return watched.fault();
+  }
+  log_.flush();  // or the child would write what is buffered a second time
+  sys::block_signals();
+  const pid_t pid = sys::fork();
+  if (pid == 0) become_worker(number, ends[1]);
+  sys::unblock_signals();
+  sys::close(ends[1]);
+  if (pid > 0) return pid;
+  close_channel(place);
+  return Fault{"fork", static_cast<int>(-pid)};
+}
+
+// What the master watches stays watched: only this process's descriptors of it are closed.
 void Master::become_worker(uint32_t number, int control) {
+  reactor_.leave_to_parent();
+  for (Place& place : places_) place.channel.reset();
   WorkerSetup setup;
   setup.number = number;
-  setup.start_s = workers_[number].start_s;
+  setup.start_s = places_[number].start_s;
   setup.config = config_;
   setup.control = control;
   setup.logs = logs_;
@@ -222,13 +246,10 @@ void Master::become_worker(uint32_t number, int control) {
   setup.buffer_memory_bytes = buffer_memory();
   setup.user = &user_;
   setup.listeners = listeners_.take(number);
-  for (const WorkerProcess& sibling : workers_) {
-    if (sibling.control >= 0) sys::close(sibling.control);
-  }
   int status = 0;
   {
-    Worker worker(setup);
-    status = worker.run();
+    const auto worker = Worker::start(setup);
+    status = worker.ok() ? worker.value()->run() : start_failure_status(worker.fault());
   }
   sys::exit_now(status);
 }
@@ -236,7 +257,7 @@ void Master::become_worker(uint32_t number, int control) {
 // A worker's buffer_memory: the conf's, else an eighth of the machine's memory, shared out.
 size_t Master::buffer_memory() const {
   if (config_->buffer_memory_bytes != 0) return config_->buffer_memory_bytes;
-  const size_t share = sys::memory_bytes() / 8 / workers_.size();
+  const size_t share = sys::memory_bytes() / 8 / places_.size();
   const size_t least = size_t{least_rings_in_buffer_memory} * config_->ring_bytes;
   return std::max(std::min(share, BufferPool::default_most_bytes), least);
 }
@@ -244,33 +265,38 @@ size_t Master::buffer_memory() const {
 void Master::reap_workers() {
   int status = 0;
   while (const pid_t pid = sys::reap(status)) {
-    for (uint32_t number = 0; number < workers_.size(); ++number) {
-      if (workers_[number].pid == pid) on_worker_death(number, status);
+    for (uint32_t number = 0; number < places_.size(); ++number) {
+      if (places_[number].pid == pid) on_worker_death(number, status);
     }
   }
 }
 
 void Master::on_worker_death(uint32_t number, int status) {
-  WorkerProcess& worker = workers_[number];
-  sys::close(worker.control);
-  worker.control = -1;
-  worker.pid = 0;
+  Place& place = places_[number];
+  close_channel(place);
+  place.pid = 0;
   const std::string name = "worker " + std::to_string(number);
   if (leaving_ != Leaving::no) {
     if (sys::exit_status(status) == 0 || killed_) return;
     return log_.error(LogLevel::error, name + " " + sys::describe_exit(status) + " while ending");
   }
   if (sys::exit_status(status) == worker_hopeless) {
-    worker.start_at_ms = never_ms;
+    place.hopeless = true;
     return log_.error(LogLevel::error, name + " can never start, so it is not tried again");
   }
-  const uint64_t now = sys::monotonic_ms();
-  const bool quick = now - worker.started_ms < quick_death_ms;
-  worker.quick_deaths = quick ? worker.quick_deaths + 1 : 0;
-  const uint64_t pause = pause_before_start(worker.quick_deaths);
-  worker.start_at_ms = now + pause;
+  const uint64_t pause_ms = place.pause.after_death_ms(sys::monotonic_ms() - place.started_ms);
   log_.error(LogLevel::error, name + " " + sys::describe_exit(status) + ", starting it again in " +
-                                  std::to_string(pause) + " ms");
+                                  std::to_string(pause_ms) + " ms");
+  start_later(number, pause_ms);
+}
+
+void Master::end_if_hopeless() {
+  const bool hopeless = std::all_of(places_.begin(), places_.end(),
+                                    [](const Place& place) { return place.hopeless; });
+  if (!hopeless || leaving_ != Leaving::no) return;
+  log_.error(LogLevel::error, "no worker can start: ending");
+  leaving_ = Leaving::fast;
+  exit_status_ = 1;
 }
 
 void Master::on_signal(int signal) {
@@ -282,7 +308,7 @@ void Master::on_signal(int signal) {
       log_.error(LogLevel::notice, std::string(signal == SIGTERM ? "SIGTERM" : "SIGINT") +
                                        ": ending, sessions get Close 1001");
       listeners_.close();
-      kill_at_ms_ = sys::monotonic_ms() + fast_end_ms;
+      arm(fast_end_ms, handle_of(0), kill_timer);
       return signal_workers(SIGTERM);
     case SIGQUIT:
       if (leaving_ != Leaving::no) return;
@@ -299,13 +325,13 @@ void Master::on_signal(int signal) {
     case SIGUSR2:
       return log_.error(LogLevel::warn, "SIGUSR2: changing the binary is not there yet");
     default:
-      return;  // SIGCHLD only wakes
+      return;  // SIGCHLD: reap_workers() follows
   }
 }
 
 void Master::signal_workers(int signal) {
-  for (const WorkerProcess& worker : workers_) {
-    if (worker.pid > 0) sys::kill(worker.pid, signal);
+  for (const Place& place : places_) {
+    if (place.pid > 0) sys::kill(place.pid, signal);
   }
 }
 
@@ -326,36 +352,55 @@ void Master::reopen_logs() {
   }
   logs_ = fresh;
   log_.error_sink.use(logs_.error);
-  for (WorkerProcess& worker : workers_) worker.owed_logs = true;
   log_.error(LogLevel::info, "logs reopened");
+  send_to_workers("logs", [this](ControlChannel& channel) { return send_logs(channel, logs_); });
 }
 
-// Channels are full where a worker stands still: what it is owed goes out when there is room.
-void Master::send_owed() {
-  if (sys::monotonic_ms() < retry_owed_at_ms_) return;
-  for (uint32_t number = 0; number < workers_.size(); ++number) {
-    WorkerProcess& worker = workers_[number];
-    if (worker.owed_logs) worker.owed_logs = !send(number, logs_, "logs");
-    if (worker.owed_keys) worker.owed_keys = !send(number, ticket_keys_, "ticket keys");
+// A worker that starts later inherits the latest.
+template <class Send>
+void Master::send_to_workers(const char* what, Send send) {
+  for (uint32_t number = 0; number < places_.size(); ++number) {
+    ControlChannel* const channel = places_[number].channel.get();
+    if (channel == nullptr) continue;
+    if (const Status sent = send(*channel); !sent.ok()) {
+      log_.error(LogLevel::error, std::string(what) + " could not be handed to worker " +
+                                      std::to_string(number) + ": " + sent.fault().text());
+    }
+    retry_later(*channel);
   }
 }
 
-// Whether nothing of it is owed any more.
-bool Master::send(uint32_t number, const ControlMessage& message, const char* what) {
-  const WorkerProcess& worker = workers_[number];
-  if (worker.pid <= 0) return true;
-  const Status sent = send_control(worker.control, message);
-  if (sent.ok()) return true;
-  const int error = sent.fault().error;
-  if (error == EAGAIN) return false;
-  // Too many descriptors or bytes are under way: no channel will say when that has changed.
-  if (error == ETOOMANYREFS || error == ENOBUFS || error == ENOMEM) {
-    retry_owed_at_ms_ = sys::monotonic_ms() + retry_owed_ms;
-    return false;
+// The channel of a place that was emptied in this turn is gone, its event is not.
+void Master::on_control(uint32_t number) {
+  Place& place = places_[number];
+  if (place.channel == nullptr) return;
+  while (place.channel->next()) continue;  // workers have nothing to say but receipts
+  place.channel->flush();
+  if (!place.channel->malformed()) return retry_later(*place.channel);
+  log_.error(LogLevel::error, "worker " + std::to_string(number) +
+                                  " sent what is no control message: its channel is closed");
+  close_channel(place);
+}
+
+void Master::close_channel(Place& place) {
+  if (place.channel == nullptr) return;
+  reactor_.unwatch(place.channel->fd());
+  place.channel.reset();
+}
+
+void Master::retry_later(const ControlChannel& channel) {
+  if (retry_armed_ || channel.waiting() != ControlChannel::Waiting::time) return;
+  retry_armed_ = true;
+  arm(control_retry_ms, handle_of(0), retry_timer);
+}
+
+void Master::retry_sending() {
+  retry_armed_ = false;
+  for (Place& place : places_) {
+    if (place.channel == nullptr) continue;
+    place.channel->retry();
+    retry_later(*place.channel);
   }
-  log_.error(LogLevel::error, std::string(what) + " could not be handed to worker " +
-                                  std::to_string(number) + ": " + sent.fault().text());
-  return true;
 }
 
 // Workers inherit the keys when they start and are sent each later set: a ticket of one is good at
@@ -364,15 +409,17 @@ void Master::start_tickets() {
   if (!tickets_in_use()) return;
   ticket_keys_ = make_ticket_keys();
   use_ticket_keys(ticket_keys_);
-  rotate_at_ms_ = sys::monotonic_ms() + config_->tls_ticket_lifetime_ms;
+  arm(config_->tls_ticket_lifetime_ms, handle_of(0), rotate_timer);
 }
 
 void Master::rotate_tickets() {
   rotate_ticket_keys(ticket_keys_);
   use_ticket_keys(ticket_keys_);
-  rotate_at_ms_ = sys::monotonic_ms() + config_->tls_ticket_lifetime_ms;
-  for (WorkerProcess& worker : workers_) worker.owed_keys = true;
+  arm(config_->tls_ticket_lifetime_ms, handle_of(0), rotate_timer);
   log_.error(LogLevel::debug, "ticket keys rotated");
+  send_to_workers("ticket keys", [this](ControlChannel& channel) {
+    return send_ticket_keys(channel, ticket_keys_);
+  });
 }
 
 bool Master::tls_in_use() const {
@@ -400,36 +447,8 @@ void Master::check_conf() {
 }
 
 bool Master::any_worker() const {
-  return std::any_of(workers_.begin(), workers_.end(),
-                     [](const WorkerProcess& worker) { return worker.pid > 0; });
-}
-
-bool Master::hopeless() const {
-  return std::all_of(workers_.begin(), workers_.end(), [](const WorkerProcess& worker) {
-    return worker.pid == 0 && worker.start_at_ms == never_ms;
-  });
-}
-
-void Master::wait() const {
-  std::vector<int> full;
-  for (const WorkerProcess& worker : workers_) {
-    const bool owed = worker.owed_logs || worker.owed_keys;
-    if (owed && sys::monotonic_ms() >= retry_owed_at_ms_) full.push_back(worker.control);
-  }
-  sys::wait_readable(signals_, next_wait_ms(), full);
-}
-
-int Master::next_wait_ms() const {
-  const uint64_t now = sys::monotonic_ms();
-  uint64_t until = now + 60'000;
-  if (tickets_in_use()) until = std::min(until, rotate_at_ms_);
-  if (leaving_ == Leaving::fast) until = std::min(until, kill_at_ms_);
-  if (retry_owed_at_ms_ > now) until = std::min(until, retry_owed_at_ms_);
-  for (const WorkerProcess& worker : workers_) {
-    if (worker.pid == 0 && leaving_ == Leaving::no) until = std::min(until, worker.start_at_ms);
-  }
-  // After the kill the children's ends wake us; this only bounds a lost wake-up.
-  return until > now ? static_cast<int>(until - now) : 10;
+  return std::any_of(places_.begin(), places_.end(),
+                     [](const Place& place) { return place.pid > 0; });
 }
 
 }  // namespace sluice

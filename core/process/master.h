@@ -3,17 +3,20 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "core/process/control.h"
+#include "core/process/control_messages.h"
 #include "core/process/listeners.h"
 #include "core/process/privileges.h"
+#include "core/process/restart_pause.h"
 #include "core/session/worker_context.h"
+#include "net/reactor.h"
 
 namespace sluice {
 
-class Master {
+class Master final : public EventHandler {
  public:
   // `conf_path` is read again on SIGHUP.
   Master(ConfigRef config, std::string conf_path);
@@ -21,19 +24,24 @@ class Master {
   Master& operator=(const Master&) = delete;
 
   // Serves until told to end; returns the exit status. Problems at the start are told on stderr.
+  // Once in a process: it takes the process's signals and closes the descriptors that it inherited.
   int run();
 
+  void on_ready(Handle handle, unsigned leg, Readiness ready) override;
+  void on_timer(Handle handle, unsigned which) override;
+  void on_run(Handle) override {}
+  void on_turn_end() override { log_.flush(); }
+
  private:
-  struct WorkerProcess {
-    pid_t pid = 0;  // 0: to be started at start_at_ms
-    int control = -1;
+  // The place of one worker, which processes take one after the other.
+  struct Place {
+    pid_t pid = 0;  // 0: nobody has it
+    // To the process that has it; null where nobody has, and after nonsense from there.
+    std::unique_ptr<ControlChannel> channel;
     uint64_t started_ms = 0;
     uint64_t start_s = 0;  // by the wall clock, or later: each of its starts has another one
-    uint64_t start_at_ms = 0;
-    uint32_t quick_deaths = 0;  // one after the other
-    // Messages that its channel had no room for; the latest of a kind is all that it needs.
-    bool owed_logs = false;
-    bool owed_keys = false;
+    RestartPause pause;
+    bool hopeless = false;  // its worker can never start
   };
   enum class Leaving : uint8_t { no, when_empty, fast };
 
@@ -41,12 +49,14 @@ class Master {
   void close_inherited() const;
   std::string open_logs(LogHandover& logs) const;
   bool find_user();
+  bool watch_signals();
   bool bind_listeners();
   bool write_pid_file() const;
   void start_worker(uint32_t number);
+  void start_later(uint32_t number, uint64_t delay_ms);
+  Result<pid_t> fork_worker(uint32_t number);
   [[noreturn]] void become_worker(uint32_t number, int control);
   size_t buffer_memory() const;
-  void start_due_workers();
   void reap_workers();
   void on_worker_death(uint32_t number, int status);
   void on_signal(int signal);
@@ -57,27 +67,31 @@ class Master {
   void rotate_tickets();
   bool tls_in_use() const;
   bool tickets_in_use() const;
-  void send_owed();
-  bool send(uint32_t number, const ControlMessage& message, const char* what);
+  void on_control(uint32_t number);
+  void close_channel(Place& place);
+  // Calls send(channel) for each worker; `what` is for the log.
+  template <class Send>
+  void send_to_workers(const char* what, Send send);
+  void retry_sending();
+  void retry_later(const ControlChannel& channel);
+  void arm(uint64_t delay_ms, Handle handle, unsigned which);
   void check_conf();
   void remove_pid_file() const;
   bool any_worker() const;
-  bool hopeless() const;
-  void wait() const;
-  int next_wait_ms() const;
+  void end_if_hopeless();
 
   ConfigRef config_;
   std::string conf_path_;
   LogHandover logs_;
   TicketKeys ticket_keys_;
-  uint64_t rotate_at_ms_ = 0;
   Log log_;
   WorkerUser user_;
   ListenerSet listeners_;
-  std::vector<WorkerProcess> workers_;
+  Reactor reactor_;
+  Reactor::HandlerId id_;
+  std::vector<Place> places_;  // by the workers' numbers
   int signals_ = -1;
-  uint64_t retry_owed_at_ms_ = 0;
-  uint64_t kill_at_ms_ = 0;
+  bool retry_armed_ = false;
   bool killed_ = false;  // workers were sent SIGKILL
   Leaving leaving_ = Leaving::no;
   int exit_status_ = 0;

@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <new>
+#include <optional>
 
 #include "core/observe/access_log.h"
 #include "core/process/descriptors.h"
@@ -27,6 +28,10 @@ constexpr uint64_t stall_look_ms = 250;
 constexpr uint32_t least_stall_to_end_ms = 1'000;
 // Room on the list of stalled sessions from the start, so that relaying does not allocate.
 constexpr size_t expected_stalls = 1024;
+constexpr uint64_t control_retry_ms = 250;
+// Timers of the worker itself, which name no session; a session's timer is 0.
+constexpr unsigned stall_timer = 1;
+constexpr unsigned leave_timer = 2;
 constexpr const char* out_of_memory = "out of memory";
 
 std::vector<Upstream> make_upstreams(const Config& config) {
@@ -78,59 +83,71 @@ void Worker::attempt(Call call) {
   }
 }
 
-// Handles here are {0, 1}: the leg tells signals from the control channel.
-class Worker::Channels final : public EventHandler {
+class Worker::Signals final : public EventHandler {
  public:
-  static constexpr unsigned signal_leg = 0;
-  static constexpr unsigned control_leg = 1;
-  static constexpr unsigned stall_timer = 0;
-  static constexpr unsigned leave_timer = 1;
-
-  Channels(Worker& worker, int control)
+  explicit Signals(Worker& worker)
       : worker_(worker),
         id_(worker.reactor_.attach(*this)),
-        signals_(sys::signal_pipe({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2})),
-        control_(control) {}
+        pipe_(sys::signal_pipe({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2})) {}
 
-  Status watch() {
-    const Status signals = worker_.reactor_.watch_listener(signals_, id_, Handle{0, 1}, false);
-    if (!signals.ok() || control_ < 0) return signals;
-    return worker_.reactor_.watch(control_, id_, Handle{0, 1}, control_leg);
-  }
+  Status watch() { return worker_.reactor_.watch_listener(pipe_, id_, Handle{0, 1}, false); }
 
-  void arm(uint64_t delay_ms, unsigned which) {
-    worker_.reactor_.arm(worker_.reactor_.now_ms() + delay_ms, id_, Handle{0, 1}, which);
-  }
-
-  void on_ready(Handle, unsigned leg, Readiness) override {
-    if (leg == signal_leg) {
-      while (const int signal = sys::next_signal(signals_)) {
-        attempt([&] { worker_.on_signal(signal); });
-      }
-      return;
+  void on_ready(Handle, unsigned, Readiness) override {
+    while (const int signal = sys::next_signal(pipe_)) {
+      attempt([&] { worker_.on_signal(signal); });
     }
-    bool ended = false;
-    while (const auto message = receive_control(control_, ended)) {
-      if (const auto* logs = std::get_if<LogHandover>(&*message)) worker_.take_logs(*logs);
-      if (const auto* sent = std::get_if<KeyHandover>(&*message)) use_ticket_keys(sent->keys);
-    }
-    if (!ended) return;
-    worker_.reactor_.unwatch(control_);
-    attempt([&] { worker_.on_master_gone(); });
   }
-
-  void on_timer(Handle, unsigned which) override {
-    if (which == stall_timer) return worker_.look_at_stalls();
-    worker_.reactor_.stop();
-  }
-
+  void on_timer(Handle, unsigned) override {}
   void on_run(Handle) override {}
 
  private:
   Worker& worker_;
   Reactor::HandlerId id_;
-  int signals_;
-  int control_;
+  int pipe_;  // the process's, which has one
+};
+
+class Worker::Control final : public EventHandler {
+ public:
+  Control(Worker& worker, int fd)
+      : worker_(worker), id_(worker.reactor_.attach(*this)), channel_(fd) {}
+
+  Status watch() { return worker_.reactor_.watch(channel_.fd(), id_, Handle{0, 1}, 0); }
+
+  void on_ready(Handle, unsigned, Readiness) override {
+    while (std::optional<ControlMessage> message = channel_.next()) {
+      if (const auto logs = read_logs(*message)) worker_.take_logs(*logs);
+      if (const auto handover = read_ticket_keys(*message)) use_ticket_keys(handover->keys);
+      channel_.acknowledge(message->sequence(), ControlChannel::Answer::taken);
+    }
+    channel_.flush();
+    retry_later();
+    if (!channel_.ended()) return;
+    worker_.reactor_.unwatch(channel_.fd());
+    attempt([&] { worker_.on_master_gone(); });
+  }
+
+  void on_timer(Handle, unsigned) override {
+    retry_armed_ = false;
+    channel_.retry();
+    retry_later();
+  }
+  void on_run(Handle) override {}
+
+ private:
+  // For receipts that the system has no memory for.
+  void retry_later() {
+    if (retry_armed_ || channel_.waiting() != ControlChannel::Waiting::time) return;
+    attempt([this] {
+      const uint64_t deadline_ms = worker_.reactor_.now_ms() + control_retry_ms;
+      worker_.reactor_.arm(deadline_ms, id_, Handle{0, 1}, 0);
+      retry_armed_ = true;
+    });
+  }
+
+  Worker& worker_;
+  Reactor::HandlerId id_;
+  ControlChannel channel_;
+  bool retry_armed_ = false;
 };
 
 Worker::Worker(const WorkerSetup& setup)
@@ -138,28 +155,47 @@ Worker::Worker(const WorkerSetup& setup)
       transits_(buffers_),
       upstreams_(make_upstreams(*setup.config)),
       row_(setup.row != nullptr ? *setup.row : own_row_),
-      context_{reactor_,   reactor_.attach(*this), sessions_,        transits_, log_, row_,
-               upstreams_, setup.config,           id_prefix(setup), {}},
+      context_{.reactor = reactor_,
+               .handler = reactor_.attach(*this),
+               .sessions = sessions_,
+               .transits = transits_,
+               .log = log_,
+               .row = row_,
+               .upstreams = upstreams_,
+               .config = setup.config,
+               .id_prefix = id_prefix(setup)},
       acceptor_(reactor_, *this),
       listeners_(setup.listeners),
-      channels_(std::make_unique<Channels>(*this, setup.control)) {
+      signals_(std::make_unique<Signals>(*this)) {
+  if (setup.control >= 0) control_ = std::make_unique<Control>(*this, setup.control);
   context_.stalled.reserve(expected_stalls);
   buffers_.pipes().set_limit(setup.config->splice ? PipePool::most_pipes : 0);
   prepare_frame_codec();
   log_.set_level(setup.config->error_log.level);
   log_.error_sink.use(setup.logs.error);
   log_.access_sink.use(setup.logs.access);
-  const Status opened = open(setup);
-  if (opened.ok()) return;
-  log_.error(LogLevel::error,
-             "worker " + std::to_string(setup.number) + " cannot start: " + opened.fault().text());
-  leaving_ = true;
-  exit_status_ = may_pass(opened.fault().error) ? 1 : worker_hopeless;
+}
+
+Result<std::unique_ptr<Worker>> Worker::start(const WorkerSetup& setup) {
+  std::unique_ptr<Worker> worker(new Worker(setup));
+  const Status opened = worker->open(setup);
+  if (opened.ok()) return worker;
+  worker->log_.error(LogLevel::error, "worker " + std::to_string(setup.number) +
+                                          " cannot start: " + opened.fault().text());
+  worker->log_.flush();
+  return opened.fault();
+}
+
+int start_failure_status(const Fault& fault) {
+  return may_pass(fault.error) ? 1 : worker_hopeless;
 }
 
 Status Worker::open(const WorkerSetup& setup) {
   if (const Status opened = reactor_.open(); !opened.ok()) return opened;
-  if (const Status watched = channels_->watch(); !watched.ok()) return watched;
+  if (const Status watched = signals_->watch(); !watched.ok()) return watched;
+  if (control_ != nullptr) {
+    if (const Status watched = control_->watch(); !watched.ok()) return watched;
+  }
   for (uint32_t i = 0; i < setup.listeners.size(); ++i) {
     const bool shared = setup.config->listeners[i].address.is_unix();
     if (const Status added = acceptor_.add(setup.listeners[i], i, shared); !added.ok()) {
@@ -192,10 +228,6 @@ Status Worker::bound_sessions(const WorkerSetup& setup) {
 Worker::~Worker() = default;
 
 int Worker::run() {
-  if (exit_status_ != 0) {
-    log_.flush();
-    return exit_status_;
-  }
   reactor_.run();
   sessions_.for_each([](Handle, Session& session) {
     session.end_now({EndKind::shutdown, "shutting down"});
@@ -270,7 +302,9 @@ void Worker::on_ready(Handle handle, unsigned leg, Readiness ready) {
   with_session(handle, [&](Session& session) { session.on_ready(static_cast<Side>(leg), ready); });
 }
 
-void Worker::on_timer(Handle handle, unsigned) {
+void Worker::on_timer(Handle handle, unsigned which) {
+  if (which == stall_timer) return look_at_stalls();
+  if (which == leave_timer) return reactor_.stop();
   with_session(handle, [](Session& session) { session.on_timer(); });
 }
 
@@ -283,12 +317,16 @@ void Worker::on_turn_end() {
   attempt([this] {
     if (acceptor_.pauses() != pauses_told_) note_pause();
     if (!context_.stalled.empty() && !stall_timer_armed_) {
-      channels_->arm(stall_look_ms, Channels::stall_timer);
+      arm(stall_look_ms, stall_timer);
       stall_timer_armed_ = true;
     }
   });
   log_.flush();
   if (leaving_ && sessions_.live() == 0) reactor_.stop();
+}
+
+void Worker::arm(uint64_t delay_ms, unsigned which) {
+  reactor_.arm(reactor_.now_ms() + delay_ms, context_.handler, Handle{}, which);
 }
 
 void Worker::take_logs(const LogHandover& logs) {
@@ -317,7 +355,7 @@ void Worker::on_signal(int signal) {
 void Worker::leave_fast() {
   leaving_ = true;
   acceptor_.stop();
-  channels_->arm(leave_ms, Channels::leave_timer);
+  arm(leave_ms, leave_timer);
   sessions_.for_each([this](Handle handle, Session&) {
     with_session(handle, [](Session& session) { session.leave(CloseCode::going_away); });
   });

@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "core/process/control.h"
+#include "core/process/control_messages.h"
 #include "core/process/privileges.h"
 #include "core/session/admission.h"
 #include "core/session/session.h"
@@ -25,7 +25,7 @@ struct WorkerSetup {
   uint64_t start_s = 0;
   ConfigRef config;
   std::vector<int> listeners;  // one for each of Config::listeners
-  int control = -1;            // the channel to the master
+  int control = -1;            // the channel to the master; -1: there is none (tests)
   LogHandover logs;
   const WorkerUser* user = nullptr;  // null: it gives up nothing (tests); outlives the worker
   uint32_t worker_connections = 0;   // wanted; 0: as many as descriptors permit
@@ -35,11 +35,14 @@ struct WorkerSetup {
 
 // The exit status of a worker that could not start and never will, as far as it can tell.
 inline constexpr int worker_hopeless = 2;
+// The exit status for a Fault of Worker::start(): 1 where the next start may succeed, because what
+// the whole machine lacks may come back, else worker_hopeless.
+int start_failure_status(const Fault& fault);
 
 class Worker final : public EventHandler, public AcceptSink {
  public:
-  // Signals and the control channel have a handler of their own: their handles are not sessions'.
-  explicit Worker(const WorkerSetup& setup);
+  // A worker that listens, with its privileges given up. A Fault stands in the error log already.
+  static Result<std::unique_ptr<Worker>> start(const WorkerSetup& setup);
   ~Worker() override;
 
   // Serves until SIGTERM, SIGINT (fast) or SIGQUIT (when the last session is gone). Returns the
@@ -54,7 +57,11 @@ class Worker final : public EventHandler, public AcceptSink {
   void on_turn_end() override;
 
  private:
-  class Channels;  // signals and control
+  // Each is a handler of its own, because the worker's own handles are its sessions'.
+  class Signals;
+  class Control;  // the master's messages
+
+  explicit Worker(const WorkerSetup& setup);
 
   // Runs `call` on the living session; a failed allocation ends that session alone.
   template <class Call>
@@ -68,6 +75,7 @@ class Worker final : public EventHandler, public AcceptSink {
   Status bound_sessions(const WorkerSetup& setup);
   void end_oldest_lingering();
   void turn_away(int fd, const Address& client, const ListenConfig& listener);
+  void arm(uint64_t delay_ms, unsigned which);
   void take_logs(const LogHandover& logs);
   void on_signal(int signal);
   void leave_fast();
@@ -91,11 +99,12 @@ class Worker final : public EventHandler, public AcceptSink {
   Acceptor acceptor_;
   std::vector<int> listeners_;
   Admission admission_;
-  std::unique_ptr<Channels> channels_;
+  std::unique_ptr<Signals> signals_;
+  std::unique_ptr<Control> control_;  // null without a master
   uint64_t pauses_told_ = 0;
   int exit_status_ = 0;
   bool stall_timer_armed_ = false;
-  bool leaving_ = false;
+  bool leaving_ = false;  // accepts nobody, ends with its last session
 };
 
 }  // namespace sluice

@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <string_view>
@@ -115,10 +114,11 @@ LivingWorker::LivingWorker(ConfigRef config, const std::function<void()>& on_thr
   setup.logs.error.fd = sys::open_for_append(log_path_.c_str());
   setup.logs.access.fd = sys::open_for_append(access_path_.c_str());
   thread_ = std::thread([this, setup, on_thread] {
-    Worker worker(setup);
+    const auto worker = Worker::start(setup);
+    SLUICE_CHECK(worker.ok());
     on_thread();
     serving_ = true;
-    if (worker.run() != 0) std::abort();
+    SLUICE_CHECK(worker.value()->run() == 0);
   });
   while (!serving_) ::usleep(100);
 }

@@ -379,8 +379,9 @@ void Run::work() {
   setup.logs.access = sys::LogDescriptor{access_log_, false};
   setup.worker_connections = scenery_.worker_connections;
   setup.buffer_memory_bytes = scenery_.buffer_memory_bytes;
-  Worker worker(setup);
-  if (const int status = worker.run(); status != 0) {
+  const auto worker = Worker::start(setup);
+  if (!worker.ok()) return world_.fail("no worker can start: " + worker.fault().text());
+  if (const int status = worker.value()->run(); status != 0) {
     world_.fail("the worker ended with status " + std::to_string(status));
   }
 }

@@ -1,13 +1,12 @@
-// The control channel: both messages, descriptors that become the receiver's, and its end.
-#include "core/process/control.h"
+// What master and workers say to each other: logs with their descriptors, ticket keys, and what is
+// neither.
+#include "core/process/control_messages.h"
 
 #include <doctest/doctest.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <new>
-#include <string>
 #include <vector>
 
 #include "tests/unit/net_testing.h"
@@ -18,40 +17,48 @@ namespace {
 using testing::Descriptor;
 using testing::Pair;
 using testing::unix_pair;
+using Answer = ControlChannel::Answer;
+using Keep = ControlChannel::Keep;
 
-std::optional<ControlMessage> next(const Pair& channel, bool& ended) {
-  ended = false;
-  return receive_control(channel.far.get(), ended);
+struct Ends {
+  explicit Ends(Pair pair = unix_pair())
+      : master(pair.near.release()), worker(pair.far.release()) {}
+
+  ControlChannel master;
+  ControlChannel worker;
+};
+
+bool same(const TicketKey& a, const TicketKey& b) {
+  return a.name == b.name && a.cipher_key == b.cipher_key && a.mac_key == b.mac_key;
 }
 
-TEST_CASE("control: logs travel with their descriptors, as many as there are") {
-  const Pair channel = unix_pair();
-  const Pair error_log = unix_pair();
-  const Pair access_log = unix_pair();
-  const int fds[] = {-1, error_log.near.get()};
-  const int others[] = {-1, access_log.near.get()};
-  for (const int error : fds) {
-    for (const int access : others) {
-      CAPTURE(error);
-      CAPTURE(access);
-      REQUIRE(send_control(channel.near.get(), LogHandover{{error, true}, {access, false}}).ok());
-      bool ended = false;
-      const auto message = next(channel, ended);
-      CHECK_FALSE(ended);
+TEST_CASE("control_messages: logs travel with their descriptors, as many as there are") {
+  for (const bool with_error : {false, true}) {
+    for (const bool with_access : {false, true}) {
+      CAPTURE(with_error);
+      CAPTURE(with_access);
+      Ends ends;
+      const Pair error_log = unix_pair();
+      const Pair access_log = unix_pair();
+      const LogHandover sent{{with_error ? error_log.near.get() : -1, true},
+                             {with_access ? access_log.near.get() : -1, false}};
+      REQUIRE(send_logs(ends.master, sent).ok());
+      std::optional<ControlMessage> message = ends.worker.next();
       REQUIRE(message);
-      const auto* logs = std::get_if<LogHandover>(&*message);
-      REQUIRE(logs != nullptr);
+      CHECK_FALSE(read_ticket_keys(*message));
+      const std::optional<LogHandover> logs = read_logs(*message);
+      REQUIRE(logs);
       CHECK(logs->error.may_block);
       CHECK_FALSE(logs->access.may_block);
-      REQUIRE((logs->error.fd >= 0) == (error >= 0));
-      REQUIRE((logs->access.fd >= 0) == (access >= 0));
-      if (error >= 0) {
+      REQUIRE((logs->error.fd >= 0) == with_error);
+      REQUIRE((logs->access.fd >= 0) == with_access);
+      if (with_error) {
         const Descriptor got(logs->error.fd);
-        CHECK(got.get() != error);
+        CHECK(got.get() != error_log.near.get());
         testing::send_text(got.get(), "error");
         CHECK(testing::recv_text(error_log.far.get()) == "error");
       }
-      if (access >= 0) {
+      if (with_access) {
         const Descriptor got(logs->access.fd);
         testing::send_text(got.get(), "access");
         CHECK(testing::recv_text(access_log.far.get()) == "access");
@@ -60,80 +67,66 @@ TEST_CASE("control: logs travel with their descriptors, as many as there are") {
   }
 }
 
-TEST_CASE("control: no copy of ticket keys outlives its message") {
+TEST_CASE("control_messages: logs whose flags and descriptors differ are none, and are closed") {
+  Ends ends;
+  Pair passed = unix_pair();
+  const int fds[] = {passed.near.get()};
+  const auto refused = [&ends](std::span<const uint8_t> flags, std::span<const int> attached) {
+    REQUIRE(ends.master.send(1, flags, attached, Keep::all).ok());
+    std::optional<ControlMessage> message = ends.worker.next();
+    REQUIRE(message);
+    return !read_logs(*message);
+  };
+  CHECK(refused(std::array<uint8_t, 2>{1, 1}, fds));
+  CHECK(refused(std::array<uint8_t, 2>{1, 0}, {}));
+  CHECK(refused(std::array<uint8_t, 2>{0, 0}, fds));
+  CHECK(refused(std::array<uint8_t, 3>{1, 0, 0}, fds));
+  CHECK(refused({}, fds));
+  passed.near.close();
+  char byte = 0;
+  CHECK(sys::recv(passed.far.get(), &byte, 1) == 0);  // no copy of it is left anywhere
+}
+
+TEST_CASE("control_messages: ticket keys arrive as they are, the latest ones where many wait") {
+  Ends ends;
+  TicketKeys first = make_ticket_keys();
+  TicketKeys last = first;
+  REQUIRE(send_ticket_keys(ends.master, first).ok());
+  for (int i = 0; i < 3; ++i) {
+    rotate_ticket_keys(last);
+    REQUIRE(send_ticket_keys(ends.master, last).ok());
+  }
+  for (const TicketKeys& wanted : {first, last}) {
+    std::optional<ControlMessage> message = ends.worker.next();
+    REQUIRE(message);
+    CHECK_FALSE(read_logs(*message));
+    const std::optional<KeyHandover> got = read_ticket_keys(*message);
+    REQUIRE(got);
+    CHECK(same(got->keys.current, wanted.current));
+    CHECK(same(got->keys.previous, wanted.previous));
+    ends.worker.acknowledge(message->sequence(), Answer::taken);
+    CHECK_FALSE(ends.master.next());
+    ends.master.flush();
+  }
+  CHECK(ends.master.unacknowledged() == 0);
+}
+
+TEST_CASE("control_messages: keys of another size are none") {
+  Ends ends;
+  const std::vector<uint8_t> bytes(sizeof(TicketKeys) - 1, 1);
+  REQUIRE(ends.master.send(2, bytes, {}, Keep::all).ok());
+  const std::optional<ControlMessage> message = ends.worker.next();
+  REQUIRE(message);
+  CHECK_FALSE(read_ticket_keys(*message));
+}
+
+TEST_CASE("control_messages: no copy of ticket keys outlives its message") {
   alignas(KeyHandover) std::array<unsigned char, sizeof(KeyHandover)> memory{};
   auto* message = new (memory.data()) KeyHandover(make_ticket_keys());
   const auto is_set = [](unsigned char byte) { return byte != 0; };
   CHECK(std::any_of(memory.begin(), memory.end(), is_set));
   message->~KeyHandover();
   CHECK(std::none_of(memory.begin(), memory.end(), is_set));
-}
-
-TEST_CASE("control: ticket keys arrive as they are, in the order in which they were sent") {
-  const Pair channel = unix_pair();
-  TicketKeys keys = make_ticket_keys();
-  std::vector<TicketKeys> sent;
-  for (int i = 0; i < 3; ++i) {
-    REQUIRE(send_control(channel.near.get(), keys).ok());
-    sent.push_back(keys);
-    rotate_ticket_keys(keys);
-  }
-  REQUIRE(send_control(channel.near.get(), LogHandover{}).ok());
-  bool ended = false;
-  for (const TicketKeys& each : sent) {
-    const auto message = next(channel, ended);
-    REQUIRE(message);
-    const auto* handed_over = std::get_if<KeyHandover>(&*message);
-    REQUIRE(handed_over != nullptr);
-    const TicketKeys* got = &handed_over->keys;
-    for (const auto key : {&TicketKeys::current, &TicketKeys::previous}) {
-      CHECK((got->*key).name == (each.*key).name);
-      CHECK((got->*key).cipher_key == (each.*key).cipher_key);
-      CHECK((got->*key).mac_key == (each.*key).mac_key);
-    }
-  }
-  const auto message = next(channel, ended);
-  REQUIRE(message);
-  CHECK(std::holds_alternative<LogHandover>(*message));
-  CHECK_FALSE(next(channel, ended));
-  CHECK_FALSE(ended);
-}
-
-TEST_CASE("control: the master's end is told apart from silence") {
-  Pair channel = unix_pair();
-  bool ended = true;
-  CHECK_FALSE(next(channel, ended));
-  CHECK_FALSE(ended);
-  REQUIRE(send_control(channel.near.get(), make_ticket_keys()).ok());
-  channel.near.close();
-  CHECK(next(channel, ended));  // what was sent before is still there
-  CHECK_FALSE(ended);
-  CHECK_FALSE(next(channel, ended));
-  CHECK(ended);
-}
-
-TEST_CASE("control: what is no message is dropped with its descriptors") {
-  const Pair channel = unix_pair();
-  Pair passed = unix_pair();
-  const uint8_t nonsense[] = {9, 9, 9};
-  const int fds[] = {passed.near.get()};
-  REQUIRE(sys::send_with_descriptors(channel.near.get(), nonsense, fds) == 3);
-  bool ended = false;
-  CHECK_FALSE(next(channel, ended));
-  CHECK_FALSE(ended);
-  passed.near.close();
-  char byte = 0;
-  CHECK(sys::recv(passed.far.get(), &byte, 1) == 0);  // no copy of it is left anywhere
-}
-
-TEST_CASE("control: a channel that is gone or full is a fault") {
-  Pair channel = unix_pair();
-  const TicketKeys keys = make_ticket_keys();
-  Status sent = Done{};
-  for (int i = 0; i < 100'000 && sent.ok(); ++i) sent = send_control(channel.near.get(), keys);
-  CHECK_FALSE(sent.ok());
-  channel.far.close();
-  CHECK_FALSE(send_control(channel.near.get(), keys).ok());
 }
 
 }  // namespace
