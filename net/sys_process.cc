@@ -385,10 +385,9 @@ int next_signal(int pipe) {
   return read(pipe, &byte, 1) == 1 ? byte : 0;
 }
 
-void wait_readable(int fd, int timeout_ms, std::span<const int> writable) {
-  std::vector<pollfd> questions{{fd, POLLIN, 0}};
-  for (const int each : writable) questions.push_back({each, POLLOUT, 0});
-  ::poll(questions.data(), questions.size(), timeout_ms);
+void wait_readable(int fd, int timeout_ms) {
+  pollfd question{fd, POLLIN, 0};
+  ::poll(&question, 1, timeout_ms);
 }
 
 }  // namespace sluice::sys

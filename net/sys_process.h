@@ -126,7 +126,8 @@ void block_signals();
 void unblock_signals();
 // The next signal that came, or 0.
 int next_signal(int pipe);
-// Waits until the descriptor is readable or the time is over; of `writable`, too, until one is.
-void wait_readable(int fd, int timeout_ms, std::span<const int> writable = {});
+// Waits until the descriptor is readable or the time is over: for programs and tests without a
+// reactor.
+void wait_readable(int fd, int timeout_ms);
 
 }  // namespace sluice::sys

@@ -109,7 +109,7 @@ void unblock_signals() {}
 int next_signal(int pipe) {
   return sim::kernel().next_signal(pipe);
 }
-void wait_readable(int, int, std::span<const int>) {
+void wait_readable(int, int) {
   unexpected("poll");
 }
 
