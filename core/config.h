@@ -2,6 +2,7 @@
 // live session keeps the snapshot that it began with.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -12,7 +13,9 @@
 #include <vector>
 
 #include "core/header_value.h"
+#include "core/ids.h"
 #include "net/address.h"
+#include "net/check.h"
 #include "net/sys.h"
 #include "protocol/frames.h"
 #include "protocol/uri.h"
@@ -38,6 +41,7 @@ struct ListenSettings {
 };
 
 struct ListenConfig : ListenSettings {
+  ListenerId id{};
   Address address;
   sys::SocketFileAccess socket_file;  // unix addresses only
   uint32_t backlog =
@@ -47,12 +51,14 @@ struct ListenConfig : ListenSettings {
 
 // One address that a `server` line stands for; a name with three addresses is three peers.
 struct PeerConfig {
+  PeerId id{};
   Address address;
   ServerUri uri;
   std::string name;  // for logs: "10.0.0.1:4000", "unix:/run/x.sock"
 };
 
 struct UpstreamConfig {
+  UpstreamId id{};
   std::string name;                  // for a proxy_pass with a URI: the URI
   std::vector<PeerConfig> peers;     // never empty
   std::unique_ptr<TlsClient> tls{};  // null where no peer is wss://
@@ -100,10 +106,11 @@ struct RouteSettings {
 };
 
 struct RouteConfig : RouteSettings {
+  RouteKey key{};
   std::string path;        // in normal form (RFC 3986 6.2.2), no '/' at its end but of "/" itself
   std::string match_host;  // lower case, "" matches all; "*.example.org" matches any subdomain
   std::vector<HeaderMatch> match_headers;  // all must match
-  uint32_t upstream = 0;                   // index into Config::upstreams
+  UpstreamId upstream{};                   // one of Config::upstreams
   std::vector<HeaderSetting> set_headers;
   std::vector<std::string> remove_headers;
   std::vector<std::string> keep_headers;
@@ -128,6 +135,14 @@ struct Config {
   std::vector<ListenConfig> listeners;
   std::vector<UpstreamConfig> upstreams;
   std::vector<RouteConfig> routes;
+
+  // The upstream of that id, which must be among `upstreams`, as every route's is.
+  const UpstreamConfig& upstream(UpstreamId id) const {
+    const auto found = std::find_if(upstreams.begin(), upstreams.end(),
+                                    [id](const UpstreamConfig& each) { return each.id == id; });
+    SLUICE_CHECK(found != upstreams.end());
+    return *found;
+  }
 
   // Counts the sessions (and the worker) that hold this snapshot; a worker is single-threaded.
   mutable uint32_t references = 0;

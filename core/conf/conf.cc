@@ -25,6 +25,7 @@ ConfOutcome load_conf(const std::string& path, const ConfOptions& options, ConfI
   if (outcome.errors.empty()) {
     outcome.effective = effective_conf(draft);
     outcome.config = std::make_unique<Config>(std::move(draft.config));
+    if (options.ids != nullptr) *options.ids = std::move(draft.ids);
   } else {
     outcome.warnings.clear();  // they may follow from an error
   }

@@ -12,6 +12,7 @@
 
 namespace sluice {
 
+class ConfIds;
 class ConfInputs;
 
 // One error of a conf: "FILE:LINE: what is wrong, what is allowed". Never holds an expanded secret.
@@ -27,6 +28,9 @@ struct ConfOptions {
   // `sluice -t`: also look at every file that the conf names, without creating any, and only warn
   // of hosts that cannot be found here; its Config is not for serving.
   bool open_files = false;
+  // The numbers that earlier confs gave, the caller's. A good conf adds its own, a bad one nothing.
+  // Null: there was no earlier conf.
+  ConfIds* ids = nullptr;
 };
 
 struct ConfOutcome {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/conf/conf.h"
+#include "core/conf/conf_ids.h"
 #include "core/conf/expand.h"
 #include "core/conf/inputs.h"
 
@@ -149,10 +150,12 @@ inline SectionDraft::SectionDraft(Section kind, Place opened_at) : place(std::mo
 struct ConfDraft {
   ConfDraft(ConfInputs& machine, const ConfOptions& chosen) : inputs(machine), options(chosen) {
     sections.emplace_back(Section::top, Place{});
+    if (options.ids != nullptr) ids = *options.ids;
   }
 
   ConfInputs& inputs;  // the loader's caller's
   ConfOptions options;
+  ConfIds ids;                        // those of earlier confs, then this one's, too
   Config config;                      // global settings
   std::deque<SectionDraft> sections;  // the top, then as read
   std::optional<Word> include;        // set by the include line, taken by the reader

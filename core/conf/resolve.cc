@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <set>
 
 #include "core/conf/resolve_tls.h"
 #include "core/conf/rows.h"
@@ -98,6 +99,8 @@ class Resolver {
   void add_listener(SectionDraft& section);
   void add_upstream(const SectionDraft& section);
   void add_route(const SectionDraft& section);
+  void make_upstream(const SectionDraft& section, UpstreamId id, const std::string& name,
+                     std::vector<PeerConfig> peers);
   const SectionDraft* find_target(const SectionDraft& section, RouteConfig& route);
   void share_anonymous(const SectionDraft& section, RouteConfig& route);
   void inherit(const SectionDraft& own, const SectionDraft* upstream, RouteConfig& route) const;
@@ -109,7 +112,7 @@ class Resolver {
   void check_buffer_memory();
 
   struct Named {
-    uint32_t index;
+    UpstreamId id;
     const SectionDraft* section;
     bool used = false;
   };
@@ -120,7 +123,7 @@ class Resolver {
   std::vector<const SectionDraft*> listeners_;
   std::vector<const SectionDraft*> routes_;  // one for each of config.routes
   std::map<std::string, Named, std::less<>> upstreams_;
-  std::map<std::string, uint32_t> anonymous_;  // by their expanded URI
+  std::set<UpstreamId> anonymous_;  // made of a URI
 };
 
 void Resolver::check_required() {
@@ -149,6 +152,7 @@ void Resolver::add_listener(SectionDraft& section) {
   }
   listeners_.push_back(&section);
   ListenConfig listener;
+  listener.id = draft_.ids.listener(own.address);
   listener.address = own.address;
   listener.socket_file = own.socket_file;
   listener.backlog = own.backlog;
@@ -158,23 +162,30 @@ void Resolver::add_listener(SectionDraft& section) {
 }
 
 void Resolver::add_upstream(const SectionDraft& section) {
-  const auto index = static_cast<uint32_t>(draft_.config.upstreams.size());
   const UpstreamDraft& own = section.as<UpstreamDraft>();
-  const auto [known, fresh] = upstreams_.emplace(own.name, Named{index, &section});
+  const UpstreamId id = draft_.ids.upstream(own.name);
+  const auto [known, fresh] = upstreams_.emplace(own.name, Named{id, &section});
   if (!fresh) {
     errors_.add(section.place, described(section) + " is already given " +
                                    seen_from(section.place, known->second.section->place));
     return;
   }
-  draft_.config.upstreams.push_back(
-      {own.name, own.peers,
-       resolve_tls_client(draft_, section, own.peers, described(section), errors_, warnings_)});
+  make_upstream(section, id, own.name, own.peers);
+}
+
+void Resolver::make_upstream(const SectionDraft& section, UpstreamId id, const std::string& name,
+                             std::vector<PeerConfig> peers) {
+  for (PeerConfig& peer : peers) peer.id = draft_.ids.peer(id, peer.address, peer.uri);
+  std::unique_ptr<TlsClient> tls =
+      resolve_tls_client(draft_, section, peers, described(section), errors_, warnings_);
+  draft_.config.upstreams.push_back({id, name, std::move(peers), std::move(tls)});
 }
 
 void Resolver::add_route(const SectionDraft& section) {
   const RouteDraft& own = section.as<RouteDraft>();
   if (!own.proxy_pass) return;
   RouteConfig route = own.route;
+  route.key = key_of(route);
   const SectionDraft* upstream = nullptr;
   if (own.peers.empty()) {
     upstream = find_target(section, route);
@@ -194,7 +205,7 @@ const SectionDraft* Resolver::find_target(const SectionDraft& section, RouteConf
   const auto known = upstreams_.find(target.value);
   if (known != upstreams_.end()) {
     known->second.used = true;
-    route.upstream = known->second.index;
+    route.upstream = known->second.id;
     return known->second.section;
   }
   // With a file missing, or an upstream whose own line is wrong, it may well be that one.
@@ -211,15 +222,10 @@ const SectionDraft* Resolver::find_target(const SectionDraft& section, RouteConf
 
 // Routes that give the same URI share an upstream, and with it the turn of its peers.
 void Resolver::share_anonymous(const SectionDraft& section, RouteConfig& route) {
-  const auto index = static_cast<uint32_t>(draft_.config.upstreams.size());
   const RouteDraft& own = section.as<RouteDraft>();
-  const auto [known, fresh] = anonymous_.emplace(own.proxy_pass->value, index);
-  if (fresh) {
-    draft_.config.upstreams.push_back(
-        {own.proxy_pass->text, own.peers,
-         resolve_tls_client(draft_, section, own.peers, described(section), errors_, warnings_)});
-  }
-  route.upstream = known->second;
+  route.upstream = draft_.ids.upstream(own.proxy_pass->value);
+  if (!anonymous_.insert(route.upstream).second) return;
+  make_upstream(section, route.upstream, own.proxy_pass->text, own.peers);
 }
 
 void Resolver::inherit(const SectionDraft& own, const SectionDraft* upstream,
@@ -302,8 +308,8 @@ const RouteConfig* Resolver::way_around(size_t number) const {
 }
 
 bool Resolver::same_server(const RouteConfig& a, const RouteConfig& b) const {
-  const std::vector<PeerConfig>& others = draft_.config.upstreams[b.upstream].peers;
-  const std::vector<PeerConfig>& peers = draft_.config.upstreams[a.upstream].peers;
+  const std::vector<PeerConfig>& others = draft_.config.upstream(b.upstream).peers;
+  const std::vector<PeerConfig>& peers = draft_.config.upstream(a.upstream).peers;
   return std::any_of(peers.begin(), peers.end(), [&others](const PeerConfig& peer) {
     return std::any_of(others.begin(), others.end(),
                        [&peer](const PeerConfig& other) { return other.address == peer.address; });

@@ -92,11 +92,13 @@ std::vector<PeerConfig> peers_of(const SetterCall& call) {
     if (!call.draft.options.open_files || !uri.value().unix_path.empty()) throw ConfProblem{what};
     // The machine that checks a conf need not be the one that runs it.
     call.draft.warn(call.statement.place, call.statement.words[0].text + ": " + what);
-    return {{Address::from_ip("0.0.0.0", uri.value().port).value(), uri.value(), uri.value().host}};
+    return {{.address = Address::from_ip("0.0.0.0", uri.value().port).value(),
+             .uri = uri.value(),
+             .name = uri.value().host}};
   }
   std::vector<PeerConfig> peers;
   for (const Address& address : addresses.value()) {
-    peers.push_back({address, uri.value(), address.text()});
+    peers.push_back({.address = address, .uri = uri.value(), .name = address.text()});
   }
   return peers;
 }

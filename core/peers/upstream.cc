@@ -5,37 +5,43 @@
 
 namespace sluice {
 
-namespace {
-
-uint32_t peer_count(const UpstreamConfig& config) {
-  return static_cast<uint32_t>(config.peers.size());
+// Delegates, so that the destructor runs where memory falls short half-way.
+Upstream::Upstream(const UpstreamConfig& config, PeerTable& peers, uint32_t seed)
+    : Upstream(peers) {
+  SLUICE_CHECK(!config.peers.empty());
+  members_.reserve(config.peers.size());
+  for (const PeerConfig& peer : config.peers) members_.push_back(peers_.use(peer).id);
+  turn_ = seed % static_cast<uint32_t>(members_.size());
 }
 
-}  // namespace
-
-Upstream::Upstream(const UpstreamConfig& config, uint32_t seed) : config_(&config) {
-  SLUICE_CHECK(!config.peers.empty());
-  turn_ = seed % peer_count(config);
-  tls_sessions_.resize(config.peers.size());
+Upstream::~Upstream() {
+  for (const PeerId member : members_) peers_.release(member);
 }
 
 PeerWalk Upstream::begin() {
   PeerWalk walk;
   walk.first = turn_;
-  turn_ = (turn_ + 1) % peer_count(*config_);
+  turn_ = (turn_ + 1) % static_cast<uint32_t>(members_.size());
   return walk;
 }
 
-const PeerConfig* Upstream::next(PeerWalk& walk) const {
-  const uint32_t count = peer_count(*config_);
-  if (walk.tried >= count) return nullptr;
+std::optional<PeerId> Upstream::next(PeerWalk& walk) const {
+  if (!has_next(walk)) return std::nullopt;
   // Widened: the sum of two 32-bit numbers would wrap at the wrong place.
-  const uint64_t index = (uint64_t{walk.first} + walk.tried++) % count;
-  return &config_->peers[index];
+  const uint64_t place = (uint64_t{walk.first} + walk.tried++) % members_.size();
+  return members_[place];
 }
 
-TlsSessionSlot& Upstream::tls_session(const PeerConfig& peer) {
-  return tls_sessions_[static_cast<size_t>(&peer - config_->peers.data())];
+void UpstreamTable::add(const UpstreamConfig& config, uint32_t seed) {
+  const auto place = static_cast<size_t>(config.id);
+  if (place >= upstreams_.size()) upstreams_.resize(place + 1);
+  upstreams_[place] = std::make_unique<Upstream>(config, peers_, seed);
+}
+
+Upstream& UpstreamTable::at(UpstreamId id) {
+  const auto place = static_cast<size_t>(id);
+  SLUICE_CHECK(place < upstreams_.size() && upstreams_[place] != nullptr);
+  return *upstreams_[place];
 }
 
 }  // namespace sluice

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/conf/conf.h"
+#include "core/conf/conf_ids.h"
 #include "core/conf/machine_inputs.h"
 #include "core/process/check.h"
 #include "core/process/master.h"
@@ -122,7 +123,9 @@ int main(int count, char** words) {
   if (const int status = read_command_line(count, words, line); status >= 0) return status;
   sluice::keep_large_blocks_apart();
   sluice::MachineInputs inputs;
+  sluice::ConfIds ids;
   sluice::ConfOptions options;
+  options.ids = &ids;
   options.open_files = line.test;
   sluice::ConfOutcome outcome = sluice::load_conf(line.conf, options, inputs);
   warn(outcome.warnings);

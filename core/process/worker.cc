@@ -34,15 +34,12 @@ constexpr unsigned stall_timer = 1;
 constexpr unsigned leave_timer = 2;
 constexpr const char* out_of_memory = "out of memory";
 
-std::vector<Upstream> make_upstreams(const Config& config) {
-  std::vector<Upstream> upstreams;
-  upstreams.reserve(config.upstreams.size());
+void add_upstreams(const Config& config, UpstreamTable& upstreams) {
   for (const UpstreamConfig& upstream : config.upstreams) {
     uint32_t seed = 0;
     sys::random_bytes(&seed, sizeof seed);
-    upstreams.emplace_back(upstream, seed);
+    upstreams.add(upstream, seed);
   }
-  return upstreams;
 }
 
 // Whether a fault at the start may be gone at the next one: what the whole machine lacks may come
@@ -153,7 +150,6 @@ class Worker::Control final : public EventHandler {
 Worker::Worker(const WorkerSetup& setup)
     : buffers_(setup.config->ring_bytes, setup.buffer_memory_bytes),
       transits_(buffers_),
-      upstreams_(make_upstreams(*setup.config)),
       row_(setup.row != nullptr ? *setup.row : own_row_),
       context_{.reactor = reactor_,
                .handler = reactor_.attach(*this),
@@ -168,6 +164,7 @@ Worker::Worker(const WorkerSetup& setup)
       listeners_(setup.listeners),
       signals_(std::make_unique<Signals>(*this)) {
   if (setup.control >= 0) control_ = std::make_unique<Control>(*this, setup.control);
+  add_upstreams(*setup.config, upstreams_);
   context_.stalled.reserve(expected_stalls);
   buffers_.pipes().set_limit(setup.config->splice ? PipePool::most_pipes : 0);
   prepare_frame_codec();

@@ -88,11 +88,11 @@ class Worker final : public EventHandler, public AcceptSink {
   void report_buffers();
 
   Reactor reactor_;
+  UpstreamTable upstreams_;  // before sessions, which count as users of its peers
   Pool<Session> sessions_;
   BufferPool buffers_;
   TransitPool transits_;
   Log log_;
-  std::vector<Upstream> upstreams_;
   WorkerRow own_row_;  // where the setup brings none
   WorkerRow& row_;
   WorkerContext context_;

@@ -2,6 +2,7 @@
 #include "core/session/dial.h"
 
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "core/observe/limit_text.h"
@@ -19,9 +20,10 @@ constexpr const char* no_peer_reached = "no peer could be reached";
 Dial::Dial(const SessionContext& lent, const RouteConfig& route)
     : lent_(lent),
       route_(route),
-      config_(lent.config.upstreams[route.upstream]),
-      upstream_(lent.worker.upstreams[route.upstream]),
-      log_{lent.worker, config_, "request", lent.id} {}
+      config_(lent.config.upstream(route.upstream)),
+      upstream_(lent.worker.upstreams.at(route.upstream)),
+      log_{lent.worker, config_, "request", lent.id},
+      peer_(lent.worker.upstreams.peers()) {}
 
 Dial::Step Dial::begin() {
   walk_ = upstream_.begin();
@@ -56,9 +58,9 @@ Dial::Step Dial::leave(std::string_view what, const char* reason) {
 
 Dial::Step Dial::connect_next() {
   lent_.upstream.close(lent_.worker.reactor, End::orderly);
-  while (const PeerConfig* peer = upstream_.next(walk_)) {
-    peer_ = peer;
-    Result<int> fd = start_connect(peer->address);
+  while (const std::optional<PeerId> peer = upstream_.next(walk_)) {
+    peer_.choose(*peer);
+    Result<int> fd = start_connect(peer_->address);
     if (!fd.ok()) {
       note_failure(fd.fault().text(), no_peer_reached);
       if (fd.fault().error == EMFILE || fd.fault().error == ENFILE) {
@@ -84,7 +86,7 @@ Dial::Step Dial::on_connected() {
   stage_ = Stage::connected;
   if (!peer_->uri.secure) return Step::ready;
   std::unique_ptr<TlsTransport> tls =
-      config_.tls->connect(leg.fd(), peer_->uri.host, upstream_.tls_session(*peer_));
+      config_.tls->connect(leg.fd(), peer_->uri.host, peer_->tls_session);
   tls_ = tls.get();
   leg.wrap(std::move(tls));
   stage_ = Stage::securing;
@@ -109,7 +111,7 @@ Dial::Step Dial::secure() {
   std::string told = std::string("TLS handshake: ") + failure;
   if (const std::string& detail = tls_->detail(); !detail.empty()) told += ": " + detail;
   // The failed handshake may have been resuming a session: the next connection begins afresh.
-  upstream_.tls_session(*peer_).keep(nullptr);
+  peer_->tls_session.keep(nullptr);
   return leave(told, failure);
 }
 

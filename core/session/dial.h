@@ -41,7 +41,7 @@ class Dial {
   bool has_next() const { return upstream_.has_next(walk_); }
 
   // The latest peer dialled; null before the first.
-  const PeerConfig* peer() const { return peer_; }
+  const Peer* peer() const { return peer_.get(); }
   const Refusal& refusal() const { return refusal_; }
   void log(LogLevel level, const char* kind, std::string_view what) const {
     log_.tell(*peer_, level, kind, what);
@@ -62,7 +62,7 @@ class Dial {
   Upstream& upstream_;
   PeerLog log_;
   PeerWalk walk_;
-  const PeerConfig* peer_ = nullptr;
+  PeerUse peer_;
   TlsTransport* tls_ = nullptr;    // the leg's, while securing
   const char* failure_ = nullptr;  // why the latest peer failed; static text
   const char* timeout_ = nullptr;  // the directive that the latest late one was too slow for

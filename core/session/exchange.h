@@ -70,7 +70,7 @@ class Exchange {
   std::string_view subprotocol() const { return agreed_.protocol; }
   bool deflate() const { return !agreed_.extensions.empty(); }
   const RouteConfig* route() const { return route_; }
-  const PeerConfig* peer() const { return dial_->peer(); }
+  PeerId peer() const { return dial_->peer()->id; }
 
  private:
   enum class Stage : uint8_t {

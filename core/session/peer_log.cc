@@ -5,7 +5,7 @@
 
 namespace sluice {
 
-void PeerLog::tell(const PeerConfig& peer, LogLevel level, const char* kind,
+void PeerLog::tell(const Peer& peer, LogLevel level, const char* kind,
                    std::string_view what) const {
   Log& log = worker.log;
   if (!log.enabled(level)) return;

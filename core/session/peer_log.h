@@ -19,7 +19,7 @@ struct PeerLog {
 
   // `kind` is static text: lines of one kind about one peer are bounded (Log::recurring). The
   // peer's own words stand in `what` alone.
-  void tell(const PeerConfig& peer, LogLevel level, const char* kind, std::string_view what) const;
+  void tell(const Peer& peer, LogLevel level, const char* kind, std::string_view what) const;
 };
 
 }  // namespace sluice

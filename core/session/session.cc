@@ -40,6 +40,7 @@ Session::Session(WorkerContext& context, const Address& client, uint32_t listene
 
 Session::~Session() {
   SLUICE_CHECK(state_ == State::closed);
+  if (peer_ != no_peer) context_.upstreams.peers().release(peer_);
 }
 
 void Session::start(int fd, const Refusal* refused) {
@@ -222,7 +223,7 @@ SessionRecord Session::record() const {
   record.id = context_.id_text(id_);
   record.client = client_.text();
   record.route = route_->path;
-  record.peer = peer_->name;
+  record.peer = context_.upstreams.peers().at(peer_).name;
   if (subprotocol_ != nullptr) record.subprotocol = subprotocol_;
   record.from_client = {up.bytes(), up.messages()};
   record.from_upstream = {down.bytes(), down.messages()};
@@ -250,7 +251,7 @@ std::string Session::reason_text() const {
 std::string Session::silence_text(Side source) const {
   return describe_silence(source == Side::client
                               ? listener().tls->records_without_data()
-                              : config_->upstreams[route_->upstream].tls->records_without_data());
+                              : config_->upstream(route_->upstream).tls->records_without_data());
 }
 
 void Session::close_leg(Side side, End how) {
@@ -290,7 +291,7 @@ void Session::begin_relaying() {
   const std::unique_ptr<Exchange> exchange(exchange_);
   subprotocol_ = nullptr;
   route_ = exchange->route();
-  peer_ = exchange->peer();
+  peer_ = context_.upstreams.peers().use(exchange->peer()).id;
   deflate_ = exchange->deflate();
   if (const std::string_view name = exchange->subprotocol(); !name.empty()) {
     subprotocol_ = new char[name.size() + 1]();

@@ -126,7 +126,6 @@ class Session {
   WorkerContext& context_;
   ConfigRef config_;
   const RouteConfig* route_ = nullptr;
-  const PeerConfig* peer_ = nullptr;
   // By state_; what is owned ends with its state.
   union {
     const Refusal* refused_ = nullptr;  // accepted: null, or why it gets no session
@@ -147,6 +146,7 @@ class Session {
   // none was.
   uint16_t own_codes_[2] = {};
   const char* end_text_ = "";  // EndCause::text
+  PeerId peer_ = no_peer;      // once it relays: this session is a user of it
   uint16_t listener_;
   uint16_t close_code_ = 0;  // of the Close with which a peer ended the session; 0: it was none
   EndKind end_kind_ : 4 = EndKind::none;  // set once

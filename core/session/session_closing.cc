@@ -106,8 +106,8 @@ void Session::on_fault(Side source) {
 }
 
 void Session::log_upstream(const char* kind, std::string_view what) const {
-  const PeerLog log{context_, config_->upstreams[route_->upstream], "session", id_};
-  log.tell(*peer_, LogLevel::warn, kind, what);
+  const PeerLog log{context_, config_->upstream(route_->upstream), "session", id_};
+  log.tell(context_.upstreams.peers().at(peer_), LogLevel::warn, kind, what);
 }
 
 // The Close is queued for the other peer, which answers it; until then its data travels on.

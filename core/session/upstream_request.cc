@@ -16,7 +16,7 @@ namespace {
 
 constexpr size_t most_dropped_names_bytes = 200;  // in a line of the log
 
-std::string_view host_for(const RouteConfig& route, const PeerConfig& peer,
+std::string_view host_for(const RouteConfig& route, const Peer& peer,
                           std::string_view client_authority) {
   switch (route.host.policy) {
     case HostPolicy::client:
@@ -60,8 +60,8 @@ void log_dropped_fields(const SessionContext& lent, const RequestHead& head,
 
 }  // namespace
 
-std::string request_for_peer(const SessionContext& lent, const RouteConfig& route,
-                             const PeerConfig& peer, const ClientRequest& client) {
+std::string request_for_peer(const SessionContext& lent, const RouteConfig& route, const Peer& peer,
+                             const ClientRequest& client) {
   const UpgradeRequest& upgrade = client.upgrade;
   const std::string target =
       upstream_target(peer.uri, route.path, upgrade.target.path, upgrade.target.query);

@@ -23,7 +23,7 @@ struct ClientRequest {
 
 // The head as HTTP/1.1. Fields that the client sent and the peer will not see are told in the log:
 // names that the conf may let pass at info, a stranger's forwarding fields at debug.
-std::string request_for_peer(const SessionContext& lent, const RouteConfig& route,
-                             const PeerConfig& peer, const ClientRequest& client);
+std::string request_for_peer(const SessionContext& lent, const RouteConfig& route, const Peer& peer,
+                             const ClientRequest& client);
 
 }  // namespace sluice

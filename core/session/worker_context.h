@@ -26,8 +26,8 @@ struct WorkerContext {
   TransitPool& transits;
   Log& log;
   WorkerRow& row;
-  std::vector<Upstream>& upstreams;  // one for each of Config::upstreams
-  ConfigRef config;                  // for sessions that begin now
+  UpstreamTable& upstreams;  // those of every Config that a session holds
+  ConfigRef config;          // for sessions that begin now
   // What the ids of its sessions begin with, unique within a log: "0-tjx4k2-" is worker 0 and the
   // second of its start in base 36.
   std::string id_prefix;

@@ -18,8 +18,9 @@ namespace sluice::alloc {
 
 namespace {
 
-PeerConfig peer_at(uint16_t port, const std::string& scheme = "ws") {
+PeerConfig peer_at(uint32_t id, uint16_t port, const std::string& scheme = "ws") {
   PeerConfig peer;
+  peer.id = PeerId{id};
   peer.address = Address::from_ip("127.0.0.1", port).value();
   peer.uri = parse_server_uri(scheme + "://127.0.0.1:" + std::to_string(port)).value();
   peer.name = peer.address.text();
@@ -72,22 +73,23 @@ ConfigRef make_config(uint16_t upstream_port, std::unique_ptr<TlsServer> tls) {
   // Bound for good and never listening: else somebody else could come to listen there.
   const int refusing = sys::stream_socket(AF_INET);
   SLUICE_CHECK(sys::bind(refusing, Address::from_ip("127.0.0.1", 0).value()) == 0);
-  const PeerConfig dead_peer = peer_at(port_of(refusing));
+  const PeerConfig dead_peer = peer_at(0, port_of(refusing));
   auto* config = new Config;
   config->user = "root";
   config->listeners.resize(2);
   config->listeners[0].tls = std::move(tls);
   config->listeners[1].tls = make_tls_server();
-  config->upstreams.push_back({"good", {peer_at(upstream_port)}});
-  config->upstreams.push_back({"dead", {dead_peer, dead_peer}});
-  config->upstreams.push_back({"secure", {peer_at(upstream_port, "wss")}, make_tls_client()});
+  config->upstreams.push_back({UpstreamId{0}, "good", {peer_at(1, upstream_port)}});
+  config->upstreams.push_back({UpstreamId{1}, "dead", {dead_peer, dead_peer}});
+  config->upstreams.push_back(
+      {UpstreamId{2}, "secure", {peer_at(2, upstream_port, "wss")}, make_tls_client()});
   RouteConfig secure;
   secure.path = "/secure";
-  secure.upstream = 2;
+  secure.upstream = UpstreamId{2};
   secure.close_timeout_ms = 500;
   RouteConfig dead;
   dead.path = "/dead";
-  dead.upstream = 1;
+  dead.upstream = UpstreamId{1};
   RouteConfig good;
   good.path = "/";
   good.match_host = "a.example";

@@ -53,7 +53,7 @@ std::string errors_text(const ConfOutcome& outcome) {
 
 void check_route(const RouteConfig& route, const Config& config) {
   SLUICE_CHECK(route.path.starts_with('/') && (route.path == "/" || !route.path.ends_with('/')));
-  SLUICE_CHECK(route.upstream < config.upstreams.size());
+  SLUICE_CHECK(!config.upstream(route.upstream).peers.empty());
   for (const HeaderSetting& header : route.set_headers) {
     SLUICE_CHECK(is_token(header.name));
     for (const HeaderValue::Piece& piece : header.value.pieces()) {

@@ -63,6 +63,7 @@ ConfigRef make_config(const WorldChoices& choices) {
   upstream.name = "fuzz";
   if (choices.dead_peer_first) upstream.peers.push_back(peer_at("/tmp/sluice-fuzz.nobody"));
   upstream.peers.push_back(peer_at(socket_path()));
+  upstream.peers.back().id = PeerId{1};
   config->upstreams.push_back(std::move(upstream));
   RouteConfig route;
   route.path = "/";
@@ -72,12 +73,6 @@ ConfigRef make_config(const WorldChoices& choices) {
   if (choices.tell_losses) route.lost_close_code = 1012;
   config->routes.push_back(route);
   return ConfigRef(config);
-}
-
-std::vector<Upstream> one_upstream(const Config& config) {
-  std::vector<Upstream> upstreams;
-  upstreams.emplace_back(config.upstreams[0], 0);
-  return upstreams;
 }
 
 int lowest_free_descriptor() {
@@ -93,7 +88,6 @@ SessionWorld::SessionWorld(const WorldChoices& choices)
       config_(make_config(choices)),
       buffers_(config_->ring_bytes),
       transits_(buffers_),
-      upstreams_(one_upstream(*config_)),
       context_{.reactor = reactor_,
                .handler = reactor_.attach(*this),
                .sessions = sessions_,
@@ -103,6 +97,7 @@ SessionWorld::SessionWorld(const WorldChoices& choices)
                .upstreams = upstreams_,
                .config = config_,
                .id_prefix = "0-0-"} {
+  upstreams_.add(config_->upstreams[0], 0);
   prepare_frame_codec();
   upstream_listener();
   SLUICE_CHECK(reactor_.open().ok() && ::ftruncate(log_file(), 0) == 0);

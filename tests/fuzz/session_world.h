@@ -66,11 +66,11 @@ class SessionWorld final : public EventHandler {
   WorldChoices choices_;
   ConfigRef config_;
   Reactor reactor_;
+  UpstreamTable upstreams_;
   Pool<Session> sessions_;
   BufferPool buffers_;
   TransitPool transits_;
   Log log_;
-  std::vector<Upstream> upstreams_;
   WorkerRow row_;
   WorkerContext context_;
   Handle session_;

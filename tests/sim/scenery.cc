@@ -33,7 +33,7 @@ Dialling make_dialling(Random& random, const RouteConfig& route) {
 RouteConfig make_route(Random& random, size_t number) {
   RouteConfig route;
   route.path = "/r" + std::to_string(number);
-  route.upstream = static_cast<uint32_t>(number);
+  route.upstream = UpstreamId{static_cast<uint32_t>(number)};
   const auto between = [&random](uint64_t least, uint64_t most) {
     return static_cast<uint32_t>(random.between(least, most));
   };
@@ -57,11 +57,13 @@ RouteConfig make_route(Random& random, size_t number) {
 
 void make_upstream(Random& random, Scenery& scenery, Config& config, const RouteConfig& route) {
   UpstreamConfig upstream;
+  upstream.id = route.upstream;
   upstream.name = "u" + std::to_string(config.upstreams.size());
   const size_t count = random.chance(70) ? 1 : random.between(2, 3);
   for (size_t i = 0; i < count; ++i) {
     PeerConfig peer;
     const auto port = static_cast<uint16_t>(first_server_port + scenery.diallings.size());
+    peer.id = PeerId{static_cast<uint32_t>(scenery.diallings.size())};
     peer.address = Address::from_ip("10.0.0.1", port).value();
     peer.name = peer.address.text();
     peer.uri = parse_server_uri("ws://" + peer.name).value();
@@ -178,7 +180,7 @@ Link make_link(Random& random, const Scenery& scenery) {
 
 std::vector<int> dial_statuses(const Scenery& scenery, const RouteConfig& route) {
   size_t timed_out = 0;
-  const auto& peers = scenery.config->upstreams[route.upstream].peers;
+  const auto& peers = scenery.config->upstream(route.upstream).peers;
   for (const PeerConfig& peer : peers) {
     const Dialling& dialling = scenery.diallings[peer.address.port() - first_server_port];
     if (dialling.reaches()) return {};

@@ -128,7 +128,7 @@ void secure_plan(Random& random, const Scenery& scenery, SessionPlan& plan) {
     plan.speaks_plain_http = plan.asking == Asking::upgrade && random.chance(4);
     plan.mute = plan.asking == Asking::silence && random.chance(50);
   }
-  if (config.upstreams[route.upstream].tls != nullptr) {
+  if (config.upstream(route.upstream).tls != nullptr) {
     plan.upstream.tls = make_habits(random, plan.upstream, false);
   }
 }

@@ -107,7 +107,7 @@ std::vector<int> Record::expected_statuses() const {
       break;
   }
   // Another peer may be asked, and gives no answer or cannot be reached.
-  const bool others = config_.upstreams[route_.upstream].peers.size() > 1 && may_ask_again();
+  const bool others = config_.upstream(route_.upstream).peers.size() > 1 && may_ask_again();
   if (others || plan_.upstream.cut != Cut::none || plan_.upstream.troubled()) {
     expected.push_back(502);
     expected.push_back(504);
@@ -199,7 +199,7 @@ void Record::judge_times(int status) const {
   if (status == 408) check(legs_[0].first_sent_ns, begin + header, begin + header + sealing, "408");
   if (status == 504 && plan_.answer == Answer::never && legs_[1].connection != nullptr) {
     const uint64_t dialled = legs_[1].connection->handed_ns + route_.handshake_timeout_ms * ms;
-    const uint64_t others = config_.upstreams[route_.upstream].peers.size() - 1;
+    const uint64_t others = config_.upstream(route_.upstream).peers.size() - 1;
     const uint64_t for_each = (route_.connect_timeout_ms + route_.handshake_timeout_ms) * ms;
     check(legs_[0].first_sent_ns, dialled,
           dialled + route_.connect_timeout_ms * ms + others * for_each + sealing, "504");

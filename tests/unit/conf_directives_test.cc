@@ -168,7 +168,7 @@ std::vector<Row> route_rows() {
        },
        "X-Region=us-east ", "match_header X-Beta"},
       {"proxy_pass", "route", "proxy_pass ws://127.0.0.1:9005",
-       [](const Config& c) { return c.upstreams[last_route(c).upstream].peers[0].name; },
+       [](const Config& c) { return c.upstream(last_route(c).upstream).peers[0].name; },
        "127.0.0.1:9005"},
       {"host", "top, route", "host edge.example.org:444",
        [](const Config& c) { return host_text(last_route(c)); }, "fixed edge.example.org:444"},

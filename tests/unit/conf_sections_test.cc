@@ -220,7 +220,7 @@ TEST_CASE("conf sections: proxy_pass names an upstream, wherever that one stands
       "upstream early\n server ws://127.0.0.1:2\nroute /same\n proxy_pass ws://127.0.0.1:1\n"
       "upstream late\n server ws://127.0.0.1:3\nroute /other\n proxy_pass ws://127.0.0.1:1/x\n");
   REQUIRE(config->routes.size() == 4);
-  const auto name = [&](size_t i) { return config->upstreams.at(config->routes[i].upstream).name; };
+  const auto name = [&](size_t i) { return config->upstream(config->routes[i].upstream).name; };
   CHECK(name(0) == "late");
   CHECK(name(1) == "ws://127.0.0.1:1");
   // Routes that give the same URI share the turn of its peers.

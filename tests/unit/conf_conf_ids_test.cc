@@ -1,0 +1,128 @@
+// ConfIds: the same thing has the same number in every conf, and nothing else has it.
+#include <doctest/doctest.h>
+
+#include <set>
+#include <string>
+
+#include "core/conf/conf_ids.h"
+#include "tests/conf/memory_inputs.h"
+#include "tests/unit/conf_testing.h"
+
+using namespace sluice;
+using namespace sluice::testing;
+
+namespace {
+
+ServerUri uri(const std::string& text) {
+  return parse_server_uri(text).value();
+}
+
+Address address(const std::string& text) {
+  return Address::parse(text).value();
+}
+
+std::unique_ptr<Config> load(const std::string& text, ConfIds& ids) {
+  MemoryInputs inputs;
+  inputs.files["/x.conf"] = text;
+  ConfOptions options;
+  options.ids = &ids;
+  return std::move(load_conf("/x.conf", options, inputs).config);
+}
+
+}  // namespace
+
+TEST_CASE("conf ids: numbers begin at 0 and are given once") {
+  ConfIds ids;
+  CHECK(ids.upstream("chat") == UpstreamId{0});
+  CHECK(ids.upstream("other") == UpstreamId{1});
+  CHECK(ids.upstream("chat") == UpstreamId{0});
+  CHECK(ids.listener(address("8080")) == ListenerId{0});
+  CHECK(ids.listener(address("unix:/x.sock")) == ListenerId{1});
+  CHECK(ids.listener(address("0.0.0.0:8080")) == ListenerId{0});
+}
+
+TEST_CASE("conf ids: a peer is its upstream's, with its address and its URI") {
+  ConfIds ids;
+  const UpstreamId chat = ids.upstream("chat");
+  const auto number = [&](UpstreamId upstream, const char* at, const char* reached_by) {
+    return ids.peer(upstream, address(at), uri(reached_by));
+  };
+  const PeerId first = number(chat, "127.0.0.1:1", "ws://a:1/x");
+  CHECK(first == PeerId{0});
+  CHECK(number(ids.upstream("other"), "127.0.0.1:1", "ws://a:1/x") == PeerId{1});
+  CHECK(number(chat, "127.0.0.2:1", "ws://a:1/x") == PeerId{2});
+  CHECK(number(chat, "127.0.0.1:1", "wss://a:1/x") == PeerId{3});
+  CHECK(number(chat, "127.0.0.1:1", "ws://b:1/x") == PeerId{4});
+  CHECK(number(chat, "127.0.0.1:1", "ws://a:1/y") == PeerId{5});
+  CHECK(number(chat, "127.0.0.1:1", "ws://a:1/x") == first);
+  // A copy goes on from there, without the original.
+  ConfIds copy = ids;
+  CHECK(copy.peer(chat, address("127.0.0.9:1"), uri("ws://a:1")) == PeerId{6});
+  CHECK(number(chat, "127.0.0.1:1", "ws://a:1/z") == PeerId{6});
+}
+
+TEST_CASE("conf ids: what stays from one conf to the next keeps its number") {
+  ConfIds ids;
+  const auto older = load(
+      "listen 8080\nlisten 8081\n"
+      "upstream one\n server ws://127.0.0.1:1\n server ws://127.0.0.1:2\n"
+      "upstream two\n server ws://127.0.0.1:2\n"
+      "route /\n proxy_pass two\nroute /one\n proxy_pass one\n",
+      ids);
+  REQUIRE(older != nullptr);
+  const auto newer = load(
+      "listen 8082\nlisten 8081\n"
+      "route /\n proxy_pass two\nroute /uri\n proxy_pass ws://127.0.0.1:1\n"
+      "upstream two\n server ws://127.0.0.1:3\n server ws://127.0.0.1:2\n",
+      ids);
+  REQUIRE(newer != nullptr);
+  CHECK(newer->listeners[1].id == older->listeners[1].id);
+  CHECK(newer->listeners[0].id == ListenerId{2});
+  const UpstreamConfig& two = older->upstream(older->routes[0].upstream);
+  const UpstreamConfig& still_two = newer->upstream(newer->routes[0].upstream);
+  CHECK(two.id == still_two.id);
+  CHECK(still_two.name == "two");
+  CHECK(two.peers[0].id == still_two.peers[1].id);
+  CHECK(still_two.peers[0].id == PeerId{3});
+  CHECK(newer->routes[0].key == older->routes[0].key);
+  CHECK(newer->upstream(newer->routes[1].upstream).id == UpstreamId{2});
+}
+
+TEST_CASE("conf ids: a bad conf leaves the numbers as they were") {
+  ConfIds ids;
+  CHECK(load("listen 8080\nroute /\n proxy_pass ws://127.0.0.1:1\nnonsense\n", ids) == nullptr);
+  CHECK(ids.listener(address("9090")) == ListenerId{0});
+  CHECK(ids.upstream("chat") == UpstreamId{0});
+}
+
+TEST_CASE("conf ids: routes with the same URI, as it is expanded, share an upstream") {
+  ConfIds ids;
+  const auto config = load(
+      "listen 8080\nroute /a\n proxy_pass ws://127.0.0.1:1\nroute /b\n proxy_pass "
+      "ws://127.0.0.1:1\nroute /c\n proxy_pass ws://127.0.0.1:2\n",
+      ids);
+  REQUIRE(config != nullptr);
+  CHECK(config->routes[0].upstream == config->routes[1].upstream);
+  CHECK(config->routes[0].upstream != config->routes[2].upstream);
+  CHECK(config->upstreams.size() == 2);
+}
+
+TEST_CASE("conf ids: a route's key is that of its path and conditions, and of nothing else") {
+  RouteConfig route;
+  route.path = "/chat";
+  const RouteKey key = key_of(route);
+  CHECK(key == RouteKey{0x565ae620d7156480});  // processes of other binaries know it by that
+  route.close_timeout_ms = 1;
+  route.upstream = UpstreamId{9};
+  CHECK(key_of(route) == key);
+  std::set<RouteKey> keys{key};
+  route.match_host = "a.example";
+  keys.insert(key_of(route));
+  route.match_headers = {{"X-A", ""}};
+  keys.insert(key_of(route));
+  route.match_headers = {{"X-A", "1"}};
+  keys.insert(key_of(route));
+  route.match_headers = {{"X-", "A1"}};
+  keys.insert(key_of(route));
+  CHECK(keys.size() == 5);
+}
