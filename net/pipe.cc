@@ -4,17 +4,11 @@
 #include <algorithm>
 
 #include "net/check.h"
+#include "net/scrap.h"
 #include "net/sys.h"
 #include "net/sys_process.h"
 
 namespace sluice {
-
-namespace {
-
-// Bytes that are left in a pipe go here; nobody looks at them.
-uint8_t dropped_bytes[64 * 1024];
-
-}  // namespace
 
 PipePool::~PipePool() {
   for (size_t i = 0; i < count_; ++i) {
@@ -45,7 +39,7 @@ Pipe* PipePool::borrow() {
 
 void PipePool::give_back(Pipe* pipe) {
   if (pipe->bytes > 0) {
-    while (sys::read(pipe->out, dropped_bytes, sizeof dropped_bytes) > 0) continue;
+    while (sys::read(pipe->out, scrap, sizeof scrap) > 0) continue;
     pipe->bytes = 0;
   }
   free_[free_count_++] = pipe;

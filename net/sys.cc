@@ -17,22 +17,13 @@
 #include <cstring>
 
 #include "net/check.h"
+#include "net/sys_retry.h"
 
 namespace sluice::sys {
 
 namespace {
 
 constexpr size_t max_passed_descriptors = 64;
-
-// Calls until the answer is not EINTR and turns errno into a negative return.
-template <class Call>
-auto retry(Call call) -> decltype(call()) {
-  for (;;) {
-    const auto answer = call();
-    if (answer >= 0) return answer;
-    if (errno != EINTR) return static_cast<decltype(call())>(-errno);
-  }
-}
 
 int set_option(int fd, int level, int name, int value) {
   return retry([&] { return ::setsockopt(fd, level, name, &value, sizeof value); });

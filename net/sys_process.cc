@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -22,6 +23,7 @@
 
 #include "net/check.h"
 #include "net/sys_platform.h"
+#include "net/sys_retry.h"
 
 namespace sluice::sys {
 
@@ -35,15 +37,6 @@ void on_signal(int signal) {
   const auto byte = static_cast<unsigned char>(signal);
   [[maybe_unused]] const ssize_t written = ::write(signal_write_end, &byte, 1);
   errno = saved;
-}
-
-template <class Call>
-auto retry(Call call) -> decltype(call()) {
-  for (;;) {
-    const auto answer = call();
-    if (answer >= 0) return answer;
-    if (errno != EINTR) return static_cast<decltype(call())>(-errno);
-  }
 }
 
 // Whether nobody but root can have made the link at `path`, or can put another one there.
@@ -293,6 +286,11 @@ Status become_user(const UserIds& ids) {
 
 // A Fault's text is static, so that its address means the same in the child, a copy of this
 // process.
+void* map_shared_memory(size_t bytes) {
+  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? nullptr : memory;
+}
+
 Status try_in_child(const std::function<Status()>& call) {
   int ends[2];
   if (::pipe(ends) != 0) return Fault{"pipe", errno};

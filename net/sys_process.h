@@ -101,6 +101,9 @@ Result<gid_t> find_group(const std::string& name);
 Status become_user(const UserIds& ids);
 // For this process and its children, for good.
 int forbid_children();
+// Memory that is zero and stays shared with children that are forked later; nullptr where there is
+// none. sys::unmap_memory gives it back.
+void* map_shared_memory(size_t bytes);
 // Runs it in a child and returns what it returned there.
 Status try_in_child(const std::function<Status()>& call);
 

@@ -96,6 +96,10 @@ bool Master::prepare() {
   accept_for_key("");
   if (tls_in_use()) prepare_tls();
   places_.resize(config_->workers != 0 ? config_->workers : sys::processor_count());
+  if (const Status opened = rows_.open(static_cast<uint32_t>(places_.size())); !opened.ok()) {
+    complain(opened.fault().text());
+    return false;
+  }
   if (!watch_signals() || !bind_listeners() || !write_pid_file()) return false;
   start_tickets();
   return true;
@@ -245,6 +249,7 @@ void Master::become_worker(uint32_t number, int control) {
   setup.worker_connections = config_->worker_connections;
   setup.buffer_memory_bytes = buffer_memory();
   setup.user = &user_;
+  setup.row = &rows_.row(number);
   setup.listeners = listeners_.take(number);
   int status = 0;
   {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/process/control_messages.h"
+#include "core/process/counter_rows.h"
 #include "core/process/listeners.h"
 #include "core/process/privileges.h"
 #include "core/process/restart_pause.h"
@@ -87,6 +88,7 @@ class Master final : public EventHandler {
   Log log_;
   WorkerUser user_;
   ListenerSet listeners_;
+  CounterRows rows_;
   Reactor reactor_;
   Reactor::HandlerId id_;
   std::vector<Place> places_;  // by the workers' numbers

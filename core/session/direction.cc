@@ -5,14 +5,12 @@
 #include <cstring>
 
 #include "net/check.h"
+#include "net/scrap.h"
 #include "net/sys.h"
 
 namespace sluice {
 
 namespace {
-
-// Bytes that are read to be dropped go here; nobody looks at them.
-uint8_t dropped_bytes[64 * 1024];
 
 bool may_read(const Leg& source) {
   return source.readable && !source.input_ended;
@@ -176,7 +174,7 @@ PumpEnd Direction::splice_through(const Between& path) {
 }
 
 PumpEnd Direction::discard(const Between& path) {
-  const iovec piece{dropped_bytes, sizeof dropped_bytes};
+  const iovec piece{scrap, sizeof scrap};
   const Io io = path.source.recv({&piece, 1});
   if (io.state == Io::State::open || io.state == Io::State::blocked) return PumpEnd::waiting;
   return io.state == Io::State::ended ? PumpEnd::source_ended : PumpEnd::source_failed;

@@ -50,6 +50,25 @@ def killed_worker_is_back_and_others_go_on():
 
 
 @suite.check
+def counters_outlive_their_worker():
+    with Upstream() as upstream, simple(upstream) as sluice:
+        sluice.may_be_killed = True
+        client, server = pair(sluice, upstream)
+        client.send_frame(TEXT, "counted")
+        server.expect(TEXT, "counted")
+        close_in_order(client, server)
+        wait_until(lambda: sluice.report().get("ended_by_peer_close") == 1, "the end is counted")
+        before = sluice.report()
+        assert (before["accepted"], before["relayed"], before["client_messages"]) == (1, 1, 1), before
+        victim = sluice.workers()[0]
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: sluice.workers() not in ([victim], []), "a new worker")
+        pair(sluice, upstream)[0].close()
+        after = sluice.report()
+        assert after["relayed"] == 2 and after["client_messages"] == 1, after
+
+
+@suite.check
 def ids_are_unique_across_restarts():
     """Also where a worker takes its predecessor's place within the same second."""
     with Upstream() as upstream, simple(upstream) as sluice:

@@ -3,9 +3,9 @@
 
 #include <doctest/doctest.h>
 
-#include "core/session/admission.h"
-
 #include <limits>
+
+#include "core/session/admission.h"
 
 namespace sluice {
 namespace {
