@@ -1,0 +1,157 @@
+// Exchange: from a request's first byte to the answer's last, over its parts.
+#include "core/session/exchange.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "core/session/admission.h"
+#include "tests/unit/worker_testing.h"
+
+namespace sluice {
+namespace {
+
+using Step = ExchangeStep;
+
+const std::string upgrade =
+    "GET /chat?token=x HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\n"
+    "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    "Sec-WebSocket-Protocol: mqtt, chat\r\n\r\n";
+const std::string accepted =
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
+
+class Exchanging {
+ public:
+  explicit Exchanging(const std::string& directives = "", const Refusal* refused = nullptr)
+      : worker("upstream up\nserver " + upstream.uri() +
+               "\nroute /chat\nproxy_pass up\nsubprotocols chat\n" + directives),
+        lent(worker),
+        exchange(lent.context, refused) {}
+
+  // The client sends, and the exchange begins.
+  Step begin(const std::string& bytes) {
+    testing::send_text(lent.client_end().get(), bytes);
+    CHECK(worker.turn_until([&] { return bool{lent.context.client.readable}; }));
+    return exchange.begin();
+  }
+  // Turns until the exchange asks for something else than patience.
+  Step settle() {
+    Step step = Step::wait;
+    CHECK(worker.turn_until([&] {
+      step = exchange.on_run();
+      return step != Step::wait && step != Step::again;
+    }));
+    return step;
+  }
+  // The request as the upstream gets it.
+  std::string request_at(const testing::Descriptor& peer) {
+    std::string all;
+    CHECK(worker.turn_until([&] {
+      exchange.on_run();
+      all += testing::recv_text(peer.get());
+      return all.ends_with("\r\n\r\n");
+    }));
+    return all;
+  }
+  std::string answer() { return testing::recv_text(lent.client_end().get()); }
+
+  testing::TestUpstream upstream;
+  testing::TestWorker worker;
+  testing::Lent lent;
+  Exchange exchange;
+};
+
+TEST_CASE("exchange: an upgrade that both sides agree on, with what came early") {
+  Exchanging e;
+  CHECK(e.begin(upgrade + "early") == Step::wait);
+  const testing::Descriptor peer = e.upstream.accept();
+  const std::string request = e.request_at(peer);
+  CHECK(request.starts_with("GET /chat?token=x HTTP/1.1\r\nHost: a.example\r\n"));
+  CHECK(request.find("Sec-WebSocket-Protocol: chat\r\n") != std::string::npos);
+  testing::send_text(peer.get(), accepted + "Sec-WebSocket-Protocol: chat\r\n\r\nbehind");
+  CHECK(e.settle() == Step::relay);
+  CHECK(e.answer().starts_with("HTTP/1.1 101 Switching Protocols\r\n"));
+  CHECK(e.exchange.early(Side::client) == "early");
+  CHECK(e.exchange.early(Side::upstream) == "behind");
+  CHECK(e.exchange.subprotocol() == "chat");
+  CHECK(!e.exchange.deflate());
+  CHECK(e.exchange.route() == &e.worker.route());
+  CHECK(e.worker.row.refused.value() == 0);
+}
+
+TEST_CASE("exchange: what a request lacks is answered, and told in its record") {
+  Exchanging e;
+  CHECK(e.begin("GET /chat?token=x HTTP/1.1\r\nHost: a.example\r\n\r\n") == Step::linger);
+  CHECK(e.answer().starts_with("HTTP/1.1 426 "));
+  const SessionRecord record = e.exchange.record();
+  CHECK(record.target == "/chat");  // log_query is off
+  CHECK(record.host == "a.example");
+  CHECK(record.reason == "no upgrade to websocket asked for");
+  CHECK(e.worker.row.refused.value() == 1);
+
+  Exchanging elsewhere;
+  std::string other = upgrade;
+  other.replace(other.find("/chat"), 5, "/none");
+  CHECK(elsewhere.begin(other) == Step::linger);
+  CHECK(elsewhere.answer().starts_with("HTTP/1.1 404 "));
+}
+
+TEST_CASE("exchange: one who may have no session is told so, whatever it asks for") {
+  Exchanging e("", Admission(0).refusal(1, 0));
+  CHECK(e.begin(upgrade) == Step::linger);
+  CHECK(e.answer().starts_with("HTTP/1.1 503 "));
+}
+
+TEST_CASE("exchange: an upstream that breaks the handshake is 502 to the client") {
+  Exchanging e;
+  CHECK(e.begin(upgrade) == Step::wait);
+  const testing::Descriptor peer = e.upstream.accept();
+  e.request_at(peer);
+  testing::send_text(peer.get(), accepted + "Sec-WebSocket-Protocol: other\r\n\r\n");
+  CHECK(e.settle() == Step::linger);
+  CHECK(e.answer().starts_with("HTTP/1.1 502 "));
+  CHECK(e.exchange.record().reason == "101 with a subprotocol that was not offered");
+  CHECK(!e.lent.context.upstream.is_open());
+}
+
+TEST_CASE("exchange: an upstream's refusal reaches the client") {
+  Exchanging e;
+  CHECK(e.begin(upgrade) == Step::wait);
+  const testing::Descriptor peer = e.upstream.accept();
+  e.request_at(peer);
+  testing::send_text(peer.get(), "HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno");
+  CHECK(e.settle() == Step::linger);
+  const std::string answer = e.answer();
+  CHECK(answer.starts_with("HTTP/1.1 403 No\r\n"));
+  CHECK(answer.ends_with("\r\n\r\nno"));
+}
+
+TEST_CASE("exchange: timers end what does not move, each with its own answer") {
+  Exchanging silent;
+  CHECK(silent.begin("GET /ch") == Step::wait);
+  CHECK(silent.exchange.on_timer() == Step::linger);
+  CHECK(silent.answer().starts_with("HTTP/1.1 408 "));
+
+  Exchanging waiting;
+  CHECK(waiting.begin(upgrade) == Step::wait);
+  const testing::Descriptor peer = waiting.upstream.accept();
+  waiting.request_at(peer);
+  CHECK(waiting.exchange.on_timer() == Step::linger);
+  CHECK(waiting.answer().starts_with("HTTP/1.1 504 "));
+}
+
+TEST_CASE("exchange: a client that leaves before its answer gets no answer, but a line") {
+  Exchanging e;
+  CHECK(e.begin(upgrade) == Step::wait);
+  CHECK(e.exchange.on_ready(Side::client, Readiness{.hung_up = true}) == Step::abandon);
+  CHECK(std::string(e.exchange.reason()) == "client left during the handshake");
+  e.exchange.log_unanswered("closed");
+  CHECK(e.worker.row.refused.value() == 1);
+  e.exchange.log_unanswered("closed");  // once is enough
+  CHECK(e.worker.row.refused.value() == 1);
+}
+
+}  // namespace
+}  // namespace sluice
