@@ -38,6 +38,8 @@ CONDITIONALS_ALLOWED = {"net/check.h"}
 
 # How the unit test of a source file begins its name; tls/ shares names with net/.
 TESTED_LAYERS = {"net": "", "protocol": "", "tls": "tls_"}
+# The same of core's rooms; "" stands for what is above them.
+TESTED_ROOMS = {"conf": "conf_", "peers": "", "observe": "", "": ""}
 
 # Sources of these layers without a NAME_test.cc in tests/unit: what tests them instead.
 TESTED_ELSEWHERE = {
@@ -49,6 +51,18 @@ TESTED_ELSEWHERE = {
     "net/poller_kqueue.cc": "tests/kqueue",  # is not built on Linux, but there over an emulation
     "tls/prepare.cc": "tests/alloc/main.cc",  # what it is for shows where memory is short
     "protocol/handshake_upstream.cc": "tests/unit/handshake_test.cc",  # both roles of one header
+    "core/conf/conf.cc": "tests/unit/conf_test.cc",
+    "core/conf/reader.cc": "tests/unit/conf_test.cc",  # lines, includes, errors in their order
+    "core/conf/manual.cc": "tests/unit/conf_reference_test.cc",  # compares both with the pages
+    "core/conf/resolve.cc": "tests/unit/conf_sections_test.cc",
+    "core/conf/resolve_tls.cc": "tests/unit/conf_tls_test.cc",
+    # Each row with its setter: its effect wherever it may stand, and what it refuses elsewhere.
+    "core/conf/rows_top.cc": "tests/unit/conf_directives_test.cc",
+    "core/conf/rows_listen.cc": "tests/unit/conf_directives_test.cc",
+    "core/conf/rows_upstream.cc": "tests/unit/conf_directives_test.cc",
+    "core/conf/rows_route.cc": "tests/unit/conf_directives_test.cc",
+    "core/conf/setters.cc": "tests/unit/conf_directives_test.cc",
+    "core/conf/setters_peers.cc": "tests/unit/conf_sections_test.cc",
     "tls/make_transport.cc": "tests/unit/tls_context_test.cc",  # its one line is in every connection
 }
 
@@ -364,13 +378,23 @@ def check_file(tree, path):
         tree.report_matches(path, text, RESOLVED, "lock file names a registry")
 
 
+def test_prefix(path):
+    """How the name of the source file's unit test begins; None where none is asked for."""
+    layer = path.split("/")[0]
+    if layer == "core":
+        return TESTED_ROOMS.get(room_of(path))
+    return TESTED_LAYERS.get(layer)
+
+
 def check_tree(tree):
     for path in tree.files:
         layer, _, name = path.partition("/")
         if layer not in TOP_LEVEL and not layer.startswith("."):
             tree.report(path, 1, "does not belong at the top level")
-        if layer in TESTED_LAYERS and name.endswith(".cc"):
-            own = f"tests/unit/{TESTED_LAYERS[layer]}{name[:-3]}_test.cc"
+        prefix = test_prefix(path)
+        if prefix is not None and name.endswith(".cc"):
+            stem = name[:-3].rpartition("/")[2]
+            own = f"tests/unit/{prefix}{stem}_test.cc"
             test = TESTED_ELSEWHERE.get(path, own)
             if not any(file == test or file.startswith(test + "/") for file in tree.files):
                 tree.report(path, 1, f"has no {test}")

@@ -33,6 +33,9 @@ CLEAN = {
                                "#include <memory>\nstd::shared_ptr<int> anything_goes;\n",
     "tests/unit/frames_test.cc": '// Frames.\n#include "protocol/frames.h"\n',
     "tests/unit/tls_x_test.cc": "// What the tests below call tls/x.cc.\n",
+    **{f"tests/unit/{name}_test.cc": "// What the tests below call by that name.\n"
+       for name in ("x", "long", "router", "log", "upstream", "conf", "conf_directives",
+                    "conf_machine_inputs")},
     "tests/interop/package-lock.json": '{"lockfileVersion": 3, "packages": {}}\n',
     "tests/interop/ws_test.mjs": "// Interop.\n",
     "tests/tidy/tool.py": "#!/usr/bin/env python3\n# A tool.\n",
@@ -240,7 +243,9 @@ class TidyTest(unittest.TestCase):
 
     def test_every_source_has_its_test(self):
         for path, name in [("net/pool.cc", "pool"), ("protocol/uri.cc", "uri"),
-                           ("tls/pool.cc", "tls_pool")]:
+                           ("tls/pool.cc", "tls_pool"), ("core/conf/words.cc", "conf_words"),
+                           ("core/peers/health.cc", "health"), ("core/health.cc", "health"),
+                           ("core/observe/status.cc", "status")]:
             self.expect(path, "// Opens.\n", (1, f"has no tests/unit/{name}_test.cc"))
             tested = {path: "// Opens.\n", f"tests/unit/{name}_test.cc": "// Opens.\n"}
             self.assertEqual(self.violations(tested), [])
