@@ -13,7 +13,7 @@ std::string_view without_final_dot(std::string_view host) {
   return host;
 }
 
-// Of IPv6 literals, which one address has many of (RFC 3986 3.2.2).
+// Compares IPv6 literals by their addresses: one address has many spellings (RFC 3986 3.2.2).
 bool same_literal(std::string_view a, std::string_view b) {
   const Result<Address> first = Address::parse(std::string(a) + ":1");
   const Result<Address> second = Address::parse(std::string(b) + ":1");
@@ -45,7 +45,7 @@ bool conditions_hold(const RouteConfig& route, std::string_view host, const Head
              [&request](const HeaderMatch& wanted) { return header_matches(wanted, request); });
 }
 
-// The same of a decoded path and a route's, which is in normal form.
+// path_is_under() for a decoded path and a route's path, which is in normal form.
 bool decoded_is_under(std::string_view decoded, std::string_view route_path) {
   if (route_path.find('%') == std::string_view::npos) return path_is_under(decoded, route_path);
   return path_is_under(decoded, decoded_path(route_path));

@@ -53,8 +53,9 @@ bool names_file(const Directive& row, size_t n, const std::string& value) {
   return file;
 }
 
-// Whether the lexer, the reader's look for nginx's punctuation included, takes the word for what it
-// is without quotes: of odd bytes nobody has to know which ones mean something, and where.
+// Whether the lexer and the reader (which looks for nginx's punctuation) take the word as it is
+// without quotes. Every byte outside a short list of plain ones gets quotes, so that no rule about
+// single bytes is repeated here.
 bool plain_word(const std::string& text) {
   static constexpr std::string_view odd_but_plain = "-_./:,=@%+*?$[]{}~^";
   const auto plain = [](char byte) {
@@ -89,7 +90,8 @@ std::string printed(const Directive& row, const Statement& statement,
   return line + '\n';
 }
 
-// At the top what is not said has its default; one that only words can tell stays a comment.
+// Prints the top's lines, and the default of each directive that has no line. A default that is
+// described in words stays a comment.
 void append_top(std::string& page, const SectionDraft& top, const std::string& working_folder) {
   for (const Directive* each : directives()) {
     const Directive& row = *each;

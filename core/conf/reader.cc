@@ -60,7 +60,7 @@ std::string wrong_count(const Directive& row, size_t given) {
          std::string(row.arguments) + "), not " + std::to_string(given);
 }
 
-// A folder's own name may hold what glob takes for a pattern.
+// A folder's own name may hold bytes that mean something to glob.
 std::string escaped_for_glob(const std::string& folder) {
   std::string escaped;
   for (const char byte : folder) {
@@ -79,8 +79,8 @@ std::string shown_name(const Statement& statement, const Word& word, const std::
   return resolve_path(folder, folder_of(word.text) + path.substr(folder_of(path).size()));
 }
 
-// Who comes from nginx may bring its punctuation along. Takes it off the line's end and returns
-// what is wrong with it, or "".
+// Takes nginx's punctuation (braces, semicolons) off the line's end. Returns the complaint about
+// it, or "" where there is none.
 std::string take_punctuation(SplitLine& split) {
   if (split.words.empty() || split.last_quoted) return "";
   std::string& last = split.words.back();
@@ -272,7 +272,8 @@ void ConfReader::read_includes(const Statement& statement) {
   }
 }
 
-// The file itself where the word is no pattern, else what matches, sorted; nothing is fine then.
+// The file itself where the word is no pattern, else all files that match, sorted. A pattern that
+// matches nothing is no error.
 std::vector<std::string> ConfReader::included_paths(const Statement& statement, const Word& word) {
   if (word.value.find_first_of("*?[") == std::string::npos) {
     return {resolve_path(statement.folder, word.value)};

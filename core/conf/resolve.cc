@@ -208,7 +208,7 @@ const SectionDraft* Resolver::find_target(const SectionDraft& section, RouteConf
     route.upstream = known->second.id;
     return known->second.section;
   }
-  // With a file missing, or an upstream whose own line is wrong, it may well be that one.
+  // A missing file, or an upstream with a wrong opening line, may have held that name.
   if (draft_.incomplete || draft_.upstream_unnamed) return nullptr;
   std::vector<std::string_view> names;
   for (const auto& [name, named] : upstreams_) {
@@ -293,7 +293,7 @@ void Resolver::warn_where_walked_around() {
 const RouteConfig* Resolver::way_around(size_t number) const {
   const std::vector<RouteConfig>& routes = draft_.config.routes;
   const RouteConfig& narrow = routes[number];
-  if (!narrow.match_headers.empty()) return nullptr;  // whoever leaves them out walks around anyway
+  if (!narrow.match_headers.empty()) return nullptr;  // leaving the header out walks around it
   for (size_t i = number + 1; i < routes.size(); ++i) {
     const RouteConfig& broad = routes[i];
     if (broad.path == narrow.path || !path_is_under(narrow.path, broad.path)) continue;
@@ -325,7 +325,7 @@ void Resolver::warn_of_unused() {
   }
 }
 
-// One that keeps up needs a whole ring beside those that do not.
+// A session that keeps up needs a whole ring beside those of sessions that do not.
 void Resolver::check_buffer_memory() {
   const uint64_t bytes = draft_.config.buffer_memory_bytes;
   const uint64_t least = uint64_t{least_rings_in_buffer_memory} * draft_.config.ring_bytes;

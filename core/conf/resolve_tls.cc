@@ -1,5 +1,5 @@
-// Settings of the section win over those at the top; what a section says without being able to use
-// it is an error, because somebody believes to be protected by it.
+// A section's settings win over the top's. A TLS setting that its section cannot use is an error,
+// because the conf's author believes to be protected by it.
 #include "core/conf/resolve_tls.h"
 
 #include <algorithm>
@@ -10,7 +10,7 @@ namespace sluice {
 
 namespace {
 
-// Those complain themselves where no certificate stands before them.
+// Both directives complain themselves where no certificate stands before them.
 bool belongs_to_certificate(const Directive& row) {
   return &row == &directive::tls_key || &row == &directive::tls_stapling_file;
 }
@@ -42,7 +42,7 @@ TlsPolicy policy_of(const ConfDraft& draft, const Settings& all) {
   return policy;
 }
 
-// A CRL that should have been replaced refuses everybody whom its issuer certified.
+// With an outdated CRL, every certificate of its issuer is refused.
 void warn_of_outdated_crl(const ConfDraft& draft, const SectionDraft& section,
                           std::vector<std::string>& warnings) {
   for (const SectionDraft* level : {&section, &draft.sections.front()}) {
@@ -64,7 +64,7 @@ std::vector<Credentials> credentials_of(SectionDraft& section, ConfErrors& error
   std::vector<Credentials> credentials;
   bool whole = true;
   for (CertificateDraft& each : section.as<ListenDraft>().certificates) {
-    // Where its own line or its key's is wrong, that was told.
+    // A wrong line of the certificate or of its key was told already.
     if (each.credentials.certificate != nullptr && !each.key_given) {
       errors.add(each.place, "tls_certificate: its tls_key is missing behind it");
     }

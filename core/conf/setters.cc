@@ -46,7 +46,7 @@ bool is_switch(const std::string& text) {
   return std::find(words.begin(), words.end(), text) != words.end();
 }
 
-// Words that would silently become a file's name.
+// Refuses words that are likely meant as something else than a file's name.
 void refuse_log_habits(const SetterCall& call) {
   const Word& word = call.word(1);
   const std::string directive = call.statement.words[0].value;
@@ -92,7 +92,7 @@ void check_header_free(const Word& word) {
   }
 }
 
-// What HAProxy and Caddy would fill in.
+// Warns of variables in the notation of HAProxy and Caddy, which are sent as plain text.
 void warn_of_foreign_variables(const SetterCall& call, const Word& word) {
   for (const std::string_view mark : {"%[", "{http.", "{remote", "{client_ip}", "{host}"}) {
     if (word.text.find(mark) == std::string::npos) continue;

@@ -30,8 +30,8 @@ Result<std::vector<Address>> addresses_of(ConfInputs& inputs, const ServerUri& u
   return std::vector<Address>{local.value()};
 }
 
-// The URI that somebody means who leaves the scheme out or writes that of plain HTTP; "" where
-// nobody can know. Made of what stands in the file.
+// A guess at the URI meant by a word without a scheme, or with a scheme of plain HTTP; "" where
+// there is no good guess. It is made of the word as it stands in the file, so it tells no secret.
 std::string meant_uri(const std::string& text) {
   static constexpr std::pair<std::string_view, std::string_view> schemes[] = {
       {"http://", "ws://"}, {"https://", "wss://"}, {"h2c://", "ws://"}, {"tcp://", "ws://"}};
@@ -103,7 +103,8 @@ std::vector<PeerConfig> peers_of(const SetterCall& call) {
   return peers;
 }
 
-// A route takes its path and everything under it; what looks like a pattern is none.
+// A route takes its path and everything under it: a word that looks like a pattern is refused or
+// warned about.
 void refuse_patterns(const SetterCall& call, const Word& word, const std::string& path) {
   const std::string last = path.substr(path.rfind('/') + 1);
   if (last == "*" || last == "**" || last == ".*" || last == "(.*)") {
@@ -222,7 +223,7 @@ void route(const SetterCall& call) {
                                  "under it"
                                : "")};
   }
-  // What a request's target may not hold can never match.
+  // A path that no request's target can hold would never match.
   const Result<RequestTarget> target = parse_request_target(path);
   if (!target.ok()) {
     throw ConfProblem{quoted(word.text) + " is not a path: " + target.fault().text()};

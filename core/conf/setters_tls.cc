@@ -39,7 +39,7 @@ void read_named_file(const SetterCall& call, Secret& content) {
   throw ConfProblem{quoted(word.text) + ": " + fault.text()};
 }
 
-// One that has ended is always told, one that is about to where the conf is checked.
+// An expired certificate is always warned about; one that expires soon only by `sluice -t`.
 void warn_of_end(const SetterCall& call, const X509* certificate) {
   constexpr int64_t soon_days = 30;
   const int64_t days = days_until_end(certificate, sys::wall_clock_ms());
@@ -62,9 +62,9 @@ Credentials read_certificates(const SetterCall& call) {
   return std::move(parsed.value());
 }
 
-// Whoever may read a key may pass for its owner, and who may write it decides whom we pass for. A
-// group that root trusts, or that this process is in, may: so Debian (ssl-cert) and Kubernetes
-// (fsGroup) hand keys to those who need them.
+// A key that others can read lets them impersonate its owner; one that others can write lets them
+// choose the identity that we show. A group that root trusts, or that this process is in, may do
+// both: Debian (ssl-cert) and Kubernetes (fsGroup) give keys to services in that way.
 void check_private(const Word& word, const FileFacts& facts) {
   const std::string advice =
       "; chmod it to 600, or to 640 with the group root, ssl-cert or one that sluice runs in";
@@ -87,7 +87,7 @@ void read_key(const SetterCall& call, Credentials& credentials) {
   }
 }
 
-// What tls_key and tls_stapling_file belong to.
+// The tls_certificate that a tls_key or a tls_stapling_file belongs to.
 CertificateDraft& latest_certificate(const SetterCall& call) {
   std::vector<CertificateDraft>& all = call.section.as<ListenDraft>().certificates;
   if (all.empty()) throw ConfProblem{"it stands behind the tls_certificate that it belongs to"};

@@ -1,4 +1,4 @@
-// Upstream: plain round robin so far; what peers have failed is not remembered yet.
+// Upstream: plain round robin so far. A peer's failures are not remembered yet.
 #include "core/peers/upstream.h"
 
 #include "net/check.h"
