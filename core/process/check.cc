@@ -1,4 +1,4 @@
-// Warnings, not errors: what is so now need not be so at the start.
+// It warns and does not fail: the machine may be another one by the time of the start.
 #include "core/process/check.h"
 
 #include <cerrno>
@@ -36,7 +36,7 @@ std::vector<std::string> check_machine(const Config& config) {
   }
   for_each_closed_socket(
       config, [&](const std::string& upstream, const std::string& peer, int error) {
-        if (sys::is_root() && error != ENOENT) return;  // asked again as the user
+        if (sys::is_root() && error != ENOENT) return;  // check_as_user() asks again
         warnings.push_back("upstream " + upstream + ": peer " + Fault{peer.c_str(), error}.text());
       });
   return warnings;

@@ -8,11 +8,11 @@
 
 namespace sluice {
 
-// Warnings: addresses that cannot be bound now, unix sockets of servers that are not there.
+// Warns of addresses that cannot be bound now and of servers' unix sockets that are missing.
 std::vector<std::string> check_machine(const Config& config);
 
-// Becomes `user`, for good, where this process is root, and warns of servers' unix sockets that it
-// may not connect to then. For a process that ends afterwards.
+// Where this process is root: becomes `user` for good and warns of servers' unix sockets that this
+// user may not connect to. For a process that ends afterwards.
 std::vector<std::string> check_as_user(const Config& config);
 
 }  // namespace sluice

@@ -10,9 +10,10 @@ namespace sluice {
 namespace {
 
 constexpr uint64_t a_session = 2;  // its legs
-// A client that is turned away at once; both logs, opened anew before the old ones are closed.
+// A client that is turned away at once, and both new logs, which come before the old ones are
+// closed.
 constexpr uint64_t passing = 3;
-// More than a poller's handles tell apart would be; nobody has so many descriptors.
+// Below what a poller's handles can tell apart; no machine has so many descriptors.
 constexpr uint64_t most = 100'000'000;
 
 }  // namespace

@@ -59,7 +59,7 @@ void ListenerSet::close() {
     }
     const Address& address = listener.config->address;
     if (!open || !address.is_unix()) continue;
-    // At once, before another instance may have put its own there.
+    // The file goes at once, before another instance can put its own there.
     const std::string path = address.unix_path();
     if (sys::file_identity(path.c_str()) == listener.file) sys::remove_socket_file(path.c_str());
   }

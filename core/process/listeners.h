@@ -12,8 +12,8 @@
 
 namespace sluice {
 
-// "listen A: why not", with who listens there where it is in use; `unknown` ("": nothing) in place
-// of whom /proc does not tell.
+// "listen A: why not". Where the address is in use, the holder follows in parentheses, or `unknown`
+// (where it is not "") if /proc does not tell who holds it.
 std::string listen_complaint(const Address& address, const Fault& fault,
                              const std::string& unknown = "");
 
@@ -24,26 +24,28 @@ class ListenerSet {
   ListenerSet& operator=(const ListenerSet&) = delete;
   ~ListenerSet() { close(); }
 
-  // Opens them all for so many workers; returns what went wrong, a line for each address, and then
-  // nothing stays open. The Config outlives the set.
+  // Opens all listeners of the Config, which outlives the set, for so many workers. Returns what
+  // went wrong, a line for each address; none stays open then.
   std::vector<std::string> open(const Config& config, uint32_t workers);
-  // Closes them, and removes those socket files that are still the ones made here.
+  // Closes all of them. Removes a socket file only if it is still the one that open() made.
   void close();
-  // Opens anew what a worker shut down: all processes share a listener's state, so that its
-  // successor could never accept. Returns what went wrong, as open() does; it may be tried again.
+  // Opens anew the listeners that a worker shut down. All processes share a listener's state, so
+  // the worker's successor could never accept from them. Returns what went wrong, as open() does;
+  // the caller may try again.
   std::vector<std::string> mend(uint32_t worker);
-  // In a worker: its descriptor for each listener of the conf; those of other workers are closed.
+  // In a worker: returns its descriptor for each listener of the conf, which it owns from then on,
+  // and closes those of the other workers.
   std::vector<int> take(uint32_t worker);
 
  private:
-  // One address. Unix sockets have no SO_REUSEPORT: one descriptor for all workers.
+  // The descriptors of one address. Unix sockets have no SO_REUSEPORT, so all workers share one.
   struct Listener {
     const ListenConfig* config;
     std::vector<int> fds;    // one a worker, or one for all; -1: to be opened by mend()
     sys::FileIdentity file;  // unix: what bind() made
   };
 
-  // The one of `fds` that is that worker's.
+  // The index of the worker's descriptor in `fds`.
   static size_t index_of(const Listener& listener, uint32_t worker) {
     return listener.fds.size() == 1 ? 0 : worker;
   }

@@ -75,13 +75,14 @@ void Master::on_timer(Handle handle, unsigned which) {
   }
 }
 
-// What the turn did before may have taken long (check_conf), and nothing is to be due early.
+// Reads the clock anew: this turn may have worked for long before (check_conf), and a deadline by
+// its old clock would come early.
 void Master::arm(uint64_t delay_ms, Handle handle, unsigned which) {
   reactor_.update_clock();
   reactor_.arm(reactor_.now_ms() + delay_ms, id_, handle, which);
 }
 
-// Everything that may fail for good comes before anybody is listened to, or is told on stderr.
+// Steps that can fail for good come before the master listens, and tell why on stderr.
 bool Master::prepare() {
   close_inherited();
   sys::raise_descriptor_limit();
@@ -92,7 +93,7 @@ bool Master::prepare() {
   log_.set_level(config_->error_log.level);
   log_.error_sink.use(logs_.error);
   if (!find_user()) return false;
-  // OpenSSL reads its files at first use: here, not in a worker without privileges.
+  // OpenSSL reads its files at its first use, which must not be in a worker without privileges.
   accept_for_key("");
   if (tls_in_use()) prepare_tls();
   places_.resize(config_->workers != 0 ? config_->workers : sys::processor_count());
@@ -105,8 +106,8 @@ bool Master::prepare() {
   return true;
 }
 
-// What the starter left open is nobody's business, least of all a worker's; but for standard
-// streams, what the service manager passes (sd_listen_fds(3)) and what the conf names as a log.
+// Closes what the starter left open, so that no worker has it. Standard streams stay, and so do the
+// descriptors that the service manager passes (sd_listen_fds(3)) or that the conf names as a log.
 void Master::close_inherited() const {
   std::vector<int> spared = sys::passed_descriptors();
   for (const LogTarget* log : {&config_->error_log, &config_->access_log}) {
@@ -157,7 +158,7 @@ bool Master::write_pid_file() const {
   return written >= 0;
 }
 
-// Unless it is another instance's by now.
+// The file stays where another instance has written its own pid to it.
 void Master::remove_pid_file() const {
   std::string content;
   if (config_->pid_file.empty()) return;
@@ -213,7 +214,7 @@ void Master::start_later(uint32_t number, uint64_t delay_ms) {
   arm(delay_ms, handle_of(number), start_timer);
 }
 
-// Returns in the master alone.
+// Returns in the master only; the child becomes the worker.
 Result<pid_t> Master::fork_worker(uint32_t number) {
   Place& place = places_[number];
   int ends[2];
@@ -225,7 +226,7 @@ Result<pid_t> Master::fork_worker(uint32_t number) {
     sys::close(ends[1]);
     return watched.fault();
   }
-  log_.flush();  // or the child would write what is buffered a second time
+  log_.flush();  // else the child would write the buffered lines a second time
   sys::block_signals();
   const pid_t pid = sys::fork();
   if (pid == 0) become_worker(number, ends[1]);
@@ -236,7 +237,8 @@ Result<pid_t> Master::fork_worker(uint32_t number) {
   return Fault{"fork", static_cast<int>(-pid)};
 }
 
-// What the master watches stays watched: only this process's descriptors of it are closed.
+// Closes this process's copies of the master's descriptors and unwatches none of them: the master
+// goes on watching its own.
 void Master::become_worker(uint32_t number, int control) {
   reactor_.leave_to_parent();
   for (Place& place : places_) place.channel.reset();
@@ -259,7 +261,8 @@ void Master::become_worker(uint32_t number, int control) {
   sys::exit_now(status);
 }
 
-// A worker's buffer_memory: the conf's, else an eighth of the machine's memory, shared out.
+// A worker's buffer_memory: what the conf says, else its share of an eighth of the machine's
+// memory.
 size_t Master::buffer_memory() const {
   if (config_->buffer_memory_bytes != 0) return config_->buffer_memory_bytes;
   const size_t share = sys::memory_bytes() / 8 / places_.size();
@@ -319,8 +322,8 @@ void Master::on_signal(int signal) {
       if (leaving_ != Leaving::no) return;
       leaving_ = Leaving::when_empty;
       log_.error(LogLevel::notice, "SIGQUIT: listening no more, ending with the last session");
-      // Ours first: each worker's close, behind its last accept, is then the listener's end, and
-      // nobody queues where nobody accepts any more.
+      // The master closes its copies first. A worker closes its own after its last accept, which
+      // then ends the listener, so that no client queues where nobody accepts any more.
       listeners_.close();
       return signal_workers(SIGQUIT);
     case SIGHUP:
@@ -361,7 +364,7 @@ void Master::reopen_logs() {
   send_to_workers("logs", [this](ControlChannel& channel) { return send_logs(channel, logs_); });
 }
 
-// A worker that starts later inherits the latest.
+// A worker that starts later inherits the latest logs and keys by fork().
 template <class Send>
 void Master::send_to_workers(const char* what, Send send) {
   for (uint32_t number = 0; number < places_.size(); ++number) {
@@ -375,7 +378,7 @@ void Master::send_to_workers(const char* what, Send send) {
   }
 }
 
-// The channel of a place that was emptied in this turn is gone, its event is not.
+// An event may come after its channel: its worker was reaped earlier in the same turn.
 void Master::on_control(uint32_t number) {
   Place& place = places_[number];
   if (place.channel == nullptr) return;
@@ -408,8 +411,8 @@ void Master::retry_sending() {
   }
 }
 
-// Workers inherit the keys when they start and are sent each later set: a ticket of one is good at
-// all others, and at one that took its place.
+// Workers inherit the keys when they start, and get each later set as a message. So a ticket of one
+// worker is good at all others, and at its successor.
 void Master::start_tickets() {
   if (!tickets_in_use()) return;
   ticket_keys_ = make_ticket_keys();

@@ -24,7 +24,7 @@ class Master final : public EventHandler {
   Master(const Master&) = delete;
   Master& operator=(const Master&) = delete;
 
-  // Serves until told to end; returns the exit status. Problems at the start are told on stderr.
+  // Serves until a signal ends it; returns the exit status. It tells on stderr why it cannot start.
   // Once in a process: it takes the process's signals and closes the descriptors that it inherited.
   int run();
 
@@ -37,10 +37,10 @@ class Master final : public EventHandler {
   // The place of one worker, which processes take one after the other.
   struct Place {
     pid_t pid = 0;  // 0: nobody has it
-    // To the process that has it; null where nobody has, and after nonsense from there.
+    // To the process that has the place; null where none has, or where that sent no message.
     std::unique_ptr<ControlChannel> channel;
     uint64_t started_ms = 0;
-    uint64_t start_s = 0;  // by the wall clock, or later: each of its starts has another one
+    uint64_t start_s = 0;  // of the last start, by the wall clock, or later: no two are the same
     RestartPause pause;
     bool hopeless = false;  // its worker can never start
   };

@@ -43,7 +43,7 @@ Status confine(const WorkerUser& user) {
   if (const Status done = done_or("no_new_privs", sys::forbid_new_privileges()); !done.ok()) {
     return done;
   }
-  // A sanitizer's report starts a child of its own, and its debugger looks into the worker.
+  // A sanitizer starts a child for its report, which looks into the worker as a debugger does.
   if (sanitized) return Done{};
   if (const Status done = done_or("RLIMIT_NPROC", sys::forbid_children()); !done.ok()) return done;
   return done_or("RLIMIT_CORE", sys::forbid_dumps());

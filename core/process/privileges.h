@@ -1,4 +1,4 @@
-// Privileges: whom workers become, and what else they give up before they serve anybody.
+// Privileges: which user workers become, and what else they give up before they serve.
 #pragma once
 
 #include <string>
@@ -17,19 +17,19 @@ struct WorkerUser {
 inline constexpr const char* preferred_user = "sluice";
 inline constexpr const char* fallback_user = "nobody";
 
-// "user www", "user" where the conf names none: what messages about it begin with.
+// How messages about the user begin: "user www", or "user" where the conf names none.
 std::string user_text(const std::string& wanted);
 
-// Looks up the conf's `user` ("": the preferred one), which needs files, so that workers need none.
-// The Fault says what to do.
+// Looks up the conf's `user` ("": the preferred one). The master does it, because it takes files,
+// which workers do without. The Fault says what to do.
 Result<WorkerUser> find_worker_user(const std::string& wanted);
 
-// In a worker, for good: its user and no other group, no privileges by setuid files, no children,
-// no core dumps, no debugger of the same user's, no environment.
+// Confines a worker for good: it becomes the user, with that user's groups alone, and gives up
+// privileges by setuid files, children, core dumps, debuggers of the same user and its environment.
 Status confine(const WorkerUser& user);
 
-// Whether confine() would succeed, tried in a child: what it can never do is to be told before
-// anybody listens, not by each worker in turn.
+// Tries confine() in a child, so that the master can tell once, before it listens, what would fail
+// in each worker.
 Status try_confinement(const WorkerUser& user);
 
 }  // namespace sluice

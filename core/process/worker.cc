@@ -20,13 +20,14 @@ namespace sluice {
 
 namespace {
 
-// A fast end gives Close frames and what is queued this long to get out (core/DESIGN.md 7: exit
+// How long a fast end waits for Close frames and queued bytes to go out (core/DESIGN.md 7: exit
 // within a second).
 constexpr uint64_t leave_ms = 700;
 constexpr uint64_t stall_look_ms = 250;
-// Whoever took something in that time is not ended for want of buffer_memory.
+// A peer that took something within this time is not ended to free buffer_memory.
 constexpr uint32_t least_stall_to_end_ms = 1'000;
-// Room on the list of stalled sessions from the start, so that relaying does not allocate.
+// The list of stalled sessions has this much room from the start, so that relaying does not
+// allocate.
 constexpr size_t expected_stalls = 1024;
 constexpr uint64_t control_retry_ms = 250;
 // Timers of the worker itself, which name no session; a session's timer is 0.
@@ -42,8 +43,8 @@ void add_upstreams(const Config& config, UpstreamTable& upstreams) {
   }
 }
 
-// Whether a fault at the start may be gone at the next one: what the whole machine lacks may come
-// back. A process's own limits and rights stay as they are.
+// Whether the next start may succeed after this errno value: the machine may get back what it lacks
+// as a whole. A process's own limits and rights stay as they are.
 bool may_pass(int error) {
   return error == ENOMEM || error == ENFILE || error == ENOBUFS || error == EAGAIN ||
          error == ENOSPC;
@@ -100,7 +101,7 @@ class Worker::Signals final : public EventHandler {
  private:
   Worker& worker_;
   Reactor::HandlerId id_;
-  int pipe_;  // the process's, which has one
+  int pipe_;  // owned by sys: a process has one
 };
 
 class Worker::Control final : public EventHandler {
@@ -111,6 +112,7 @@ class Worker::Control final : public EventHandler {
   Status watch() { return worker_.reactor_.watch(channel_.fd(), id_, Handle{0, 1}, 0); }
 
   void on_ready(Handle, unsigned, Readiness) override {
+    if (channel_.ended()) return;  // kqueue tells of an end twice
     while (std::optional<ControlMessage> message = channel_.next()) {
       if (const auto logs = read_logs(*message)) worker_.take_logs(*logs);
       if (const auto handover = read_ticket_keys(*message)) use_ticket_keys(handover->keys);
@@ -131,7 +133,7 @@ class Worker::Control final : public EventHandler {
   void on_run(Handle) override {}
 
  private:
-  // For receipts that the system has no memory for.
+  // Where the system had no memory for a receipt, no edge tells when it has.
   void retry_later() {
     if (retry_armed_ || channel_.waiting() != ControlChannel::Waiting::time) return;
     attempt([this] {
@@ -205,7 +207,7 @@ Status Worker::open(const WorkerSetup& setup) {
   return bound_sessions(setup);
 }
 
-// When everything is open that it holds for itself.
+// Called last, because it counts the descriptors that the worker holds for itself.
 Status Worker::bound_sessions(const WorkerSetup& setup) {
   const uint64_t limit = sys::raise_descriptor_limit();
   const uint64_t held = sys::held_descriptors();
@@ -213,7 +215,7 @@ Status Worker::bound_sessions(const WorkerSetup& setup) {
   if (most == 0) return Fault{"the descriptor limit (ulimit -n) leaves none for sessions", 0};
   const uint32_t wanted = setup.worker_connections;
   admission_ = Admission(wanted != 0 ? std::min(wanted, most) : most);
-  if (wanted > most && setup.number == 0) {  // the same at its siblings
+  if (wanted > most && setup.number == 0) {  // its siblings would say the same
     log_.error(LogLevel::warn, "worker_connections " + std::to_string(wanted) + " is more than " +
                                    std::to_string(limit) + " descriptors permit, " +
                                    std::to_string(held) +
@@ -255,7 +257,7 @@ void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
   with_session(handle, [&](Session& session) { session.start(fd, refused); });
 }
 
-// It has had its answer; what it may lose is patience.
+// The client has its answer already; it loses only the time to read it.
 void Worker::end_oldest_lingering() {
   std::deque<Handle>& queue = context_.lingering;
   while (!queue.empty()) {
@@ -265,7 +267,7 @@ void Worker::end_oldest_lingering() {
   }
 }
 
-// The master opens it anew before it starts a successor.
+// The master opens the listener anew before it starts this worker's successor.
 void Worker::on_listener_lost(uint32_t listener) {
   if (leaving_) return;
   exit_status_ = 1;
@@ -286,7 +288,7 @@ void Worker::turn_away(int fd, const Address& client, const ListenConfig& listen
     if (listener.tls != nullptr) return;
     const ErrorAnswer told = build_error_answer(503, overload_reason, record.id);
     const std::string answer = write_http1(told.head) + told.body;
-    // With its request unread, the client would get a RST, which may destroy the answer.
+    // Closing with the request unread sends a RST, which may destroy the answer at the client.
     static std::array<char, 4096> dropped;
     for (int i = 0; i < 4 && sys::recv(fd, dropped.data(), dropped.size()) > 0; ++i) continue;
     sys::send(fd, answer.data(), answer.size());
@@ -345,7 +347,7 @@ void Worker::on_signal(int signal) {
     case SIGUSR2:
       return report_buffers();
     default:
-      return;  // HUP and USR1 are the master's
+      return;  // the master acts on HUP and USR1
   }
 }
 
@@ -362,13 +364,14 @@ void Worker::leave_when_empty() {
   if (leaving_) return;
   leaving_ = true;
   acceptor_.drain_and_stop();
-  // Without a listener clients are refused instead of queued (the master has closed its own).
+  // The master has closed its copies; with these closed the kernel refuses clients, where it would
+  // queue them otherwise.
   for (const int fd : listeners_) sys::close(fd);
   listeners_.clear();
 }
 
-// Its sessions live on, but the next instance must be able to bind (tests/FAULTS.md). Signals reach
-// a worker all the same.
+// The sessions live on, but the worker gives up its listeners, so that the next instance can bind
+// (tests/FAULTS.md). Signals still reach it.
 void Worker::on_master_gone() {
   if (leaving_) return;
   log_.error(LogLevel::error, "the master is gone: listening no more, serving " +
@@ -390,8 +393,8 @@ void Worker::look_at_stalls() {
   attempt([this] { relieve_memory(); });
 }
 
-// Who has taken nothing for longest goes first, until a quarter of buffer_memory is free for those
-// that keep up. Nobody who took anything lately is touched.
+// Ends the sessions whose reader has taken nothing for longest, until a quarter of buffer_memory is
+// free for the others. A session whose reader took something lately is spared.
 void Worker::relieve_memory() {
   buffers_.set_elsewhere(tls_held_bytes());
   if (!buffers_.crowded()) return;
@@ -432,7 +435,7 @@ void Worker::note_overload() {
                      " reached: further clients are told 503");
 }
 
-// SIGUSR2 to a worker, until there is a status page: what it lends and holds.
+// SIGUSR2 to a worker writes what it lends and holds, until there is a status page.
 void Worker::report_buffers() {
   log_.error(LogLevel::notice, "sessions " + std::to_string(sessions_.live()) + ", relaying " +
                                    std::to_string(context_.relaying) + ", rings lent " +

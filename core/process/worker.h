@@ -16,24 +16,24 @@
 
 namespace sluice {
 
-// What the master gives a worker at its birth. Descriptors are the worker's to close, or to let end
-// with the process.
+// What the master gives a worker at its start. The worker owns the descriptors; those that it does
+// not close end with the process.
 struct WorkerSetup {
   uint32_t number = 0;
-  // The second of its start, later than that of each worker before it with this number: for the ids
-  // of its sessions.
+  // The second of its start, for the ids of its sessions. Each worker of this number has a later
+  // one than the worker before it.
   uint64_t start_s = 0;
   ConfigRef config;
   std::vector<int> listeners;  // one for each of Config::listeners
   int control = -1;            // the channel to the master; -1: there is none (tests)
   LogHandover logs;
-  const WorkerUser* user = nullptr;  // null: it gives up nothing (tests); outlives the worker
+  const WorkerUser* user = nullptr;  // outlives the worker; null: it gives up nothing (tests)
   uint32_t worker_connections = 0;   // wanted; 0: as many as descriptors permit
   size_t buffer_memory_bytes = BufferPool::default_most_bytes;
   WorkerRow* row = nullptr;  // outlives the worker; null: it counts for itself
 };
 
-// The exit status of a worker that could not start and never will, as far as it can tell.
+// The exit status of a worker that could not start and, as far as it can tell, never will.
 inline constexpr int worker_hopeless = 2;
 // The exit status for a Fault of Worker::start(): 1 where the next start may succeed, because what
 // the whole machine lacks may come back, else worker_hopeless.
@@ -41,7 +41,8 @@ int start_failure_status(const Fault& fault);
 
 class Worker final : public EventHandler, public AcceptSink {
  public:
-  // A worker that listens, with its privileges given up. A Fault stands in the error log already.
+  // Makes a worker that listens and has given up its privileges. It has written a Fault to the
+  // error log before it returns it.
   static Result<std::unique_ptr<Worker>> start(const WorkerSetup& setup);
   ~Worker() override;
 
@@ -66,8 +67,7 @@ class Worker final : public EventHandler, public AcceptSink {
   // Runs `call` on the living session; a failed allocation ends that session alone.
   template <class Call>
   void with_session(Handle handle, Call call);
-  // Runs `call`, which a failed allocation may cut short: for work that comes again or is not
-  // vital.
+  // Runs `call`; a failed allocation cuts it short. For work that comes again or is not vital.
   template <class Call>
   static void attempt(Call call);
 
