@@ -23,8 +23,7 @@ namespace {
 constexpr uint64_t control_retry_ms = 250;
 constexpr uint64_t fast_end_ms = 950;  // workers that are not gone by then are killed
 
-constexpr unsigned signal_leg = 0;
-constexpr unsigned control_leg = 1;  // of the place that the handle's index numbers
+constexpr unsigned control_leg = 1;  // of the place that the index numbers; 0: signals
 
 constexpr unsigned start_timer = 0;  // of such a place, too
 constexpr unsigned rotate_timer = 1;

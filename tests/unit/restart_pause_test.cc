@@ -8,7 +8,8 @@ namespace {
 
 TEST_CASE("restart_pause: quick deaths in a row pause longer and longer, up to a limit") {
   RestartPause pause;
-  for (const uint64_t wanted : {0, 100, 200, 400, 800, 1'600, 3'200, 6'400, 12'800, 25'600}) {
+  for (const uint64_t wanted :
+       {0u, 100u, 200u, 400u, 800u, 1'600u, 3'200u, 6'400u, 12'800u, 25'600u}) {
     CHECK(pause.after_death_ms(RestartPause::quick_death_ms - 1) == wanted);
   }
   for (int i = 0; i < 100; ++i) CHECK(pause.after_death_ms(0) == 30'000);
