@@ -133,14 +133,15 @@ struct Config {
   uint64_t buffer_memory_bytes = 0;                  // a worker; 0: auto
   uint32_t tls_ticket_lifetime_ms = 12 * 3'600'000;  // 0: no tickets
   std::vector<ListenConfig> listeners;
-  std::vector<UpstreamConfig> upstreams;
+  std::vector<UpstreamConfig> upstreams;  // sorted by their ids
   std::vector<RouteConfig> routes;
 
   // The upstream of that id, which must be among `upstreams`, as every route's is.
   const UpstreamConfig& upstream(UpstreamId id) const {
-    const auto found = std::find_if(upstreams.begin(), upstreams.end(),
-                                    [id](const UpstreamConfig& each) { return each.id == id; });
-    SLUICE_CHECK(found != upstreams.end());
+    const auto found = std::lower_bound(
+        upstreams.begin(), upstreams.end(), id,
+        [](const UpstreamConfig& each, UpstreamId wanted) { return each.id < wanted; });
+    SLUICE_CHECK(found != upstreams.end() && found->id == id);
     return *found;
   }
 

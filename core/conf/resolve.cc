@@ -178,7 +178,10 @@ void Resolver::make_upstream(const SectionDraft& section, UpstreamId id, const s
   for (PeerConfig& peer : peers) peer.id = draft_.ids.peer(id, peer.address, peer.uri);
   std::unique_ptr<TlsClient> tls =
       resolve_tls_client(draft_, section, peers, described(section), errors_, warnings_);
-  draft_.config.upstreams.push_back({id, name, std::move(peers), std::move(tls)});
+  std::vector<UpstreamConfig>& upstreams = draft_.config.upstreams;
+  const auto behind = std::find_if(upstreams.rbegin(), upstreams.rend(),
+                                   [id](const UpstreamConfig& each) { return each.id < id; });
+  upstreams.insert(behind.base(), {id, name, std::move(peers), std::move(tls)});
 }
 
 void Resolver::add_route(const SectionDraft& section) {

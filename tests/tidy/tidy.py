@@ -39,7 +39,7 @@ CONDITIONALS_ALLOWED = {"net/check.h"}
 # How the unit test of a source file begins its name; tls/ shares names with net/.
 TESTED_LAYERS = {"net": "", "protocol": "", "tls": "tls_"}
 # The same of core's rooms; "" stands for what is above them.
-TESTED_ROOMS = {"conf": "conf_", "peers": "", "observe": "", "": ""}
+TESTED_ROOMS = {"process": "", "session": "", "peers": "", "conf": "conf_", "observe": "", "": ""}
 
 # Sources of these layers without a NAME_test.cc in tests/unit: what tests them instead.
 TESTED_ELSEWHERE = {
@@ -51,6 +51,11 @@ TESTED_ELSEWHERE = {
     "net/poller_kqueue.cc": "tests/kqueue",  # is not built on Linux, but there over an emulation
     "tls/prepare.cc": "tests/alloc/main.cc",  # what it is for shows where memory is short
     "protocol/handshake_upstream.cc": "tests/unit/handshake_test.cc",  # both roles of one header
+    "core/process/main.cc": "tests/integration/starts_test.py",
+    "core/process/check.cc": "tests/integration/checking_test.py",
+    "core/process/privileges.cc": "tests/integration/hardening_test.py",
+    "core/session/preface.cc": "tests/unit/session_preface_test.cc",  # protocol/ has a preface, too
+    "core/session/session_closing.cc": "tests/unit/session_test.cc",
     "core/conf/conf.cc": "tests/unit/conf_test.cc",
     "core/conf/reader.cc": "tests/unit/conf_test.cc",  # lines, includes, errors in their order
     "core/conf/manual.cc": "tests/unit/conf_reference_test.cc",  # compares both with the pages

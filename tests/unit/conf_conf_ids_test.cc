@@ -86,6 +86,17 @@ TEST_CASE("conf ids: what stays from one conf to the next keeps its number") {
   CHECK(still_two.peers[0].id == PeerId{3});
   CHECK(newer->routes[0].key == older->routes[0].key);
   CHECK(newer->upstream(newer->routes[1].upstream).id == UpstreamId{2});
+
+  // A new one that stands before an old one has the larger number, and both are found.
+  const auto newest = load(
+      "listen 8080\n"
+      "upstream three\n server ws://127.0.0.1:4\nupstream two\n server ws://127.0.0.1:2\n"
+      "route /\n proxy_pass two\nroute /three\n proxy_pass three\n",
+      ids);
+  REQUIRE(newest != nullptr);
+  CHECK(newest->routes[1].upstream == UpstreamId{3});
+  CHECK(newest->upstream(newest->routes[0].upstream).name == "two");
+  CHECK(newest->upstream(newest->routes[1].upstream).name == "three");
 }
 
 TEST_CASE("conf ids: a bad conf leaves the numbers as they were") {
