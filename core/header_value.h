@@ -1,6 +1,6 @@
 // HeaderValue: what set_header sends, text and variables, compiled once and filled in for each
-// request. Which words of a conf make one is conf_variables.h's; what a variable stands for in a
-// request is variables.h's.
+// request. Which words of a conf make one is conf/variables.h's; what a variable stands for in a
+// request is session/variables.h's.
 #pragma once
 
 #include <cstdint>

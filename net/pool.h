@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <type_traits>
 #include <utility>
 
 #include "net/check.h"
@@ -116,6 +117,8 @@ class Pool {
 
     T* object() { return std::launder(reinterpret_cast<T*>(storage)); }
   };
+
+  static_assert(std::is_standard_layout_v<Slot> && offsetof(Slot, storage) == 0);
 
   void add_slot() {
     SLUICE_CHECK(slots_.size() < (1u << Handle::index_bits));

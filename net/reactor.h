@@ -43,8 +43,8 @@ class Reactor {
 
   Status open() { return poller_.open(); }
 
-  // In a forked child, before it makes a reactor of its own: it may not use this one any more, which
-  // goes on in the parent as it is.
+  // In a forked child, before it makes a reactor of its own: it may not use this one any more,
+  // which goes on in the parent as it is.
   void leave_to_parent() { poller_.leave_to_parent(); }
 
   // At most 64; handlers outlive the reactor's last turn.
@@ -64,7 +64,7 @@ class Reactor {
   // must not run twice keeps a flag.
   void enqueue(HandlerId handler, Handle handle);
 
-  // This turn's clock, read once a turn.
+  // The clock of this turn, the same for all of its handlers.
   uint64_t now_ms() const { return now_ms_; }
   // Reads the clock again, for start-up work that takes long.
   void update_clock();

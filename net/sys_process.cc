@@ -284,13 +284,13 @@ Status become_user(const UserIds& ids) {
   return Done{};
 }
 
-// A Fault's text is static, so that its address means the same in the child, a copy of this
-// process.
 void* map_shared_memory(size_t bytes) {
   void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   return memory == MAP_FAILED ? nullptr : memory;
 }
 
+// A Fault's text is static, so that its address means the same in the child, a copy of this
+// process.
 Status try_in_child(const std::function<Status()>& call) {
   int ends[2];
   if (::pipe(ends) != 0) return Fault{"pipe", errno};

@@ -21,7 +21,7 @@ class Secret {
     ~Block() { OPENSSL_cleanse(bytes, sizeof bytes); }
   };
 
-  explicit Secret(size_t most_bytes) : most_bytes_(most_bytes) {}
+  explicit Secret(size_t most_bytes) : most_bytes_(most_bytes) { bytes_.reserve(least_capacity); }
   Secret(const Secret&) = delete;
   Secret& operator=(const Secret&) = delete;
   ~Secret() { wipe(bytes_); }
@@ -46,6 +46,9 @@ class Secret {
     bytes_.swap(larger);
     wipe(larger);
   }
+
+  // Beyond what a std::string keeps within itself, where a swap would leave copies.
+  static constexpr size_t least_capacity = 64;
 
   size_t most_bytes_;
   std::string bytes_;

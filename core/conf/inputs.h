@@ -18,7 +18,6 @@ namespace sluice {
 struct FileFacts {
   struct Group {
     gid_t id = 0;
-    std::string name;         // or its number, where it has none
     bool of_process = false;  // this process is in it
   };
 
@@ -47,6 +46,8 @@ class ConfInputs {
   // The number of a user or a group; nothing where there is none of that name.
   virtual std::optional<uid_t> user_id(const std::string& name) = 0;
   virtual std::optional<gid_t> group_id(const std::string& name) = 0;
+  // The name of a group, or its number where it has none.
+  virtual std::string group_name(gid_t id) = 0;
   // Whether this process could append to the file, or make it: 0 or an errno value. Leaves nothing
   // behind. Only `sluice -t` asks (ConfOptions::open_files).
   virtual int writable(const std::string& path) = 0;

@@ -22,10 +22,7 @@ FileFacts facts_of(const std::string& path) {
   sys::FileAccess access;
   if (sys::file_access(path.c_str(), access) != 0) return facts;
   facts.open_to_others = access.others;
-  if (access.group) {
-    facts.open_to_group = {access.group_id, sys::group_name(access.group_id),
-                           sys::in_group(access.group_id)};
-  }
+  if (access.group) facts.open_to_group = {access.group_id, sys::in_group(access.group_id)};
   return facts;
 }
 
@@ -68,6 +65,10 @@ std::optional<gid_t> MachineInputs::group_id(const std::string& name) {
   const Result<gid_t> found = sys::find_group(name);
   if (!found.ok()) return std::nullopt;
   return found.value();
+}
+
+std::string MachineInputs::group_name(gid_t id) {
+  return sys::group_name(id);
 }
 
 int MachineInputs::writable(const std::string& path) {

@@ -14,6 +14,7 @@ class MachineInputs final : public ConfInputs {
   Result<std::vector<Address>> resolve(const std::string& host, uint16_t port) override;
   std::optional<uid_t> user_id(const std::string& name) override;
   std::optional<gid_t> group_id(const std::string& name) override;
+  std::string group_name(gid_t id) override;
   int writable(const std::string& path) override;
   std::string working_folder() override;
 };

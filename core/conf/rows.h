@@ -1,5 +1,5 @@
 // The directive table's rows, a file for each kind of section: its opener, then what belongs to it.
-// What several sections take stands with the first of them, or at the top.
+// What several sections take stands with the first of listen, upstream and route that takes it.
 #pragma once
 
 #include <span>

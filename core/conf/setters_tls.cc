@@ -65,22 +65,25 @@ Credentials read_certificates(const SetterCall& call) {
 // A key that others can read lets them impersonate its owner; one that others can write lets them
 // choose the identity that we show. A group that root trusts, or that this process is in, may do
 // both: Debian (ssl-cert) and Kubernetes (fsGroup) give keys to services in that way.
-void check_private(const Word& word, const FileFacts& facts) {
+void check_private(const Word& word, const FileFacts& facts, ConfInputs& inputs) {
   const std::string advice =
       "; chmod it to 600, or to 640 with the group root, ssl-cert or one that sluice runs in";
   if (facts.open_to_others) {
     throw ConfProblem{quoted(word.text) + " can be read or written by everybody" + advice};
   }
   const auto& group = facts.open_to_group;
-  if (!group || group->id == 0 || group->of_process || group->name == "ssl-cert") return;
-  throw ConfProblem{quoted(word.text) + " can be read or written by the group " +
-                    quoted(group->name) + advice};
+  if (!group || group->id == 0 || group->of_process) return;
+  const std::string name = inputs.group_name(group->id);
+  if (name == "ssl-cert") return;
+  throw ConfProblem{quoted(word.text) + " can be read or written by the group " + quoted(name) +
+                    advice};
 }
 
 void read_key(const SetterCall& call, Credentials& credentials) {
   const Word& word = call.word(1);
   Secret secret(most_key_bytes);
-  read_named_file(call, secret, [&](const FileFacts& facts) { check_private(word, facts); });
+  read_named_file(call, secret,
+                  [&](const FileFacts& facts) { check_private(word, facts, call.draft.inputs); });
   if (credentials.certificate == nullptr) return;  // nothing to compare with, which was told
   if (const Status read = parse_private_key(secret.view(), credentials); !read.ok()) {
     refuse_file(word, read.fault());

@@ -28,11 +28,11 @@ class Counter {
 // Frames accepted from one side.
 struct TrafficCounters {
   Counter bytes;
-  Counter messages;  // of data, complete
+  Counter messages;  // of data, that began
 };
 
-// A worker's. All zero where its memory is.
-struct WorkerRow {
+// A worker's. All zero where its memory is. Rows share no cache line: each is written all the time.
+struct alignas(64) WorkerRow {
   Counter accepted;     // connections
   Counter turned_away;  // of them, those that not even an answer had room for
   Counter refused;      // handshakes that ended without relaying, answered or not

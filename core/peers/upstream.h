@@ -47,7 +47,7 @@ class UpstreamTable {
  public:
   // Takes the place of an earlier upstream of that id; peers that both list stay what they are.
   void add(const UpstreamConfig& config, uint32_t seed);
-  // One that was added.
+  // One that was added; the reference is good until add() of that id.
   Upstream& at(UpstreamId id);
   PeerTable& peers() { return peers_; }
 

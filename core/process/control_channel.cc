@@ -173,7 +173,7 @@ bool ControlChannel::write(std::span<const uint8_t> frame, std::span<const int> 
 void ControlChannel::acknowledge(uint32_t sequence, Answer answer) {
   // An end that keeps to most_unacknowledged cannot bring this about.
   if (receipt_count_ == receipts_.size()) {
-    end(End::malformed);
+    end(EndedBy::nonsense);
     return;
   }
   receipts_[receipt_count_++] = {sequence, static_cast<uint32_t>(answer)};
@@ -224,7 +224,7 @@ ControlChannel::Step ControlChannel::read_header() {
   if (header.kind == receipt_kind) {
     good = good && header.bytes == sizeof(Receipt) && header.descriptors == 0;
   }
-  return good ? Step::whole : end(End::malformed);
+  return good ? Step::whole : end(EndedBy::nonsense);
 }
 
 // Descriptors attached in the midst of a payload are the kernel's to drop.
@@ -240,19 +240,23 @@ ControlChannel::Step ControlChannel::read_payload() {
 
 ControlChannel::Step ControlChannel::advance(ssize_t received, size_t& so_far) {
   if (received == -EAGAIN) return Step::wait;
-  if (received <= 0) return end(End::gone);
+  if (received <= 0) return end(EndedBy::peer);
   so_far += static_cast<size_t>(received);
   return Step::whole;
 }
 
-// A receipt for what was never sent, or is acknowledged already, says nothing.
+// A receipt for what was never sent, or is acknowledged already, is nonsense: taken for good, such
+// ones would keep next() at work for as long as they come.
 void ControlChannel::take_receipt(const ControlMessage& message) {
   Receipt receipt;
   std::memcpy(&receipt, message.payload().data(), sizeof receipt);
   const auto found = std::find_if(queue_.begin(), queue_.end(), [&receipt](const Outgoing& each) {
     return each.sequence == receipt.sequence && each.state == Outgoing::State::sent;
   });
-  if (found == queue_.end()) return;
+  if (found == queue_.end()) {
+    if (send_error_ == 0) end(EndedBy::nonsense);  // else the queue was cleared
+    return;
+  }
   const bool replaced = found->keep == Keep::latest &&
                         std::any_of(std::next(found), queue_.end(), [&found](const Outgoing& each) {
                           return each.kind == found->kind;
@@ -265,9 +269,9 @@ void ControlChannel::take_receipt(const ControlMessage& message) {
   }
 }
 
-ControlChannel::Step ControlChannel::end(End how) {
+ControlChannel::Step ControlChannel::end(EndedBy what) {
   ended_ = true;
-  malformed_ = how == End::malformed;
+  malformed_ = what == EndedBy::nonsense;
   incoming_.close_descriptors();
   return Step::ended;
 }

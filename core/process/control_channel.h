@@ -91,7 +91,8 @@ class ControlChannel {
   // descriptors stay the caller's, who keeps them open until the message is acknowledged or, with
   // Keep::latest, until a later one of its kind is sent. Messages of one kind arrive in their
   // order; those of another kind may overtake them. Returns the message's sequence number; a Fault
-  // where the other end is gone, or where too much is sent or waits already.
+  // where the other end is gone or most_unacknowledged wait already. A payload over
+  // most_payload_bytes or more than most_descriptors are the caller's fault (SLUICE_CHECK).
   Result<uint32_t> send(uint16_t kind, std::span<const uint8_t> payload, std::span<const int> fds,
                         Keep keep);
   // Sends what waits, as far as there is room.
@@ -139,7 +140,7 @@ class ControlChannel {
     size_t frame_sent = 0;
   };
   enum class Step : uint8_t { whole, wait, ended };
-  enum class End : uint8_t { gone, malformed };
+  enum class EndedBy : uint8_t { peer, nonsense };
 
   bool write(std::span<const uint8_t> frame, std::span<const int> fds, size_t& sent);
   bool write_messages(Outgoing::State from);
@@ -150,7 +151,7 @@ class ControlChannel {
   Step read_payload();
   Step advance(ssize_t received, size_t& so_far);
   void take_receipt(const ControlMessage& message);
-  Step end(End how);
+  Step end(EndedBy what);
 
   int fd_;
   // Sending.

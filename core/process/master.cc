@@ -381,12 +381,14 @@ void Master::send_to_workers(const char* what, Send send) {
 void Master::on_control(uint32_t number) {
   Place& place = places_[number];
   if (place.channel == nullptr) return;
-  while (place.channel->next()) continue;  // workers have nothing to say but receipts
+  const bool spoke = place.channel->next().has_value();  // workers have nothing to say but receipts
   place.channel->flush();
-  if (!place.channel->malformed()) return retry_later(*place.channel);
+  if (!spoke && !place.channel->malformed()) return retry_later(*place.channel);
+  // It takes the channel's end for ours and accepts nobody any more: a successor does.
   log_.error(LogLevel::error, "worker " + std::to_string(number) +
-                                  " sent what is no control message: its channel is closed");
+                                  " sent what is no control message: killed, to be started again");
   close_channel(place);
+  if (place.pid > 0) sys::kill(place.pid, SIGKILL);
 }
 
 void Master::close_channel(Place& place) {

@@ -114,15 +114,25 @@ class Worker::Control final : public EventHandler {
   void on_ready(Handle, unsigned, Readiness) override {
     if (channel_.ended()) return;  // kqueue tells of an end twice
     while (std::optional<ControlMessage> message = channel_.next()) {
-      if (const auto logs = read_logs(*message)) worker_.take_logs(*logs);
-      if (const auto handover = read_ticket_keys(*message)) use_ticket_keys(handover->keys);
+      const auto logs = read_logs(*message);
+      const auto handover = read_ticket_keys(*message);
+      if (logs) {
+        worker_.take_logs(*logs);
+      } else if (handover) {
+        use_ticket_keys(handover->keys);
+      } else {
+        attempt([&] { worker_.note_unknown(message->kind()); });
+      }
       channel_.acknowledge(message->sequence(), ControlChannel::Answer::taken);
     }
     channel_.flush();
     retry_later();
     if (!channel_.ended()) return;
     worker_.reactor_.unwatch(channel_.fd());
-    attempt([&] { worker_.on_master_gone(); });
+    attempt([&] {
+      if (channel_.malformed()) return worker_.on_nonsense();
+      worker_.on_master_gone();
+    });
   }
 
   void on_timer(Handle, unsigned) override {
@@ -379,6 +389,14 @@ void Worker::on_master_gone() {
   leave_when_empty();
 }
 
+// The master lives and keeps the listeners: a successor serves them.
+void Worker::on_nonsense() {
+  if (leaving_) return;
+  exit_status_ = 1;
+  log_.error(LogLevel::error, "the master sent what is no control message: ending");
+  leave_fast();
+}
+
 void Worker::look_at_stalls() {
   stall_timer_armed_ = false;
   auto& stalled = context_.stalled;
@@ -433,6 +451,12 @@ void Worker::note_overload() {
   log_.recurring(LogLevel::warn, "worker_connections",
                  "worker_connections " + std::to_string(admission_.most()) +
                      " reached: further clients are told 503");
+}
+
+// Master and workers are one binary: this is a fault of ours, and silence would hide it.
+void Worker::note_unknown(uint16_t kind) {
+  log_.error(LogLevel::error,
+             "the master's message of kind " + std::to_string(kind) + " was not understood");
 }
 
 // SIGUSR2 to a worker writes what it lends and holds, until there is a status page.

@@ -85,6 +85,8 @@ class Worker final : public EventHandler, public AcceptSink {
   void note_pause();
   void note_overload();
   void on_master_gone();
+  void on_nonsense();
+  void note_unknown(uint16_t kind);
   void report_buffers();
 
   Reactor reactor_;

@@ -22,7 +22,8 @@ class Admission {
 
   uint32_t most() const { return most_; }
 
-  // Whether one client more can have a session, or at least an answer, beside so many.
+  // Whether one client more can have a session, or at least an answer, beside so many sessions,
+  // lingering ones included.
   bool has_place(size_t live) const { return live < most_ + overload_answers; }
   // Why a client gets an answer and no session, where there are so many with it; null: it may have
   // one. Those that linger behind their answer take nobody's place. The refusal lasts for good.

@@ -21,12 +21,11 @@ Dial::Dial(const SessionContext& lent, const RouteConfig& route)
     : lent_(lent),
       route_(route),
       config_(lent.config.upstream(route.upstream)),
-      upstream_(lent.worker.upstreams.at(route.upstream)),
       log_{lent.worker, config_, "request", lent.id},
       peer_(lent.worker.upstreams.peers()) {}
 
 Dial::Step Dial::begin() {
-  walk_ = upstream_.begin();
+  walk_ = upstream().begin();
   return connect_next();
 }
 
@@ -58,7 +57,7 @@ Dial::Step Dial::leave(std::string_view what, const char* reason) {
 
 Dial::Step Dial::connect_next() {
   lent_.upstream.close(lent_.worker.reactor, End::orderly);
-  while (const std::optional<PeerId> peer = upstream_.next(walk_)) {
+  while (const std::optional<PeerId> peer = upstream().next(walk_)) {
     peer_.choose(*peer);
     Result<int> fd = start_connect(peer_->address);
     if (!fd.ok()) {

@@ -38,11 +38,12 @@ class Dial {
   // The peer failed after `ready` and before anything that a client could have been told was lost:
   // the next one is asked as this one was. `what` is for the log, `reason` static text.
   Step leave(std::string_view what, const char* reason);
-  bool has_next() const { return upstream_.has_next(walk_); }
+  bool has_next() const { return upstream().has_next(walk_); }
 
-  // The latest peer dialled; null before the first.
+  // The latest peer dialled, good until the next one is; null before the first.
   const Peer* peer() const { return peer_.get(); }
   const Refusal& refusal() const { return refusal_; }
+  // PeerLog::tell about that peer.
   void log(LogLevel level, const char* kind, std::string_view what) const {
     log_.tell(*peer_, level, kind, what);
   }
@@ -50,6 +51,8 @@ class Dial {
  private:
   enum class Stage : uint8_t { connecting, securing, connected };
 
+  // Looked up anew each time: another Config may have put another one in its place.
+  Upstream& upstream() const { return lent_.worker.upstreams.at(route_.upstream); }
   Step connect_next();
   Step on_connected();
   Step secure();
@@ -59,7 +62,6 @@ class Dial {
   const SessionContext& lent_;
   const RouteConfig& route_;
   const UpstreamConfig& config_;
-  Upstream& upstream_;
   PeerLog log_;
   PeerWalk walk_;
   PeerUse peer_;

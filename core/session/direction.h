@@ -38,7 +38,7 @@ struct Between {
   Leg& target;
   TransitPool& transits;
   const FrameRules& rules;
-  uint32_t now_ms;
+  uint32_t now_ms;       // the low 32 bits of the reactor's clock: only differences count
   bool toward_upstream;  // our own frames are masked there
   bool light_beside;     // sessions that move little are being served, too
 };
@@ -70,8 +70,8 @@ class Direction {
   // their turn. Every outcome but `waiting` and `more` is told once.
   PumpEnd pump(const Between& path);
 
-  // Puts bytes that arrived with the handshake before whatever the source sends next, and judges
-  // them: outcomes as pump().
+  // Puts bytes that arrived with the handshake, at most most_early_bytes, before whatever the
+  // source sends next, and judges them: outcomes as pump().
   PumpEnd begin_with(const Between& path, std::span<const uint8_t> early);
 
   // Sends a Close with that code behind what is queued. Inside a frame: what was not sent of it is

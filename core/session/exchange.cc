@@ -59,7 +59,7 @@ Exchange::Step Exchange::on_run() {
       return follow(dial_->run());
     case Stage::forwarding:
       return follow(forward_->run());
-    case Stage::accepting:
+    case Stage::sending_101:
       return send_upgrade();
     case Stage::refusing:
       return follow(own_answer_->run());
@@ -83,7 +83,7 @@ Exchange::Step Exchange::on_timer() {
       [[fallthrough]];
     case Stage::dialling:
       return follow(dial_->on_timer());
-    case Stage::accepting:
+    case Stage::sending_101:
     case Stage::refusing:
       return abandon("client does not read its answer");
     case Stage::relaying_refusal:
@@ -222,7 +222,7 @@ Exchange::Step Exchange::accept_upgrade() {
       check_upgrade_answer(head, upgrade_.key, protocols_, upgrade_.deflate_offers, agreed_);
   if (wrong != nullptr) return refuse_upstream({502, wrong});
   upgrade_answer_.text() = write_http1(build_client_answer(head, upgrade_.key, agreed_));
-  stage_ = Stage::accepting;
+  stage_ = Stage::sending_101;  // what is left of handshake_timeout is the client's to take it
   return send_upgrade();
 }
 

@@ -1,6 +1,7 @@
 // Exchange: one request and its answer, from the first byte of the request to the last of the
 // answer. A handshake is an exchange that ends in an upgrade. It is made at the client's first byte
-// and dies when relaying begins, so that neither a silent client nor an idle session pays for it.
+// (at accept, where the client is only told why it gets no session) and dies when relaying or
+// lingering begins, so that neither a silent client nor an idle session pays for it.
 #pragma once
 
 #include <cstdint>
@@ -34,15 +35,19 @@ enum class ExchangeStep : uint8_t {
 // It owns the parts, decides which of them goes on, and tells the log how it ended. Each part has
 // its own state, and a file of its own.
 //
-//   [Preface] --> RequestReader --> Dial <--> Forward --> accepting (101) --> relay
-//       |              |             |           |  \--> RefusalRelay ------> linger
-//       \--------------+-- OwnAnswer +-----------/                            linger
+//   Preface         where the listener speaks TLS      -> RequestReader
+//   RequestReader   a whole request that has a route   -> Dial
+//   Dial            a peer is connected                -> Forward
+//   Forward         the peer failed unheard            -> Dial, the next peer
+//                   it answered 101                    -> our 101 is sent: Step::relay
+//                   it answered otherwise              -> RefusalRelay: Step::linger
+//   any of them     the client or a peer is at fault   -> OwnAnswer: Step::linger
 class Exchange {
  public:
   using Step = ExchangeStep;
 
-  // `refused`: why this client gets no session, decided at accept; null: it may have one. Both
-  // outlive this.
+  // `refused`: why this client gets no session, decided at accept; null: it may have one. It and
+  // what `lent` refers to outlive this.
   Exchange(const SessionContext& lent, const Refusal* refused);
 
   // The session's timer runs, for the request and for the TLS handshake before it.
@@ -69,7 +74,7 @@ class Exchange {
   }
   std::string_view subprotocol() const { return agreed_.protocol; }
   bool deflate() const { return !agreed_.extensions.empty(); }
-  const RouteConfig* route() const { return route_; }
+  const RouteConfig* route() const { return route_; }  // of the Config that `lent` refers to
   PeerId peer() const { return dial_->peer()->id; }
 
  private:
@@ -78,7 +83,7 @@ class Exchange {
     reading_request,
     dialling,
     forwarding,
-    accepting,         // the 101 is being sent
+    sending_101,
     refusing,          // an error answer of ours is being sent
     relaying_refusal,  // the upstream's answer is being sent
   };

@@ -1,4 +1,5 @@
-// OneTimer: the one timer of a session, which each phase arms for what it awaits.
+// OneTimer: the one timer of a session. Each phase arms it for what it awaits; the session cancels
+// it at its end.
 #pragma once
 
 #include <cstdint>

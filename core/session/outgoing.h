@@ -16,7 +16,8 @@ class Outgoing {
   Outgoing() = default;
   explicit Outgoing(std::string text) : text_(std::move(text)) {}
 
-  // What is appended goes out behind the rest. Nothing is forgotten before clear().
+  // Text may be appended; it goes out behind the rest. All of it is kept until clear(), so a caller
+  // that has much to send appends a piece at a time.
   std::string& text() { return text_; }
   bool all_sent() const { return sent_ == text_.size(); }
   void clear() {

@@ -14,7 +14,8 @@ class OwnAnswer {
  public:
   enum class Step : uint8_t { sent, wait, client_left };
 
-  // `method` is the request's, "" where none was understood: a HEAD gets no body (RFC 9110 9.3.2).
+  // The leg outlives this; the rest is used by the constructor alone. `method` is the request's, ""
+  // where none was understood: a HEAD gets no body (RFC 9110 9.3.2).
   OwnAnswer(Leg& client, const Refusal& refusal, std::string_view request_id,
             std::string_view method)
       : client_(client) {

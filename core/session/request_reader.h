@@ -25,8 +25,9 @@ class RequestReader {
 
   static constexpr int read_rounds = 32;  // reads in a row, then others get their turn
 
-  // Both outlive this. `tls`: the transport that the leg is wrapped in, null where it is bare.
+  // Both outlive this.
   RequestReader(Leg& client, const ListenConfig& listener);
+  // The leg is wrapped in that transport, which tells why it failed. It outlives the next calls.
   void secured_by(const TlsTransport* tls) { tls_ = tls; }
 
   Step read();

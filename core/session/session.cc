@@ -36,7 +36,9 @@ Session::Session(WorkerContext& context, const Address& client, uint32_t listene
       id_(context.next_session++),
       opened_ms_(context.reactor.now_ms()),
       client_(client),
-      listener_(static_cast<uint16_t>(listener)) {}
+      listener_(static_cast<uint16_t>(listener)) {
+  SLUICE_CHECK(listener_ == listener);
+}
 
 Session::~Session() {
   SLUICE_CHECK(state_ == State::closed);
@@ -48,7 +50,7 @@ void Session::start(int fd, const Refusal* refused) {
   prepare_tcp_leg(fd);
   if (!lent().open(Side::client, fd)) {
     return close({EndKind::resources, "client could not be watched"}, End::abort);
-  };
+  }
   arm_timer(listener().client_header_timeout_ms);
   if (refused == nullptr || listener().tls != nullptr) return;  // its first byte is awaited
   leg(Side::client).assume_writable();
@@ -87,7 +89,8 @@ void Session::on_ready(Side side, Readiness ready) {
   if (ready.writable) ready_leg.flush_held();
   switch (state_) {
     case State::accepted:
-      return ready_leg.readable ? begin_exchange() : void();
+      if (ready_leg.readable) begin_exchange();
+      return;
     case State::exchanging:
       return follow(exchange_->on_ready(side, ready));
     case State::relaying:
@@ -282,7 +285,7 @@ void Session::follow(ExchangeStep step) {
   }
 }
 
-// The handshake object dies here; what came with it early travels first.
+// The Exchange dies here; what came early with it travels first.
 void Session::begin_relaying() {
   // The client has its 101: whatever fails from here on ends a relayed session.
   state_ = State::relaying;
@@ -310,6 +313,7 @@ void Session::begin_relaying() {
     const FrameRules rules = rules_for(side);
     const PumpEnd end = from(side).begin_with(
         path(side, rules), {reinterpret_cast<const uint8_t*>(early.data()), early.size()});
+    count_since(side, Accepted{});
     if (end != PumpEnd::waiting) act_on(end, side);
   }
   on_run();
@@ -339,14 +343,20 @@ void Session::advance_lingering() {
 }
 
 void Session::pump(Side source) {
-  const Direction& direction = from(source);
-  const uint64_t bytes = direction.bytes();
-  const uint64_t messages = direction.messages();
+  const Accepted before = accepted(source);
   pump_on(source);
-  TrafficCounters& counted =
+  count_since(source, before);
+}
+
+Session::Accepted Session::accepted(Side source) const {
+  return {from(source).bytes(), from(source).messages()};
+}
+
+void Session::count_since(Side source, const Accepted& before) {
+  TrafficCounters& counters =
       source == Side::client ? context_.row.from_client : context_.row.from_upstream;
-  counted.bytes.add(direction.bytes() - bytes);
-  counted.messages.add(direction.messages() - messages);
+  counters.bytes.add(from(source).bytes() - before.bytes);
+  counters.messages.add(from(source).messages() - before.messages);
 }
 
 void Session::pump_on(Side source) {

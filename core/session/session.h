@@ -1,5 +1,6 @@
-// Session: one client's life, from accept to close. It owns both legs and both directions and is
-// the only one to end them; the handshake is Exchange's, moving bytes is Direction's.
+// Session: one client's life, from accept to close. It owns both legs and both directions. The
+// handshake is Exchange's, which opens and closes the upstream leg meanwhile; moving bytes is
+// Direction's.
 #pragma once
 
 #include <cstdint>
@@ -22,12 +23,15 @@ namespace sluice {
 class Exchange;
 enum class ExchangeStep : uint8_t;
 
+// Every call into it may throw std::bad_alloc; the worker then calls close(), which does not.
+//
 //   accepted --(first byte)--> exchanging --> relaying --> closing --> closed
 //                                     \--> lingering (a refusal was sent) --> closed
 class Session {
  public:
   enum class State : uint8_t { accepted, exchanging, relaying, closing, lingering, closed };
 
+  // `listener`: index into the Config's listeners.
   Session(WorkerContext& context, const Address& client, uint32_t listener);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -41,29 +45,38 @@ class Session {
   void on_timer();
   void on_run();
 
-  // The worker leaves: Close `code` on every leg that is at a boundary, or nothing but an end for
-  // a session that is not relaying yet.
+  // --- four ways to end it, from outside
+  // The worker leaves. A session that relays sends Close `code` to both peers and lives on until
+  // they have answered, or close_timeout; one that does not relay yet ends at once.
   void leave(CloseCode code);
+  // To be called while stalled_for_ms() is not 0: aborts the leg that takes nothing. The other peer
+  // is told as of any loss, and the session lives on until it is done.
+  void end_slow(EndCause cause);
+  // Ends it at once, in any state: legs that got everything end in order, others are aborted.
+  void end_now(EndCause cause);
+  // The end of every session: unwatches and closes both descriptors, gives back what was borrowed,
+  // logs once, retires the handle. `cause` counts where no end was recorded before.
+  void close(EndCause cause, End how = End::orderly);
+
   // The worker's regular look at a session on the stall list: smaller rings after a second, abort
   // of the slow reader after send_timeout. Returns whether it stays on the list.
   bool check_stalls();
   // How long the slower of its two targets has taken nothing, not even of what the kernel holds, as
   // check_stalls() saw it; 0 where none is stalled.
   uint32_t stalled_for_ms() const;
-  // Aborts the leg that takes nothing, for that cause; the other one is told.
-  void end_slow(EndCause cause);
-  // The worker's last moment: legs that got everything end in order, others are aborted.
-  void end_now(EndCause cause);
-  // The one fault path: unwatches and closes both descriptors, gives back what was borrowed, logs
-  // once, retires the handle. `cause` counts where no end was recorded before.
-  void close(EndCause cause, End how = End::orderly);
 
   State state() const { return state_; }
+  // For its own parts, and for tests that look at the descriptors.
   Leg& leg(Side side) { return legs_[index_of(side)]; }
 
  private:
   // How a peer went without a Close: by its FIN, or by an error.
   enum class Departure : uint8_t { ended, failed };
+  // What has been accepted from one side.
+  struct Accepted {
+    uint64_t bytes = 0;
+    uint64_t messages = 0;
+  };
 
   const ListenConfig& listener() const { return config_->listeners[listener_]; }
   uint64_t now_ms() const { return context_.reactor.now_ms(); }
@@ -90,6 +103,8 @@ class Session {
   uint64_t accepted_bytes() const;
   void pump(Side source);
   void pump_on(Side source);
+  Accepted accepted(Side source) const;
+  void count_since(Side source, const Accepted& before);
   void act_on(PumpEnd end, Side source);
   Between path(Side source, const FrameRules& rules);
   FrameRules rules_for(Side source) const;
@@ -142,8 +157,8 @@ class Session {
     uint32_t last_activity_ms_ = 0;  // relaying
     uint32_t moved_before_;          // closing: moved_bytes() at the last look at the clock
   };
-  // Codes of the proxy's own Closes that the kernel took whole, by the sides that they are for; 0:
-  // none was.
+  // Codes of the proxy's own Closes, by the sides that they are for; 0: none was queued, or one did
+  // not go out whole.
   uint16_t own_codes_[2] = {};
   const char* end_text_ = "";  // EndCause::text
   PeerId peer_ = no_peer;      // once it relays: this session is a user of it

@@ -135,7 +135,7 @@ void Session::on_left(Side source, Departure departure) {
     // Inside a frame: neither peer may take this for an orderly end.
     if (!pass_loss_on(other(source))) {
       return close({EndKind::connection_lost, "aborted"}, End::abort);
-    };
+    }
   }
   if (failed) close_leg(source, End::orderly);
   begin_closing();

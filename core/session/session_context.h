@@ -23,7 +23,7 @@ struct SessionContext {
   OneTimer& timer;
   Handle self;  // finds the session
   uint64_t id;
-  uint64_t opened_ms;
+  uint64_t opened_ms;  // by the reactor's clock
 
   std::string id_text() const { return worker.id_text(id); }
   uint64_t now_ms() const { return worker.reactor.now_ms(); }

@@ -55,6 +55,12 @@ class MemoryInputs final : public ConfInputs {
   }
   std::optional<uid_t> user_id(const std::string& name) override { return of(users, name); }
   std::optional<gid_t> group_id(const std::string& name) override { return of(groups, name); }
+  std::string group_name(gid_t id) override {
+    for (const auto& [name, number] : groups) {
+      if (number == id) return name;
+    }
+    return std::to_string(id);
+  }
   int writable(const std::string& path) override { return of(write_errors, path).value_or(0); }
   std::string working_folder() override { return "/"; }
 

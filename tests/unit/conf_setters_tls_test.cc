@@ -31,8 +31,9 @@ std::string errors_with(MemoryInputs& inputs) {
   return errors_of(load_conf("/x.conf", ConfOptions{}, inputs));
 }
 
-std::string errors_with_group(const FileFacts::Group& group) {
+std::string errors_with_group(const FileFacts::Group& group, const std::string& name) {
   MemoryInputs inputs = site();
+  inputs.groups[name] = group.id;
   inputs.facts["/site.key"].open_to_group = group;
   return errors_with(inputs);
 }
@@ -45,10 +46,10 @@ constexpr const char* advice =
 TEST_CASE("conf setters tls: a key may be open to groups that root trusts or that are our own") {
   MemoryInputs own = site();
   CHECK(errors_with(own) == "");
-  CHECK(errors_with_group({.id = 0, .name = "root", .of_process = false}) == "");
-  CHECK(errors_with_group({.id = 5, .name = "ssl-cert", .of_process = false}) == "");
-  CHECK(errors_with_group({.id = 5, .name = "keys", .of_process = true}) == "");
-  CHECK(errors_with_group({.id = 5, .name = "keys", .of_process = false}) ==
+  CHECK(errors_with_group({.id = 0, .of_process = false}, "root") == "");
+  CHECK(errors_with_group({.id = 5, .of_process = false}, "ssl-cert") == "");
+  CHECK(errors_with_group({.id = 5, .of_process = true}, "keys") == "");
+  CHECK(errors_with_group({.id = 5, .of_process = false}, "keys") ==
         std::string("3: tls_key: \"site.key\" can be read or written by the group \"keys\"") +
             advice);
 }

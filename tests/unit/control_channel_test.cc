@@ -262,22 +262,25 @@ TEST_CASE("control_channel: the other end's end comes behind what it sent, and f
 }
 
 TEST_CASE("control_channel: a message comes in pieces, with descriptors at any of its header's") {
-  Pair pair = unix_pair();
-  ControlChannel far(pair.far.release());
-  const Pair passed = unix_pair();
-  const int fds[] = {passed.near.get()};
   const std::string bytes = frame({3, control_version, 5, 1, 1}, "hello");
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    CHECK_FALSE(far.next());
-    const std::span<const uint8_t> piece = bytes_of(std::string_view(bytes).substr(i, 1));
-    const std::span<const int> attached(fds, i == 4 ? 1 : 0);
-    REQUIRE(sys::send_with_descriptors(pair.near.get(), piece, attached) == 1);
+  for (size_t with_descriptor = 0; with_descriptor < sizeof(ControlHeader); ++with_descriptor) {
+    CAPTURE(with_descriptor);
+    Pair pair = unix_pair();
+    ControlChannel far(pair.far.release());
+    const Pair passed = unix_pair();
+    const int fds[] = {passed.near.get()};
+    for (size_t i = 0; i < bytes.size(); ++i) {
+      CHECK_FALSE(far.next());
+      const std::span<const uint8_t> piece = bytes_of(std::string_view(bytes).substr(i, 1));
+      const std::span<const int> attached(fds, i == with_descriptor ? 1 : 0);
+      REQUIRE(sys::send_with_descriptors(pair.near.get(), piece, attached) == 1);
+    }
+    const std::optional<ControlMessage> message = far.next();
+    REQUIRE(message);
+    CHECK(message->kind() == 3);
+    CHECK(message->descriptors() == 1);
+    CHECK(text_of(*message) == "hello");
   }
-  const std::optional<ControlMessage> message = far.next();
-  REQUIRE(message);
-  CHECK(message->kind() == 3);
-  CHECK(message->descriptors() == 1);
-  CHECK(text_of(*message) == "hello");
 }
 
 TEST_CASE("control_channel: what is no message ends the channel and keeps no descriptor") {
@@ -304,25 +307,33 @@ TEST_CASE("control_channel: what is no message ends the channel and keeps no des
   }
 }
 
-TEST_CASE("control_channel: receipts for what was not sent say nothing") {
-  Pair pair = unix_pair();
-  ControlChannel near(pair.near.release());
-  const auto receive_receipt = [&](uint32_t sequence, uint32_t answer) {
+// Otherwise one end could keep the other at work for as long as it likes.
+TEST_CASE("control_channel: a receipt for what was not sent, or twice for one, ends the channel") {
+  const auto receipt = [](uint32_t sequence, uint32_t answer) {
     std::string payload(8, '\0');
     std::memcpy(payload.data(), &sequence, 4);
     std::memcpy(payload.data() + 4, &answer, 4);
-    testing::send_text(pair.far.get(), frame({0, control_version, 8, 0, 0}, payload));
-    CHECK_FALSE(near.next());
-    CHECK_FALSE(near.ended());
+    return frame({0, control_version, 8, 0, 0}, payload);
   };
-  receive_receipt(1, 0);
+  for (const uint32_t unsent : {uint32_t{0}, uint32_t{2}, uint32_t{77}}) {
+    Pair pair = unix_pair();
+    ControlChannel near(pair.near.release());
+    REQUIRE(near.send(1, bytes_of("a"), {}, Keep::latest).ok());
+    REQUIRE(near.send(1, bytes_of("b"), {}, Keep::latest).ok());  // waits
+    testing::send_text(pair.far.get(), receipt(unsent, 0));
+    CHECK_FALSE(near.next());
+    CHECK(near.malformed());
+  }
+  Pair pair = unix_pair();
+  ControlChannel near(pair.near.release());
   REQUIRE(near.send(1, bytes_of("a"), {}, Keep::latest).ok());
-  REQUIRE(near.send(1, bytes_of("b"), {}, Keep::latest).ok());  // waits
-  receive_receipt(2, 0);
-  receive_receipt(77, 1);
-  CHECK(near.unacknowledged() == 2);
-  receive_receipt(1, 0);
-  CHECK(near.unacknowledged() == 1);
+  testing::send_text(pair.far.get(), receipt(1, 0));
+  CHECK_FALSE(near.next());
+  CHECK(near.unacknowledged() == 0);
+  CHECK_FALSE(near.ended());
+  testing::send_text(pair.far.get(), receipt(1, 0));
+  CHECK_FALSE(near.next());
+  CHECK(near.malformed());
 }
 
 TEST_CASE("control_channel: who acknowledges nothing but goes on sending is no channel's end") {

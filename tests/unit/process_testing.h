@@ -34,17 +34,21 @@ class Child {
   }
 
   void signal(int number) const { REQUIRE(sys::kill(pid_, number) == 0); }
-  bool running() const { return ::waitpid(pid_, nullptr, WNOHANG) == 0; }
+  bool running() const {
+    siginfo_t ended{};
+    return ::waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           ended.si_pid == 0;
+  }
   // Its exit status; -1 where it was killed, or does not end in time.
   int wait() {
     const uint64_t deadline_ms = sys::monotonic_ms() + patience_ms;
     int status = 0;
-    while (::waitpid(pid_, &status, WNOHANG) == 0) {
+    pid_t ended = 0;
+    while ((ended = ::waitpid(pid_, &status, WNOHANG)) == 0) {
       if (sys::monotonic_ms() > deadline_ms) return -1;
       sys::wait_readable(-1, 1);
     }
-    pid_ = 0;
-    return sys::exit_status(status);
+    return std::exchange(pid_, 0) == ended ? sys::exit_status(status) : -1;
   }
 
  private:

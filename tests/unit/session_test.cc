@@ -41,7 +41,6 @@ struct Living {
     client = worker.accept(handle);
     testing::send_text(client.get(), upgrade);
     REQUIRE(reaches(State::exchanging));
-    worker.turn_until([] { return true; });
     peer = upstream.accept();
     std::string request;
     REQUIRE(worker.turn_until([&] {
@@ -104,6 +103,26 @@ TEST_CASE("session: frames travel both ways as they came, are counted, and a Clo
   CHECK(l.ended_by(EndKind::peer_close) == 1);
   CHECK(l.worker.row.ended_in_all() == 1);
   CHECK(l.worker.context.relaying == 0);
+}
+
+TEST_CASE("session: what came early, behind the handshake, is counted like the rest") {
+  Living l;
+  l.client = l.worker.accept(l.handle);
+  testing::send_text(l.client.get(), upgrade + masked_hello);
+  REQUIRE(l.reaches(State::exchanging));
+  l.peer = l.upstream.accept();
+  std::string request;
+  REQUIRE(l.worker.turn_until([&] {
+    request += testing::recv_text(l.peer.get());
+    return request.ends_with("\r\n\r\n");
+  }));
+  testing::send_text(l.peer.get(), accepted + hello);
+  CHECK(l.worker.await(l.client, accepted.size() + hello.size()) == accepted + hello);
+  CHECK(l.worker.await(l.peer, masked_hello.size()) == masked_hello);
+  CHECK(l.worker.row.from_client.bytes.value() == masked_hello.size());
+  CHECK(l.worker.row.from_client.messages.value() == 1);
+  CHECK(l.worker.row.from_upstream.bytes.value() == hello.size());
+  CHECK(l.worker.row.from_upstream.messages.value() == 1);
 }
 
 TEST_CASE("session: one who may have no session gets its answer at once, and lingers") {

@@ -160,12 +160,12 @@ TEST_CASE("worker: without a master it says so, listens no more and ends when it
             .find(" error the master is gone: listening no more, serving ") != std::string::npos);
 }
 
-TEST_CASE("worker: a message that is none passes for the master's end") {
+TEST_CASE("worker: a message that is none ends it, so that a successor takes its place") {
   Served served;
   CHECK(served.serves());
   const std::string nonsense(sizeof(ControlHeader), 'x');
   testing::send_text(served.channel().fd(), nonsense);
-  CHECK(served.child().wait() == 0);
+  CHECK(served.child().wait() == 1);
 }
 
 }  // namespace

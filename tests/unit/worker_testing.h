@@ -115,18 +115,23 @@ class TestWorker final : public EventHandler {
   }
   void on_timer(Handle handle, unsigned) override {
     ++timers_expired;
+    if (timer_ != nullptr) timer_->expired();
     if (Session* session = sessions.get(handle)) session->on_timer();
   }
   void on_run(Handle handle) override {
     if (Session* session = sessions.get(handle)) session->on_run();
   }
   void on_turn_end() override { sessions.sweep(); }
-  // Legs without a session: the test's own.
-  void watch_legs(Leg** legs) { watched_ = legs; }
+  // Legs and timer without a session: the test's own.
+  void serve(Leg** legs, OneTimer* timer) {
+    watched_ = legs;
+    timer_ = timer;
+  }
 
  private:
   ConfigRef config_;
   Leg** watched_ = nullptr;
+  OneTimer* timer_ = nullptr;
 
  public:
   Reactor reactor;
@@ -144,7 +149,7 @@ class TestWorker final : public EventHandler {
 class Lent {
  public:
   explicit Lent(TestWorker& worker) : worker_(worker) {
-    worker.watch_legs(legs_);
+    worker.serve(legs_, &timer_);
     REQUIRE(context.open(Side::client, pair_.near.release()));
     upstream_.detach();
     worker.reactor.turn(0);
@@ -153,7 +158,7 @@ class Lent {
     client_.close(worker_.reactor, End::orderly);
     upstream_.close(worker_.reactor, End::orderly);
     timer_.cancel(worker_.reactor);
-    worker_.watch_legs(nullptr);
+    worker_.serve(nullptr, nullptr);
   }
 
   const Descriptor& client_end() const { return pair_.far; }
