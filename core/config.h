@@ -32,7 +32,7 @@ struct LogTarget {
   LogLevel level = LogLevel::info;  // error_log only
 };
 
-// What listeners take from the top where they do not say it themselves.
+// Settings that a listener may leave to the top.
 struct ListenSettings {
   uint32_t client_header_timeout_ms = 10'000;
   uint32_t lingering_timeout_ms = 5'000;
@@ -85,7 +85,7 @@ struct HostSetting {
   std::string name;  // HostPolicy::fixed
 };
 
-// What routes take from their upstream, else from the top, where they do not say it themselves.
+// Settings that a route may leave to its upstream, and both to the top.
 struct RouteSettings {
   HostSetting host;
   bool underscore_headers = false;

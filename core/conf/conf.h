@@ -45,7 +45,7 @@ struct ConfOutcome {
 // blocks as long as they do.
 ConfOutcome load_conf(const std::string& path, const ConfOptions& options, ConfInputs& inputs);
 
-// What the reference documentation and the README are checked against: one entry a directive.
+// One entry a directive. The reference documentation and the README are checked against these.
 struct DirectiveHelp {
   std::string_view name;
   std::string_view sections;       // "top", "listen", "upstream", "route", joined by ", "

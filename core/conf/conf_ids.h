@@ -14,7 +14,7 @@ namespace sluice {
 // Each call gives the number that the same arguments had before, else the next one that is free.
 class ConfIds {
  public:
-  // Of an upstream's name, or of the expanded URI of a proxy_pass; a name has no "://" in it.
+  // For an upstream's name, or the expanded URI of a proxy_pass; a name has no "://" in it.
   UpstreamId upstream(const std::string& name);
   PeerId peer(UpstreamId upstream, const Address& address, const ServerUri& uri);
   ListenerId listener(const Address& address);
@@ -26,7 +26,7 @@ class ConfIds {
   std::map<std::string, uint32_t> listeners_;
 };
 
-// Of the route's path and conditions; its other fields do not matter.
+// Hashes the route's path and conditions; its other fields do not matter.
 RouteKey key_of(const RouteConfig& route);
 
 }  // namespace sluice

@@ -13,7 +13,7 @@
 
 namespace sluice {
 
-// What a setter works on: the line, and the section that it stands in.
+// A setter works on this: the line, and the section that it stands in.
 struct SetterCall {
   ConfDraft& draft;
   SectionDraft& section;
@@ -22,7 +22,7 @@ struct SetterCall {
   // The n-th argument, from 1.
   const Word& word(size_t n) const { return statement.words[n]; }
   size_t arguments() const { return statement.words.size() - 1; }
-  // What is legal but hardly meant: `what` follows the directive's name.
+  // Warns of a line that is legal but hardly meant. `what` follows the directive's name.
   void warn(const std::string& what) const {
     draft.warn(statement.place, statement.words[0].value + ": " + what);
   }
@@ -68,8 +68,8 @@ const Directive* find_directive(std::string_view name);
 // `, did you mean "upstream"?` and that directive, or "" and null.
 std::string suggest_directive(std::string_view name, const Directive*& meant);
 
-// What holds in a section of that kind: each value from the first of these sections that gives it
-// (null: there is none), else the default.
+// The settings of a section of that kind: each value comes from the first of these sections that
+// gives it (null: there is no such section), else it is the default.
 Settings settings_for(Section kind, std::initializer_list<const SectionDraft*> levels);
 
 }  // namespace sluice

@@ -1,6 +1,5 @@
-// What the lines of a conf said, section by section, before inheritance and references are
-// resolved. Passive data between reader, setters and resolver; nothing outside the conf loader
-// includes it.
+// The draft: a conf's lines, section by section, before inheritance and references are resolved.
+// Passive data between reader, setters and resolver; nothing outside the conf loader includes it.
 #pragma once
 
 #include <algorithm>
@@ -41,8 +40,8 @@ inline std::string text_at(const Place& place, const std::string& what) {
   return ConfError{place.file, place.line, what}.text();
 }
 
-// What is wrong with a line or a value; thrown by lexer, values and setters, caught by the reader,
-// which knows the place.
+// A line or a value is wrong. Lexer, values and setters throw it; the reader, which knows the
+// place, catches it.
 struct ConfProblem {
   std::string what;
 };
@@ -61,11 +60,13 @@ struct Statement {
   Place place;
   std::string folder;       // of the file, with its final '/' or empty: relative paths begin there
   std::vector<Word> words;  // the directive's name first; never empty
-  // What is wrong with the line's end: nginx's brace or semicolon, which `words` are without.
+  // Says what is wrong with the line's end (nginx's brace or semicolon, which `words` leave out),
+  // or
+  // "".
   std::string punctuation = {};
 };
 
-// What TLS toward clients or servers takes from the top where the section does not say it itself.
+// Settings of TLS toward clients or servers, which a section may leave to the top.
 struct TlsSettings : TlsPolicy {
   std::string client_authorities;  // PEM
   VerifyClient verify_client = VerifyClient::off;
@@ -74,19 +75,20 @@ struct TlsSettings : TlsPolicy {
   std::string server_name;
 };
 
-// What may stand both in a section and at the top. Each value is its directive's default until the
-// section says it (SectionDraft::given); settings_for() puts those of several levels together.
+// Settings that may stand both in a section and at the top. Each value is its directive's default
+// until the section says it (SectionDraft::given); settings_for() puts those of several levels
+// together.
 struct Settings : ListenSettings, RouteSettings, TlsSettings {};
 
-// A tls_certificate, with the tls_key and tls_stapling_file behind it. Without a certificate where
-// its line is wrong: what belongs to it still finds its place.
+// A tls_certificate, with the tls_key and tls_stapling_file behind it. Where its
+// line is wrong it has no certificate, but lines that belong to it still find their place.
 struct CertificateDraft {
   Credentials credentials;
   Place place;
   bool key_given = false;
 };
 
-// What only a section of one kind holds.
+// The part of a section that only its kind has.
 struct TopDraft {};
 
 struct ListenDraft {
@@ -111,7 +113,7 @@ struct SectionDraft {
   SectionDraft(Section kind, Place opened_at);
 
   Section kind() const { return static_cast<Section>(own_.index()); }
-  // What a section of that kind holds; only of a section that is one.
+  // The part that only that kind has. The section must be of that kind.
   template <class Own>
   Own& as() {
     return std::get<Own>(own_);

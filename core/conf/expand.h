@@ -10,7 +10,7 @@
 
 namespace sluice {
 
-// What a reference to a file begins with.
+// A reference to a file begins with this.
 inline constexpr std::string_view file_reference_prefix = "file:";
 
 // A part of an expanded text: bytes `begin` to `end`.
@@ -19,8 +19,8 @@ struct Span {
   size_t end = 0;
 };
 
-// A part of a text as it stands in a conf: what means itself, an "$${" that is a literal "${", or a
-// reference, of which `text` is what its braces hold.
+// A part of a text as it stands in a conf: plain text, an "$${" that is a literal "${", or a
+// reference, whose `text` is the part between its braces.
 struct TextPiece {
   enum class Kind { plain, escaped, reference };
 

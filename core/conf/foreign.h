@@ -1,5 +1,5 @@
-// What the words of nginx, HAProxy, Caddy and Envoy are here, for whoever comes from there: told
-// where a line is wrong, never taken silently.
+// Words of nginx, HAProxy, Caddy and Envoy, and what they are called here: told where a line is
+// wrong, never taken silently.
 #pragma once
 
 #include <span>

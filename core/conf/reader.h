@@ -21,8 +21,8 @@ class ConfReader {
   void read(const std::string& path);
 
  private:
-  // What is known of a line that is wrong: it is still entered where it stands, so that one mistake
-  // does not bring forth a second message.
+  // How much of a line can be trusted. A wrong line is still entered where it stands, so that one
+  // mistake does not bring forth a second message.
   enum class Trust : uint8_t { good, guessed_name, unreadable_words };
 
   void read_file(std::string_view content, const std::string& canonical_path,

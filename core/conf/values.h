@@ -12,8 +12,8 @@ namespace sluice {
 // Timers count milliseconds in 32 bits with a sign to spare: 24 days are the most.
 inline constexpr uint32_t most_timeout_ms = 24u * 24 * 3600 * 1000;
 
-// What `read` returns; a ConfProblem of its gets `alternative` behind it, what else may stand
-// there.
+// Returns what `read` returns. To a ConfProblem that it throws, `alternative` is added: the words
+// that may stand there besides.
 template <class Read>
 auto or_else(const char* alternative, Read read) {
   try {

@@ -8,7 +8,7 @@
 
 namespace sluice {
 
-// "$name" is a variable, "$$" a plain "$"; what a reference brought in is text. Throws a
+// "$name" is a variable, "$$" a plain "$"; text that a reference brought in stays text. Throws a
 // ConfProblem where there is no such variable, or a "$" has no name behind it.
 HeaderValue compile_header_value(const Word& word);
 

@@ -8,11 +8,11 @@
 
 namespace sluice {
 
-// Who ended a session first, or was at fault.
+// The one who ended a session first, or was at fault.
 enum class Party : uint8_t { nobody, client, upstream, proxy };
 
-// What a line may tell of a session. The views are the caller's and good for the call. Values from
-// strangers stand as they came; secrets (set headers, conf values) never do.
+// Everything that a line may tell of a session. The views are the caller's and good for the call.
+// Values from strangers stand as they came; secrets (set headers, conf values) never do.
 struct SessionRecord {
   struct Traffic {
     uint64_t bytes = 0;  // of frames
@@ -44,7 +44,7 @@ std::string close_line(const SessionRecord& session);
 // `status` is 0 where the client got no answer. Of host and target at most `most_value_bytes` each.
 std::string refused_line(const SessionRecord& session, int status,
                          size_t most_value_bytes = std::string_view::npos);
-// Of a client for whom there is not even a session: its record holds id, client and reason.
+// For a client that gets not even a session; its record holds id, client and reason.
 std::string turned_away_line(const SessionRecord& session);
 
 }  // namespace sluice

@@ -21,8 +21,8 @@ class LogSink {
   LogSink(const LogSink&) = delete;
   LogSink& operator=(const LogSink&) = delete;
 
-  // From then on lines go there; what is buffered, too. One that may block is only written when it
-  // takes bytes at once.
+  // Sends lines there from then on, buffered ones included. A descriptor that may block is written
+  // only when it takes bytes at once.
   void use(sys::LogDescriptor descriptor) { descriptor_ = descriptor; }
   const sys::LogDescriptor& descriptor() const { return descriptor_; }
   bool enabled() const { return descriptor_.fd >= 0; }
@@ -51,9 +51,10 @@ class Log {
 
   // "2026-01-31T12:00:00.000Z warn text". For things that go wrong or change; never per message.
   void error(LogLevel level, std::string_view text) noexcept;
-  // The same for what strangers or the network may bring about at any rate: the first lines of a
-  // kind at once, then one a minute with a count (Notices), by a later flush(). `kind` is ours or
-  // the conf's, such as "refused no route"; what strangers said in `text` is escaped and bounded.
+  // The same for events that strangers or the network may bring about at any rate: the first lines
+  // of a kind are written at once, later ones once a minute with a count (Notices), by a later
+  // flush(). `kind` is ours or the conf's, such as "refused no route"; strangers' words in `text`
+  // are escaped and bounded.
   void recurring(LogLevel level, std::string_view kind, std::string_view text) noexcept;
   // An access line; the time is put in front.
   void access(std::string_view text) noexcept;
@@ -83,8 +84,8 @@ void append_field(std::string& line, std::string_view name, std::string_view val
 void append_field(std::string& line, std::string_view name, uint64_t value);
 
 // The descriptor that a log's path names: of "stdout", "stderr", "/dev/stdout", "/dev/stderr",
-// "/dev/fd/N" and "/proc/self/fd/N"; else -1. Whoever may not open such a path again (a worker's
-// user, a socket) may all the same write to what it stands for.
+// "/dev/fd/N" and "/proc/self/fd/N"; else -1. A process that may not open such a path again (a
+// worker's user, a socket) may all the same write to the descriptor.
 int stream_of(std::string_view path);
 
 // A log file opened for appending, or what stream_of() names; fd -1 for "off".

@@ -1,5 +1,5 @@
-// Notices: keeps lines that recur from flooding the error log. Of each kind the first pass at once,
-// then one a minute, which counts the others. It writes nothing itself.
+// Notices: keeps lines that recur from flooding the error log. The first lines of a kind pass at
+// once, then one a minute, which counts the others. It writes nothing itself.
 #pragma once
 
 #include <cstdint>
