@@ -6,6 +6,7 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
+#include <array>
 #include <new>
 
 #include "net/check.h"
@@ -121,18 +122,45 @@ Status ask_for_certificate(const TlsServerSettings& settings, SSL_CTX* context) 
   return Done{};
 }
 
-// A ticket opens only where the same certificate and the same demands on clients stand.
-bool name_sessions(const TlsServerSettings& settings, SSL_CTX* context) {
+std::string digest_of(const Credentials& credentials) {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int bytes = 0;
-  const X509* shown = settings.credentials.front().certificate.get();
-  if (X509_digest(shown, EVP_sha256(), digest, &bytes) != 1) return false;
-  std::string identity(reinterpret_cast<const char*>(digest), bytes);
+  if (X509_digest(credentials.certificate.get(), EVP_sha256(), digest, &bytes) != 1) return "";
+  return {reinterpret_cast<const char*>(digest), bytes};
+}
+
+using IdentityDigest = std::array<unsigned char, SHA256_DIGEST_LENGTH>;
+static_assert(SHA256_DIGEST_LENGTH == SSL_MAX_SID_CTX_LENGTH);
+
+// Sessions are resumed only where what they were made with still stands: `identity` is all of it.
+bool name_sessions(const std::string& identity, SSL_CTX* context, IdentityDigest& digest) {
+  SHA256(reinterpret_cast<const unsigned char*>(identity.data()), identity.size(), digest.data());
+  return SSL_CTX_set_session_id_context(context, digest.data(), SSL_MAX_SID_CTX_LENGTH) == 1;
+}
+
+// The certificate that clients saw, and what was demanded of theirs.
+std::string identity_of(const TlsServerSettings& settings) {
+  std::string identity = digest_of(settings.credentials.front());
   identity += static_cast<char>(settings.verify_client);
   identity += settings.client_authorities;
   identity += settings.policy.revoked;  // who was revoked since shows a certificate again
-  SHA256(reinterpret_cast<const unsigned char*>(identity.data()), identity.size(), digest);
-  return SSL_CTX_set_session_id_context(context, digest, SSL_MAX_SID_CTX_LENGTH) == 1;
+  return identity;
+}
+
+// The certificate that we showed, and what was demanded of the server's.
+std::string identity_of(const TlsClientSettings& settings) {
+  std::string identity = settings.credentials != nullptr ? digest_of(*settings.credentials) : "";
+  identity += settings.verify ? 'v' : '-';
+  identity.append(settings.server_name).push_back('\0');
+  identity.append(settings.authorities).push_back('\0');
+  identity += settings.policy.revoked;
+  return identity;
+}
+
+bool made_with(const SSL_SESSION* session, const IdentityDigest& identity) {
+  unsigned int bytes = 0;
+  const unsigned char* const made = SSL_SESSION_get0_id_context(session, &bytes);
+  return bytes == identity.size() && std::equal(identity.begin(), identity.end(), made);
 }
 
 int slot_index() {
@@ -207,12 +235,13 @@ Result<std::unique_ptr<TlsServer>> TlsServer::make(TlsServerSettings settings) {
   std::unique_ptr<TlsServer> server(new TlsServer);
   server->resumption_ = settings.policy.resumption;
   server->records_without_data_ = settings.policy.records_without_data;
+  IdentityDigest identity;
   for (Credentials& each : settings.credentials) {
     auto shown = std::make_unique<ServedCertificate>();
     shown->context.reset(SSL_CTX_new(TLS_server_method()));
     SSL_CTX* const context = shown->context.get();
     if (context == nullptr || !apply(settings.policy, context) || !apply(each, context) ||
-        !name_sessions(settings, context)) {
+        !name_sessions(identity_of(settings), context, identity)) {
       return refused();
     }
     if (const Status asks = ask_for_certificate(settings, context); !asks.ok()) return asks.fault();
@@ -282,6 +311,7 @@ Result<std::unique_ptr<TlsClient>> TlsClient::make(const TlsClientSettings& sett
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, TlsTransport::on_verified);
     if (const Status trusted = trust(settings, context); !trusted.ok()) return trusted.fault();
   }
+  if (!name_sessions(identity_of(settings), context, client->identity_)) return refused();
   if (settings.policy.resumption.lifetime_s > 0) {
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(context, keep_session);
@@ -307,7 +337,8 @@ std::unique_ptr<TlsTransport> TlsClient::connect(int fd, const std::string& host
     throw std::bad_alloc();
   }
   verify_by(resumption_, ssl);
-  if (slot.session() != nullptr && resumption_.left_s(mark_of(slot.session())) == 0) {
+  if (const SSL_SESSION* const kept = slot.session();
+      kept != nullptr && (resumption_.left_s(mark_of(kept)) == 0 || !made_with(kept, identity_))) {
     slot.keep(nullptr);
   }
   if (slot.session() != nullptr) {

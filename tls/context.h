@@ -3,6 +3,7 @@
 // workers.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -90,8 +91,8 @@ class TlsClient {
 
   // The transport of a connected descriptor. `host` is the server URI's: name or numeric address.
   // `slot` keeps the peer's latest session for the next connection, as long as it may be resumed;
-  // it must be used with this client and this peer only, and outlive the transport. Throws
-  // std::bad_alloc.
+  // it must be used with this peer only, and outlive the transport. A session in it that a client
+  // with other demands or another certificate made is dropped. Throws std::bad_alloc.
   std::unique_ptr<TlsTransport> connect(int fd, const std::string& host,
                                         TlsSessionSlot& slot) const;
 
@@ -101,6 +102,7 @@ class TlsClient {
   TlsClient() = default;
 
   ContextPtr context_;
+  std::array<unsigned char, 32> identity_{};  // a digest of what sessions are made with
   ResumptionPolicy resumption_;
   std::string server_name_;
   uint32_t records_without_data_ = 0;

@@ -21,7 +21,7 @@ struct ssl_session_st;  // SSL_SESSION, which openssl/types.h leaves out
 
 namespace sluice {
 
-// The latest session that a server gave us, to resume with it. One for each peer and TlsClient.
+// The latest session that a server gave us, to resume with it. One for each peer.
 class TlsSessionSlot {
  public:
   TlsSessionSlot() = default;

@@ -18,8 +18,7 @@ struct Peer {
   ServerUri uri;
   std::string name;  // for logs
   // The TLS session to resume with this peer. Transports point to it and write into it whenever the
-  // peer sends a ticket, so the owner of such a transport has to count as a user of the peer. Good
-  // for one TlsClient: a session that another one made must not be resumed.
+  // peer sends a ticket, so the owner of such a transport has to count as a user of the peer.
   TlsSessionSlot tls_session;
 };
 

@@ -34,8 +34,8 @@ CLEAN = {
     "tests/unit/frames_test.cc": '// Frames.\n#include "protocol/frames.h"\n',
     "tests/unit/tls_x_test.cc": "// What the tests below call tls/x.cc.\n",
     **{f"tests/unit/{name}_test.cc": "// What the tests below call by that name.\n"
-       for name in ("x", "long", "router", "log", "upstream", "conf", "conf_directives",
-                    "conf_machine_inputs")},
+       for name in ("x", "long", "session", "tricky", "worker", "master", "router", "log",
+                    "upstream", "conf", "conf_directives", "conf_machine_inputs")},
     "tests/interop/package-lock.json": '{"lockfileVersion": 3, "packages": {}}\n',
     "tests/interop/ws_test.mjs": "// Interop.\n",
     "tests/tidy/tool.py": "#!/usr/bin/env python3\n# A tool.\n",

@@ -187,6 +187,39 @@ TEST_CASE("tls client: a session is resumed no longer than the server's certific
   }
 }
 
+// A peer's slot may outlive the conf with whose demands its session was made.
+TEST_CASE("tls client: a session is resumed only under the demands that it was made with") {
+  const auto server = make_server();
+  TlsSessionSlot slot;
+  const auto meets = [&](const TlsClientSettings& settings) -> std::string {
+    const auto client = make_client(settings);
+    Conversation conversation(*server, *client, "a.example", &slot);
+    conversation.shake();
+    if (conversation.client_outcome != Handshake::done) return conversation.client->failure();
+    testing::receive_all(*conversation.client);
+    return conversation.client->resumed() ? "resumed" : "whole";
+  };
+  TlsClientSettings trusting = testing::client_settings();
+  trusting.verify = false;
+  const TlsClientSettings careful = testing::client_settings();
+  CHECK(meets(trusting) == "whole");
+  CHECK(meets(trusting) == "resumed");  // another client, the same demands
+  CHECK(meets(careful) == "whole");
+  CHECK(meets(careful) == "resumed");
+  TlsClientSettings named = careful;
+  named.server_name = "a.example";
+  CHECK(meets(named) == "whole");
+  TlsClientSettings with_others = careful;
+  with_others.authorities += testing::pem_of(make_identity({.common_name = "another"}));
+  CHECK(meets(with_others) == "whole");
+  const Credentials own = testing::credentials_of(test_authority().site);
+  TlsClientSettings shown = careful;
+  shown.credentials = &own;
+  CHECK(meets(shown) == "whole");
+  CHECK(meets(shown) == "resumed");
+  CHECK(meets(careful) == "whole");
+}
+
 TEST_CASE("tls client: a ticket that comes late counts from the TLS handshake") {
   ahead_s = 0;
   TlsClientSettings settings = testing::client_settings();
