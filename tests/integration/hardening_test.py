@@ -7,7 +7,7 @@ import re
 import signal
 import socket
 import stat
-import stat
+import struct
 import tempfile
 
 from harness import (SANITIZED, Skip, Sluice, Suite, conf_for, failed_start, open_files,
@@ -29,8 +29,8 @@ def copy_of(pid, fd):
     return copy if copy >= 0 else None
 
 
-def listeners_of(pid):
-    """Copies of the listening sockets of a process."""
+def sockets_of(pid):
+    """Copies of all sockets of a process."""
     found = []
     for fd, target in open_files(pid).items():
         if not target.startswith("socket:"):
@@ -41,12 +41,71 @@ def listeners_of(pid):
         if not stat.S_ISSOCK(os.fstat(copy).st_mode):
             os.close(copy)  # the process has just begun and given the number to another one
             continue
-        sock = socket.socket(fileno=copy)
-        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            found.append(sock)
-        else:
-            sock.close()
+        found.append(socket.socket(fileno=copy))
     return found
+
+
+def some_of(sockets, wanted):
+    """Those that are wanted; others are closed."""
+    for sock in sockets:
+        if not wanted(sock):
+            sock.close()
+    return [sock for sock in sockets if sock.fileno() >= 0]
+
+
+def listeners_of(pid):
+    """Copies of the listening sockets of a process."""
+    return some_of(sockets_of(pid),
+                   lambda sock: sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+
+
+def control_end_of(pid):
+    """A copy of its end of the only control channel: a connected unix socket without a name. A
+    worker that has just begun holds the other end, too."""
+    def only_one():
+        ends = some_of(sockets_of(pid), lambda sock: sock.family == socket.AF_UNIX
+                       and not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+                       and not sock.getsockname())
+        if len(ends) == 1:
+            return ends[0]
+        for sock in ends:
+            sock.close()
+        return None
+    return wait_until(only_one, "one control channel")
+
+
+def receipt(sequence):
+    return struct.pack("=HHIIIII", 0, 1, 8, 0, 0, sequence, 0)
+
+
+@suite.check
+def worker_that_talks_nonsense_to_its_master():
+    """It is killed and another takes its place; no flood of it keeps the master at work."""
+    with Upstream() as upstream, Sluice(conf_for(upstream)) as sluice:
+        sluice.may_be_killed = True
+        for nonsense in (b"x" * 64, receipt(77) * 2000):
+            taken = sluice.workers()[0]
+            with control_end_of(taken) as channel:
+                told = sluice.errors().count("sent what is no control message")
+                channel.setblocking(False)
+                channel.send(nonsense)
+                wait_until(lambda: sluice.workers() not in ([taken], []), "another worker")
+            assert sluice.errors().count("worker 0 sent what is no control message: killed") == told + 1
+            pair(sluice, upstream)[0].close()
+
+
+@suite.check
+def worker_that_its_master_is_made_to_talk_nonsense_to():
+    with Upstream() as upstream, Sluice(conf_for(upstream)) as sluice:
+        client, server = pair(sluice, upstream)
+        taken = sluice.workers()[0]
+        with control_end_of(sluice.process.pid) as channel:
+            channel.send(b"x" * 64)
+        client.expect_close(1001)
+        server.expect_close(1001)
+        wait_until(lambda: sluice.workers() not in ([taken], []), "another worker")
+        assert "error the master sent what is no control message: ending" in sluice.errors()
+        pair(sluice, upstream)[0].close()
 
 
 @suite.check
