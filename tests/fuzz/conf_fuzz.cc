@@ -2,48 +2,18 @@
 // line, the same every time, and no secret in any of them. Up to three files in one input,
 // separated by a line "%%": conf/main.conf, conf/more.conf (for include) and conf/secret.
 #include <algorithm>
-#include <map>
 #include <string>
 #include <string_view>
 
 #include "core/conf/conf.h"
 #include "net/check.h"
 #include "protocol/handshake.h"
-#include "tests/conf/memory_inputs.h"
+#include "tests/fuzz/conf_machine.h"
 #include "tests/fuzz/input.h"
 
 namespace sluice::fuzz {
 
 namespace {
-
-constexpr std::string_view secret = "Zq7secretZq7";
-constexpr const char* main_file = "/conf/main.conf";
-
-// Confs with thousands of long lines teach nothing new.
-constexpr size_t most_bytes = 16 * 1024;
-
-using Files = std::map<std::string, std::string>;
-
-// No input reaches a file or a name server of the machine.
-testing::MemoryInputs inputs_of(const Files& files) {
-  testing::MemoryInputs inputs;
-  inputs.files = files;
-  inputs.variables = {{"SECRET", std::string(secret)}, {"PORT", "8080"}};
-  inputs.hosts = {{"localhost", {Address::from_ip("192.0.2.7", 0).value()}}};
-  inputs.users = {{"root", 0}, {"nobody", 65'534}};
-  inputs.groups = {{"root", 0}, {"nogroup", 65'534}};
-  return inputs;
-}
-
-Files split(std::string_view text) {
-  Files files;
-  for (const char* name : {main_file, "/conf/more.conf", "/conf/secret"}) {
-    const size_t end = std::min(text.find("\n%%\n"), text.size());
-    files[name] = text.substr(0, end);
-    text.remove_prefix(std::min(end + 4, text.size()));
-  }
-  return files;
-}
 
 std::string errors_text(const ConfOutcome& outcome) {
   std::string text;

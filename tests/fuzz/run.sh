@@ -21,7 +21,7 @@ fi
 # Longer inputs than these only cost time.
 most_bytes() {
   case $1 in
-    conf | session) echo 2048 ;;
+    conf | session | control | recording) echo 2048 ;;
     request | answer) echo 20000 ;;
     *) echo 4096 ;;
   esac

@@ -93,7 +93,7 @@ MACHINE_OF_CONF = "core/conf/machine_inputs.cc"
 OUTSIDE_INPUTS = [
     ("machine asked outside MachineInputs", re.compile(
         r"(?<![\w:.>])(?:std::|::)?(?:fopen|getenv|secure_getenv|getaddrinfo|get(?:pw|gr)\w+|"
-        r"l?stat|access|realpath)\s*\(|::glob\s*\(|\b[io]?fstream\b|\bresolve_blocking\b|"
+        r"l?stat|access|realpath)\s*\(|(?<!\w)::glob\s*\(|\b[io]?fstream\b|\bresolve_blocking\b|"
         r"\bsys::(?!SocketFileAccess\b|default_backlog\b|wall_clock_ms\b)\w+|"
         r"\bfilesystem::(?!path\b)\w+")),
 ]
