@@ -53,11 +53,7 @@ void add_id(std::string& entry, const std::optional<Id>& id) {
 
 // --- recording
 
-void RecordingInputs::add(const std::string& entry) {
-  add_secret(entry);
-}
-
-void RecordingInputs::add_secret(std::string_view bytes) {
+void RecordingInputs::add(std::string_view bytes) {
   full_ = full_ || !record_.append(bytes);
 }
 
@@ -73,7 +69,7 @@ int RecordingInputs::read(const std::string& path, Secret& content, FileFacts& f
   add_number(entry, facts.open_to_group && facts.open_to_group->of_process ? 1 : 0);
   add_number(entry, static_cast<uint32_t>(fresh.size()));
   add(entry);
-  add_secret(fresh);
+  add(fresh);
   return error;
 }
 
@@ -92,7 +88,7 @@ std::optional<std::string> RecordingInputs::variable(const std::string& name) {
   add_number(entry, value ? 1 : 0);
   add_number(entry, value ? static_cast<uint32_t>(value->size()) : 0);
   add(entry);
-  if (value) add_secret(*value);
+  if (value) add(*value);
   return value;
 }
 

@@ -37,8 +37,7 @@ class RecordingInputs final : public ConfInputs {
   std::string working_folder() override;
 
  private:
-  void add(const std::string& entry);
-  void add_secret(std::string_view bytes);
+  void add(std::string_view bytes);
 
   ConfInputs& asked_;
   Secret record_;

@@ -188,7 +188,7 @@ bool ControlChannel::unacknowledged(uint32_t sequence) const {
 // --- receiving
 
 std::optional<ControlMessage> ControlChannel::next() {
-  while (!ended_) {
+  while (!ended()) {
     OPENSSL_cleanse(payload_.get(), std::exchange(lent_bytes_, 0));
     Step step = read_header();
     if (step == Step::whole) step = read_payload();
@@ -270,8 +270,7 @@ void ControlChannel::take_receipt(const ControlMessage& message) {
 }
 
 ControlChannel::Step ControlChannel::end(EndedBy what) {
-  ended_ = true;
-  malformed_ = what == EndedBy::nonsense;
+  ended_by_ = what;
   incoming_.close_descriptors();
   return Step::ended;
 }

@@ -112,9 +112,10 @@ class ControlChannel {
   size_t unacknowledged() const { return queue_.size(); }
 
   // Nothing comes any more: the other end is gone, or what it sent is no message.
-  bool ended() const { return ended_; }
-  // The latter: a frame of another version, or larger than is allowed.
-  bool malformed() const { return malformed_; }
+  bool ended() const { return ended_by_.has_value(); }
+  // The latter: a frame of another version, larger than is allowed, or a receipt for what is not
+  // out.
+  bool malformed() const { return ended_by_ == EndedBy::nonsense; }
 
  private:
   struct Receipt {
@@ -169,8 +170,7 @@ class ControlChannel {
   size_t header_bytes_ = 0;
   size_t payload_bytes_ = 0;
   size_t lent_bytes_ = 0;  // of the payload of the message that next() gave out last
-  bool ended_ = false;
-  bool malformed_ = false;
+  std::optional<EndedBy> ended_by_;
 };
 
 }  // namespace sluice
