@@ -33,7 +33,9 @@ uint32_t handler_of(uint64_t cookie) {
 
 }  // namespace
 
-Reactor::Reactor() : now_ms_(sys::monotonic_ms()), timers_(now_ms_) {}
+Reactor::Reactor() : now_ms_(sys::monotonic_ms()), timers_(now_ms_) {
+  run_queue_.reserve(expected_runs);
+}
 
 Reactor::HandlerId Reactor::attach(EventHandler& handler) {
   SLUICE_CHECK(handler_count_ < handlers_.size());
