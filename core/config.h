@@ -16,10 +16,13 @@
 #include "core/ids.h"
 #include "net/address.h"
 #include "net/check.h"
+#include "net/cidr.h"
 #include "net/sys.h"
 #include "protocol/frames.h"
 #include "protocol/uri.h"
-#include "tls/context.h"
+#include "tls/client.h"
+#include "tls/digest.h"
+#include "tls/server.h"
 
 namespace sluice {
 
@@ -32,12 +35,38 @@ struct LogTarget {
   LogLevel level = LogLevel::info;  // error_log only
 };
 
+// Where the master takes commands from.
+struct ControlConfig {
+  Address address;  // a unix one
+  sys::SocketFileAccess file{.mode = 0600};
+
+  bool operator==(const ControlConfig&) const = default;
+};
+
+// Whose word is taken for who the client is.
+struct TrustedProxies {
+  std::vector<Cidr> ranges;
+  bool unix_sockets = false;  // whoever comes by one
+
+  bool none() const { return ranges.empty() && !unix_sockets; }
+  bool trust(const Address& hop) const {
+    if (hop.is_unix()) return unix_sockets;
+    return std::any_of(ranges.begin(), ranges.end(),
+                       [&hop](const Cidr& range) { return range.holds(hop); });
+  }
+};
+
 // Settings that a listener may leave to the top.
 struct ListenSettings {
   uint32_t client_header_timeout_ms = 10'000;
   uint32_t lingering_timeout_ms = 5'000;
   uint32_t max_header_bytes = 16 * 1024;  // request line plus fields
   uint32_t max_header_fields = 100;       // 0: as many as max_header_bytes hold
+  RateLimit handshake_rate;               // over all workers
+  uint32_t handshake_queue_time_ms = 1'000;
+  TrustedProxies trusted_proxies;
+  std::string real_ip_header = "X-Forwarded-For";  // the field in which they name the client
+  bool proxy_protocol = false;  // each connection begins with a PROXY header of one of them
 };
 
 struct ListenConfig : ListenSettings {
@@ -45,8 +74,8 @@ struct ListenConfig : ListenSettings {
   Address address;
   sys::SocketFileAccess socket_file;  // unix addresses only
   uint32_t backlog =
-      sys::default_backlog;        // connections not yet accepted; the kernel may hold fewer
-  std::unique_ptr<TlsServer> tls;  // null: plain
+      sys::default_backlog;  // connections not yet accepted; the kernel may hold fewer
+  TlsServerRef tls;          // null: plain
 };
 
 // One address that a `server` line stands for; a name with three addresses is three peers.
@@ -54,14 +83,82 @@ struct PeerConfig {
   PeerId id{};
   Address address;
   ServerUri uri;
-  std::string name;  // for logs: "10.0.0.1:4000", "unix:/run/x.sock"
+  std::string name;              // for logs: "10.0.0.1:4000", "unix:/run/x.sock"
+  uint32_t weight = 1;           // 1 to most_weight
+  uint32_t max_connections = 0;  // sessions at a time, over all workers; 0: unlimited
+  uint32_t slow_start_ms = 0;    // so long its weight grows after it was out; 0: at once
+  bool backup = false;           // gets sessions only while the others are out
 };
 
-struct UpstreamConfig {
+inline constexpr uint32_t most_weight = 1'000;
+
+// Which peer of an upstream gets a session: core/peers/balance.h.
+enum class Balance : uint8_t { round_robin, least_conn, random_two, hash };
+
+// When a peer gets no session because it failed: max_fails times within fail_timeout, for as long
+// as that; each time that it goes on failing twice as long, up to max_fail_timeout.
+struct HealthSettings {
+  uint32_t max_fails = 3;  // 0: never
+  uint32_t fail_timeout_ms = 10'000;
+  uint32_t max_fail_timeout_ms = 300'000;
+};
+
+// The header that goes before everything else to a peer.
+enum class SendProxyProtocol : uint8_t { off, v1, v2 };
+
+// What the keeper asks each peer of an upstream, and how often (core/keeper/health_check.h).
+struct CheckSettings {
+  enum class Kind : uint8_t { off, tcp, http, websocket };
+  struct StatusRange {
+    uint16_t least = 200;
+    uint16_t most = 399;
+
+    bool operator==(const StatusRange&) const = default;
+  };
+
+  Kind kind = Kind::off;
+  std::string path;                          // websocket: "" is the path of the server's URI
+  std::vector<StatusRange> statuses = {{}};  // http: that a well peer answers
+  uint32_t interval_ms = 5'000;              // from the beginning of one to that of the next
+  uint32_t timeout_ms = 5'000;               // for all of one; at most interval_ms
+  uint32_t rise = 2;                         // so many in a row bring a peer back
+  uint32_t fall = 3;                         // so many put it out
+  std::string host = {};                     // "": that of the server's URI
+  uint32_t max_answer_header_bytes = 32 * 1024;
+  // As sessions come there.
+  SendProxyProtocol send_proxy_protocol = SendProxyProtocol::off;
+  std::vector<Address> bind_addresses = {};
+
+  bool operator==(const CheckSettings&) const = default;
+};
+
+// `sticky cookie NAME [ttl=TIME]`: a cookie that names the peer a client was given.
+struct Sticky {
+  std::string cookie;   // "": off
+  uint32_t ttl_ms = 0;  // 0: until the client's own session ends
+
+  bool operator==(const Sticky&) const = default;
+};
+
+// What becomes of sessions whose peer is not listed any more.
+enum class OnPeerGone : uint8_t { keep, drain };
+
+// Settings that an upstream may leave to the top.
+struct UpstreamSettings {
+  Balance balance = Balance::round_robin;
+  HeaderValue hash_key;  // Balance::hash: requests with the same one go to the same peer
+  HealthSettings health;
+  CheckSettings check;
+  Sticky sticky;
+  OnPeerGone on_peer_gone = OnPeerGone::keep;
+};
+
+struct UpstreamConfig : UpstreamSettings {
   UpstreamId id{};
-  std::string name;                  // for a proxy_pass with a URI: the URI
-  std::vector<PeerConfig> peers;     // never empty
-  std::unique_ptr<TlsClient> tls{};  // null where no peer is wss://
+  std::string name;                    // for a proxy_pass with a URI: the URI
+  std::vector<PeerConfig> peers;       // never empty
+  TlsClientRef tls{};                  // null where no peer is wss://
+  std::optional<Digest> sticky_key{};  // a secret; nothing: the worker's own
 };
 
 // `set_header NAME VALUE`; the value's text is fully expanded and may be a secret: never logged.
@@ -85,16 +182,55 @@ struct HostSetting {
   std::string name;  // HostPolicy::fixed
 };
 
+// The same as RateLimit, in bytes.
+struct ByteRate {
+  uint64_t a_second = 0;  // 0: unlimited
+  uint64_t burst = 0;
+
+  bool operator==(const ByteRate&) const = default;
+};
+
+// What becomes of a side that sends more than its rate: it is not read for a while, or ended.
+enum class OnRate : uint8_t { delay, close };
+
+// What the next peer is asked after.
+struct NextPeerOn {
+  bool error = true;            // no connection, no TLS, an end before the answer's first byte
+  bool timeout = true;          // connect_timeout, or handshake_timeout before that byte
+  bool invalid_answer = false;  // what came is no answer, or a 101 that agrees to something else
+  std::vector<uint16_t> statuses;
+
+  bool has(int status) const {
+    return std::find(statuses.begin(), statuses.end(), status) != statuses.end();
+  }
+};
+
 // Settings that a route may leave to its upstream, and both to the top.
 struct RouteSettings {
   HostSetting host;
   bool underscore_headers = false;
+  bool forwarded = false;  // the Forwarded field (RFC 7239) is written as well
+  SendProxyProtocol send_proxy_protocol = SendProxyProtocol::off;
+  std::vector<Address> bind_addresses;  // of ours, with port 0, in turn; empty: the system chooses
   std::vector<std::string> subprotocols;  // empty: everything the client offers travels on
   uint32_t connect_timeout_ms = 5'000;
   uint32_t handshake_timeout_ms = 10'000;
-  std::vector<uint16_t> next_peer_on;  // an answer's statuses that the next peer is asked after
+  NextPeerOn next_peer_on;
+  uint32_t hedge_after_ms = 0;         // a peer that is not connected by then gets a rival; 0: off
+  uint32_t next_peer_tries = 0;        // peers that one request is given; 0: as many as there are
+  uint32_t next_peer_timeout_ms = 0;   // from the first try to the beginning of the last; 0: off
   uint32_t idle_timeout_ms = 600'000;  // 0: off
+  uint16_t idle_code = 1001;           // of the Close then
+  uint32_t max_session_age_ms = 0;     // 0: off
+  uint8_t session_age_jitter = 10;     // percent by which it may come earlier
+  // The proxy's own pings toward each side: after how much silence, 0: none, and how long the pong
+  // may take.
+  uint32_t client_ping_interval_ms = 0;
+  uint32_t client_ping_timeout_ms = 10'000;
+  uint32_t upstream_ping_interval_ms = 0;
+  uint32_t upstream_ping_timeout_ms = 10'000;
   uint32_t send_timeout_ms = 60'000;
+  uint32_t max_queued_time_ms = 0;      // 0: off
   uint32_t tcp_keepalive_ms = 300'000;  // 0: off
   uint32_t close_timeout_ms = 5'000;
   uint16_t lost_close_code = 0;  // what clients are sent when the upstream is lost; 0: no Close
@@ -102,6 +238,12 @@ struct RouteSettings {
   uint64_t max_message_bytes = 0;                // 0: unlimited
   uint32_t max_small_fragments = 1024;           // 0: unlimited
   RateLimit control_frame_rate{100, 1000};
+  // What each side may send of messages and of frames' bytes; nothing a second: unlimited.
+  RateLimit client_message_rate;
+  RateLimit upstream_message_rate;
+  ByteRate client_byte_rate;
+  ByteRate upstream_byte_rate;
+  OnRate on_rate = OnRate::delay;
   bool validate_utf8 = false;
 };
 
@@ -116,6 +258,15 @@ struct RouteConfig : RouteSettings {
   std::vector<std::string> keep_headers;
 };
 
+// When a certificate of ours that some line names ends.
+struct CertificateEnd {
+  std::string what;  // "FILE:LINE: tls_certificate: "site.pem": a certificate in it"
+  int64_t at_s = 0;  // since 1970
+};
+
+// The most that the directive "workers" takes.
+inline constexpr uint32_t most_workers = 512;
+
 // buffer_memory is at least so many times ring_size.
 inline constexpr uint32_t least_rings_in_buffer_memory = 4;
 
@@ -127,27 +278,57 @@ struct Config {
   LogTarget access_log{"off", LogLevel::info};
   bool log_query = false;
   std::string pid_file;  // "": none
+  std::optional<ControlConfig> control;
   uint32_t ring_bytes = 256 * 1024;
   bool splice = true;
+  uint32_t worker_timeout_ms = 30'000;  // 0: off
+  uint32_t drain_timeout_ms = 60'000;   // 0: off
+  uint16_t drain_code = 1001;
+  bool sandbox = true;                               // of workers: core/process/privileges.h
   uint32_t worker_connections = 0;                   // 0: as many as descriptors permit
   uint64_t buffer_memory_bytes = 0;                  // a worker; 0: auto
   uint32_t tls_ticket_lifetime_ms = 12 * 3'600'000;  // 0: no tickets
+  bool tls_reload_on_change = false;
+  std::optional<Digest> sticky_key;  // of sticky_key's file: a secret, never logged
+  // Files that TLS directives name, by that path and, where it is another one, by the canonical.
+  std::vector<std::string> tls_files;
+  std::vector<CertificateEnd> certificate_ends;  // those that we show, with their chains
   std::vector<ListenConfig> listeners;
   std::vector<UpstreamConfig> upstreams;  // sorted by their ids
   std::vector<RouteConfig> routes;
 
-  // The upstream of that id, which must be among `upstreams`, as every route's is.
-  const UpstreamConfig& upstream(UpstreamId id) const {
+  // The upstream of that id; null where it is not among `upstreams`.
+  const UpstreamConfig* find_upstream(UpstreamId id) const {
     const auto found = std::lower_bound(
         upstreams.begin(), upstreams.end(), id,
         [](const UpstreamConfig& each, UpstreamId wanted) { return each.id < wanted; });
-    SLUICE_CHECK(found != upstreams.end() && found->id == id);
+    return found != upstreams.end() && found->id == id ? &*found : nullptr;
+  }
+  // The same where it must be among them, as every route's is.
+  const UpstreamConfig& upstream(UpstreamId id) const {
+    const UpstreamConfig* const found = find_upstream(id);
+    SLUICE_CHECK(found != nullptr);
     return *found;
   }
+
+  // How many there are in this process: the one in force, those that sessions still hold, and those
+  // that are being loaded.
+  static inline uint32_t living = 0;
+  struct Counted {
+    Counted() { ++living; }
+    Counted(Counted&&) noexcept { ++living; }
+    Counted& operator=(Counted&&) noexcept { return *this; }
+    ~Counted() { --living; }
+  };
+  Counted counted = {};
 
   // Counts the sessions (and the worker) that hold this snapshot; a worker is single-threaded.
   mutable uint32_t references = 0;
 };
+
+// Destroys a small part of it: whole it takes milliseconds where there are 1,000 routes. False when
+// little is left. The Config is good for nothing but this and its destructor then.
+bool take_apart(Config& config);
 
 // A counted reference to a Config; the last one deletes it.
 class ConfigRef {
@@ -164,6 +345,14 @@ class ConfigRef {
   }
   ~ConfigRef() {
     if (config_ != nullptr && --config_->references == 0) delete config_;
+  }
+
+  // The Config itself where this is the last reference, for who takes it apart; else null, and
+  // nothing changes.
+  std::unique_ptr<Config> take_last() {
+    if (config_ == nullptr || config_->references != 1) return nullptr;
+    config_->references = 0;
+    return std::unique_ptr<Config>(const_cast<Config*>(std::exchange(config_, nullptr)));
   }
 
   const Config& operator*() const { return *config_; }

@@ -1,6 +1,6 @@
 // HeaderValue: what set_header sends, text and variables, compiled once and filled in for each
-// request. Which words of a conf make one is conf/variables.h's; what a variable stands for in a
-// request is session/variables.h's.
+// request; and what `balance hash` takes of one. Which words of a conf make one is
+// conf/variables.h's; what a variable stands for in a request is session/variables.h's.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,9 @@ enum class Variable : uint8_t {
   query,
   scheme,
   request_id,
-  http,    // $http_NAME: a field of the request
-  cookie,  // $cookie_NAME
+  http,             // $http_NAME: a field of the request
+  cookie,           // $cookie_NAME
+  query_parameter,  // $query_NAME
   tls_client_subject,
   tls_version,
   tls_cipher,
@@ -33,7 +34,7 @@ class HeaderValue {
  public:
   struct Piece {
     Variable variable = Variable::text;
-    std::string text;  // itself, or the NAME of $http_NAME and $cookie_NAME
+    std::string text;  // itself, or the NAME of $http_NAME, $cookie_NAME, $query_NAME
 
     bool operator==(const Piece&) const = default;
   };
@@ -56,7 +57,7 @@ class HeaderValue {
   // The value in one request; nothing where a variable has no value there: half a value could pass
   // for a whole one. `value_of(variable, name)` returns a std::optional<std::string>.
   template <class ValueOf>
-  std::optional<std::string> filled(ValueOf value_of) const {
+  std::optional<std::string> filled(const ValueOf& value_of) const {
     std::string value;
     for (const Piece& piece : pieces_) {
       if (piece.variable == Variable::text) {

@@ -133,6 +133,16 @@ std::string Address::text() const {
   }
 }
 
+bool Address::is_any() const {
+  return !is_unix() && host_text() == (family() == AF_INET ? "0.0.0.0" : "::");
+}
+
+bool overlap(const Address& a, const Address& b) {
+  if (a == b) return true;
+  if (a.is_unix() || a.family() != b.family() || a.port() != b.port()) return false;
+  return a.is_any() || b.is_any();
+}
+
 std::string Address::host_text() const {
   char text[INET6_ADDRSTRLEN] = "";
   switch (family()) {

@@ -37,6 +37,8 @@ class Address {
   // The host alone, as X-Forwarded-For carries it: "127.0.0.1", "::1", "unix:" for unix sockets.
   std::string host_text() const;
   std::string unix_path() const;
+  // 0.0.0.0 or [::], which take every address of their family.
+  bool is_any() const;
 
   const sockaddr* raw() const { return &storage_.any; }
   socklen_t raw_length() const { return length_; }
@@ -51,6 +53,10 @@ class Address {
   } storage_;
   socklen_t length_ = 0;
 };
+
+// Whether both could not be bound at once by programs that know nothing of each other: 0.0.0.0:80
+// takes every IPv4 address's port 80, [::]:80 every IPv6 address's.
+bool overlap(const Address& a, const Address& b);
 
 // All addresses of a host name, in the resolver's order, never none. Blocks: only the master, at
 // start, calls it (core/DESIGN.md section 7, addresses).

@@ -7,9 +7,12 @@
 
 namespace sluice {
 
+// Where a failed check says what failed: stderr, or the error log's descriptor (net/sys_trace.h).
+inline int fault_descriptor = 2;
+
 [[noreturn, gnu::cold]] inline void check_failed(const char* condition, const char* file,
                                                  int line) {
-  std::fprintf(stderr, "sluice: %s:%d: assertion failed: %s\n", file, line, condition);
+  dprintf(fault_descriptor, "sluice: %s:%d: assertion failed: %s\n", file, line, condition);
   std::abort();
 }
 

@@ -13,8 +13,10 @@ namespace sluice {
 void prepare_tcp_leg(int fd);
 
 // A descriptor of the caller's, prepared, on its way to `address`, or why there is none:
-// some refusals (unix sockets, no route) come at once.
-Result<int> start_connect(const Address& address);
+// some refusals (unix sockets, no route) come at once. It comes from `from`, an IP address with
+// port 0 of the same family; null: the system chooses. Its port is chosen when it connects: as many
+// connections to one peer as there are ports for each address of ours.
+Result<int> start_connect(const Address& address, const Address* from = nullptr);
 
 // After the descriptor became writable or failed: 0 when it is connected, else an errno.
 int connect_outcome(int fd);

@@ -95,6 +95,14 @@ class Pool {
 
   size_t live() const { return live_; }
 
+  // For who walks on over many turns: the live object at a place from 0 to places() - 1, null where
+  // there is none. An object keeps its place; places are not given back.
+  uint32_t places() const { return slots_.size(); }
+  T* at(uint32_t place) {
+    Slot& slot = slots_[place];
+    return slot.state == State::live ? slot.object() : nullptr;
+  }
+
   // Calls visit(handle, object) for every live object; `visit` may retire, but not create.
   template <class Visit>
   void for_each(Visit visit) {

@@ -12,6 +12,8 @@ namespace sluice {
 
 namespace {
 
+constexpr uint64_t ns_a_ms = 1'000'000;
+
 uint64_t pack(uint32_t handler, Handle handle, unsigned leg) {
   SLUICE_DCHECK(handler < 64 && leg < 4);
   return uint64_t{handler} << 58 | uint64_t{leg} << 56 |
@@ -65,12 +67,23 @@ void Reactor::update_clock() {
 
 void Reactor::turn(int most_ms) {
   // now_ms_ is from before the last turn's work, and deadlines have come nearer since.
-  int wait_ms = run_queue_length() == 0 ? timers_.wait_ms(sys::monotonic_ms()) : 0;
+  const bool busy = run_queue_length() > 0;
+  int wait_ms = 0;
+  if (!busy) {
+    const uint64_t now_ns = sys::monotonic_ns();
+    note_turn(now_ns);
+    wait_ms = timers_.wait_ms(now_ns / ns_a_ms);
+  }
   if (most_ms >= 0 && (wait_ms < 0 || wait_ms > most_ms)) wait_ms = most_ms;
   // Runs that are put off from here on belong to a later turn.
   const size_t runs_end = std::min(run_queue_.size(), run_head_ + runs_a_turn);
+  heartbeat_->rest();
   const size_t count = poller_.wait(events_, wait_ms);
-  update_clock();
+  const uint64_t now_ns = sys::monotonic_ns();
+  if (busy) note_turn(now_ns);  // such a wait takes no time
+  woke_ns_ = now_ns;
+  now_ms_ = std::max(now_ms_, now_ns / ns_a_ms);
+  heartbeat_->work(now_ms_);
   for (size_t i = 0; i < count; ++i) dispatch(events_[i]);
 
   uint64_t cookie = 0;
@@ -79,6 +92,10 @@ void Reactor::turn(int most_ms) {
   }
   run_some(runs_end);
   for (uint32_t i = 0; i < handler_count_; ++i) handlers_[i]->on_turn_end();
+}
+
+void Reactor::note_turn(uint64_t end_ns) {
+  if (woke_ns_ != 0) longest_turn_ns_ = std::max(longest_turn_ns_, end_ns - woke_ns_);
 }
 
 // The queue is a vector that is emptied from its front; what was taken is erased once it is the

@@ -5,8 +5,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
+#include "net/heartbeat.h"
 #include "net/poller.h"
 #include "net/pool.h"
 #include "net/result.h"
@@ -76,9 +78,18 @@ class Reactor {
   void run();  // turns until stop()
   void stop() { stopped_ = true; }
 
+  // The longest that a turn has worked between two waits since this was last asked, in nanoseconds.
+  uint64_t take_longest_turn_ns() { return std::exchange(longest_turn_ns_, 0); }
+
   // The descriptor is readable while a turn would find events. It serves callers that wait by a
   // finer clock than this one.
   int descriptor() const { return poller_.descriptor(); }
+
+  // From here on the loop tells there whether it turns. The place outlives the reactor's last turn.
+  void tell_turns(Heartbeat& heartbeat) {
+    heartbeat_ = &heartbeat;
+    heartbeat_->work(now_ms_);
+  }
 
   size_t armed_timers() const { return timers_.armed(); }
   size_t run_queue_length() const { return run_queue_.size() - run_head_; }
@@ -86,9 +97,12 @@ class Reactor {
  private:
   void dispatch(const PollEvent& event);
   void run_some(size_t end);
+  void note_turn(uint64_t end_ns);
 
   Poller poller_;
   uint64_t now_ms_;
+  uint64_t woke_ns_ = 0;  // when the latest wait ended
+  uint64_t longest_turn_ns_ = 0;
   Timers timers_;
   std::array<EventHandler*, 64> handlers_{};
   uint32_t handler_count_ = 0;
@@ -96,6 +110,8 @@ class Reactor {
   std::vector<uint64_t> run_queue_;  // from run_head_ on
   size_t run_head_ = 0;
   bool stopped_ = false;
+  Heartbeat unread_;
+  Heartbeat* heartbeat_ = &unread_;
 };
 
 }  // namespace sluice

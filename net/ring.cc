@@ -164,6 +164,18 @@ void Ring::trim(size_t bytes) {
   tail_ = judged_;
 }
 
+void Ring::drop_last_judged(size_t bytes) {
+  SLUICE_CHECK(bytes <= queued());
+  const uint32_t mask = capacity_ - 1;
+  const auto gap = static_cast<uint32_t>(bytes);
+  for (uint32_t at = judged_ - gap; at != head_;) {  // nearly always nothing
+    --at;
+    data_[(at + gap) & mask] = data_[at & mask];
+  }
+  head_ += gap;
+  if (head_ == tail_) head_ = judged_ = tail_ = 0;
+}
+
 void Ring::append(std::span<const uint8_t> bytes) {
   SLUICE_CHECK(unjudged() == 0);
   append_unjudged(bytes);

@@ -58,6 +58,8 @@ class BufferPool {
   void set_elsewhere(size_t bytes) { elsewhere_bytes_ = bytes; }
   size_t held_bytes() const;
   size_t most_bytes() const { return most_bytes_; }
+  // What is lent beyond a smaller bound stays lent.
+  void set_most_bytes(size_t bytes) { most_bytes_ = bytes; }
   // More than three quarters of most_bytes are held: the last one is for those that keep up.
   bool crowded() const { return held_bytes() > most_bytes_ - most_bytes_ / 4; }
 
@@ -116,6 +118,9 @@ class Ring {
   // Takes back the last `bytes` of what may be sent; nothing unjudged may be behind it.
   void trim(size_t bytes);
   void drop_unjudged() { tail_ = judged_; }
+  // Takes the last `bytes` of what may be sent out from before what is unjudged: what is queued
+  // before them moves up to it.
+  void drop_last_judged(size_t bytes);
   // Puts bytes of ours behind what may be sent; nothing unjudged may be there, and room must be.
   void append(std::span<const uint8_t> bytes);
   // Puts received bytes behind the tail, unjudged.

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -71,6 +72,11 @@ int accept(int listener, Address& peer) {
   });
   if (fd >= 0) peer = Address::from_sockaddr(reinterpret_cast<sockaddr*>(&storage), length);
   return fd;
+}
+
+bool connection_waits(int listener) {
+  pollfd question{listener, POLLIN, 0};
+  return retry([&] { return ::poll(&question, 1, 0); }) == 1;
 }
 
 int bind(int fd, const Address& address) {

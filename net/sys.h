@@ -38,6 +38,8 @@ ssize_t splice(int from, int to, size_t bytes);
 int stream_socket(int family);
 // The accepted descriptor, or -errno; fills `peer`.
 int accept(int listener, Address& peer);
+// Whether accept() would find somebody, or an error to tell.
+bool connection_waits(int listener);
 int bind(int fd, const Address& address);
 inline constexpr uint32_t default_backlog = 4096;
 int listen(int fd, int backlog);
@@ -48,6 +50,8 @@ struct SocketFileAccess {
   mode_t mode = 0666;
   uid_t owner = static_cast<uid_t>(-1);
   gid_t group = static_cast<gid_t>(-1);
+
+  bool operator==(const SocketFileAccess&) const = default;
 };
 int set_socket_file_access(const char* path, const SocketFileAccess& access);
 // -ENOTSOCK for a file of another kind, which stays.

@@ -1,9 +1,15 @@
-// sys over what Linux alone has: affinity, cgroups, close_range, prctl.
+// sys over what Linux alone has: affinity, cgroups, close_range, prctl, capabilities, Landlock.
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/landlock.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -118,6 +124,35 @@ double group_limit(const std::string& root, const std::string& controller, Limit
   return limit;
 }
 
+// struct landlock_ruleset_attr as of version 6; a kernel that knows less takes zeros for the rest.
+struct LandlockRules {
+  uint64_t files = 0;
+  uint64_t ports = 0;
+  uint64_t scopes = 0;
+};
+
+// 0 where the kernel has none, or does not use it.
+int landlock_version() {
+  const long version =
+      ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  return version > 0 ? static_cast<int>(version) : 0;
+}
+
+// What each version of Landlock can forbid; headers may be older than the kernel, so that these
+// are numbers of its interface (linux/landlock.h).
+LandlockRules all_rules(int version) {
+  constexpr uint64_t bind_tcp = 1;
+  constexpr uint64_t signals = 2;  // to processes outside; 1 would be abstract unix sockets
+  LandlockRules rules;
+  rules.files = (uint64_t{1} << 13) - 1;
+  if (version >= 2) rules.files |= uint64_t{1} << 13;  // moves between folders
+  if (version >= 3) rules.files |= uint64_t{1} << 14;  // truncate
+  if (version >= 4) rules.ports = bind_tcp;
+  if (version >= 5) rules.files |= uint64_t{1} << 15;  // ioctl of devices
+  if (version >= 6) rules.scopes = signals;
+  return rules;
+}
+
 }  // namespace
 
 uint32_t processor_count() {
@@ -160,6 +195,36 @@ bool still_listens(int listener) {
   return accepting != 0 && !ended;
 }
 
+int set_bind_address_no_port(int fd) {
+  const int on = 1;
+  return ::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) == 0 ? 0 : -errno;
+}
+
+int peer_user(int fd, uid_t& user) {
+  ucred peer{};
+  socklen_t length = sizeof peer;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return -errno;
+  user = peer.uid;
+  return 0;
+}
+
+int memory_file(size_t bytes) {
+  const int fd = ::memfd_create("sluice", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0) return -errno;
+  if (::ftruncate(fd, static_cast<off_t>(bytes)) == 0) return fd;
+  const int error = errno;
+  ::close(fd);
+  return -error;
+}
+
+// Kernels before 5.1 do not know F_SEAL_FUTURE_WRITE.
+int seal_memory_file(int fd) {
+  constexpr int size_seals = F_SEAL_SHRINK | F_SEAL_GROW;
+  if (::fcntl(fd, F_ADD_SEALS, size_seals | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) == 0) return 0;
+  if (errno == EINVAL && ::fcntl(fd, F_ADD_SEALS, size_seals | F_SEAL_SEAL) == 0) return 0;
+  return -errno;
+}
+
 int forbid_new_privileges() {
   return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : -errno;
 }
@@ -168,6 +233,42 @@ int forbid_dumps() {
   const rlimit none{0, 0};
   if (::setrlimit(RLIMIT_CORE, &none) != 0) return -errno;
   return ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : -errno;
+}
+
+// The kernel may know more of them than its headers here: its own last one ends the list (EINVAL).
+int forbid_gaining_capabilities() {
+  for (unsigned long capability = 0;; ++capability) {
+    if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
+    return errno == EINVAL ? 0 : -errno;
+  }
+}
+
+// Ambient ones go with those that the process no longer has.
+int drop_capabilities() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3]{};
+  return ::syscall(SYS_capset, &header, none) == 0 ? 0 : -errno;
+}
+
+bool can_forbid_files() {
+  return landlock_version() > 0;
+}
+
+int forbid_files() {
+  const LandlockRules rules = all_rules(landlock_version());
+  const auto fd = static_cast<int>(::syscall(SYS_landlock_create_ruleset, &rules, sizeof rules, 0));
+  if (fd < 0) return -errno;
+  if (rules.ports != 0) {
+    constexpr unsigned net_port = 2;  // LANDLOCK_RULE_NET_PORT
+    struct {
+      uint64_t allowed;
+      uint64_t port;
+    } const any_free_one{rules.ports, 0};
+    ::syscall(SYS_landlock_add_rule, fd, net_port, &any_free_one, 0);
+  }
+  const int answer = ::syscall(SYS_landlock_restrict_self, fd, 0) == 0 ? 0 : -errno;
+  ::close(fd);
+  return answer;
 }
 
 }  // namespace sluice::sys

@@ -1,12 +1,16 @@
 // sys where the system has neither cgroups nor prctl.
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 
 #include "net/sys_platform.h"
+
+extern "C" int getpeereid(int fd, uid_t* user, gid_t* group);  // unistd.h has it, but for Linux
 
 namespace sluice::sys {
 
@@ -42,6 +46,32 @@ bool still_listens(int listener) {
          accepting != 0;
 }
 
+int set_bind_address_no_port(int) {
+  return -ENOSYS;
+}
+
+int peer_user(int fd, uid_t& user) {
+  gid_t group = 0;
+  return ::getpeereid(fd, &user, &group) == 0 ? 0 : -errno;
+}
+
+// A temporary file that is removed at once.
+int memory_file(size_t bytes) {
+  char path[] = "/tmp/sluice.XXXXXX";
+  const int fd = ::mkstemp(path);
+  if (fd < 0) return -errno;
+  ::unlink(path);
+  ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  if (::ftruncate(fd, static_cast<off_t>(bytes)) == 0) return fd;
+  const int error = errno;
+  ::close(fd);
+  return -error;
+}
+
+int seal_memory_file(int) {
+  return 0;  // there are no seals
+}
+
 int forbid_new_privileges() {
   return 0;  // there is no such switch
 }
@@ -49,6 +79,22 @@ int forbid_new_privileges() {
 int forbid_dumps() {
   const rlimit none{0, 0};
   return ::setrlimit(RLIMIT_CORE, &none) == 0 ? 0 : -errno;
+}
+
+int forbid_gaining_capabilities() {
+  return 0;  // there are none
+}
+
+int drop_capabilities() {
+  return 0;
+}
+
+bool can_forbid_files() {
+  return false;
+}
+
+int forbid_files() {
+  return -ENOSYS;
 }
 
 }  // namespace sluice::sys

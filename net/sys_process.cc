@@ -9,13 +9,16 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <numeric>
@@ -161,6 +164,27 @@ int remove_file(const char* path) {
   return ::unlink(path) == 0 ? 0 : -errno;
 }
 
+int make_folder(const char* path) {
+  constexpr mode_t mode = 0755;
+  if (::mkdir(path, mode) != 0) return -errno;
+  return ::chmod(path, mode) == 0 ? 0 : -errno;
+}
+
+FileState file_state(const char* path) {
+  struct stat what {};
+  if (::stat(path, &what) != 0) return {};
+  const auto ns = [](const timespec& time) {
+    return static_cast<int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+  };
+  return {static_cast<uint64_t>(what.st_dev), static_cast<uint64_t>(what.st_ino),
+          static_cast<int64_t>(what.st_size), ns(what.st_mtim), ns(what.st_ctim)};
+}
+
+bool is_link(const char* path) {
+  struct stat what {};
+  return ::lstat(path, &what) == 0 && S_ISLNK(what.st_mode);
+}
+
 FileIdentity file_identity(const char* path) {
   struct stat what {};
   if (::lstat(path, &what) != 0) return {};
@@ -245,7 +269,11 @@ uint64_t memory_bytes() {
 }
 
 bool is_root() {
-  return ::geteuid() == 0;
+  return user_id() == 0;
+}
+
+uid_t user_id() {
+  return ::geteuid();
 }
 
 Result<UserIds> find_user(const std::string& name) {
@@ -289,6 +317,12 @@ void* map_shared_memory(size_t bytes) {
   return memory == MAP_FAILED ? nullptr : memory;
 }
 
+void* map_file(int fd, size_t bytes, bool writable) {
+  const int rights = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+  void* memory = ::mmap(nullptr, bytes, rights, MAP_SHARED, fd, 0);
+  return memory == MAP_FAILED ? nullptr : memory;
+}
+
 // A Fault's text is static, so that its address means the same in the child, a copy of this
 // process.
 Status try_in_child(const std::function<Status()>& call) {
@@ -321,6 +355,33 @@ std::vector<int> passed_descriptors() {
   std::vector<int> passed(static_cast<size_t>(std::clamp(std::atoi(count), 0, 4096)));
   std::iota(passed.begin(), passed.end(), 3);
   return passed;
+}
+
+std::string take_variable(const char* name) {
+  const char* const value = std::getenv(name);
+  if (value == nullptr) return "";
+  std::string taken = value;
+  ::unsetenv(name);
+  return taken;
+}
+
+int send_datagram(const std::string& name, std::string_view text) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (name.empty() || name.size() >= sizeof address.sun_path) return -EINVAL;
+  std::copy(name.begin(), name.end(), address.sun_path);
+  const bool abstract = name[0] == '@';
+  if (abstract) address.sun_path[0] = '\0';  // its length ends it, else a NUL does
+  const auto length =
+      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size() + (abstract ? 0 : 1));
+  const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  const ssize_t sent = retry([&] {
+    return ::sendto(fd, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
+                    reinterpret_cast<const sockaddr*>(&address), length);
+  });
+  ::close(fd);
+  return static_cast<int>(std::min<ssize_t>(sent, 0));
 }
 
 void hide_environment() {

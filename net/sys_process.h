@@ -50,6 +50,7 @@ int read_pieces(const char* path, std::span<char> block,
 // `most_bytes`.
 int read_whole_file(const char* path, size_t most_bytes, std::string& content);
 int remove_file(const char* path);
+int make_folder(const char* path);  // one level, 0755 whatever the umask says
 // Whether this process may write to what is there: 0 or -errno.
 int may_write(const char* path);
 // The Fault of what open_for_append() or write_whole_file() answered.
@@ -61,6 +62,19 @@ struct FileIdentity {
   friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
 };
 FileIdentity file_identity(const char* path);
+
+// What a file is at the moment, behind all links: it is another one, or was written or changed
+// otherwise, where this differs. All zeros where there is none.
+struct FileState {
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  int64_t bytes = 0;
+  int64_t written_ns = 0;  // wall clock
+  int64_t changed_ns = 0;  // in any way
+  friend bool operator==(const FileState&, const FileState&) = default;
+};
+FileState file_state(const char* path);
+bool is_link(const char* path);
 
 // A log's descriptor; `may_block` where it is in blocking mode and shared with other programs.
 struct LogDescriptor {
@@ -87,6 +101,7 @@ uint64_t raise_descriptor_limit();
 uint64_t held_descriptors();
 uint64_t memory_bytes();  // the machine's, or what the process's cgroup may take of it
 bool is_root();
+uid_t user_id();  // the effective one
 
 // A user by numbers: its own group and all that it is a member of.
 struct UserIds {
@@ -104,12 +119,22 @@ int forbid_children();
 // Memory that is zero and stays shared with children that are forked later; nullptr where there is
 // none. sys::unmap_memory gives it back.
 void* map_shared_memory(size_t bytes);
+// The first `bytes` of a file, shared with all who map it; nullptr where that cannot be.
+// sys::unmap_memory gives it back.
+void* map_file(int fd, size_t bytes, bool writable);
 // Runs it in a child and returns what it returned there.
 Status try_in_child(const std::function<Status()>& call);
 
 // The descriptors that a service manager passed to this process: 3 and up, as LISTEN_PID and
 // LISTEN_FDS say (sd_listen_fds(3)).
 std::vector<int> passed_descriptors();
+
+// An environment variable's value, "" where it is not set, which neither this process nor its
+// children find there any more.
+std::string take_variable(const char* name);
+// Sends one datagram to the unix socket of that name, which begins with '@' where it is abstract
+// (Linux). Does not wait: -EAGAIN where there is no room.
+int send_datagram(const std::string& name, std::string_view text);
 
 // The environment lies where every process of the same user and root can read it
 // (/proc/PID/environ): moves it elsewhere and wipes it there. getenv() goes on to know it.

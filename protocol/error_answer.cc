@@ -39,7 +39,15 @@ constexpr Advice by_reason[] = {
      "WebSocket library sends it so."},
     {"malformed Sec-WebSocket-Protocol",
      "Sec-WebSocket-Protocol must be a list of names, joined by commas."},
+    {drained_reason,
+     "What is served here is being taken out of service and takes no new session: try again in a "
+     "while."},
+    {peers_full_reason,
+     "The servers behind this address have as many sessions as they may: try again in a while."},
     {overload_reason, "This server serves as many sessions as it may: try again in a while."},
+    {handshake_rate_reason,
+     "More clients come to this server at once than it lets in: try again after the seconds that "
+     "Retry-After names."},
 };
 
 std::string advice_for(int status, std::string_view reason) {
@@ -85,7 +93,8 @@ std::string advice_for(int status, std::string_view reason) {
 
 }  // namespace
 
-ErrorAnswer build_error_answer(int status, std::string_view reason, std::string_view request_id) {
+ErrorAnswer build_error_answer(int status, std::string_view reason, std::string_view request_id,
+                               uint32_t retry_after_s) {
   ErrorAnswer answer;
   answer.body = std::to_string(status) + " " + std::string(status_text(status)) + "\n" +
                 advice_for(status, reason) + "\nRequest id: ";
@@ -98,7 +107,7 @@ ErrorAnswer build_error_answer(int status, std::string_view reason, std::string_
     head.add("Upgrade", "websocket");
     head.add("Sec-WebSocket-Version", "13");
   }
-  if (status == 503) head.add("Retry-After", "1");
+  if (status == 503) head.add_made("Retry-After", std::to_string(retry_after_s));
   head.add("Connection", status == 426 ? "Upgrade, close" : "close");
   head.add("X-Request-Id", request_id);
   head.add("Cache-Control", "no-store");

@@ -12,6 +12,15 @@ namespace sluice {
 // The reason of a refusal for want of a session's place.
 inline constexpr const char* overload_reason = "worker_connections reached";
 
+// The reason of a refusal because more clients come at once than may.
+inline constexpr const char* handshake_rate_reason = "handshake_rate reached";
+
+// The same for what is drained.
+inline constexpr const char* drained_reason = "drained";
+
+// The same where every server that could be asked has as many sessions as it may.
+inline constexpr const char* peers_full_reason = "max_connections reached";
+
 // An answer of our own with a short text body. To a HEAD goes the head alone (RFC 9110 9.3.2).
 struct ErrorAnswer {
   AnswerHead head;
@@ -21,10 +30,11 @@ struct ErrorAnswer {
 // The body says the status, what was wrong, what to do, and the request id, which stands in the
 // logs and in the field X-Request-Id as well. The head has Connection: close, Cache-Control:
 // no-store, and what the status demands: 405 Allow, 426 Upgrade, Connection and
-// Sec-WebSocket-Version, 503 Retry-After. `reason` is the log's; one that the table does not have
-// is named as it stands where the status has no advice of its own (400), else not at all.
-// `request_id` holds nothing that a field's value may not, and outlives the head.
-ErrorAnswer build_error_answer(int status, std::string_view reason, std::string_view request_id);
+// Sec-WebSocket-Version, 503 Retry-After, with so many seconds. `reason` is the log's; one that the
+// table does not have is named as it stands where the status has no advice of its own (400), else
+// not at all. `request_id` holds nothing that a field's value may not, and outlives the head.
+ErrorAnswer build_error_answer(int status, std::string_view reason, std::string_view request_id,
+                               uint32_t retry_after_s = 1);
 std::string_view status_text(int status);
 
 }  // namespace sluice

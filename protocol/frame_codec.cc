@@ -122,14 +122,17 @@ size_t encode_control_frame(Opcode opcode, std::span<const uint8_t> payload,
   return (mask_key != nullptr ? masking : plain).encode(opcode, payload, mask_key, out);
 }
 
-size_t encode_close(CloseCode code, const uint8_t* mask_key, uint8_t out[max_control_frame_bytes]) {
+size_t encode_close(CloseCode code, std::string_view reason, const uint8_t* mask_key,
+                    uint8_t out[max_control_frame_bytes]) {
   if (code == CloseCode::no_status) {
     return encode_control_frame(Opcode::close, {}, mask_key, out);
   }
+  SLUICE_CHECK(reason.size() <= max_close_reason_bytes);
   const auto number = static_cast<uint16_t>(code);
-  const uint8_t payload[2] = {static_cast<uint8_t>(number >> 8),
-                              static_cast<uint8_t>(number & 0xff)};
-  return encode_control_frame(Opcode::close, payload, mask_key, out);
+  uint8_t payload[max_control_payload_bytes] = {static_cast<uint8_t>(number >> 8),
+                                                static_cast<uint8_t>(number & 0xff)};
+  std::copy(reason.begin(), reason.end(), payload + 2);
+  return encode_control_frame(Opcode::close, std::span(payload, 2 + reason.size()), mask_key, out);
 }
 
 std::optional<std::span<const uint8_t>> decode_control_frame(std::span<const uint8_t> frame) {

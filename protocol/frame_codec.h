@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include "protocol/close_code.h"
 
@@ -24,6 +25,7 @@ enum class Opcode : uint8_t {
 inline constexpr size_t max_frame_header_bytes = 14;      // 2 + 8 + 4
 inline constexpr size_t max_control_payload_bytes = 125;  // RFC 6455 section 5.5
 inline constexpr size_t max_control_frame_bytes = 131;    // 2 + 4 + 125
+inline constexpr size_t max_close_reason_bytes = 123;     // beside the code: section 5.5.1
 
 // Makes this thread's wslay contexts now, so that no frame later fails for want of memory: the
 // language's own bookkeeping of thread-local objects ends the process when it gets none.
@@ -33,8 +35,10 @@ void prepare_frame_codec();
 // bytes toward upstreams (RFC 6455 5.3). `payload` is at most 125 bytes. Returns the frame's size.
 size_t encode_control_frame(Opcode opcode, std::span<const uint8_t> payload,
                             const uint8_t* mask_key, uint8_t out[max_control_frame_bytes]);
-// A Close with that code and no reason; CloseCode::no_status gives an empty payload.
-size_t encode_close(CloseCode code, const uint8_t* mask_key, uint8_t out[max_control_frame_bytes]);
+// A Close with that code and reason, which is UTF-8 of at most max_close_reason_bytes, or "".
+// CloseCode::no_status gives an empty payload.
+size_t encode_close(CloseCode code, std::string_view reason, const uint8_t* mask_key,
+                    uint8_t out[max_control_frame_bytes]);
 
 // The payload, unmasked, of one whole control frame that the scanner's rules passed; nullopt where
 // wslay refuses it. The view lies in a buffer of this thread and holds until its next call.

@@ -80,13 +80,32 @@ inline uint64_t read_length(const uint8_t* header, size_t length_bytes) {
   return length;
 }
 
+inline uint32_t read_32(std::span<const uint8_t> bytes) {
+  uint32_t value = 0;
+  for (size_t i = 0; i < 4; ++i) value = value << 8 | bytes[i];
+  return value;
+}
+
 // How long the bucket takes to lose one frame.
 inline uint64_t interval_of(const RateLimit& limit) {
   return (uint64_t{1000} << due_fraction_bits) / limit.a_second;
 }
 
+// Whether the frame that begins so waits for its turn.
+inline bool held_back(uint8_t first, const FrameRules& rules, uint64_t messages) {
+  return messages >= rules.most_messages && begins_message(first);
+}
+
 inline uint64_t saturating_sum(uint64_t a, uint64_t b) {
   return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+// Whether a pong has that tag, and what stands behind it.
+bool answers_us(std::span<const uint8_t> frame, uint32_t tag, uint32_t& stamp) {
+  const auto payload = decode_control_frame(frame);
+  if (!payload || payload->size() != own_ping_bytes) return false;
+  stamp = read_32(payload->subspan(4));
+  return read_32(*payload) == tag;
 }
 
 // Steps over whole messages of one short frame, by far the most common ones; returns their bytes.
@@ -108,8 +127,9 @@ inline size_t skip_short_messages(std::span<const uint8_t> bytes, const FrameRul
   const uint8_t* const data = bytes.data();
   const size_t size = bytes.size();
   size_t at = 0;
+  const uint64_t most = rules.most_messages - std::min(rules.most_messages, messages);
   uint64_t count = 0;
-  while (size - at >= 2) {
+  while (size - at >= 2 && count < most) {
     const uint32_t first = data[at] & first_bits;
     const uint32_t length = data[at + 1] ^ expected_mask;
     if (first - lowest_first > first_range || length > longest) break;
@@ -123,6 +143,13 @@ inline size_t skip_short_messages(std::span<const uint8_t> bytes, const FrameRul
 
 }  // namespace
 
+void write_own_ping(uint32_t tag, uint32_t stamp, uint8_t out[own_ping_bytes]) {
+  for (size_t i = 0; i < 4; ++i) {
+    out[i] = static_cast<uint8_t>(tag >> (24 - 8 * i));
+    out[4 + i] = static_cast<uint8_t>(stamp >> (24 - 8 * i));
+  }
+}
+
 size_t large_frame_header_bytes(std::span<const uint8_t> bytes) {
   if (bytes.size() < 2 || is_control(bytes[0])) return 0;
   const size_t length_bytes = extended_length_bytes(bytes[1]);
@@ -132,24 +159,54 @@ size_t large_frame_header_bytes(std::span<const uint8_t> bytes) {
 
 FrameScanner::Scan FrameScanner::scan(std::span<const uint8_t> bytes, const FrameRules& rules,
                                       uint32_t now_ms) {
-  size_t at = 0;
   Scan seen;
-  while (at < bytes.size() && verdict() == Verdict::good) {
-    const std::span<const uint8_t> rest = bytes.subspan(at);
+  while (seen.accepted < bytes.size() && verdict() == Verdict::good) {
+    const std::span<const uint8_t> rest = bytes.subspan(seen.accepted);
     size_t taken = 0;
-    if (payload_left_ > 0) {
-      taken = take_payload(rest, rules);
-    } else {
-      if (!in_message_) taken = skip_short_messages(rest, rules, lasting_.messages);
+    if (payload_left_ == 0 && !in_message_) {
+      taken = skip_short_messages(rest, rules, lasting_.messages);
       if (taken > 0) lasting_.large_frame = false;
-      if (taken == 0) taken = take_frame(rest, rules, now_ms);
+      if (taken == 0 && held_back(rest[0], rules, lasting_.messages)) {
+        seen.verdict = Verdict::held;
+        break;
+      }
     }
+    if (taken == 0) taken = take(rest, rules, now_ms, seen);
     if (taken == 0) break;
-    if (close_second_byte_ != 0) seen.changed_at = at + 1;
-    at += taken;
+    seen.accepted += taken;
+    if (seen.pong_bytes > 0) break;
   }
-  seen.accepted = at;
-  seen.verdict = verdict();
+  return judged(seen);
+}
+
+FrameScanner::Scan FrameScanner::scan_to(Boundary boundary, std::span<const uint8_t> bytes,
+                                         const FrameRules& rules, uint32_t now_ms) {
+  SLUICE_DCHECK(!at(boundary));
+  Scan seen;
+  while (seen.accepted < bytes.size() && verdict() == Verdict::good) {
+    const size_t taken = take(bytes.subspan(seen.accepted), rules, now_ms, seen);
+    if (taken == 0) break;
+    seen.accepted += taken;
+    if (seen.pong_bytes > 0 || at(boundary)) break;
+  }
+  return judged(seen);
+}
+
+// Payload of the frame under way, or the next frame's header or all of it.
+size_t FrameScanner::take(std::span<const uint8_t> bytes, const FrameRules& rules, uint32_t now_ms,
+                          Scan& seen) {
+  if (payload_left_ > 0) return take_payload(bytes, rules);
+  const size_t taken = take_frame(bytes, rules, now_ms, seen);
+  if (close_second_byte_ != 0 && taken > 0) seen.changed_at = seen.accepted + 1;
+  return taken;
+}
+
+FrameScanner::Scan FrameScanner::judged(Scan seen) const {
+  if (verdict() != Verdict::good) {
+    seen.verdict = verdict();
+  } else if (seen.pong_bytes > 0) {
+    seen.verdict = Verdict::own_pong;
+  }
   seen.changed_to = close_second_byte_;
   return seen;
 }
@@ -192,7 +249,7 @@ void FrameScanner::count_payload(uint64_t bytes) {
 // Judges the frame that begins with bytes[0] as far as it is there. Returns what it accepts: a data
 // frame's header, a whole control frame, or 0 where it is incomplete or wrong.
 size_t FrameScanner::take_frame(std::span<const uint8_t> bytes, const FrameRules& rules,
-                                uint32_t now_ms) {
+                                uint32_t now_ms, Scan& seen) {
   const uint8_t first = bytes[0];
   wrong_ = judge_first_byte(first, rules, now_ms);
   if (wrong_ != Wrong::nothing || bytes.size() < 2) return 0;
@@ -221,7 +278,7 @@ size_t FrameScanner::take_frame(std::span<const uint8_t> bytes, const FrameRules
   if (is_control(first)) {
     const size_t frame_bytes = header_bytes + static_cast<size_t>(payload_bytes);
     if (bytes.size() < frame_bytes) return 0;
-    return take_control_frame(bytes.first(frame_bytes), rules, now_ms);
+    return take_control_frame(bytes.first(frame_bytes), rules, now_ms, seen);
   }
   if (bytes.size() < header_bytes) return 0;
   begin_frame(bytes.first(header_bytes), payload_bytes, rules);
@@ -299,9 +356,14 @@ void FrameScanner::begin_frame(std::span<const uint8_t> header, uint64_t payload
 // Accepts a whole control frame. It may stand between a message's fragments and leaves the message
 // as it is.
 size_t FrameScanner::take_control_frame(std::span<const uint8_t> frame, const FrameRules& rules,
-                                        uint32_t now_ms) {
+                                        uint32_t now_ms, Scan& seen) {
   if (opcode_of(frame[0]) == Opcode::close) {
     return take_close(frame, rules);
+  }
+  if (rules.own_pong_tag != 0 && opcode_of(frame[0]) == Opcode::pong &&
+      answers_us(frame, rules.own_pong_tag, seen.pong_stamp)) {
+    seen.pong_bytes = static_cast<uint8_t>(frame.size());
+    return frame.size();  // we made the peer send it, so it counts against no limit
   }
   if (rules.control_frames.a_second != 0) count_control_frame(rules.control_frames, now_ms);
   return frame.size();

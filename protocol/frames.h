@@ -25,6 +25,11 @@ struct RateLimit {
   uint32_t burst = 0;     // at least 1 where there is a limit
 };
 
+// The payload of a ping of our own, in network order: a tag that tells it from the peers' pings,
+// and a stamp that comes back with the pong (RFC 6455 5.5.3).
+inline constexpr size_t own_ping_bytes = 8;
+void write_own_ping(uint32_t tag, uint32_t stamp, uint8_t out[own_ping_bytes]);
+
 // The rules that one direction's frames must obey. One per leg and session; filled from the route
 // and the handshake.
 struct FrameRules {
@@ -34,20 +39,30 @@ struct FrameRules {
   uint32_t max_small_fragments = 1024;  // of one message; 0: unlimited
   RateLimit control_frames{100, 1000};  // core/DESIGN.md section 7, limits
   uint64_t max_message_bytes = 0;       // 0: unlimited
+  // No message begins once FrameScanner::messages() has reached that: it is held back.
+  uint64_t most_messages = UINT64_MAX;
+  // A pong with a payload as write_own_ping() makes it answers us and is told as `own_pong`; 0:
+  // none does.
+  uint32_t own_pong_tag = 0;
 };
 
 // How many bytes the header takes that `bytes` begin with, where it is there whole and that of a
 // large data frame, one whose length takes 64 bits; else 0.
 size_t large_frame_header_bytes(std::span<const uint8_t> bytes);
 
+// Between two frames, or between two messages and all of their frames.
+enum class Boundary : uint8_t { frame, message };
+
 // One direction's place in its frames. A small value that allocates nothing and keeps no bytes:
 // what scan() did not accept is the caller's to keep and to offer again.
 class FrameScanner {
  public:
   enum class Verdict : uint8_t {
-    good,    // everything accepted, or all but an incomplete header or control frame
-    closed,  // a Close was accepted; what follows it is not looked at and is to be dropped
-    bad,     // code() and reason() say what is wrong
+    good,      // everything accepted, or all but an incomplete header or control frame
+    held,      // all but a message beyond most_messages, and what follows it
+    own_pong,  // a pong that answers us was accepted last; what follows it is to be offered again
+    closed,    // a Close was accepted; what follows it is not looked at and is to be dropped
+    bad,       // code() and reason() say what is wrong
   };
 
   struct Scan {
@@ -58,6 +73,8 @@ class FrameScanner {
     size_t changed_at = 0;
     Verdict verdict = Verdict::good;
     uint8_t changed_to = 0;
+    uint8_t pong_bytes = 0;   // after `own_pong`: the frame's size
+    uint32_t pong_stamp = 0;  // and the other 4 bytes of its payload
   };
 
   // The part of a scanner that lasts from one message to the next.
@@ -80,14 +97,20 @@ class FrameScanner {
   // later calls accept nothing and repeat them. `now_ms` feeds the limit on control frames, in
   // which a Close does not count. How the bytes are split into calls changes nothing.
   Scan scan(std::span<const uint8_t> bytes, const FrameRules& rules, uint32_t now_ms);
+  // The same up to the next boundary of that kind alone; to be called where there is none.
+  Scan scan_to(Boundary boundary, std::span<const uint8_t> bytes, const FrameRules& rules,
+               uint32_t now_ms);
 
   // Payload of the current frame still to come; unless text is validated, it is accepted unseen.
   uint64_t payload_left() const { return payload_left_; }
   // Bytes of the current frame accepted so far, header included; 0 at a frame boundary.
   uint64_t into_frame() const { return into_frame_; }
   bool at_boundary() const { return into_frame_ == 0; }
+  bool at(Boundary boundary) const {
+    return at_boundary() && (boundary == Boundary::frame || !in_message_);
+  }
   // Between two messages, with nothing wrong and no Close: lasting() is all there is to keep.
-  bool at_rest() const { return at_boundary() && !in_message_ && verdict() == Verdict::good; }
+  bool at_rest() const { return at(Boundary::message) && verdict() == Verdict::good; }
   const Lasting& lasting() const { return lasting_; }
 
   // After `bad`. `reason` is static text for the log; `explanation` says of a limit, by the rules
@@ -111,10 +134,13 @@ class FrameScanner {
   struct Explanation;
 
   Verdict verdict() const;
+  size_t take(std::span<const uint8_t> bytes, const FrameRules& rules, uint32_t now_ms, Scan& seen);
+  Scan judged(Scan seen) const;
   size_t take_payload(std::span<const uint8_t> bytes, const FrameRules& rules);
-  size_t take_frame(std::span<const uint8_t> bytes, const FrameRules& rules, uint32_t now_ms);
+  size_t take_frame(std::span<const uint8_t> bytes, const FrameRules& rules, uint32_t now_ms,
+                    Scan& seen);
   size_t take_control_frame(std::span<const uint8_t> frame, const FrameRules& rules,
-                            uint32_t now_ms);
+                            uint32_t now_ms, Scan& seen);
   size_t take_close(std::span<const uint8_t> frame, const FrameRules& rules);
   void count_payload(uint64_t bytes);
   void begin_frame(std::span<const uint8_t> header, uint64_t payload_bytes,

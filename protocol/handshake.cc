@@ -82,6 +82,12 @@ std::optional<Refusal> check_upgrade_request(const RequestHead& head, UpgradeReq
   return std::nullopt;
 }
 
+std::string handshake_key(std::span<const uint8_t, 16> random) {
+  unsigned char encoded[24 + 1];
+  const int bytes = EVP_EncodeBlock(encoded, random.data(), static_cast<int>(random.size()));
+  return std::string(reinterpret_cast<const char*>(encoded), static_cast<size_t>(bytes));
+}
+
 std::string accept_for_key(std::string_view key) {
   std::string text(key);
   text += accept_guid;

@@ -19,10 +19,11 @@ namespace sluice {
 
 // Why a client gets no session.
 struct Refusal {
-  int status = 0;           // that it is told
-  const char* reason = "";  // static text, for the log; it decides what the client is told
-                            // (error_answer.h)
-  std::string detail = {};  // for the log alone: the value seen, the directive that it is over
+  int status = 0;              // that it is told
+  const char* reason = "";     // static text, for the log; it decides what the client is told
+                               // (error_answer.h)
+  std::string detail = {};     // for the log alone: the value seen, the directive that it is over
+  uint32_t retry_after_s = 1;  // 503: what the client is told
 };
 
 // What a valid upgrade request asks for; views into its Head.
@@ -43,13 +44,15 @@ std::optional<Refusal> check_upgrade_request(const RequestHead& head, UpgradeReq
 struct UpstreamRequest {
   std::string_view target;                      // path and query as the server gets them
   std::string_view host;                        // Host field's value
-  std::string_view forwarded_for;               // the client's address, or "" where it has none
+  std::string_view forwarded_for;               // the hop's address, or "" where it has none
   std::string_view forwarded_proto;             // "http" or "https"
   std::string_view forwarded_host;              // what the client asked for
+  std::string_view forwarded;                   // our element of Forwarded; "": none is written
   std::span<const std::string_view> protocols;  // already filtered; empty: no field
   std::span<const HeaderField> set_headers;     // replace fields of that name
-  std::span<const std::string_view> remove_headers;  // removed before set_headers are set
-  std::span<const std::string_view> keep_headers;    // travel on though strangers' own do not
+  std::span<const std::string_view> remove_headers;    // removed before set_headers are set
+  std::span<const std::string_view> keep_headers;      // travel on though strangers' own do not
+  std::span<const std::string_view> believed_headers;  // the same; empty: the hop is a stranger
   bool underscore_headers = false;  // names of other bytes than letters, digits and '-' do, too
 };
 
@@ -65,9 +68,9 @@ FieldFate field_fate(const EndToEnd& end_to_end, std::string_view name,
 
 // Builds the request afresh: hop-by-hop fields and everything that Connection nominates are dropped
 // (RFC 9110 7.6.1), end-to-end fields are kept in order as field_fate() says, then ours are added:
-// X-Forwarded-For behind what was kept of it, X-Forwarded-Proto and -Host where the client's were
-// not kept. The client's key and its well-formed permessage-deflate offers travel on; other offers
-// do not, as if the client had not made them.
+// X-Forwarded-For and Forwarded behind what was kept of them, X-Forwarded-Proto and -Host where the
+// client's were not kept. The client's key and its well-formed permessage-deflate offers travel on;
+// other offers do not, as if the client had not made them.
 RequestHead build_upstream_request(const RequestHead& head, const UpgradeRequest& request,
                                    const UpstreamRequest& upstream);
 
@@ -95,6 +98,9 @@ AnswerHead build_client_answer(const AnswerHead& head, std::string_view key,
 // chunked.
 AnswerHead build_refusal_head(const AnswerHead& head, Http1Parser::Framing framing,
                               uint64_t content_length);
+
+// A client's key (RFC 6455 4.1, page 17): these bytes, which are random, in base64. 24 characters.
+std::string handshake_key(std::span<const uint8_t, 16> random);
 
 // base64(SHA-1(key + GUID)), RFC 6455 4.2.2 step 5.4. 28 bytes.
 std::string accept_for_key(std::string_view key);

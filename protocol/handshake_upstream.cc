@@ -4,6 +4,7 @@
 
 #include "protocol/end_to_end.h"
 #include "protocol/extensions.h"
+#include "protocol/forwarded.h"
 #include "protocol/handshake.h"
 
 namespace sluice {
@@ -65,6 +66,7 @@ FieldFate field_fate(const EndToEnd& end_to_end, std::string_view name,
   if (!end_to_end.keeps(name) || equals_ignoring_case(name, "Host")) return FieldFate::replaced;
   if (decided_by_conf(upstream, name)) return FieldFate::replaced;
   if (named_in(upstream.keep_headers, name)) return FieldFate::kept;
+  if (named_in(upstream.believed_headers, name)) return FieldFate::kept;
   if (!upstream.underscore_headers && !is_plain_name(name)) return FieldFate::not_plain;
   return is_forwarding_field(name) ? FieldFate::forwarding : FieldFate::kept;
 }
@@ -76,7 +78,9 @@ RequestHead build_upstream_request(const RequestHead& head, const UpgradeRequest
   built.method = "GET";
   built.target = upstream.target;
   built.add("Host", upstream.host);
-  std::string forwarded_for;  // a list (the hop before us last): ours goes behind what was kept
+  // Lists, the hop before us last: ours goes behind what was kept.
+  std::string forwarded_for;
+  std::string forwarded;
   bool proto_kept = false;
   bool host_kept = false;
   for (const HeaderField& field : head.fields) {
@@ -85,15 +89,27 @@ RequestHead build_upstream_request(const RequestHead& head, const UpgradeRequest
       append_element(forwarded_for, field.value);
       continue;
     }
+    if (!upstream.forwarded.empty() && equals_ignoring_case(field.name, "Forwarded")) {
+      append_element(forwarded, field.value);
+      continue;
+    }
     proto_kept = proto_kept || equals_ignoring_case(field.name, "X-Forwarded-Proto");
     host_kept = host_kept || equals_ignoring_case(field.name, "X-Forwarded-Host");
     built.fields.push_back(field);
+  }
+  if (!upstream.forwarded.empty()) {
+    // Hops that are believed and write the other field alone are named here as well (RFC 7239 7.4).
+    if (forwarded.empty() && !upstream.believed_headers.empty()) {
+      forwarded = forwarded_list(forwarded_for);
+    }
+    append_element(forwarded, upstream.forwarded);
   }
   append_element(forwarded_for, upstream.forwarded_for);
   const auto add_ours = [&](std::string_view name, std::string_view value) {
     if (!value.empty() && !decided_by_conf(upstream, name)) built.add(name, value);
   };
   add_ours("X-Forwarded-For", built.made.emplace_back(std::move(forwarded_for)));
+  add_ours("Forwarded", built.made.emplace_back(std::move(forwarded)));
   if (!proto_kept) add_ours("X-Forwarded-Proto", upstream.forwarded_proto);
   if (!host_kept) add_ours("X-Forwarded-Host", upstream.forwarded_host);
   for (const HeaderField& field : upstream.set_headers) built.fields.push_back(field);

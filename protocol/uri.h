@@ -49,6 +49,8 @@ struct ServerUri {
   uint16_t port = 0;      // 80 or 443 where none was given; 0 for unix
   std::string authority;  // as Host carries it: host[:port], default port left out
   std::string path;       // "" where the URI has none, which differs from "/"
+
+  bool operator==(const ServerUri&) const = default;
 };
 Result<ServerUri> parse_server_uri(std::string_view text);
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <ctime>
 #include <memory>
 
 namespace sluice {
@@ -55,15 +56,9 @@ std::vector<std::string> names_of(X509* certificate) {
   return names;
 }
 
-// False where one cannot be read.
-template <class Visit>
-bool each_revocation_list(std::string_view pem, Visit visit) {
-  const BioPtr source = reader(pem);
-  while (X509_CRL* next = PEM_read_bio_X509_CRL(source.get(), nullptr, no_passphrase, nullptr)) {
-    const std::unique_ptr<X509_CRL, OpenSslFree<&X509_CRL_free>> list(next);
-    visit(list.get());
-  }
-  return at_end_of_pem();
+CertificatePtr reference_to(X509* certificate) {
+  X509_up_ref(certificate);
+  return CertificatePtr(certificate);
 }
 
 }  // namespace
@@ -87,6 +82,22 @@ const char* take_openssl_reason() {
   return reason != nullptr ? reason : "TLS failure";
 }
 
+Credentials copy_of(const Credentials& credentials) {
+  Credentials copy;
+  copy.certificate = reference_to(credentials.certificate.get());
+  for (const CertificatePtr& link : credentials.chain) {
+    copy.chain.push_back(reference_to(link.get()));
+  }
+  if (credentials.key != nullptr) {
+    EVP_PKEY_up_ref(credentials.key.get());
+    copy.key.reset(credentials.key.get());
+  }
+  copy.key_digest = credentials.key_digest;
+  copy.ocsp_response = credentials.ocsp_response;
+  copy.names = credentials.names;
+  return copy;
+}
+
 Result<Credentials> parse_certificates(std::string_view pem) {
   ERR_clear_error();
   const BioPtr source = reader(pem);
@@ -105,15 +116,14 @@ Result<Credentials> parse_certificates(std::string_view pem) {
   return credentials;
 }
 
-int64_t days_until_end(const X509* certificate, uint64_t wall_clock_ms) {
-  ASN1_TIME* now = ASN1_TIME_set(nullptr, static_cast<time_t>(wall_clock_ms / 1000));
-  int days = 0;
-  int seconds = 0;
-  const bool known =
-      now != nullptr && ASN1_TIME_diff(&days, &seconds, now, X509_get0_notAfter(certificate)) == 1;
-  ASN1_TIME_free(now);
-  if (!known) return 0;
-  return days == 0 && seconds < 0 ? -1 : days;
+int64_t end_of(const X509* certificate) {
+  std::tm end{};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1) return 0;
+  return timegm(&end);
+}
+
+Digest key_digest_of(const X509* certificate, std::string_view pem) {
+  return Digester("key").add(certificate).add(pem).finish();
 }
 
 Status parse_private_key(std::string_view pem, Credentials& credentials) {
@@ -132,6 +142,7 @@ Status parse_private_key(std::string_view pem, Credentials& credentials) {
   ERR_clear_error();
   if (!matches) return Fault{"the key does not belong to the certificate", 0};
   credentials.key = std::move(key);
+  credentials.key_digest = key_digest_of(credentials.certificate.get(), pem);
   return Done{};
 }
 
@@ -149,46 +160,77 @@ Status parse_ocsp_response(std::string_view der, Credentials& credentials) {
 }
 
 Result<StorePtr> parse_authorities(std::string_view pem) {
-  ERR_clear_error();
-  const BioPtr source = reader(pem);
-  StorePtr store(X509_STORE_new());
-  bool any = false;
-  bool all = true;
-  while (X509* next = PEM_read_bio_X509_AUX(source.get(), nullptr, no_passphrase, nullptr)) {
-    const CertificatePtr authority(next);
-    all = X509_STORE_add_cert(store.get(), authority.get()) == 1 && all;
-    any = true;
+  AuthoritiesParser parser(pem);
+  while (parser.step()) {
   }
-  if (!at_end_of_pem()) return Fault{"a certificate in it cannot be read", 0};
-  if (!all) return Fault{"a certificate in it cannot be taken", 0};
-  if (!any) return Fault{"it holds no certificate in PEM form", 0};
-  return store;
+  return parser.finish();
 }
 
-Status add_revocations(std::string_view pem, X509_STORE* store) {
+AuthoritiesParser::AuthoritiesParser(std::string_view pem)
+    : source_(reader(pem)), store_(X509_STORE_new()) {}
+
+bool AuthoritiesParser::step() {
   ERR_clear_error();
-  bool any = false;
+  X509* const next = PEM_read_bio_X509_AUX(source_.get(), nullptr, no_passphrase, nullptr);
+  if (next == nullptr) {
+    whole_ = at_end_of_pem();
+    return false;
+  }
+  const CertificatePtr authority(next);
+  all_ = X509_STORE_add_cert(store_.get(), authority.get()) == 1 && all_;
+  any_ = true;
+  return true;
+}
+
+Result<StorePtr> AuthoritiesParser::finish() {
+  if (!whole_) return Fault{"a certificate in it cannot be read", 0};
+  if (!all_) return Fault{"a certificate in it cannot be taken", 0};
+  if (!any_) return Fault{"it holds no certificate in PEM form", 0};
+  return std::move(store_);
+}
+
+Result<StorePtr> copy_of_anchors(X509_STORE* store) {
+  StorePtr copy(X509_STORE_new());
+  bool all = copy != nullptr;
+  STACK_OF(X509_OBJECT)* const anchors = X509_STORE_get0_objects(store);
+  for (int i = 0; all && i < sk_X509_OBJECT_num(anchors); ++i) {
+    X509* const anchor = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(anchors, i));
+    X509_CRL* const list = X509_OBJECT_get0_X509_CRL(sk_X509_OBJECT_value(anchors, i));
+    all = (anchor == nullptr || X509_STORE_add_cert(copy.get(), anchor) == 1) &&
+          (list == nullptr || X509_STORE_add_crl(copy.get(), list) == 1);
+  }
+  if (!all) return Fault{take_openssl_reason(), 0};
+  return copy;
+}
+
+Result<std::vector<RevocationPtr>> parse_revocations(std::string_view pem) {
+  ERR_clear_error();
+  const BioPtr source = reader(pem);
+  std::vector<RevocationPtr> lists;
+  while (X509_CRL* next = PEM_read_bio_X509_CRL(source.get(), nullptr, no_passphrase, nullptr)) {
+    lists.emplace_back(next);
+  }
+  if (!at_end_of_pem()) return Fault{"a CRL in it cannot be read", 0};
+  if (lists.empty()) return Fault{"it holds no CRL in PEM form", 0};
+  return lists;
+}
+
+Status add_revocations(std::span<const RevocationPtr> lists, X509_STORE* store) {
+  ERR_clear_error();
   bool all = true;
-  const bool whole = each_revocation_list(pem, [&](X509_CRL* list) {
-    all = X509_STORE_add_crl(store, list) == 1 && all;
-    any = true;
-  });
-  if (!whole) return Fault{"a CRL in it cannot be read", 0};
+  for (const RevocationPtr& list : lists) all = X509_STORE_add_crl(store, list.get()) == 1 && all;
   if (!all) return Fault{"a CRL in it cannot be taken", 0};  // those whom it revokes would pass
-  if (!any) return Fault{"it holds no CRL in PEM form", 0};
   X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
   return Done{};
 }
 
-std::string outdated_revocations(std::string_view pem, int64_t now_s) {
-  std::string when;
-  each_revocation_list(pem, [&](X509_CRL* list) {
-    const ASN1_TIME* next = X509_CRL_get0_nextUpdate(list);
+std::string outdated_revocations(std::span<const RevocationPtr> lists, int64_t now_s) {
+  for (const RevocationPtr& list : lists) {
+    const ASN1_TIME* next = X509_CRL_get0_nextUpdate(list.get());
     auto now = static_cast<time_t>(now_s);
-    if (!when.empty() || next == nullptr || X509_cmp_time(next, &now) > 0) return;
-    when = text_of(next);
-  });
-  return when;
+    if (next != nullptr && X509_cmp_time(next, &now) <= 0) return text_of(next);
+  }
+  return "";
 }
 
 }  // namespace sluice

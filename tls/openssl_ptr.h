@@ -26,6 +26,8 @@ using CertificatePtr = std::unique_ptr<X509, OpenSslFree<&X509_free>>;
 using SslPtr = std::unique_ptr<SSL, OpenSslFree<&SSL_free>>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, OpenSslFree<&EVP_PKEY_free>>;
 using StorePtr = std::unique_ptr<X509_STORE, OpenSslFree<&X509_STORE_free>>;
+using RevocationPtr = std::unique_ptr<X509_CRL, OpenSslFree<&X509_CRL_free>>;
+using DigestContextPtr = std::unique_ptr<EVP_MD_CTX, OpenSslFree<&EVP_MD_CTX_free>>;
 using AlternativeNamesPtr = std::unique_ptr<GENERAL_NAMES, OpenSslFree<&GENERAL_NAMES_free>>;
 
 // What was written to a BIO of memory (BIO_s_mem).

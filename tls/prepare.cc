@@ -10,7 +10,9 @@
 
 #include "net/check.h"
 #include "net/sys.h"
-#include "tls/context.h"
+#include "tls/client.h"
+#include "tls/server.h"
+#include "tls/system_authorities.h"
 
 namespace sluice {
 
@@ -86,6 +88,7 @@ void prepare_tls() {
     TlsSessionSlot slot;
     for (int i = 0; i < 2; ++i) talk(*server.value(), *client.value(), slot);
   }
+  system_authorities();
   ERR_clear_error();
 }
 

@@ -6,9 +6,9 @@
 #include <openssl/x509.h>
 
 #include <algorithm>
-#include <ctime>
 
 #include "net/sys.h"
+#include "tls/credentials.h"
 
 namespace sluice {
 
@@ -31,12 +31,6 @@ void* as_mark(int64_t seconds) {
 }
 int64_t as_seconds(const void* mark) {
   return reinterpret_cast<int64_t>(mark);
-}
-
-int64_t end_of(const X509* certificate) {
-  std::tm end{};
-  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1) return 0;
-  return timegm(&end);
 }
 
 }  // namespace

@@ -1,10 +1,7 @@
-// The way of a conf: read into a draft, resolved into a Config.
+// A conf in one go.
 #include "core/conf/conf.h"
 
-#include "core/conf/draft.h"
-#include "core/conf/print.h"
-#include "core/conf/reader.h"
-#include "core/conf/resolve.h"
+#include "core/conf/loader.h"
 
 namespace sluice {
 
@@ -13,23 +10,10 @@ std::string ConfError::text() const {
 }
 
 ConfOutcome load_conf(const std::string& path, const ConfOptions& options, ConfInputs& inputs) {
-  ConfDraft draft(inputs, options);
-  draft.config.file = path;
-  ConfErrors errors;
-  ConfOutcome outcome;
-  ConfReader(draft, errors).read(path);
-  outcome.unreadable = draft.unreadable;
-  outcome.warnings = std::move(draft.warnings);
-  resolve_conf(draft, errors, outcome.warnings);
-  outcome.errors = errors.in_reading_order();
-  if (outcome.errors.empty()) {
-    outcome.effective = effective_conf(draft);
-    outcome.config = std::make_unique<Config>(std::move(draft.config));
-    if (options.ids != nullptr) *options.ids = std::move(draft.ids);
-  } else {
-    outcome.warnings.clear();  // they may follow from an error
+  ConfLoader loader(path, options, inputs);
+  while (loader.step()) {
   }
-  return outcome;
+  return loader.finish();
 }
 
 }  // namespace sluice

@@ -14,6 +14,7 @@ namespace sluice {
 
 class ConfIds;
 class ConfInputs;
+class TlsStore;
 
 // One error of a conf: "FILE:LINE: what is wrong, what is allowed". Never holds an expanded secret.
 struct ConfError {
@@ -31,6 +32,14 @@ struct ConfOptions {
   // The numbers that earlier confs gave, the caller's. A good conf adds its own, a bad one nothing.
   // Null: there was no earlier conf.
   ConfIds* ids = nullptr;
+  // `sluice -T`: outcome.effective is written.
+  bool effective = false;
+  // What this process runs with, the caller's; null at the start. Settings that a reload cannot
+  // change stay as they are there, and are warned about where the conf says otherwise.
+  const Config* running = nullptr;
+  // What earlier confs parsed and built for TLS, the caller's: what is unchanged is taken from
+  // there. The load begins there; its user forgets what is unused. Null: all is made anew.
+  TlsStore* tls_store = nullptr;
 };
 
 struct ConfOutcome {
@@ -38,11 +47,11 @@ struct ConfOutcome {
   std::vector<ConfError> errors;   // in the order of files and lines
   bool unreadable = false;         // the conf itself could not be read, whatever else is wrong
   std::vector<std::string> warnings;
-  std::string effective;  // `sluice -T` (core/conf/print.h); "" when there are errors
+  std::string effective;  // `sluice -T` (core/conf/print.h), where the options ask for it
 };
 
 // Reads, checks and resolves the file. What it needs of the machine it asks of `inputs` alone, and
-// blocks as long as they do.
+// blocks as long as they do. ConfLoader (core/conf/loader.h) does the same in small pieces.
 ConfOutcome load_conf(const std::string& path, const ConfOptions& options, ConfInputs& inputs);
 
 // One entry a directive. The reference documentation and the README are checked against these.

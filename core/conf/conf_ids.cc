@@ -1,7 +1,10 @@
 // Texts are told apart by NUL bytes between their parts, which no part can hold.
 #include "core/conf/conf_ids.h"
 
+#include <algorithm>
+#include <cstring>
 #include <string_view>
+#include <vector>
 
 namespace sluice {
 
@@ -13,6 +16,43 @@ uint32_t number_in(std::map<std::string, uint32_t>& all, const std::string& text
 
 std::string uri_text(const ServerUri& uri) {
   return (uri.secure ? "wss://" : "ws://") + uri.authority + uri.path;
+}
+
+void add_number(std::string& bytes, size_t number) {
+  const auto value = static_cast<uint32_t>(number);
+  char raw[sizeof value];
+  std::memcpy(raw, &value, sizeof value);
+  bytes.append(raw, sizeof raw);
+}
+
+bool take_number(std::string_view& bytes, uint32_t& number) {
+  if (bytes.size() < sizeof number) return false;
+  std::memcpy(&number, bytes.data(), sizeof number);
+  bytes.remove_prefix(sizeof number);
+  return true;
+}
+
+// The texts by their numbers, each with its length before it, behind their count.
+void add_texts(std::string& bytes, const std::map<std::string, uint32_t>& all) {
+  std::vector<const std::string*> by_number(all.size());
+  for (const auto& [text, number] : all) by_number[number] = &text;
+  add_number(bytes, by_number.size());
+  for (const std::string* text : by_number) {
+    add_number(bytes, text->size());
+    bytes += *text;
+  }
+}
+
+bool take_texts(std::string_view& bytes, std::map<std::string, uint32_t>& all) {
+  uint32_t count = 0;
+  if (!take_number(bytes, count)) return false;
+  for (uint32_t number = 0; number < count; ++number) {
+    uint32_t length = 0;
+    if (!take_number(bytes, length) || bytes.size() < length) return false;
+    if (!all.emplace(bytes.substr(0, length), number).second) return false;  // it has a number
+    bytes.remove_prefix(length);
+  }
+  return true;
 }
 
 // 64-bit FNV-1a, part by part.
@@ -44,6 +84,40 @@ PeerId ConfIds::peer(UpstreamId upstream, const Address& address, const ServerUr
 
 ListenerId ConfIds::listener(const Address& address) {
   return ListenerId{number_in(listeners_, address.text())};
+}
+
+std::optional<UpstreamId> ConfIds::known_upstream(const std::string& name) const {
+  const auto found = upstreams_.find(name);
+  if (found == upstreams_.end()) return std::nullopt;
+  return UpstreamId{found->second};
+}
+
+bool ConfIds::knows_server(UpstreamId upstream, const ServerUri& uri) const {
+  const std::string begin = std::to_string(static_cast<uint32_t>(upstream)) + '\0';
+  const std::string end = '\0' + uri_text(uri);
+  return std::any_of(peers_.begin(), peers_.end(), [&](const auto& each) {
+    return each.first.starts_with(begin) && each.first.ends_with(end);
+  });
+}
+
+std::optional<ListenerId> ConfIds::known_listener(const Address& address) const {
+  const auto found = listeners_.find(address.text());
+  if (found == listeners_.end()) return std::nullopt;
+  return ListenerId{found->second};
+}
+
+std::string ConfIds::bytes() const {
+  std::string bytes;
+  for (const auto* each : {&upstreams_, &peers_, &listeners_}) add_texts(bytes, *each);
+  return bytes;
+}
+
+std::optional<ConfIds> ConfIds::from(std::string_view& bytes) {
+  std::optional<ConfIds> ids(std::in_place);
+  for (auto* each : {&ids->upstreams_, &ids->peers_, &ids->listeners_}) {
+    if (!take_texts(bytes, *each)) return std::nullopt;
+  }
+  return ids;
 }
 
 RouteKey key_of(const RouteConfig& route) {

@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/config.h"
 #include "core/ids.h"
@@ -18,6 +20,18 @@ class ConfIds {
   UpstreamId upstream(const std::string& name);
   PeerId peer(UpstreamId upstream, const Address& address, const ServerUri& uri);
   ListenerId listener(const Address& address);
+
+  // Whether some conf so far had that, and its number.
+  std::optional<UpstreamId> known_upstream(const std::string& name) const;
+  bool knows_server(UpstreamId upstream, const ServerUri& uri) const;
+  std::optional<ListenerId> known_listener(const Address& address) const;
+  // How many peers have numbers; they are those below it.
+  size_t peers() const { return peers_.size(); }
+
+  // For another process: bytes, and the same numbers from them. Nothing where the bytes are
+  // malformed; what follows the ids is left in `bytes`.
+  std::string bytes() const;
+  static std::optional<ConfIds> from(std::string_view& bytes);
 
  private:
   // Each number is the map's size when its text was met.

@@ -38,9 +38,15 @@ void inherit(const Settings& from, Settings& to) {
   to.*Field = from.*Field;
 }
 
-// When a changed value takes effect: `restart` stands for what is laid out, opened or given up
-// once, before the first worker starts.
-enum class TakesEffect : uint8_t { reload, restart };
+// Of a setting that stands for what is laid out, opened or given up once, before the first worker
+// starts: makes it again what it is in the running Config. False where it is the same anyway.
+using Keep = bool (*)(const Config& running, Config& loaded);
+template <auto Field>
+bool keep(const Config& running, Config& loaded) {
+  if (loaded.*Field == running.*Field) return false;
+  loaded.*Field = running.*Field;
+  return true;
+}
 
 struct Directive {
   static constexpr size_t any_number = std::numeric_limits<size_t>::max();
@@ -58,7 +64,7 @@ struct Directive {
   bool repeatable = false;
   bool required = false;         // in each section that takes it; for an opener: at least once
   Section opens = Section::top;  // the section that it begins, or top for none
-  TakesEffect takes_effect = TakesEffect::reload;
+  Keep keep = nullptr;           // null: a reload changes it
 };
 
 // In the order of the reference.

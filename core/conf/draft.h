@@ -6,16 +6,19 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "core/conf/bundle.h"
 #include "core/conf/conf.h"
 #include "core/conf/conf_ids.h"
 #include "core/conf/expand.h"
 #include "core/conf/inputs.h"
+#include "tls/store.h"
 
 namespace sluice {
 
@@ -68,17 +71,17 @@ struct Statement {
 
 // Settings of TLS toward clients or servers, which a section may leave to the top.
 struct TlsSettings : TlsPolicy {
-  std::string client_authorities;  // PEM
+  Pem client_authorities;
   VerifyClient verify_client = VerifyClient::off;
   bool verify = true;
-  std::string authorities;  // PEM
+  Pem authorities;
   std::string server_name;
 };
 
 // Settings that may stand both in a section and at the top. Each value is its directive's default
 // until the section says it (SectionDraft::given); settings_for() puts those of several levels
 // together.
-struct Settings : ListenSettings, RouteSettings, TlsSettings {};
+struct Settings : ListenSettings, UpstreamSettings, RouteSettings, TlsSettings {};
 
 // A tls_certificate, with the tls_key and tls_stapling_file behind it. Where its
 // line is wrong it has no certificate, but lines that belong to it still find their place.
@@ -150,16 +153,23 @@ inline SectionDraft::SectionDraft(Section kind, Place opened_at) : place(std::mo
 }
 
 struct ConfDraft {
-  ConfDraft(ConfInputs& machine, const ConfOptions& chosen) : inputs(machine), options(chosen) {
+  ConfDraft(ConfInputs& machine, const ConfOptions& chosen)
+      : inputs(machine),
+        options(chosen),
+        tls(chosen.tls_store != nullptr ? *chosen.tls_store : own_tls) {
     sections.emplace_back(Section::top, Place{});
     if (options.ids != nullptr) ids = *options.ids;
   }
 
   ConfInputs& inputs;  // the loader's caller's
   ConfOptions options;
-  ConfIds ids;                        // those of earlier confs, then this one's, too
-  Config config;                      // global settings
+  TlsStore own_tls;
+  TlsStore& tls;  // the caller's where there is one
+  ConfIds ids;    // those of earlier confs, then this one's, too
+  std::unique_ptr<Config> made = std::make_unique<Config>();
+  Config& config = *made;             // global settings, until `made` is taken
   std::deque<SectionDraft> sections;  // the top, then as read
+  std::optional<BundleDraft> bundle;  // set by a line that is not done with, taken by the reader
   std::optional<Word> include;        // set by the include line, taken by the reader
   bool incomplete = false;            // a file is missing: what it would have said is unknown
   bool unreadable = false;            // it is the conf itself

@@ -121,4 +121,11 @@ std::string folder_of(const std::string& path) {
   return path.substr(0, path.rfind('/') + 1);
 }
 
+std::string run_folder_of(const std::string& path) {
+  const std::string folder = folder_of(path);
+  const std::string above = folder.empty() ? "" : folder_of(folder.substr(0, folder.size() - 1));
+  const bool of_run = above == "/run/" || above == "/var/run/";
+  return of_run && !folder.ends_with("//") ? folder : "";
+}
+
 }  // namespace sluice

@@ -42,5 +42,8 @@ std::string expand(ConfInputs& inputs, const std::string& text, const std::strin
 std::string resolve_path(const std::string& folder, const std::string& path);
 // "/etc/sluice/" of "/etc/sluice/x.conf", "" of "x.conf".
 std::string folder_of(const std::string& path);
+// "/run/sluice/" of "/run/sluice/x.sock", "" of what is not right in a folder of /run. /run is
+// empty when a machine has started, so a program makes its own folder there.
+std::string run_folder_of(const std::string& path);
 
 }  // namespace sluice

@@ -18,16 +18,11 @@ constexpr std::string_view e = "Envoy";
 constexpr std::string_view leave_out = "leave the line out";
 constexpr std::string_view automatic = "leave the line out, sluice does it by itself";
 constexpr std::string_view not_yet = "sluice has nothing like it yet";
-constexpr std::string_view in_turn =
-    "there is nothing like it yet: sessions are shared out among an upstream's servers in turn";
-constexpr std::string_view no_checks =
-    "there are no health checks yet: a server that cannot be "
-    "reached is passed over";
+constexpr std::string_view checks =
+    "write health_check http PATH status=RANGES interval=TIME rise=N fall=N in the upstream, or "
+    "health_check tcp";
 constexpr std::string_view no_files = "sluice serves no files";
 constexpr std::string_view answers = "there is nothing like it yet for fields of the answer";
-constexpr std::string_view no_trust =
-    "there are no trusted proxies yet; what a client says of itself travels on with keep_header "
-    "X-Forwarded-For";
 constexpr std::string_view yaml =
     "sluice reads a flat conf, one directive a line: listen, upstream, "
     "route; see conf/examples";
@@ -35,6 +30,8 @@ constexpr std::string_view yaml =
 constexpr ForeignWord table[] = {
     // nginx: processes and files
     {"worker_processes", n, "workers", ""},
+    {"worker_shutdown_timeout", n, "drain_timeout",
+     "write drain_timeout, over which sessions end evenly"},
     {"worker_rlimit_nofile", n, "", "the limit of descriptors is raised as far as it goes anyway"},
     {"worker_cpu_affinity", n, "", leave_out},
     {"pid", n, "pid_file", ""},
@@ -83,15 +80,13 @@ constexpr ForeignWord table[] = {
     {"add_header", n, "", answers},
     {"more_set_headers", n, "", answers},
     {"proxy_redirect", n, "", leave_out},
-    {"proxy_next_upstream", n, "next_peer_on",
-     "write next_peer_on STATUS...; a peer that cannot be reached is passed over anyway"},
-    {"proxy_next_upstream_tries", n, "", "each peer is tried once: leave the line out"},
+    {"proxy_next_upstream", n, "next_peer_on", "write next_peer_on error timeout http_STATUS..."},
+    {"proxy_next_upstream_tries", n, "next_peer_tries", ""},
+    {"proxy_next_upstream_timeout", n, "next_peer_timeout", ""},
     {"proxy_socket_keepalive", n, "", "tcp_keepalive is on anyway: leave the line out"},
-    {"proxy_bind", n, "", not_yet},
-    {"proxy_protocol", n, "", "there is no PROXY protocol yet"},
+    {"proxy_bind", n, "bind_address", ""},
     {"underscores_in_headers", n, "underscore_headers", ""},
-    {"set_real_ip_from", n, "", no_trust},
-    {"real_ip_header", n, "", no_trust},
+    {"set_real_ip_from", n, "trusted_proxies", ""},
     {"real_ip_recursive", n, "", leave_out},
     {"resolver", n, "", "names are resolved at the start"},
     {"tcp_nodelay", n, "", automatic},
@@ -100,15 +95,13 @@ constexpr ForeignWord table[] = {
     {"ignore_invalid_headers", n, "", "malformed fields are refused: leave the line out"},
     {"server_tokens", n, "", "sluice names no version: leave the line out"},
     // nginx: upstreams
-    {"ip_hash", n, "", in_turn},
-    {"hash", n, "", in_turn},
-    {"random", n, "", in_turn},
-    {"least_conn", n, "", in_turn},
-    {"sticky", n, "", in_turn},
+    {"ip_hash", n, "", "write balance hash $remote_addr"},
+    {"hash", n, "balance", "write balance hash VALUE"},
+    {"random", n, "balance", "write balance random_two"},
+    {"least_conn", n, "balance", "write balance least_conn"},
     {"zone", n, "", leave_out},
     {"keepalive", n, "", "each session has a connection of its own: leave the line out"},
     {"keepalive_requests", n, "", "each session has a connection of its own: leave the line out"},
-    {"health_check", n, "", no_checks},
     // nginx: TLS
     {"ssl", n, "", "a tls_certificate makes a listener one of TLS"},
     {"ssl_certificate", n, "tls_certificate", ""},
@@ -164,23 +157,28 @@ constexpr ForeignWord table[] = {
     {"default_backend", h, "", "write route / as the last one, with proxy_pass NAME"},
     {"use_backend", h, "", "write a route with its conditions, and proxy_pass NAME"},
     {"acl", h, "", "write route PATH, match_host or match_header"},
-    {"balance", h, "", in_turn},
-    {"hash-type", h, "", in_turn},
-    {"stick-table", h, "", in_turn},
-    {"stick", h, "", in_turn},
-    {"cookie", h, "", in_turn},
-    {"default-server", h, "", no_checks},
-    {"http-check", h, "", no_checks},
+    {"hash-type", h, "", "balance hash is consistent anyway: leave the line out"},
+    {"stick-table", h, "", not_yet},
+    {"stick", h, "", not_yet},
+    {"cookie", h, "", not_yet},
+    {"default-server", h, "health_check", checks},
+    {"http-check", h, "health_check", checks},
     {"mode", h, "", leave_out},
     {"option", h, "", leave_out},
-    {"option httpchk", h, "", no_checks},
+    {"option httpchk", h, "health_check", checks},
+    {"option forwarded", h, "", "write forwarded on"},
+    {"source", h, "bind_address", ""},
     {"option forwardfor", h, "", "X-Forwarded-For is always set: leave the line out"},
     {"option clitcpka", h, "", "tcp_keepalive is on anyway: leave the line out"},
     {"option srvtcpka", h, "", "tcp_keepalive is on anyway: leave the line out"},
     {"option tcpka", h, "", "tcp_keepalive is on anyway: leave the line out"},
     {"option httplog", h, "", "write access_log FILE"},
     {"maxconn", h, "worker_connections", "write worker_connections, for each worker"},
+    {"rate-limit", h, "handshake_rate", "write handshake_rate N/s, for each listener"},
+    {"maxconnrate", h, "handshake_rate", "write handshake_rate N/s, for each listener"},
+    {"maxsslrate", h, "handshake_rate", "write handshake_rate N/s, for each listener"},
     {"nbthread", h, "workers", ""},
+    {"hard-stop-after", h, "drain_timeout", ""},
     {"nbproc", h, "workers", ""},
     {"timeout", h, "", "write connect_timeout, handshake_timeout, idle_timeout or send_timeout"},
     {"timeout client", h, "", "write idle_timeout TIME, which counts both directions"},
@@ -191,7 +189,7 @@ constexpr ForeignWord table[] = {
     {"timeout client-fin", h, "", "write close_timeout TIME"},
     {"timeout server-fin", h, "", "write close_timeout TIME"},
     {"timeout queue", h, "", "nothing is queued: leave the line out"},
-    {"timeout check", h, "", no_checks},
+    {"timeout check", h, "health_check", "write health_check KIND timeout=TIME"},
     {"log", h, "", "write error_log and access_log"},
     {"log-format", h, "", "access_log has one form, name=value"},
     {"pidfile", h, "pid_file", ""},
@@ -208,7 +206,7 @@ constexpr ForeignWord table[] = {
     {"retry-on", h, "next_peer_on", ""},
     {"tune.bufsize", h, "max_header_size", ""},
     {"tune.http.maxhdr", h, "max_header_fields", ""},
-    {"retries", h, "", "each peer is tried once: leave the line out"},
+    {"retries", h, "next_peer_tries", ""},
 
     // Caddy
     {"reverse_proxy", c, "", "write route PATH and proxy_pass"},
@@ -217,7 +215,7 @@ constexpr ForeignWord table[] = {
      "write route PATH; the path of a server's URI replaces the route's"},
     {"header_up", c, "set_header", ""},
     {"header_down", c, "", answers},
-    {"lb_policy", c, "", in_turn},
+    {"lb_policy", c, "balance", ""},
     {"tls", c, "", "write tls_certificate FILE and tls_key FILE behind listen"},
     {"file_server", c, "", no_files},
     {"encode", c, "", "compression is between client and server: leave the line out"},
@@ -235,30 +233,33 @@ struct ArgumentHint {
   std::string_view hint;
 };
 
-constexpr std::string_view no_weights =
-    "there are no weights yet: a server that is named twice gets twice as much";
+constexpr std::string_view write_proxy_protocol =
+    "write proxy_protocol on in the section, and trusted_proxies with the balancer's address";
 
 constexpr ArgumentHint hints[] = {
     {"listen", "ssl", "TLS comes with a tls_certificate and a tls_key in the section"},
     {"listen", "http2", "there is no HTTP/2 yet"},
     {"listen", "quic", "there is no HTTP/3"},
-    {"listen", "proxy_protocol", "there is no PROXY protocol yet"},
-    {"listen", "accept-proxy", "there is no PROXY protocol yet"},
+    {"listen", "proxy_protocol", write_proxy_protocol},
+    {"listen", "accept-proxy", write_proxy_protocol},
     {"listen", "default_server", "all routes serve all listeners"},
     {"listen", "so_keepalive=", "write tcp_keepalive TIME or off"},
     {"listen", "reuseport", "each worker has a socket of its own anyway"},
-    {"server", "weight=", no_weights},
-    {"server", "weight", no_weights},
-    {"server", "max_fails=", no_checks},
-    {"server", "fail_timeout=", no_checks},
-    {"server", "check", no_checks},
-    {"server", "inter", no_checks},
-    {"server", "backup", "there are no backup servers yet"},
+    {"server", "weight", "write weight=N"},
+    {"server", "max_fails=", "max_fails and fail_timeout are lines of their own in the upstream"},
+    {"server",
+     "fail_timeout=", "max_fails and fail_timeout are lines of their own in the upstream"},
+    {"server", "check", checks},
+    {"server", "inter", checks},
     {"server", "down", "leave its line out"},
-    {"server", "max_conns=", "there is no limit for each server yet"},
-    {"server", "maxconn", "there is no limit for each server yet"},
+    {"server", "max_conns=", "write max_connections=N"},
+    {"server", "maxconn", "write max_connections=N"},
+    {"server", "slowstart", "write slow_start=TIME"},
     {"server", "resolve", "names are resolved at the start"},
     {"server", "ssl", "write wss:// for TLS"},
+    {"server", "send-proxy", "write send_proxy_protocol v1 in the section"},
+    {"server", "send-proxy-v2", "write send_proxy_protocol v2 in the section"},
+    {"server", "source", "write bind_address IP in the section"},
     {"route", "~", "there are no patterns: a route takes its path and everything under it"},
     {"route", "~*", "there are no patterns: a route takes its path and everything under it"},
     {"route", "^~", "a route takes its path and everything under it"},
@@ -310,6 +311,7 @@ std::string hint_for_arguments(const Statement& statement) {
   if (name == "user" && words.size() > 2) return "the groups are those of the user";
   // HAProxy's servers have a name before their address.
   const bool named = name == "server" && words.size() > 2 && !words[2].expanded() &&
+                     words[2].text != "backup" && words[2].text.find('=') == std::string::npos &&
                      parse_server_uri("ws://" + words[2].text).ok();
   return named ? "write server ws://" + words[2].text : "";
 }

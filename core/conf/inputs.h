@@ -51,6 +51,9 @@ class ConfInputs {
   // Whether this process could append to the file, or make it: 0 or an errno value. Leaves nothing
   // behind. Only `sluice -t` asks (ConfOptions::open_files).
   virtual int writable(const std::string& path) = 0;
+  // Whether this machine has that IP address (of port 0): 0 or an errno value. Only `sluice -t`
+  // asks.
+  virtual int bindable(const Address& address) = 0;
   // The folder that relative paths begin at, with its final '/'; "" where it is not known.
   virtual std::string working_folder() = 0;
 };

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "core/conf/expand.h"
+#include "net/sys.h"
 #include "net/sys_process.h"
 
 namespace sluice {
@@ -74,9 +75,18 @@ std::string MachineInputs::group_name(gid_t id) {
 int MachineInputs::writable(const std::string& path) {
   int error = -sys::may_write(path.c_str());
   if (error == ENOENT) error = -sys::may_write((folder_of(path) + ".").c_str());
+  if (error == ENOENT && !run_folder_of(path).empty()) error = -sys::may_write("/run");
   std::error_code ignored;
   if (error == 0 && std::filesystem::is_directory(path, ignored)) error = EISDIR;
   return error;
+}
+
+int MachineInputs::bindable(const Address& address) {
+  const int fd = sys::stream_socket(address.family());
+  if (fd < 0) return -fd;
+  const int bound = sys::bind(fd, address);
+  sys::close(fd);
+  return -bound;
 }
 
 std::string MachineInputs::working_folder() {

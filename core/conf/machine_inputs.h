@@ -16,6 +16,7 @@ class MachineInputs final : public ConfInputs {
   std::optional<gid_t> group_id(const std::string& name) override;
   std::string group_name(gid_t id) override;
   int writable(const std::string& path) override;
+  int bindable(const Address& address) override;
   std::string working_folder() override;
 };
 

@@ -15,7 +15,6 @@ namespace {
 
 constexpr size_t most_depth = 10;
 constexpr uint32_t most_files = 1000;  // globs that include each other would grow without it
-constexpr size_t most_file_bytes = 16 << 20;
 constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
 std::string place_name(Section section) {
@@ -70,12 +69,13 @@ std::string escaped_for_glob(const std::string& folder) {
   return escaped;
 }
 
-// An included file's name in messages: by what the line says, so that an expanded part of it is
-// not printed.
-std::string shown_name(const Statement& statement, const Word& word, const std::string& path) {
+// An included file's name in messages: by what the line at `place`, of a file in the folder `from`,
+// says, so that an expanded part of it is not printed.
+std::string shown_name(const Place& place, const std::string& from, const Word& word,
+                       const std::string& path) {
   if (!word.expanded()) return path;
-  const std::string folder = folder_of(statement.place.file);
-  if (path == resolve_path(statement.folder, word.value)) return resolve_path(folder, word.text);
+  const std::string folder = folder_of(place.file);
+  if (path == resolve_path(from, word.value)) return resolve_path(folder, word.text);
   return resolve_path(folder, folder_of(word.text) + path.substr(folder_of(path).size()));
 }
 
@@ -104,51 +104,72 @@ std::string joined(const std::string& what, const std::string& more) {
 
 }  // namespace
 
-void ConfReader::read(const std::string& path) {
+void ConfReader::open(const std::string& path) {
   section_ = &draft_.sections.front();
   section_->place.file = path;
-  Secret content(most_file_bytes);
+  OpenFile& file = open_files_.emplace_back();
   FileFacts facts;
-  if (const int error = draft_.inputs.read(path, content, facts); error != 0) {
+  if (const int error = draft_.inputs.read(path, file.content, facts); error != 0) {
+    open_files_.pop_back();
     draft_.incomplete = draft_.unreadable = true;
     errors_.add({path, 0, 0}, std::string("cannot be read: ") + std::strerror(error));
     return;
   }
-  read_file(content.view(), facts.canonical_path, path, folder_of(path));
+  begin(file, std::move(facts.canonical_path), path, folder_of(path));
 }
 
-// `shown` is the file's name in messages.
-void ConfReader::read_file(std::string_view content, const std::string& canonical_path,
-                           const std::string& shown, const std::string& folder) {
+bool ConfReader::step() {
+  if (open_files_.empty()) return false;
+  OpenFile& file = open_files_.back();
+  if (unfinished_) {
+    go_on_with_bundle();
+  } else if (file.include) {
+    open_next(file.include);
+  } else if (file.left.empty()) {
+    end_file();
+  } else {
+    read_next_line(file);
+  }
+  return true;
+}
+
+void ConfReader::read(const std::string& path) {
+  open(path);
+  while (step()) {
+  }
+}
+
+void ConfReader::begin(OpenFile& file, std::string canonical_path, std::string shown,
+                       std::string folder) {
   ++files_;
-  open_files_.push_back(canonical_path);
-  read_lines(content, shown, folder);
+  file.left = file.content.view();
+  if (file.left.starts_with(byte_order_mark)) file.left.remove_prefix(byte_order_mark.size());
+  file.canonical_path = std::move(canonical_path);
+  file.shown = std::move(shown);
+  file.folder = std::move(folder);
+  file.outer = section_;
+}
+
+void ConfReader::end_file() {
+  section_ = open_files_.back().outer;
   open_files_.pop_back();
 }
 
-void ConfReader::read_lines(std::string_view content, const std::string& shown,
-                            const std::string& folder) {
-  SectionDraft* const outer = section_;
-  if (content.starts_with(byte_order_mark)) content.remove_prefix(byte_order_mark.size());
-  for (int number = 1; !content.empty(); ++number) {
-    const size_t end = std::min(content.find('\n'), content.size());
-    const std::string_view line = content.substr(0, end);
-    content.remove_prefix(std::min(end + 1, content.size()));
-    const Place place{shown, number, ++lines_};
-    if (line.find('\0') != std::string_view::npos) {
-      errors_.add(place, "a NUL byte: this is no text file");
-      draft_.incomplete = true;
-      break;
-    }
-    // Complaints about its lines would print a key.
-    if (line.starts_with("-----BEGIN ")) {
-      errors_.add(place, "PEM, not directives: certificates and keys are named by tls_ directives");
-      draft_.incomplete = true;
-      break;
-    }
-    read_line(line, place, folder);
+void ConfReader::read_next_line(OpenFile& file) {
+  const size_t end = std::min(file.left.find('\n'), file.left.size());
+  const std::string_view line = file.left.substr(0, end);
+  file.left.remove_prefix(std::min(end + 1, file.left.size()));
+  const Place place{file.shown, ++file.line, ++lines_};
+  std::string wrong;
+  if (line.find('\0') != std::string_view::npos) wrong = "a NUL byte: this is no text file";
+  // Complaints about its lines would print a key.
+  if (line.starts_with("-----BEGIN ")) {
+    wrong = "PEM, not directives: certificates and keys are named by tls_ directives";
   }
-  section_ = outer;
+  if (wrong.empty()) return read_line(line, place, file.folder);
+  errors_.add(place, std::move(wrong));
+  draft_.incomplete = true;
+  end_file();
 }
 
 void ConfReader::read_line(std::string_view line, const Place& place, const std::string& folder) {
@@ -209,7 +230,7 @@ void ConfReader::apply(const Directive& row, const Statement& statement, Trust t
   if (row.opens == Section::upstream && section_->as<UpstreamDraft>().name.empty()) {
     draft_.upstream_unnamed = true;
   }
-  if (draft_.include) read_includes(statement);
+  if (draft_.include) begin_include(statement);
 }
 
 // False, and an error, where the directive may not stand.
@@ -234,51 +255,88 @@ void ConfReader::set(const Directive& row, const Statement& statement, Trust tru
   } else {
     try {
       row.set({draft_, *section_, statement});
-      if (!draft_.include) section_->lines.push_back({&row, statement});
     } catch (const ConfProblem& problem) {
       wrong = std::string(row.name) + ": " + problem.what;
     }
   }
+  if (draft_.bundle) {
+    unfinished_.emplace(Unfinished{&row, statement, trust});
+  } else {
+    conclude(row, statement, trust, std::move(wrong));
+  }
+}
+
+void ConfReader::go_on_with_bundle() {
+  if (draft_.bundle->step()) return;
+  const Unfinished line = std::move(*unfinished_);
+  unfinished_.reset();
+  std::string wrong;
+  if (const Status good = draft_.bundle->finish(); !good.ok()) {
+    wrong = std::string(line.row->name) + ": " + quoted(line.statement.words[1].text) + ": " +
+            good.fault().text();
+  }
+  draft_.bundle.reset();
+  conclude(*line.row, line.statement, line.trust, std::move(wrong));
+}
+
+// `wrong` says what is wrong with the line, or is "".
+void ConfReader::conclude(const Directive& row, const Statement& statement, Trust trust,
+                          std::string wrong) {
+  if (wrong.empty() && !draft_.include) section_->lines.push_back({&row, statement});
   if (trust != Trust::good) return;
   if (!wrong.empty()) wrong = joined(wrong, hint_for_arguments(statement));
   wrong = joined(wrong, statement.punctuation);
   if (!wrong.empty()) errors_.add(statement.place, wrong);
 }
 
-void ConfReader::read_includes(const Statement& statement) {
-  const Word word = std::move(*draft_.include);
+void ConfReader::begin_include(const Statement& statement) {
+  Include include{statement.place, statement.folder, std::move(*draft_.include), {}};
   draft_.include.reset();
-  const auto fail = [&](const std::string& what) {
-    draft_.incomplete = true;
-    errors_.add(statement.place, "include: " + quoted(word.text) + what);
-  };
   if (open_files_.size() > most_depth) {
-    return fail(": files are nested more than " + std::to_string(most_depth) + " deep");
+    return refuse(include, ": files are nested more than " + std::to_string(most_depth) + " deep");
   }
-  for (const std::string& path : included_paths(statement, word)) {
-    Secret content(most_file_bytes);
-    FileFacts facts;
-    const int error = draft_.inputs.read(path, content, facts);
-    const std::string& name = facts.canonical_path;
-    if (std::find(open_files_.begin(), open_files_.end(), name) != open_files_.end()) {
-      return fail(" includes itself, directly or through other files");
-    }
-    if (files_ >= most_files) return fail(": more than " + std::to_string(most_files) + " files");
-    if (error != 0) {
-      fail(" cannot be read: " + std::string(std::strerror(error)));
-      continue;
-    }
-    read_file(content.view(), name, shown_name(statement, word, path), folder_of(path));
+  include.paths = included_paths(include);
+  open_files_.back().include = std::move(include);
+}
+
+// Opens the next of the files, or ends `include` where none is left.
+void ConfReader::open_next(std::optional<Include>& include) {
+  if (include->next == include->paths.size()) return include.reset();
+  const std::string& path = include->paths[include->next++];
+  OpenFile& file = open_files_.emplace_back();
+  FileFacts facts;
+  const int error = draft_.inputs.read(path, file.content, facts);
+  const bool known = std::any_of(
+      open_files_.begin(), open_files_.end() - 1,
+      [&](const OpenFile& each) { return each.canonical_path == facts.canonical_path; });
+  if (!known && files_ < most_files && error == 0) {
+    return begin(file, std::move(facts.canonical_path),
+                 shown_name(include->place, include->folder, include->word, path), folder_of(path));
   }
+  open_files_.pop_back();
+  if (known) {
+    refuse(*include, " includes itself, directly or through other files");
+  } else if (files_ >= most_files) {
+    refuse(*include, ": more than " + std::to_string(most_files) + " files");
+  } else {
+    return refuse(*include, " cannot be read: " + std::string(std::strerror(error)));
+  }
+  include.reset();
+}
+
+void ConfReader::refuse(const Include& include, const std::string& what) {
+  draft_.incomplete = true;
+  errors_.add(include.place, "include: " + quoted(include.word.text) + what);
 }
 
 // The file itself where the word is no pattern, else all files that match, sorted. A pattern that
 // matches nothing is no error.
-std::vector<std::string> ConfReader::included_paths(const Statement& statement, const Word& word) {
-  if (word.value.find_first_of("*?[") == std::string::npos) {
-    return {resolve_path(statement.folder, word.value)};
+std::vector<std::string> ConfReader::included_paths(const Include& include) {
+  const std::string& value = include.word.value;
+  if (value.find_first_of("*?[") == std::string::npos) {
+    return {resolve_path(include.folder, value)};
   }
-  return draft_.inputs.glob(resolve_path(escaped_for_glob(statement.folder), word.value));
+  return draft_.inputs.glob(resolve_path(escaped_for_glob(include.folder), value));
 }
 
 }  // namespace sluice

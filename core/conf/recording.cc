@@ -19,6 +19,7 @@ enum Question : uint8_t {
   ask_group_name,
   ask_writable,
   ask_working_folder,
+  ask_bindable,
 };
 
 void add_number(std::string& entry, uint32_t number) {
@@ -140,6 +141,14 @@ int RecordingInputs::writable(const std::string& path) {
   return error;
 }
 
+int RecordingInputs::bindable(const Address& address) {
+  const int error = asked_.bindable(address);
+  std::string entry = entry_of(ask_bindable, address.text());
+  add_number(entry, static_cast<uint32_t>(error));
+  add(entry);
+  return error;
+}
+
 std::string RecordingInputs::working_folder() {
   std::string folder = asked_.working_folder();
   std::string entry = entry_of(ask_working_folder, "");
@@ -250,6 +259,12 @@ int RecordedInputs::writable(const std::string& path) {
   expect(ask_writable, path);
   const auto error = static_cast<int>(number());
   return strayed_ ? EACCES : error;
+}
+
+int RecordedInputs::bindable(const Address& address) {
+  expect(ask_bindable, address.text());
+  const auto error = static_cast<int>(number());
+  return strayed_ ? EADDRNOTAVAIL : error;
 }
 
 std::string RecordedInputs::working_folder() {

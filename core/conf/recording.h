@@ -34,6 +34,7 @@ class RecordingInputs final : public ConfInputs {
   std::optional<gid_t> group_id(const std::string& name) override;
   std::string group_name(gid_t id) override;
   int writable(const std::string& path) override;
+  int bindable(const Address& address) override;
   std::string working_folder() override;
 
  private:
@@ -64,6 +65,7 @@ class RecordedInputs final : public ConfInputs {
   std::optional<gid_t> group_id(const std::string& name) override;
   std::string group_name(gid_t id) override;
   int writable(const std::string& path) override;
+  int bindable(const Address& address) override;
   std::string working_folder() override;
 
  private:

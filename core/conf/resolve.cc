@@ -1,13 +1,11 @@
-// Sections are taken in reading order; upstreams first, because a route may stand before the
-// upstream that it names.
+// Where a vector would grow, and move what it holds, room is made before.
 #include "core/conf/resolve.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
-#include <map>
-#include <set>
+#include <utility>
 
-#include "core/conf/resolve_tls.h"
 #include "core/conf/rows.h"
 #include "core/conf/suggest.h"
 #include "core/observe/limit_text.h"
@@ -20,23 +18,13 @@ namespace {
 
 constexpr uint32_t behind_all_lines = std::numeric_limits<uint32_t>::max();
 
-bool takes_all(const Address& address) {
-  return address.host_text() == (address.family() == AF_INET ? "0.0.0.0" : "::");
-}
-
-// 0.0.0.0:80 takes every IPv4 address's port 80, [::]:80 every IPv6 address's.
-bool overlap(const Address& a, const Address& b) {
-  if (a == b) return true;
-  if (a.is_unix() || a.family() != b.family() || a.port() != b.port()) return false;
-  return takes_all(a) || takes_all(b);
-}
-
 // Limits of which 0 is none.
 bool laxer(uint64_t narrow, uint64_t broad) {
   return narrow != 0 && (broad == 0 || broad > narrow);
 }
 
-bool laxer(const RateLimit& narrow, const RateLimit& broad) {
+template <class Rate>
+bool laxer_rate(const Rate& narrow, const Rate& broad) {
   return laxer(uint64_t{narrow.a_second}, broad.a_second) ||
          (narrow.a_second != 0 && broad.burst > narrow.burst);
 }
@@ -60,7 +48,9 @@ bool gives_way(const RouteConfig& narrow, const RouteConfig& broad) {
          (narrow.validate_utf8 && !broad.validate_utf8) ||
          laxer(narrow.max_message_bytes, broad.max_message_bytes) ||
          laxer(narrow.max_small_fragments, broad.max_small_fragments) ||
-         laxer(narrow.control_frame_rate, broad.control_frame_rate);
+         laxer_rate(narrow.control_frame_rate, broad.control_frame_rate) ||
+         laxer_rate(narrow.client_message_rate, broad.client_message_rate) ||
+         laxer_rate(narrow.client_byte_rate, broad.client_byte_rate);
 }
 
 // `upstream "chat"`, for messages.
@@ -74,77 +64,78 @@ std::string described(const SectionDraft& section) {
   return "the conf";
 }
 
-class Resolver {
- public:
-  Resolver(ConfDraft& draft, ConfErrors& errors, std::vector<std::string>& warnings)
-      : draft_(draft), errors_(errors), warnings_(warnings) {}
+}  // namespace
 
-  void run() {
-    check_required();
-    for (SectionDraft& section : draft_.sections) {
-      if (section.label.empty()) continue;  // its opening line was wrong
-      if (section.kind() == Section::listen) add_listener(section);
-      if (section.kind() == Section::upstream) add_upstream(section);
-    }
-    for (const SectionDraft& section : draft_.sections) {
-      if (section.kind() == Section::route && !section.label.empty()) add_route(section);
-    }
-    warn_where_walked_around();
-    warn_of_unused();
-    check_buffer_memory();
-  }
-
- private:
-  void check_required();
-  void add_listener(SectionDraft& section);
-  void add_upstream(const SectionDraft& section);
-  void add_route(const SectionDraft& section);
-  void make_upstream(const SectionDraft& section, UpstreamId id, const std::string& name,
-                     std::vector<PeerConfig> peers);
-  const SectionDraft* find_target(const SectionDraft& section, RouteConfig& route);
-  void share_anonymous(const SectionDraft& section, RouteConfig& route);
-  void inherit(const SectionDraft& own, const SectionDraft* upstream, RouteConfig& route) const;
-  void warn_where_hidden(const SectionDraft& section, const RouteConfig& route);
-  void warn_where_walked_around();
-  const RouteConfig* way_around(size_t number) const;
-  bool same_server(const RouteConfig& a, const RouteConfig& b) const;
-  void warn_of_unused();
-  void check_buffer_memory();
-
-  struct Named {
-    UpstreamId id;
-    const SectionDraft* section;
-    bool used = false;
-  };
-
-  ConfDraft& draft_;
-  ConfErrors& errors_;
-  std::vector<std::string>& warnings_;
-  std::vector<const SectionDraft*> listeners_;
-  std::vector<const SectionDraft*> routes_;  // one for each of config.routes
-  std::map<std::string, Named, std::less<>> upstreams_;
-  std::set<UpstreamId> anonymous_;  // made of a URI
+const ConfResolver::Pass ConfResolver::passes[] = {
+    &ConfResolver::check_required, &ConfResolver::add_listener_or_upstream,
+    &ConfResolver::add_route,      &ConfResolver::warn_where_walked_around,
+    &ConfResolver::warn_of_unused,
 };
 
-void Resolver::check_required() {
-  if (draft_.incomplete) return;
+bool ConfResolver::step() {
+  if (pass_ == std::size(passes)) return false;
+  if (securing_) {
+    secure_listener();
+    return true;
+  }
+  if (pass_ == 0 && section_ == 0) prepare();
+  const Pass pass = passes[pass_];
+  (this->*pass)(draft_.sections[section_]);
+  if (++section_ == draft_.sections.size()) {
+    section_ = 0;
+    ++pass_;
+  }
+  return true;
+}
+
+void ConfResolver::prepare() {
+  const auto count = [this](Section kind) {
+    return static_cast<size_t>(
+        std::count_if(draft_.sections.begin(), draft_.sections.end(),
+                      [kind](const SectionDraft& section) { return section.kind() == kind; }));
+  };
+  draft_.config.listeners.reserve(count(Section::listen));
+  draft_.config.routes.reserve(count(Section::route));
+  keep_what_runs();
+  check_buffer_memory();
+}
+
+// What is laid out once stays as it is: the Config says what is in force, and the next start takes
+// what the conf says.
+void ConfResolver::keep_what_runs() {
+  if (draft_.options.running == nullptr) return;
+  const SectionDraft& top = draft_.top();
   for (const Directive* row : directives()) {
-    if (!row->required) continue;
-    for (const SectionDraft& section : draft_.sections) {
-      if ((row->sections & bit(section.kind())) == 0 || section.given.count(row) > 0) continue;
-      Place place = section.place;
-      if (section.kind() == Section::top) place.order = behind_all_lines;
-      errors_.add(place, described(section) + " has no " + std::string(row->name));
-    }
+    if (row->keep == nullptr || !row->keep(*draft_.options.running, draft_.config)) continue;
+    const auto given = top.given.find(row);
+    warnings_.push_back(text_at(given == top.given.end() ? top.place : given->second,
+                                std::string(row->name) + ": takes effect at the next start"));
   }
 }
 
-void Resolver::add_listener(SectionDraft& section) {
+void ConfResolver::check_required(SectionDraft& section) {
+  if (draft_.incomplete) return;
+  for (const Directive* row : directives()) {
+    if (!row->required) continue;
+    if ((row->sections & bit(section.kind())) == 0 || section.given.count(row) > 0) continue;
+    Place place = section.place;
+    if (section.kind() == Section::top) place.order = behind_all_lines;
+    errors_.add(place, described(section) + " has no " + std::string(row->name));
+  }
+}
+
+void ConfResolver::add_listener_or_upstream(SectionDraft& section) {
+  if (section.label.empty()) return;  // its opening line was wrong
+  if (section.kind() == Section::listen) add_listener(section);
+  if (section.kind() == Section::upstream) add_upstream(section);
+}
+
+void ConfResolver::add_listener(SectionDraft& section) {
   const ListenDraft& own = section.as<ListenDraft>();
   for (const SectionDraft* earlier : listeners_) {
     const Address& taken = earlier->as<ListenDraft>().address;
     if (!overlap(taken, own.address)) continue;
-    const bool wider = takes_all(own.address) && !takes_all(taken);
+    const bool wider = own.address.is_any() && !taken.is_any();
     errors_.add(section.place,
                 described(section) + (wider ? " covers " : " is already covered by ") +
                     described(*earlier) + " " + seen_from(section.place, earlier->place));
@@ -157,11 +148,47 @@ void Resolver::add_listener(SectionDraft& section) {
   listener.socket_file = own.socket_file;
   listener.backlog = own.backlog;
   static_cast<ListenSettings&>(listener) = settings_for(Section::listen, {&section, &draft_.top()});
-  listener.tls = resolve_tls_server(draft_, section, described(section), errors_, warnings_);
-  draft_.config.listeners.push_back(std::move(listener));
+  check_proxy_protocol(section, listener);
+  std::optional<TlsServerSettings> settings =
+      resolve_tls_server(draft_, section, described(section), errors_, warnings_);
+  if (settings) {
+    securing_.emplace(
+        Securing{&section, std::move(listener), TlsServerMaker(*std::move(settings), draft_.tls)});
+  } else {
+    draft_.config.listeners.push_back(std::move(listener));
+  }
 }
 
-void Resolver::add_upstream(const SectionDraft& section) {
+// A listener that would close every connection.
+void ConfResolver::check_proxy_protocol(const SectionDraft& section, const ListenConfig& listener) {
+  const bool by_unix = listener.address.is_unix();
+  const TrustedProxies& trusted = listener.trusted_proxies;
+  if (!listener.proxy_protocol || (by_unix ? trusted.unix_sockets : !trusted.ranges.empty())) {
+    return;
+  }
+  const auto given = section.given.find(&directive::proxy_protocol);
+  errors_.add(
+      given == section.given.end() ? section.place : given->second,
+      "proxy_protocol: " + described(section) +
+          (by_unix ? " believes nobody; write trusted_proxies unix"
+                   : " believes nobody; write trusted_proxies with the balancer's address"));
+}
+
+void ConfResolver::secure_listener() {
+  if (securing_->maker.step()) return;
+  Result<std::unique_ptr<TlsServer>> server = securing_->maker.finish();
+  if (server.ok()) {
+    securing_->listener.tls = std::move(server.value());
+  } else {
+    const SectionDraft& section = *securing_->section;
+    errors_.add(section.place,
+                described(section) + ": TLS cannot be set up: " + server.fault().text());
+  }
+  draft_.config.listeners.push_back(std::move(securing_->listener));
+  securing_.reset();
+}
+
+void ConfResolver::add_upstream(const SectionDraft& section) {
   const UpstreamDraft& own = section.as<UpstreamDraft>();
   const UpstreamId id = draft_.ids.upstream(own.name);
   const auto [known, fresh] = upstreams_.emplace(own.name, Named{id, &section});
@@ -173,18 +200,27 @@ void Resolver::add_upstream(const SectionDraft& section) {
   make_upstream(section, id, own.name, own.peers);
 }
 
-void Resolver::make_upstream(const SectionDraft& section, UpstreamId id, const std::string& name,
-                             std::vector<PeerConfig> peers) {
+void ConfResolver::make_upstream(const SectionDraft& section, UpstreamId id,
+                                 const std::string& name, std::vector<PeerConfig> peers) {
   for (PeerConfig& peer : peers) peer.id = draft_.ids.peer(id, peer.address, peer.uri);
-  std::unique_ptr<TlsClient> tls =
+  TlsClientRef tls =
       resolve_tls_client(draft_, section, peers, described(section), errors_, warnings_);
   std::vector<UpstreamConfig>& upstreams = draft_.config.upstreams;
   const auto behind = std::find_if(upstreams.rbegin(), upstreams.rend(),
                                    [id](const UpstreamConfig& each) { return each.id < id; });
-  upstreams.insert(behind.base(), {id, name, std::move(peers), std::move(tls)});
+  UpstreamConfig upstream;
+  static_cast<UpstreamSettings&>(upstream) =
+      settings_for(Section::upstream, {&section, &draft_.top()});
+  upstream.id = id;
+  upstream.name = name;
+  upstream.peers = std::move(peers);
+  upstream.tls = std::move(tls);
+  upstream.sticky_key = draft_.config.sticky_key;
+  upstreams.insert(behind.base(), std::move(upstream));
 }
 
-void Resolver::add_route(const SectionDraft& section) {
+void ConfResolver::add_route(SectionDraft& section) {
+  if (section.kind() != Section::route || section.label.empty()) return;
   const RouteDraft& own = section.as<RouteDraft>();
   if (!own.proxy_pass) return;
   RouteConfig route = own.route;
@@ -197,13 +233,14 @@ void Resolver::add_route(const SectionDraft& section) {
     share_anonymous(section, route);
   }
   inherit(section, upstream, route);
+  check_as(route);
   warn_where_hidden(section, route);
   routes_.push_back(&section);
   draft_.config.routes.push_back(std::move(route));
 }
 
 // The upstream that proxy_pass names; null, and an error, where there is none.
-const SectionDraft* Resolver::find_target(const SectionDraft& section, RouteConfig& route) {
+const SectionDraft* ConfResolver::find_target(const SectionDraft& section, RouteConfig& route) {
   const Word& target = *section.as<RouteDraft>().proxy_pass;
   const auto known = upstreams_.find(target.value);
   if (known != upstreams_.end()) {
@@ -224,15 +261,31 @@ const SectionDraft* Resolver::find_target(const SectionDraft& section, RouteConf
 }
 
 // Routes that give the same URI share an upstream, and with it the turn of its peers.
-void Resolver::share_anonymous(const SectionDraft& section, RouteConfig& route) {
+void ConfResolver::share_anonymous(const SectionDraft& section, RouteConfig& route) {
   const RouteDraft& own = section.as<RouteDraft>();
   route.upstream = draft_.ids.upstream(own.proxy_pass->value);
   if (!anonymous_.insert(route.upstream).second) return;
   make_upstream(section, route.upstream, own.proxy_pass->text, own.peers);
 }
 
-void Resolver::inherit(const SectionDraft& own, const SectionDraft* upstream,
-                       RouteConfig& route) const {
+// A check comes to its peers as the sessions of the first route do that leads there, and asks for
+// the host that handshakes ask for, as far as a route names one.
+void ConfResolver::check_as(const RouteConfig& route) {
+  std::vector<UpstreamConfig>& upstreams = draft_.config.upstreams;
+  const auto found =
+      std::find_if(upstreams.begin(), upstreams.end(),
+                   [&route](const UpstreamConfig& each) { return each.id == route.upstream; });
+  if (found == upstreams.end()) return;
+  CheckSettings& check = found->check;
+  if (check.host.empty() && route.host.policy == HostPolicy::fixed) check.host = route.host.name;
+  if (!routed_.insert(route.upstream).second) return;
+  check.max_answer_header_bytes = route.max_answer_header_bytes;
+  check.send_proxy_protocol = route.send_proxy_protocol;
+  check.bind_addresses = route.bind_addresses;
+}
+
+void ConfResolver::inherit(const SectionDraft& own, const SectionDraft* upstream,
+                           RouteConfig& route) const {
   const SectionDraft& top = draft_.top();
   static_cast<RouteSettings&>(route) = settings_for(Section::route, {&own, upstream, &top});
 
@@ -261,7 +314,7 @@ void Resolver::inherit(const SectionDraft& own, const SectionDraft* upstream,
 }
 
 // File order is unlike nginx's longest match: a route behind a broader one is a likely mistake.
-void Resolver::warn_where_hidden(const SectionDraft& section, const RouteConfig& route) {
+void ConfResolver::warn_where_hidden(const SectionDraft& section, const RouteConfig& route) {
   for (size_t i = 0; i < routes_.size(); ++i) {
     const RouteConfig& earlier = draft_.config.routes[i];
     if (!earlier.match_headers.empty() || !path_is_under(route.path, earlier.path)) continue;
@@ -275,25 +328,23 @@ void Resolver::warn_where_hidden(const SectionDraft& section, const RouteConfig&
 
 // Path parameters are data to the router, but many servers drop them: "/admin;x" takes the route
 // behind `route /admin` and may be answered as "/admin" was.
-void Resolver::warn_where_walked_around() {
-  for (size_t number = 0; number < routes_.size(); ++number) {
-    const RouteConfig* around = way_around(number);
-    if (around == nullptr) continue;
-    const SectionDraft& section = *routes_[number];
-    const SectionDraft& other = *routes_[static_cast<size_t>(around - draft_.config.routes.data())];
-    warnings_.push_back(
-        text_at(section.place,
-                described(section) +
-                    " can be walked around: " + quoted(draft_.config.routes[number].path + ";x") +
-                    " takes " + described(other) + " " + seen_from(section.place, other.place) +
-                    ", which leads to the same server with other headers or limits; a server "
-                    "that drops path parameters takes both for the same"));
-  }
+void ConfResolver::warn_where_walked_around(SectionDraft& section) {
+  if (walked_ == routes_.size() || routes_[walked_] != &section) return;
+  const RouteConfig& route = draft_.config.routes[walked_];
+  const RouteConfig* around = way_around(walked_++);
+  if (around == nullptr) return;
+  const SectionDraft& other = *routes_[static_cast<size_t>(around - draft_.config.routes.data())];
+  warnings_.push_back(text_at(
+      section.place, described(section) + " can be walked around: " + quoted(route.path + ";x") +
+                         " takes " + described(other) + " " +
+                         seen_from(section.place, other.place) +
+                         ", which leads to the same server with other headers or limits; a server "
+                         "that drops path parameters takes both for the same"));
 }
 
 // The route that takes the path with a parameter; null where it leads elsewhere, or forbids as
 // much.
-const RouteConfig* Resolver::way_around(size_t number) const {
+const RouteConfig* ConfResolver::way_around(size_t number) const {
   const std::vector<RouteConfig>& routes = draft_.config.routes;
   const RouteConfig& narrow = routes[number];
   if (!narrow.match_headers.empty()) return nullptr;  // leaving the header out walks around it
@@ -310,7 +361,7 @@ const RouteConfig* Resolver::way_around(size_t number) const {
   return nullptr;
 }
 
-bool Resolver::same_server(const RouteConfig& a, const RouteConfig& b) const {
+bool ConfResolver::same_server(const RouteConfig& a, const RouteConfig& b) const {
   const std::vector<PeerConfig>& others = draft_.config.upstream(b.upstream).peers;
   const std::vector<PeerConfig>& peers = draft_.config.upstream(a.upstream).peers;
   return std::any_of(peers.begin(), peers.end(), [&others](const PeerConfig& peer) {
@@ -319,29 +370,21 @@ bool Resolver::same_server(const RouteConfig& a, const RouteConfig& b) const {
   });
 }
 
-void Resolver::warn_of_unused() {
-  for (const SectionDraft& section : draft_.sections) {
-    if (section.kind() != Section::upstream) continue;
-    const auto known = upstreams_.find(section.as<UpstreamDraft>().name);
-    if (known == upstreams_.end() || known->second.used) continue;
-    warnings_.push_back(text_at(section.place, described(section) + " is used by no route"));
-  }
+void ConfResolver::warn_of_unused(SectionDraft& section) {
+  if (section.kind() != Section::upstream) return;
+  const auto known = upstreams_.find(section.as<UpstreamDraft>().name);
+  if (known == upstreams_.end() || known->second.used) return;
+  warnings_.push_back(text_at(section.place, described(section) + " is used by no route"));
 }
 
 // A session that keeps up needs a whole ring beside those of sessions that do not.
-void Resolver::check_buffer_memory() {
+void ConfResolver::check_buffer_memory() {
   const uint64_t bytes = draft_.config.buffer_memory_bytes;
   const uint64_t least = uint64_t{least_rings_in_buffer_memory} * draft_.config.ring_bytes;
   if (bytes == 0 || bytes >= least) return;
   errors_.add(draft_.sections.front().given.at(&directive::buffer_memory),
               "buffer_memory: " + size_text(bytes) + " has no room for four rings of ring_size " +
                   size_text(draft_.config.ring_bytes) + "; at least " + size_text(least));
-}
-
-}  // namespace
-
-void resolve_conf(ConfDraft& draft, ConfErrors& errors, std::vector<std::string>& warnings) {
-  Resolver(draft, errors, warnings).run();
 }
 
 }  // namespace sluice

@@ -43,11 +43,13 @@ TlsPolicy policy_of(const ConfDraft& draft, const Settings& all) {
 }
 
 // With an outdated CRL, every certificate of its issuer is refused.
-void warn_of_outdated_crl(const ConfDraft& draft, const SectionDraft& section,
+void warn_of_outdated_crl(ConfDraft& draft, const SectionDraft& section,
                           std::vector<std::string>& warnings) {
-  for (const SectionDraft* level : {&section, &draft.sections.front()}) {
+  for (const SectionDraft* level : {&section, &draft.top()}) {
     if (level->settings.revoked.empty()) continue;
-    const std::string when = outdated_revocations(level->settings.revoked, system_wall_clock_s());
+    const auto lists = draft.tls.revocations(level->settings.revoked);  // its line was good
+    const std::string when =
+        lists.ok() ? outdated_revocations(lists.value(), system_wall_clock_s()) : "";
     if (when.empty()) return;
     std::string told = text_at(place_of(*level, directive::tls_crl),
                                "tls_crl: a newer CRL was due on " + when +
@@ -77,9 +79,10 @@ std::vector<Credentials> credentials_of(SectionDraft& section, ConfErrors& error
 
 }  // namespace
 
-std::unique_ptr<TlsServer> resolve_tls_server(ConfDraft& draft, SectionDraft& section,
-                                              const std::string& described, ConfErrors& errors,
-                                              std::vector<std::string>& warnings) {
+std::optional<TlsServerSettings> resolve_tls_server(ConfDraft& draft, SectionDraft& section,
+                                                    const std::string& described,
+                                                    ConfErrors& errors,
+                                                    std::vector<std::string>& warnings) {
   std::string_view name;
   const bool certificate_given = gives(section, directive::tls_certificate);
   if (!certificate_given) {
@@ -87,7 +90,7 @@ std::unique_ptr<TlsServer> resolve_tls_server(ConfDraft& draft, SectionDraft& se
       errors.add(*place,
                  std::string(name) + " needs a tls_certificate; " + described + " has none");
     }
-    return nullptr;
+    return std::nullopt;
   }
   TlsServerSettings settings;
   settings.credentials = credentials_of(section, errors);
@@ -100,7 +103,7 @@ std::unique_ptr<TlsServer> resolve_tls_server(ConfDraft& draft, SectionDraft& se
       errors.add(place_of(section, directive::tls_verify_client),
                  "tls_verify_client needs a tls_client_ca to verify with");
     }
-    return nullptr;
+    return std::nullopt;
   }
   if (settings.verify_client == VerifyClient::off && !section.settings.client_authorities.empty()) {
     warnings.push_back(text_at(place_of(section, directive::tls_client_ca),
@@ -112,17 +115,13 @@ std::unique_ptr<TlsServer> resolve_tls_server(ConfDraft& draft, SectionDraft& se
     warnings.push_back(text_at(place_of(section, directive::tls_crl),
                                "tls_crl has no effect without tls_verify_client"));
   }
-  if (settings.credentials.empty()) return nullptr;
-  Result<std::unique_ptr<TlsServer>> server = TlsServer::make(std::move(settings));
-  if (server.ok()) return std::move(server.value());
-  errors.add(section.place, described + ": TLS cannot be set up: " + server.fault().text());
-  return nullptr;
+  if (settings.credentials.empty()) return std::nullopt;
+  return settings;
 }
 
-std::unique_ptr<TlsClient> resolve_tls_client(const ConfDraft& draft, const SectionDraft& section,
-                                              std::span<const PeerConfig> peers,
-                                              const std::string& described, ConfErrors& errors,
-                                              std::vector<std::string>& warnings) {
+TlsClientRef resolve_tls_client(ConfDraft& draft, const SectionDraft& section,
+                                std::span<const PeerConfig> peers, const std::string& described,
+                                ConfErrors& errors, std::vector<std::string>& warnings) {
   const bool secure = std::any_of(peers.begin(), peers.end(),
                                   [](const PeerConfig& peer) { return peer.uri.secure; });
   std::string_view name;
@@ -138,7 +137,7 @@ std::unique_ptr<TlsClient> resolve_tls_client(const ConfDraft& draft, const Sect
   settings.verify = all.verify;
   settings.authorities = all.authorities;
   settings.server_name = all.server_name;
-  for (const SectionDraft* level : {&section, &draft.sections.front()}) {
+  for (const SectionDraft* level : {&section, &draft.top()}) {
     const auto& credentials = level->client_credentials;
     if (!credentials || settings.credentials != nullptr) continue;
     if (credentials->key == nullptr) {
@@ -162,7 +161,7 @@ std::unique_ptr<TlsClient> resolve_tls_client(const ConfDraft& draft, const Sect
   } else {
     warn_of_outdated_crl(draft, section, warnings);
   }
-  Result<std::unique_ptr<TlsClient>> client = TlsClient::make(settings);
+  Result<TlsClientRef> client = TlsClient::find_or_make(settings, draft.tls);
   if (client.ok()) return std::move(client.value());
   errors.add(section.place, described + ": TLS cannot be set up: " + client.fault().text());
   return nullptr;

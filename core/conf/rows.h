@@ -28,6 +28,7 @@ namespace directive {
 extern const Directive& buffer_memory;
 extern const Directive& tls_crl;
 
+extern const Directive& proxy_protocol;
 extern const Directive& tls_certificate;
 extern const Directive& tls_key;
 extern const Directive& tls_stapling_file;

@@ -56,6 +56,69 @@ constexpr Directive rows[] = {
      .default_value = "100",
      .help = "The most header fields of a request, 5 to 1000000, and the most options that its "
              "Connection names; beyond it 431. With off, max_header_size alone bounds them."},
+    {.name = "handshake_rate",
+     .sections = top | listen,
+     .arguments = "N/s [burst=M]|off",
+     .most_arguments = 2,
+     .set = setters::handshake_rate,
+     .inherit = inherit<&ListenSettings::handshake_rate>,
+     .default_value = "off",
+     .example = "500/s burst=50",
+     .help =
+         "Connections, and so TLS handshakes, that a listener accepts in a second, over all "
+         "workers, and M of them at once after a pause, both 1 to 1000000; at the top it is the "
+         "default of each listener. Beyond it clients wait in the kernel's backlog (listen's "
+         "backlog=) while the sessions that live go on, and beyond handshake_queue_time they are "
+         "refused. Without burst M is a tenth of N. It should be what the machine can do beside "
+         "its traffic: after an outage all clients come back at once."},
+    {.name = "handshake_queue_time",
+     .sections = top | listen,
+     .arguments = "TIME",
+     .set = setters::timeout<&ListenSettings::handshake_queue_time_ms>,
+     .inherit = inherit<&ListenSettings::handshake_queue_time_ms>,
+     .default_value = "1s",
+     .help =
+         "How long clients may wait for handshake_rate. Where some have waited on a listener "
+         "without a break for so long, those who wait are refused until none is left, at most "
+         "1,000 a second and worker, beside those that handshake_rate still lets in: with 503 and "
+         "a Retry-After of 1 to 10 seconds, at random, on a plain listener, and by closing the "
+         "connection before the TLS handshake on others."},
+    {.name = "trusted_proxies",
+     .sections = top | listen,
+     .arguments = "CIDR...|unix|off",
+     .most_arguments = Directive::any_number,
+     .set = setters::trusted_proxies,
+     .inherit = inherit<&ListenSettings::trusted_proxies>,
+     .default_value = "off",
+     .example = "10.0.0.0/8 2001:db8::/32 unix",
+     .help = "Balancers and CDNs in front of the listener, by their addresses or ranges of them; "
+             "`unix` for all that come by a unix socket. They are believed when they say who the "
+             "client is, nobody else is. Lines add up; those of a listener stand in place of the "
+             "top's.",
+     .repeatable = true},
+    {.name = "real_ip_header",
+     .sections = top | listen,
+     .arguments = "NAME",
+     .set = setters::real_ip_header,
+     .inherit = inherit<&ListenSettings::real_ip_header>,
+     .default_value = "X-Forwarded-For",
+     .help =
+         "The field in which trusted_proxies name the client; CDNs have fields of their own, as "
+         "CF-Connecting-IP or True-Client-IP. Its addresses are walked from the right to the "
+         "first one that is not trusted: that is the client, in logs, headers and limits. It "
+         "travels on, and so do X-Forwarded-For (the hop's address is appended), "
+         "X-Forwarded-Proto and X-Forwarded-Host; of others all of these are removed."},
+    {.name = "proxy_protocol",
+     .sections = top | listen,
+     .arguments = "on|off",
+     .set = setters::on_or_off<&ListenSettings::proxy_protocol>,
+     .inherit = inherit<&ListenSettings::proxy_protocol>,
+     .default_value = "off",
+     .help = "Each connection begins with a PROXY header, version 1 or 2, before TLS and HTTP, in "
+             "which one of trusted_proxies names the client: that is the client then, in logs, "
+             "headers and limits. LOCAL and UNKNOWN name nobody: the connection's own address "
+             "stands. Connections from elsewhere, and without a header, are closed, and the error "
+             "log says so."},
     {.name = "tls_certificate",
      .sections = listen,
      .arguments = "FILE",
@@ -102,6 +165,7 @@ constexpr Directive rows[] = {
 
 namespace directive {
 
+constinit const Directive& proxy_protocol = row_named(rows, "proxy_protocol");
 constinit const Directive& tls_certificate = row_named(rows, "tls_certificate");
 constinit const Directive& tls_key = row_named(rows, "tls_key");
 constinit const Directive& tls_stapling_file = row_named(rows, "tls_stapling_file");

@@ -63,7 +63,8 @@ constexpr Directive rows[] = {
              "route overrides the top's of that name. In VALUE stand $remote_addr and $remote_port "
              "of the client, $host (in lower case, without port), $path and $query as they came, "
              "$scheme (http or https), $request_id (as in the logs), $http_NAME (a field of the "
-             "request, _ for -), $cookie_NAME, $tls_client_subject (of a verified certificate, RFC "
+             "request, _ for -), $cookie_NAME, $query_NAME (of the "
+             "query, as it came), $tls_client_subject (of a verified certificate, RFC "
              "2253), $tls_version, $tls_cipher and $tls_server_name; $$ is a plain $, and what "
              "${env:} and ${file:} bring in is text. Where a variable has no value, or the whole "
              "would be empty or hold a control byte, the field is removed.",
@@ -86,6 +87,15 @@ constexpr Directive rows[] = {
              "and -. To the client's X-Forwarded-For its address is then appended; its "
              "X-Forwarded-Proto and -Host stand in place of ours.",
      .repeatable = true},
+    {.name = "forwarded",
+     .sections = top | route,
+     .arguments = "on|off",
+     .set = setters::on_or_off<&RouteSettings::forwarded>,
+     .inherit = inherit<&RouteSettings::forwarded>,
+     .default_value = "off",
+     .help = "Whether the field Forwarded (RFC 7239) is written beside X-Forwarded-For, -Proto and "
+             "-Host. To what one of trusted_proxies sent our part is appended; where that one "
+             "sent X-Forwarded-For alone, its addresses are named first."},
     {.name = "underscore_headers",
      .sections = top | route,
      .arguments = "on|off",

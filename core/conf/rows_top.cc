@@ -27,7 +27,7 @@ constexpr Directive rows[] = {
      .example = "nobody",
      .help = "Whom the workers run as where sluice is started as root; else it has no effect. Who "
              "else runs as that user could signal the workers, so it should have no other use.",
-     .takes_effect = TakesEffect::restart},
+     .keep = keep<&Config::user>},
     {.name = "error_log",
      .sections = top,
      .arguments = "stderr|stdout|off|FILE [LEVEL]",
@@ -49,8 +49,23 @@ constexpr Directive rows[] = {
          "left without one (no code); proxy, by a decision of its own or for what a peer did "
          "(fault). sent_client and sent_upstream are the codes of Closes of the proxy's own. "
          "reason is close; connection ended without a close; what the kernel or TLS said of a lost "
-         "connection; idle_timeout; send_timeout; buffer_memory; shutting down; out of memory; "
-         "else what was wrong with a frame."},
+         "connection; idle_timeout; send_timeout; max_queued_time; client_ping_timeout or "
+         "upstream_ping_timeout; max_session_age; drain; on_peer_gone; closed by an operator; the "
+         "rate that was "
+         "exceeded; buffer_memory; shutting down; out of memory; else what was wrong with a frame. "
+         "client_rtt and upstream_rtt are the round trips of the latest pings of the proxy's own, "
+         "in "
+         "seconds."},
+    {.name = "sticky_key",
+     .sections = top,
+     .arguments = "FILE",
+     .set = setters::sticky_key,
+     .default_value = "(made at the start)",
+     .example = "sticky.key",
+     .help =
+         "Of what sticky cookies are made: a file of at least 16 bytes, read by its owner alone. "
+         "With the same one several sluices, and the next start, understand each other's "
+         "cookies. Without it a key is made at the start, which reloads keep."},
     {.name = "log_query",
      .sections = top,
      .arguments = "on|off",
@@ -62,8 +77,22 @@ constexpr Directive rows[] = {
      .arguments = "FILE",
      .set = setters::pid_file,
      .example = "sluice.pid",
-     .help = "Holds the master's process id while sluice runs.",
-     .takes_effect = TakesEffect::restart},
+     .help = "Holds the master's process id while sluice runs. A folder right below /run is made "
+             "where it is missing.",
+     .keep = keep<&Config::pid_file>},
+    {.name = "control",
+     .sections = top,
+     .arguments = "unix:/PATH|off [mode=MODE]",
+     .most_arguments = 2,
+     .set = setters::control,
+     .default_value = "off",
+     .example = "unix:/run/sluice/control.sock",
+     .help =
+         "A unix socket where the master takes commands: `sluice -s` speaks to it, a line for "
+         "each command and a line of JSON for each answer. Whatever mode= (octal, 0600) lets "
+         "connect, only root and the user that the master runs as are heard. A folder right below "
+         "/run is made where it is missing.",
+     .keep = keep<&Config::control>},
     {.name = "ring_size",
      .sections = top,
      .arguments = "SIZE",
@@ -71,7 +100,7 @@ constexpr Directive rows[] = {
      .default_value = "256k",
      .help = "Buffer of one direction while bytes are in it, 16k to 16m, a power of two. Idle "
              "sessions have none.",
-     .takes_effect = TakesEffect::restart},
+     .keep = keep<&Config::ring_bytes>},
     {.name = "buffer_memory",
      .sections = top,
      .arguments = "SIZE|auto",
@@ -89,7 +118,45 @@ constexpr Directive rows[] = {
      .help =
          "Whether payload of frames of 64 KiB and more passes inside the kernel (splice(2)) where "
          "neither side is in TLS, at about half the cost.",
-     .takes_effect = TakesEffect::restart},
+     .keep = keep<&Config::splice>},
+    {.name = "sandbox",
+     .sections = top,
+     .arguments = "on|off",
+     .set = setters::sandbox,
+     .default_value = "on",
+     .help = "Whether workers can make only the system calls that they need (seccomp) and open no "
+             "file (Landlock), as far as build and kernel know either; off is for finding out "
+             "whether it is in the way. A call that is refused fails, is told once in the error "
+             "log and ends no worker. Without it, too, workers have no capabilities.",
+     .keep = keep<&Config::sandbox>},
+    {.name = "worker_timeout",
+     .sections = top,
+     .arguments = "TIME|off",
+     .set = setters::worker_timeout,
+     .default_value = "30s",
+     .help =
+         "A worker whose loop has been in one and the same turn for so long, 1s at least, is "
+         "stuck: it is sent SIGABRT, so that it writes to the error log where it stands, SIGKILL "
+         "where it has not ended after as long again, and another takes its place. A turn "
+         "takes milliseconds; waiting is none, and neither is a worker that was stopped while "
+         "it waited."},
+    {.name = "drain_timeout",
+     .sections = top,
+     .arguments = "TIME|off",
+     .set = setters::drain_timeout,
+     .default_value = "60s",
+     .help = "Over how long QUIT, and `sluice -s drain` where it names no time, end the sessions: "
+             "evenly, so that clients do not come back all at once, each with a Close behind the "
+             "message that is under way. Who has not gone close_timeout after it is ended; a "
+             "message that still moves may take twelve times as long. off: "
+             "QUIT waits until the last session has gone by itself, and drain ends none."},
+    {.name = "drain_code",
+     .sections = top,
+     .arguments = "1001|1012",
+     .set = setters::drain_code,
+     .default_value = "1001",
+     .help = "The code of these Closes: 1001 is going away, 1012 a restart of the service. There "
+             "are clients that do not come back after 1001."},
     {.name = "worker_connections",
      .sections = top,
      .arguments = "N",
@@ -98,7 +165,7 @@ constexpr Directive rows[] = {
      .example = "10000",
      .help = "Sessions that one worker holds, 1 to 1000000; further clients get 503. Each takes "
              "two descriptors; permitted is half of what the limit (ulimit -n) leaves beside the "
-             "worker's own, about 40 and one for each listener, and 35 for refusals."},
+             "worker's own, about 40 and one for each listener, and 93 for refusals."},
     {.name = "tls_ticket_lifetime",
      .sections = top,
      .arguments = "TIME|off",
@@ -108,6 +175,15 @@ constexpr Directive rows[] = {
              "the TLS handshake in which certificates were verified, and never past a "
              "certificate's end. The keys of session tickets are shared by all workers, changed "
              "as often, and opened for one change more."},
+    {.name = "tls_reload_on_change",
+     .sections = top,
+     .arguments = "on|off",
+     .set = setters::tls_reload_on_change,
+     .default_value = "off",
+     .help = "Whether the conf is read anew, as with HUP, two seconds after the latest change of a "
+             "file that a tls_ directive names, or of a link on the way there. Where it is bad "
+             "then (a certificate without its key yet), nothing changes until the next change. "
+             "Only on Linux."},
     {.name = "tls_protocols",
      .sections = top | listen | upstream,
      .arguments = "TLSv1.2|TLSv1.3...",

@@ -127,7 +127,8 @@ void add_name(const SetterCall& call, std::vector<std::string>& names) {
 void workers(const SetterCall& call) {
   const Word& word = call.word(1);
   call.draft.config.workers =
-      word.value == "auto" ? 0 : or_else(", or auto", [&] { return number(word, 1, 512); });
+      word.value == "auto" ? 0
+                           : or_else(", or auto", [&] { return number(word, 1, most_workers); });
 }
 
 void user(const SetterCall& call) {
@@ -167,6 +168,32 @@ void pid_file(const SetterCall& call) {
 
 void splice(const SetterCall& call) {
   call.draft.config.splice = switch_on(call.word(1));
+}
+
+void sandbox(const SetterCall& call) {
+  call.draft.config.sandbox = switch_on(call.word(1));
+}
+
+void worker_timeout(const SetterCall& call) {
+  constexpr uint32_t least_ms = 1'000;  // a turn may well take a part of it
+  const uint32_t value_ms = time_ms_or_off(call.word(1));
+  if (value_ms > 0 && value_ms < least_ms) {
+    throw ConfProblem{quoted(call.word(1).text) + " is out of range: 1s to 576h, or off"};
+  }
+  call.draft.config.worker_timeout_ms = value_ms;
+}
+
+void drain_timeout(const SetterCall& call) {
+  call.draft.config.drain_timeout_ms = time_ms_or_off(call.word(1));
+}
+
+void drain_code(const SetterCall& call) {
+  const Word& word = call.word(1);
+  if (word.value != "1001" && word.value != "1012") {
+    throw ConfProblem{quoted(word.text) +
+                      " is neither 1001 (going away) nor 1012 (service restart)"};
+  }
+  call.draft.config.drain_code = word.value == "1001" ? 1001 : 1012;
 }
 
 void ring_size(const SetterCall& call) {
@@ -239,25 +266,6 @@ void keep_header(const SetterCall& call) {
   add_name(call, call.section.keep_headers);
 }
 
-void next_peer_on(const SetterCall& call) {
-  std::vector<uint16_t> statuses;
-  const bool off = call.word(1).value == "off" && call.arguments() == 1;
-  for (size_t i = 1; i <= call.arguments() && !off; ++i) {
-    const Word& word = call.word(i);
-    uint16_t status = 0;
-    try {
-      status = static_cast<uint16_t>(number(word, 400, 599));
-    } catch (const ConfProblem&) {
-      throw ConfProblem{quoted(word.text) + " is not a status from 400 to 599, nor off alone"};
-    }
-    if (std::find(statuses.begin(), statuses.end(), status) != statuses.end()) {
-      throw ConfProblem{quoted(word.text) + " is given twice"};
-    }
-    statuses.push_back(status);
-  }
-  call.section.settings.next_peer_on = std::move(statuses);
-}
-
 void match_header(const SetterCall& call) {
   check_header_name(call.word(1));
   HeaderMatch match{call.word(1).value, ""};
@@ -304,12 +312,7 @@ void lost_close_code(const SetterCall& call) {
     call.section.settings.lost_close_code = 0;
     return;
   }
-  call.section.settings.lost_close_code =
-      or_else("; codes are 1000 to 1003, 1007 to 1014 and 3000 to 4999, or off", [&] {
-        const auto code = static_cast<uint16_t>(number(word, 1000, 4999));
-        if (close_code_allowed_on_wire(code)) return code;
-        throw ConfProblem{quoted(word.text) + " may not stand in a Close"};
-      });
+  call.section.settings.lost_close_code = close_code(word, ", or off");
 }
 
 void max_message_size(const SetterCall& call) {

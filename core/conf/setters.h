@@ -14,9 +14,14 @@ void error_log(const SetterCall& call);
 void access_log(const SetterCall& call);
 void log_query(const SetterCall& call);
 void pid_file(const SetterCall& call);
+void control(const SetterCall& call);
 void ring_size(const SetterCall& call);
 void buffer_memory(const SetterCall& call);
 void splice(const SetterCall& call);
+void sandbox(const SetterCall& call);
+void worker_timeout(const SetterCall& call);
+void drain_timeout(const SetterCall& call);
+void drain_code(const SetterCall& call);
 void worker_connections(const SetterCall& call);
 void include(const SetterCall& call);
 
@@ -35,12 +40,28 @@ void set_header(const SetterCall& call);
 void remove_header(const SetterCall& call);
 void keep_header(const SetterCall& call);
 void next_peer_on(const SetterCall& call);
+void next_peer_tries(const SetterCall& call);
+void balance(const SetterCall& call);
+void max_fails(const SetterCall& call);
+void fail_timeout(const SetterCall& call);
+void health_check(const SetterCall& call);
+void sticky(const SetterCall& call);
+void on_peer_gone(const SetterCall& call);
+void sticky_key(const SetterCall& call);
 void subprotocols(const SetterCall& call);
 void lost_close_code(const SetterCall& call);
 void max_message_size(const SetterCall& call);
 void max_header_fields(const SetterCall& call);
 void max_small_fragments(const SetterCall& call);
 void control_frame_rate(const SetterCall& call);
+void idle_code(const SetterCall& call);
+void max_session_age(const SetterCall& call);
+void on_rate(const SetterCall& call);
+void handshake_rate(const SetterCall& call);
+void trusted_proxies(const SetterCall& call);
+void real_ip_header(const SetterCall& call);
+void send_proxy_protocol(const SetterCall& call);
+void bind_address(const SetterCall& call);
 
 // --- TLS ----------------------------------------------------------------------------------------
 void tls_certificate(const SetterCall& call);
@@ -57,7 +78,8 @@ void tls_verify_depth(const SetterCall& call);
 void tls_max_certificate_chain(const SetterCall& call);
 void tls_max_records_without_data(const SetterCall& call);
 void tls_ticket_lifetime(const SetterCall& call);
-void tls_authorities(const SetterCall& call, std::string& pem);
+void tls_reload_on_change(const SetterCall& call);
+void tls_authorities(const SetterCall& call, Pem& pem);
 
 template <auto Field>
 void authorities(const SetterCall& call) {
@@ -68,6 +90,26 @@ void authorities(const SetterCall& call) {
 template <auto Field>
 void header_size(const SetterCall& call) {
   call.section.settings.*Field = static_cast<uint32_t>(size_bytes(call.word(1), 1 << 10, 1 << 20));
+}
+
+// What stands behind the URI on a `server` line, for all of its peers.
+void server_options(const SetterCall& call, std::vector<PeerConfig>& peers);
+
+// A code that may stand in a Close; `alternative` names what may stand there besides.
+uint16_t close_code(const Word& word, const char* alternative);
+
+// "100/s", with a burst; and the same in bytes. Without one the burst is what a second brings.
+RateLimit message_rate_of(const SetterCall& call);
+ByteRate byte_rate_of(const SetterCall& call);
+
+template <auto Field>
+void message_rate(const SetterCall& call) {
+  call.section.settings.*Field = message_rate_of(call);
+}
+
+template <auto Field>
+void byte_rate(const SetterCall& call) {
+  call.section.settings.*Field = byte_rate_of(call);
 }
 
 template <auto Field>

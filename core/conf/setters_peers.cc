@@ -127,18 +127,23 @@ bool name_byte(char byte) {
          byte == '.';
 }
 
+// Who may connect to a socket file: the MODE of the word "mode=MODE".
+mode_t mode_of(const std::string& value, const Word& word) {
+  const bool octal = value.size() >= 3 && value.size() <= 4 &&
+                     value.size() == std::strspn(value.c_str(), "01234567");
+  const unsigned long mode = octal ? std::strtoul(value.c_str(), nullptr, 8) : 01000;
+  if (mode > 0777) {
+    throw ConfProblem{quoted(word.text) + ": the mode is octal, 000 to 0777, as in mode=0660"};
+  }
+  return static_cast<mode_t>(mode);
+}
+
 // "mode=0660", "owner=USER", "group=GROUP".
 void set_access(const SetterCall& call, const std::string& name, const std::string& value,
                 const Word& word) {
   sys::SocketFileAccess& access = call.section.as<ListenDraft>().socket_file;
   if (name == "mode") {
-    const bool octal = value.size() >= 3 && value.size() <= 4 &&
-                       value.size() == std::strspn(value.c_str(), "01234567");
-    const unsigned long mode = octal ? std::strtoul(value.c_str(), nullptr, 8) : 01000;
-    if (mode > 0777) {
-      throw ConfProblem{quoted(word.text) + ": the mode is octal, 000 to 0777, as in mode=0660"};
-    }
-    access.mode = static_cast<mode_t>(mode);
+    access.mode = mode_of(value, word);
   } else if (name == "owner") {
     const std::optional<uid_t> id = call.draft.inputs.user_id(value);
     if (!id) throw ConfProblem{quoted(word.text) + ": there is no such user on this machine"};
@@ -201,6 +206,29 @@ void listen(const SetterCall& call) {
   call.section.label = quoted(word.text);
 }
 
+void control(const SetterCall& call) {
+  const Word& word = call.word(1);
+  if (word.value == "off" && call.arguments() == 1) {
+    call.draft.config.control.reset();
+    return;
+  }
+  const Result<Address> address = Address::parse(word.value);
+  if (!address.ok() || !address.value().is_unix() ||
+      !address.value().unix_path().starts_with('/')) {
+    throw ConfProblem{
+        quoted(word.text) + " is not unix:/PATH, nor off alone" +
+        (word.value.starts_with('/') && !word.expanded() ? "; write unix:" + word.text : "")};
+  }
+  ControlConfig& control = call.draft.config.control.emplace();
+  control.address = address.value();
+  if (call.arguments() == 1) return;
+  const Word& mode = call.word(2);
+  if (!mode.value.starts_with("mode=")) {
+    throw ConfProblem{quoted(mode.text) + ": behind the socket only mode="};
+  }
+  control.file.mode = mode_of(mode.value.substr(5), mode);
+}
+
 void upstream(const SetterCall& call) {
   const Word& word = call.word(1);
   constexpr size_t most_bytes = 64;
@@ -244,8 +272,16 @@ void route(const SetterCall& call) {
 }
 
 void server(const SetterCall& call) {
+  // HAProxy's servers have a name before their address; hint_for_arguments() goes on from here.
+  if (call.arguments() > 1 && !is_uri(call.word(1).value) &&
+      parse_server_uri("ws://" + call.word(2).value).ok() && call.word(2).value != "backup" &&
+      call.word(2).value.find('=') == std::string::npos) {
+    throw ConfProblem{quoted(call.word(1).text) + " is not a server's URI"};
+  }
+  std::vector<PeerConfig> own = peers_of(call);
+  server_options(call, own);
   std::vector<PeerConfig>& peers = call.section.as<UpstreamDraft>().peers;
-  for (PeerConfig& peer : peers_of(call)) peers.push_back(std::move(peer));
+  for (PeerConfig& peer : own) peers.push_back(std::move(peer));
 }
 
 void match_host(const SetterCall& call) {

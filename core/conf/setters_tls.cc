@@ -2,10 +2,10 @@
 // with a file is told at the line that names it.
 #include <cstring>
 
+#include "core/conf/certificate_ends.h"
 #include "core/conf/expand.h"
 #include "core/conf/setters.h"
 #include "core/conf/suggest.h"
-#include "net/sys.h"
 #include "protocol/uri.h"
 #include "tls/secret.h"
 
@@ -27,6 +27,11 @@ void read_named_file(const SetterCall& call, Secret& content, Judge judge) {
   FileFacts facts;
   const std::string path = resolve_path(call.statement.folder, word.value);
   const int error = call.draft.inputs.read(path, content, facts);
+  std::vector<std::string>& files = call.draft.config.tls_files;
+  files.push_back(path);
+  if (!facts.canonical_path.empty() && facts.canonical_path != path) {
+    files.push_back(facts.canonical_path);
+  }
   judge(facts);
   if (error != 0) throw ConfProblem{quoted(word.text) + " cannot be read: " + std::strerror(error)};
 }
@@ -39,26 +44,24 @@ void read_named_file(const SetterCall& call, Secret& content) {
   throw ConfProblem{quoted(word.text) + ": " + fault.text()};
 }
 
-// An expired certificate is always warned about; one that expires soon only by `sluice -t`.
-void warn_of_end(const SetterCall& call, const X509* certificate) {
-  constexpr int64_t soon_days = 30;
-  const int64_t days = days_until_end(certificate, sys::wall_clock_ms());
-  const std::string what =
-      call.statement.words[0].text + ": " + quoted(call.word(1).text) + ": a certificate in it ";
-  if (days < 0) {
-    call.draft.warn(call.statement.place, what + "has expired");
-  } else if (days <= soon_days && call.draft.options.open_files) {
-    call.draft.warn(call.statement.place, what + "expires in " + std::to_string(days) + " days");
-  }
+void note_end(const SetterCall& call, const X509* certificate) {
+  CertificateEnd end{
+      text_at(call.statement.place, call.statement.words[0].text + ": " +
+                                        quoted(call.word(1).text) + ": a certificate in it"),
+      end_of(certificate)};
+  const int days = call.draft.options.open_files ? days_of_notice_in_check : days_of_notice;
+  std::string warning = warning_of_end(end, system_wall_clock_s(), days);
+  if (!warning.empty()) call.draft.warnings.push_back(std::move(warning));
+  call.draft.config.certificate_ends.push_back(std::move(end));
 }
 
 Credentials read_certificates(const SetterCall& call) {
   Secret secret(most_certificate_bytes);  // a key may stand beside the certificate
   read_named_file(call, secret);
-  Result<Credentials> parsed = parse_certificates(secret.view());
+  Result<Credentials> parsed = call.draft.tls.certificates(secret.view());
   if (!parsed.ok()) refuse_file(call.word(1), parsed.fault());
-  warn_of_end(call, parsed.value().certificate.get());
-  for (const CertificatePtr& link : parsed.value().chain) warn_of_end(call, link.get());
+  note_end(call, parsed.value().certificate.get());
+  for (const CertificatePtr& link : parsed.value().chain) note_end(call, link.get());
   return std::move(parsed.value());
 }
 
@@ -85,7 +88,7 @@ void read_key(const SetterCall& call, Credentials& credentials) {
   read_named_file(call, secret,
                   [&](const FileFacts& facts) { check_private(word, facts, call.draft.inputs); });
   if (credentials.certificate == nullptr) return;  // nothing to compare with, which was told
-  if (const Status read = parse_private_key(secret.view(), credentials); !read.ok()) {
+  if (const Status read = call.draft.tls.private_key(secret.view(), credentials); !read.ok()) {
     refuse_file(word, read.fault());
   }
 }
@@ -128,6 +131,20 @@ void tls_stapling_file(const SetterCall& call) {
   if (!parsed.ok()) refuse_file(call.word(1), parsed.fault());
 }
 
+// Not of TLS, but read as its keys are.
+void sticky_key(const SetterCall& call) {
+  constexpr size_t least_bytes = 16;
+  const Word& word = call.word(1);
+  Secret secret(most_key_bytes);
+  read_named_file(call, secret,
+                  [&](const FileFacts& facts) { check_private(word, facts, call.draft.inputs); });
+  if (secret.view().size() < least_bytes) {
+    throw ConfProblem{quoted(word.text) + " has " + std::to_string(secret.view().size()) +
+                      " bytes; a key has at least 16, as `openssl rand -hex 32` makes it"};
+  }
+  call.draft.config.sticky_key = Digester("sticky key").add(secret.view()).finish();
+}
+
 void tls_client_certificate(const SetterCall& call) {
   auto& credentials = call.section.client_credentials;
   credentials.emplace();
@@ -140,22 +157,24 @@ void tls_client_key(const SetterCall& call) {
   read_key(call, *credentials);
 }
 
-void tls_authorities(const SetterCall& call, std::string& pem) {
+void tls_authorities(const SetterCall& call, Pem& pem) {
   Secret content(most_pem_bytes);
   read_named_file(call, content);
-  const Result<StorePtr> parsed = parse_authorities(content.view());
-  if (!parsed.ok()) refuse_file(call.word(1), parsed.fault());
-  pem = content.view();
+  Pem read{std::string(content.view())};
+  if (call.draft.tls.has_anchors(read)) {
+    pem = std::move(read);
+  } else {
+    call.draft.bundle.emplace(std::move(read), pem, call.draft.tls);
+  }
 }
 
 void tls_crl(const SetterCall& call) {
   Secret content(most_pem_bytes);
   read_named_file(call, content);
-  const StorePtr store(X509_STORE_new());
-  if (const Status read = add_revocations(content.view(), store.get()); !read.ok()) {
-    refuse_file(call.word(1), read.fault());
-  }
-  call.section.settings.revoked = content.view();
+  Pem read{std::string(content.view())};
+  const auto lists = call.draft.tls.revocations(read);
+  if (!lists.ok()) refuse_file(call.word(1), lists.fault());
+  call.section.settings.revoked = std::move(read);
 }
 
 void tls_verify_client(const SetterCall& call) {
@@ -222,6 +241,10 @@ void tls_max_records_without_data(const SetterCall& call) {
 
 void tls_ticket_lifetime(const SetterCall& call) {
   call.draft.config.tls_ticket_lifetime_ms = time_ms_or_off(call.word(1));
+}
+
+void tls_reload_on_change(const SetterCall& call) {
+  call.draft.config.tls_reload_on_change = switch_on(call.word(1));
 }
 
 }  // namespace sluice::setters

@@ -27,6 +27,7 @@ constexpr Named table[] = {
     {"$request_id", Variable::request_id},
     {"$http_NAME", Variable::http},
     {"$cookie_NAME", Variable::cookie},
+    {"$query_NAME", Variable::query_parameter},
     {"$tls_client_subject", Variable::tls_client_subject},
     {"$tls_version", Variable::tls_version},
     {"$tls_cipher", Variable::tls_cipher},
@@ -35,6 +36,7 @@ constexpr Named table[] = {
 
 constexpr std::string_view http_prefix = "$http_";
 constexpr std::string_view cookie_prefix = "$cookie_";
+constexpr std::string_view query_prefix = "$query_";
 
 constexpr std::pair<std::string_view, std::string_view> foreign[] = {
     {"$args", "$query"},
@@ -68,7 +70,8 @@ std::string_view name_at(std::string_view text, size_t at) {
 // The variable and the NAME that its name ends with; nothing where there is none.
 std::optional<HeaderValue::Piece> find_variable(std::string_view name) {
   for (const auto& [prefix, variable] :
-       {std::pair{http_prefix, Variable::http}, std::pair{cookie_prefix, Variable::cookie}}) {
+       {std::pair{http_prefix, Variable::http}, std::pair{cookie_prefix, Variable::cookie},
+        std::pair{query_prefix, Variable::query_parameter}}) {
     if (name.starts_with(prefix) && name.size() > prefix.size()) {
       return HeaderValue::Piece{variable, std::string(name.substr(prefix.size()))};
     }

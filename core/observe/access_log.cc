@@ -40,10 +40,13 @@ void append_end(std::string& line, const SessionRecord& session) {
   if (session.sent_upstream != 0) append_field(line, "sent_upstream", session.sent_upstream);
 }
 
-std::string seconds_text(uint64_t milliseconds) {
-  std::string fraction = std::to_string(1000 + milliseconds % 1000);
+// Seconds with so many decimals, from as many parts of a second.
+std::string seconds_text(uint64_t parts, unsigned decimals = 3) {
+  uint64_t whole = 1;
+  for (unsigned i = 0; i < decimals; ++i) whole *= 10;
+  std::string fraction = std::to_string(whole + parts % whole);
   fraction[0] = '.';
-  return std::to_string(milliseconds / 1000) + fraction;
+  return std::to_string(parts / whole) + fraction;
 }
 
 void append_request(std::string& line, const SessionRecord& session,
@@ -71,6 +74,12 @@ std::string close_line(const SessionRecord& session) {
   append_field(line, "upstream_bytes", session.from_upstream.bytes);
   append_field(line, "upstream_messages", session.from_upstream.messages);
   append_field(line, "duration", seconds_text(session.duration_ms));
+  if (session.client_rtt_us != 0) {
+    append_field(line, "client_rtt", seconds_text(session.client_rtt_us, 6));
+  }
+  if (session.upstream_rtt_us != 0) {
+    append_field(line, "upstream_rtt", seconds_text(session.upstream_rtt_us, 6));
+  }
   append_end(line, session);
   append_field(line, "reason", session.reason);
   return line;

@@ -29,6 +29,8 @@ struct SessionRecord {
   Traffic from_client;
   Traffic from_upstream;
   uint64_t duration_ms = 0;
+  uint32_t client_rtt_us = 0;  // of the latest ping of the proxy's that was answered; 0: none was
+  uint32_t upstream_rtt_us = 0;
   Party closed_by = Party::nobody;
   Party fault = Party::nobody;  // the peer that made the proxy end it
   uint16_t code = 0;            // of the Close with which a peer ended it; 0: it was none

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "core/observe/end_cause.h"
+#include "net/heartbeat.h"
 
 namespace sluice {
 
@@ -25,21 +26,60 @@ class Counter {
   std::atomic<uint64_t> number_{0};
 };
 
+// One writer's number that goes up and down.
+class Gauge {
+ public:
+  void set(uint64_t number) { number_.store(number, std::memory_order_relaxed); }
+  uint64_t value() const { return number_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> number_{0};
+};
+
+// Parts that are drained at a time, at most.
+inline constexpr size_t most_drains = 32;
+
+// Of one of them.
+struct DrainGauges {
+  Gauge number;  // the order's; 0: there is none
+  Gauge left;    // sessions that are still to be told, as far as the worker has looked
+};
+
 // Frames accepted from one side.
 struct TrafficCounters {
   Counter bytes;
   Counter messages;  // of data, that began
 };
 
+// How often something took how long, in microseconds: the n-th place counts what took at least
+// 2^(n-1) and less than 2^n, the first one what took none, the last one all that took longer.
+struct Durations {
+  static constexpr size_t places = 32;
+  std::array<Counter, places> counts;
+  Counter sum_us;
+
+  void add(uint32_t us);
+  uint64_t count() const;
+};
+
 // A worker's. All zero where its memory is. Rows share no cache line: each is written all the time.
 struct alignas(64) WorkerRow {
+  Heartbeat heartbeat;  // of its loop
   Counter accepted;     // connections
   Counter turned_away;  // of them, those that not even an answer had room for
   Counter refused;      // handshakes that ended without relaying, answered or not
-  Counter relayed;      // sessions that began to relay
+  // handshake_rate: times that a listener began to hold clients back, and connections refused.
+  Counter held_back;
+  Counter rate_refused;
+  Counter relayed;  // sessions that began to relay
   TrafficCounters from_client;
   TrafficCounters from_upstream;
+  Counter pings_to_client;  // of the proxy's own
+  Counter pings_to_upstream;
+  Durations client_round_trips;  // of those that were answered
+  Durations upstream_round_trips;
   std::array<Counter, end_kinds> ended;  // relayed sessions that have ended, by EndKind
+  std::array<DrainGauges, most_drains> drains;
 
   uint64_t ended_in_all() const {
     uint64_t sum = 0;

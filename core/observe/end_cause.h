@@ -17,6 +17,12 @@ enum class EndKind : uint8_t {
   close_timeout,  // a peer did not end its side
   buffer_memory,  // the worker's was spent, and this session's target took nothing for longest
   shutdown,       // the worker ends
+  drain,          // it, or what the session belongs to, is emptied at a pace
+  command,        // whoever runs sluice ended this session
+  session_age,    // max_session_age
+  ping_timeout,   // a peer answered no ping of ours
+  rate,           // a peer sent more than message_rate or byte_rate allow
+  queued_time,    // a peer took too slowly what was for it
   resources,      // memory or descriptors were missing
 };
 inline constexpr size_t end_kinds = static_cast<size_t>(EndKind::resources) + 1;

@@ -1,19 +1,27 @@
 // One wording for all limits.
 #include "core/observe/limit_text.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace sluice {
 
-std::string time_setting_text(std::string_view directive, uint64_t milliseconds) {
+std::string time_text(uint64_t milliseconds) {
   static constexpr std::pair<uint64_t, const char*> units[] = {
       {3'600'000, "h"}, {60'000, "m"}, {1000, "s"}, {1, "ms"}};
-  std::string text(directive);
-  for (const auto& [factor, name] : units) {
-    if (milliseconds % factor != 0) continue;
-    return text.append(" ").append(std::to_string(milliseconds / factor)).append(name);
-  }
-  return text;
+  const auto* const unit =
+      std::find_if(std::begin(units), std::end(units),
+                   [milliseconds](const auto& each) { return milliseconds % each.first == 0; });
+  return std::to_string(milliseconds / unit->first) + unit->second;
+}
+
+std::string rough_time_text(uint64_t milliseconds) {
+  return time_text(milliseconds < 1000 ? milliseconds : milliseconds / 1000 * 1000);
+}
+
+std::string time_setting_text(std::string_view directive, uint64_t milliseconds) {
+  return std::string(directive) + " " + time_text(milliseconds);
 }
 
 std::string limit_text(std::string_view directive, std::string_view limit, std::string_view who,

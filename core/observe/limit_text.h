@@ -10,6 +10,12 @@
 
 namespace sluice {
 
+// As a conf spells a time: "1m", "500ms".
+std::string time_text(uint64_t milliseconds);
+
+// The same of a time that was measured: of more than a second, the whole ones.
+std::string rough_time_text(uint64_t milliseconds);
+
 // A directive with its time as a conf has it, for lines about what it ended: "send_timeout 1m".
 std::string time_setting_text(std::string_view directive, uint64_t milliseconds);
 

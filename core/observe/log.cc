@@ -10,6 +10,7 @@
 #include <new>
 
 #include "net/sys.h"
+#include "net/sys_trace.h"
 
 namespace sluice {
 
@@ -131,6 +132,11 @@ void Log::access(std::string_view text) noexcept {
   } catch (const std::bad_alloc&) {
     access_sink.lose_line();
   }
+}
+
+void Log::use_for_errors(sys::LogDescriptor descriptor) {
+  error_sink.use(descriptor);
+  sys::trace_to(descriptor.fd);
 }
 
 void Log::flush() noexcept {

@@ -63,6 +63,9 @@ class Log {
   // The last one: tells also what recurring() has counted and not told.
   void flush_all() noexcept;
 
+  // As error_sink.use(), and failed checks and traces of fatal signals go there, too.
+  void use_for_errors(sys::LogDescriptor descriptor);
+
   LogSink error_sink;
   LogSink access_sink;
 

@@ -1,6 +1,7 @@
 // Ids are few and dense, so they are places in a vector.
 #include "core/peers/peer_table.h"
 
+#include "core/peers/balance.h"
 #include "net/check.h"
 
 namespace sluice {
@@ -13,17 +14,34 @@ Peer& PeerTable::use(const PeerConfig& config) {
   const auto place = static_cast<size_t>(config.id);
   if (place >= entries_.size()) entries_.resize(place + 1);
   if (entries_[place] == nullptr) {
-    entries_[place] =
-        std::make_unique<Entry>(Entry{{config.id, config.address, config.uri, config.name, {}}, 0});
+    entries_[place] = std::make_unique<Entry>(Entry{
+        {config.id, config.address, config.uri, config.name, identity_of(config), {}, 0, 0, false},
+        0});
     ++size_;
   }
-  return use(config.id);
-}
-
-Peer& PeerTable::use(PeerId id) {
-  Entry& used = entry(id);
+  Entry& used = entry(config.id);
+  used.peer.gone = false;
   ++used.users;
   return used.peer;
+}
+
+Peer& PeerTable::enter(PeerId id) {
+  Entry& used = entry(id);
+  count_session(id, +1);
+  ++used.users;
+  return used.peer;
+}
+
+void PeerTable::leave(PeerId id) {
+  count_session(id, -1);
+  release(id);
+}
+
+// This worker alone writes the number.
+void PeerTable::count_session(PeerId id, int more) {
+  std::atomic<uint32_t>& active = board_.own_row(id).active;
+  active.store(active.load(std::memory_order_relaxed) + static_cast<uint32_t>(more),
+               std::memory_order_relaxed);
 }
 
 void PeerTable::release(PeerId id) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/config.h"
+#include "core/peers/peer_board.h"
 
 namespace sluice {
 
@@ -16,16 +17,25 @@ struct Peer {
   PeerId id;
   Address address;
   ServerUri uri;
-  std::string name;  // for logs
+  std::string name;       // for logs
+  uint64_t identity = 0;  // identity_of() it
   // The TLS session to resume with this peer. Transports point to it and write into it whenever the
   // peer sends a ticket, so the owner of such a transport has to count as a user of the peer.
   TlsSessionSlot tls_session;
+  // Whose turn it is among the addresses that we connect from.
+  uint32_t bind_turn = 0;
+  // The number of the order that drains it: nobody dials it, then; 0: none does.
+  uint32_t drain = 0;
+  // No upstream lists it any more, and its sessions are to go (OnPeerGone::drain).
+  bool gone = false;
 };
 
-// Owned by a worker. Sessions and upstreams are the users; each counts itself in and out.
+// Owned by a worker. Sessions and upstreams are the users; each counts itself in and out. Sessions
+// count on the board as well.
 class PeerTable {
  public:
   PeerTable() = default;
+  PeerTable(PeerBoard::Memory memory, uint32_t worker) : board_(memory, worker) {}
   PeerTable(const PeerTable&) = delete;
   PeerTable& operator=(const PeerTable&) = delete;
   ~PeerTable();
@@ -33,12 +43,16 @@ class PeerTable {
   // One more user of the peer, which is made for the first one. Throws std::bad_alloc and changes
   // nothing, then.
   Peer& use(const PeerConfig& config);
-  // One more user of a peer that has one.
-  Peer& use(PeerId id);
   // One user less; the last one takes the peer along.
   void release(PeerId id);
+  // One more session with a peer that has a user.
+  Peer& enter(PeerId id);
+  // One session less.
+  void leave(PeerId id);
   // A peer that has a user; the reference is good as long as that one counts.
   Peer& at(PeerId id);
+  // What all workers know of it.
+  PeerBoard& board() { return board_; }
 
   size_t size() const { return size_; }  // peers that have users
 
@@ -49,11 +63,14 @@ class PeerTable {
   };
   Entry& entry(PeerId id);
 
+  void count_session(PeerId id, int more);
+
+  PeerBoard board_;
   std::vector<std::unique_ptr<Entry>> entries_;  // by id; null where nobody uses the peer
   size_t size_ = 0;
 };
 
-// One user of one peer after the other. The table outlives it.
+// One session with one peer after the other. The table outlives it.
 class PeerUse {
  public:
   explicit PeerUse(PeerTable& peers) : peers_(peers) {}
@@ -61,9 +78,10 @@ class PeerUse {
   PeerUse& operator=(const PeerUse&) = delete;
   ~PeerUse() { drop(); }
 
-  // Counts as a user of that peer, and no longer of the one before. Somebody else uses it already.
+  // Counts as a session with that peer, and no longer with the one before. Somebody else uses it
+  // already.
   void choose(PeerId id) {
-    Peer& chosen = peers_.use(id);
+    Peer& chosen = peers_.enter(id);
     drop();
     peer_ = &chosen;
   }
@@ -74,7 +92,7 @@ class PeerUse {
 
  private:
   void drop() {
-    if (peer_ != nullptr) peers_.release(peer_->id);
+    if (peer_ != nullptr) peers_.leave(peer_->id);
   }
 
   PeerTable& peers_;

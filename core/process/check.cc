@@ -6,6 +6,7 @@
 #include "core/process/listeners.h"
 #include "core/process/privileges.h"
 #include "net/listener.h"
+#include "net/sys_platform.h"
 #include "net/sys_process.h"
 
 namespace sluice {
@@ -52,6 +53,7 @@ std::vector<std::string> check_as_user(const Config& config) {
     warnings.push_back(user_text(user) + ": " + became.fault().text());
     return warnings;
   }
+  sys::drop_capabilities();  // as workers do: they would open what the user may not
   for_each_closed_socket(
       config, [&](const std::string& upstream, const std::string& peer, int error) {
         if (error == ENOENT) return;

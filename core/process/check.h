@@ -1,4 +1,5 @@
-// What `sluice -t` asks of the machine beyond the conf and its files. It changes nothing there.
+// What `sluice -t` asks of the machine beyond the conf and its files. It
+// changes nothing there.
 #pragma once
 
 #include <string>

@@ -185,6 +185,11 @@ bool ControlChannel::unacknowledged(uint32_t sequence) const {
                      [sequence](const Outgoing& each) { return each.sequence == sequence; });
 }
 
+bool ControlChannel::awaits(uint16_t kind) const {
+  return std::any_of(queue_.begin(), queue_.end(),
+                     [kind](const Outgoing& each) { return each.kind == kind; });
+}
+
 // --- receiving
 
 std::optional<ControlMessage> ControlChannel::next() {

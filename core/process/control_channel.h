@@ -110,6 +110,10 @@ class ControlChannel {
   // Whether a message with that number is neither acknowledged nor replaced.
   bool unacknowledged(uint32_t sequence) const;
   size_t unacknowledged() const { return queue_.size(); }
+  // most_unacknowledged wait.
+  bool full() const { return queue_.size() >= most_unacknowledged; }
+  // Whether one of that kind is.
+  bool awaits(uint16_t kind) const;
 
   // Nothing comes any more: the other end is gone, or what it sent is no message.
   bool ended() const { return ended_by_.has_value(); }

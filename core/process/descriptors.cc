@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/process/control_channel.h"
 #include "core/session/admission.h"
 
 namespace sluice {
@@ -10,9 +11,9 @@ namespace sluice {
 namespace {
 
 constexpr uint64_t a_session = 2;  // its legs
-// A client that is turned away at once, and both new logs, which come before the old ones are
-// closed.
-constexpr uint64_t passing = 3;
+// A client that is turned away at once, and what a message of the master's may bring: both new
+// logs, which come before the old ones are closed, or sockets.
+constexpr uint64_t passing = 1 + ControlMessage::most_descriptors;
 // Below what a poller's handles can tell apart; no machine has so many descriptors.
 constexpr uint64_t most = 100'000'000;
 

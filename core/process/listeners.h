@@ -1,4 +1,4 @@
-// ListenerSet: the listening descriptors of all workers, opened and kept by the master, so that no
+// ListenerSet: the listening sockets of all workers, opened and kept by the master, so that no
 // queued connection is lost when a worker goes (core/DESIGN.md section 4).
 #pragma once
 
@@ -17,6 +17,18 @@ namespace sluice {
 std::string listen_complaint(const Address& address, const Fault& fault,
                              const std::string& unknown = "");
 
+// One socket that a worker accepts from. Of a listener's sockets, the worker has those whose number
+// is its own modulo the count of workers; a unix listener has one, which all have.
+struct WorkerSocket {
+  ListenerId listener{};
+  uint32_t number = 0;  // among that listener's
+  int fd = -1;
+
+  bool same_as(const WorkerSocket& other) const {
+    return listener == other.listener && number == other.number;
+  }
+};
+
 class ListenerSet {
  public:
   ListenerSet() = default;
@@ -24,35 +36,51 @@ class ListenerSet {
   ListenerSet& operator=(const ListenerSet&) = delete;
   ~ListenerSet() { close(); }
 
-  // Opens all listeners of the Config, which outlives the set, for so many workers. Returns what
-  // went wrong, a line for each address; none stays open then.
+  // Opens what that Config has and the set has not, for so many workers. Nothing else changes until
+  // adopt(). Returns what went wrong, a line for each address; what was opened is closed then.
   std::vector<std::string> open(const Config& config, uint32_t workers);
+  // Undoes an open() that went well.
+  void roll_back();
+  // Behind an open() of the same Config: closes what it has not, and lets those that stay have its
+  // backlog and its access to their socket files. Sockets of workers that are no more stay: closing
+  // one would reset what is queued on it, so others take them. Returns what went wrong.
+  std::vector<std::string> adopt(const Config& config, uint32_t workers);
   // Closes all of them. Removes a socket file only if it is still the one that open() made.
   void close();
-  // Opens anew the listeners that a worker shut down. All processes share a listener's state, so
+  // Opens anew the sockets that a worker shut down. All processes share a socket's state, so
   // the worker's successor could never accept from them. Returns what went wrong, as open() does;
   // the caller may try again.
   std::vector<std::string> mend(uint32_t worker);
-  // In a worker: returns its descriptor for each listener of the conf, which it owns from then on,
-  // and closes those of the other workers.
-  std::vector<int> take(uint32_t worker);
+  // The sockets of that worker; the descriptors are the set's. None where the worker is to leave.
+  std::vector<WorkerSocket> of_worker(uint32_t worker) const;
+  // In a worker: returns its sockets, which it owns from then on, and closes those of the others.
+  std::vector<WorkerSocket> take(uint32_t worker);
+  // In a child that has none: closes all of them, which goes on in the master as it is.
+  void leave_to_parent();
 
  private:
-  // The descriptors of one address. Unix sockets have no SO_REUSEPORT, so all workers share one.
+  // The sockets of one address. Unix sockets have no SO_REUSEPORT, so all workers share one.
   struct Listener {
-    const ListenConfig* config;
-    std::vector<int> fds;    // one a worker, or one for all; -1: to be opened by mend()
-    sys::FileIdentity file;  // unix: what bind() made
+    ListenerId id{};
+    Address address;
+    sys::SocketFileAccess access;
+    uint32_t backlog = 0;
+    std::vector<int> fds;         // by number; -1: to be opened by mend()
+    size_t adopted = 0;           // so many of them are not open()'s latest
+    sys::FileIdentity file = {};  // unix: what bind() made
   };
 
-  // The index of the worker's descriptor in `fds`.
-  static size_t index_of(const Listener& listener, uint32_t worker) {
-    return listener.fds.size() == 1 ? 0 : worker;
+  bool belongs_to(const Listener& listener, size_t number, uint32_t worker) const {
+    return worker < workers_ && (listener.address.is_unix() || number % workers_ == worker);
   }
-  static Status bind(Listener& listener, uint32_t workers);
-  static Status open_one(Listener& listener, size_t index);
+  Listener& find_or_add(const ListenConfig& config);
+  bool have_overlapping(const Address& address) const;
+  Status bind(Listener& listener, uint32_t workers);
+  static Status open_one(Listener& listener, size_t number);
+  static void close_from(Listener& listener, size_t first);
 
   std::vector<Listener> listeners_;
+  uint32_t workers_ = 0;
 };
 
 }  // namespace sluice

@@ -2,17 +2,23 @@
 #include <openssl/crypto.h>
 #include <wslay/wslay.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/conf/conf.h"
 #include "core/conf/conf_ids.h"
 #include "core/conf/machine_inputs.h"
 #include "core/process/check.h"
+#include "core/process/command.h"
 #include "core/process/master.h"
 #include "net/sys_process.h"
+#include "net/sys_sandbox.h"
+#include "net/sys_trace.h"
 #include "protocol/http1.h"
 #include "tls/large_blocks.h"
 
@@ -21,21 +27,32 @@ namespace {
 constexpr const char* default_conf = "/etc/sluice/sluice.conf";
 
 constexpr const char* usage =
-    "usage: sluice [-c FILE] [-t] [-T] [-v] [-V] [-h]\n"
+    "usage: sluice [-c FILE] [-s COMMAND] [-t] [-T] [-v] [-V] [-h]\n"
     "  -c FILE  the conf to read, by default /etc/sluice/sluice.conf\n"
+    "  -s COMMAND  tell the sluice that runs with this conf:\n"
+    "           reload, stop, quit, reopen (its logs), status\n"
+    "           drain PART [over TIME], undrain PART: end its sessions evenly, and give it no new\n"
+    "             ones; PART is upstream NAME [server URI], route PATH or listener ADDRESS\n"
+    "           sessions [upstream NAME|route PATH|client ADDRESS|listener ADDRESS|id ID] "
+    "[limit=N]\n"
+    "           close ID [CODE [REASON]]: end that session\n"
     "  -t       check the conf and every file that it names, then exit\n"
     "  -T       the same, and print the conf with its includes and all defaults\n"
     "  -v       print the version\n"
     "  -V       print the version and what it was built with\n"
     "  -h       print this help\n"
-    "Signals: TERM, INT end at once, QUIT ends when the last session has gone, HUP checks the "
+    "Signals: TERM, INT end at once, QUIT ends the sessions over drain_timeout, HUP reloads the "
     "conf,\n"
     "USR1 reopens the logs.\n";
+
+using sluice::ControlCommand;
 
 struct CommandLine {
   std::string conf = default_conf;
   bool test = false;
   bool print = false;  // with `test`
+  std::optional<ControlCommand> command;
+  std::string arguments;  // of the command
 };
 
 void print_version(bool with_build) {
@@ -46,6 +63,7 @@ void print_version(bool with_build) {
   std::printf("llhttp %d.%d.%d\n", LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR,
               LLHTTP_VERSION_PATCH);
   std::printf("wslay %s\n", WSLAY_VERSION);
+  std::printf("%s\n", sluice::sys::call_filter_text().c_str());
 }
 
 int refuse(std::string_view word, const char* why) {
@@ -54,8 +72,21 @@ int refuse(std::string_view word, const char* why) {
   return 1;
 }
 
-// One word of flags, which may stand together; -c takes the rest of its word or the next one.
 // Returns -1 to go on, else the exit status.
+int take_command(std::string_view word, CommandLine& line) {
+  const auto& words = sluice::control_words;
+  const auto found = std::find(words.begin(), words.end(), word);
+  if (found == words.end()) {
+    return refuse(word,
+                  "no such command; there are reload, stop, quit, reopen, status, drain, undrain, "
+                  "sessions and close");
+  }
+  line.command = static_cast<ControlCommand>(found - words.begin());
+  return -1;
+}
+
+// One word of flags, which may stand together; -c and -s take the rest of their word or the next
+// one. Returns -1 to go on, else the exit status.
 int read_flags(std::string_view word, const char* next, bool& next_taken, CommandLine& line) {
   for (size_t at = 1; at < word.size(); ++at) {
     switch (word[at]) {
@@ -73,10 +104,16 @@ int read_flags(std::string_view word, const char* next, bool& next_taken, Comman
         line.test = line.print = true;
         break;
       case 'c':
+      case 's': {
+        const bool conf = word[at] == 'c';
         next_taken = at + 1 == word.size();
-        if (next_taken && next == nullptr) return refuse(word, "needs a file");
-        line.conf = next_taken ? next : word.substr(at + 1);
+        if (next_taken && next == nullptr)
+          return refuse(word, conf ? "needs a file" : "needs a command");
+        const std::string_view value = next_taken ? next : word.substr(at + 1);
+        if (!conf) return take_command(value, line);
+        line.conf = value;
         return -1;
+      }
       default:
         return refuse(word, "no such option");
     }
@@ -90,6 +127,10 @@ int read_command_line(int count, char** words, CommandLine& line) {
     std::string_view word = words[i];
     if (word == "--help") word = "-h";
     if (word == "--version") word = "-v";
+    if (line.command && !word.empty() && word[0] != '-') {
+      line.arguments.append(line.arguments.empty() ? "" : " ").append(word);
+      continue;
+    }
     if (word.size() < 2 || word[0] != '-') {
       return refuse(word, "unexpected word (-c FILE names a conf)");
     }
@@ -123,10 +164,16 @@ int main(int count, char** words) {
   if (const int status = read_command_line(count, words, line); status >= 0) return status;
   sluice::keep_large_blocks_apart();
   sluice::MachineInputs inputs;
+  if (line.command && line.test) return refuse("-s", "goes neither with -t nor with -T");
+  if (line.command && line.arguments.find('\n') != std::string::npos) {
+    return refuse("-s", "a command is one line");
+  }
+  if (line.command) return sluice::send_command(*line.command, line.arguments, line.conf, inputs);
   sluice::ConfIds ids;
   sluice::ConfOptions options;
   options.ids = &ids;
   options.open_files = line.test;
+  options.effective = line.print;
   sluice::ConfOutcome outcome = sluice::load_conf(line.conf, options, inputs);
   warn(outcome.warnings);
   for (const sluice::ConfError& error : outcome.errors) {
@@ -139,6 +186,8 @@ int main(int count, char** words) {
     return 1;
   }
   if (line.test) return tell_good(outcome, line);
-  sluice::Master master(sluice::ConfigRef(outcome.config.release()), line.conf);
+  sluice::sys::name_traced_process("master");
+  sluice::sys::trace_fatal_signals();
+  sluice::Master master(sluice::ConfigRef(outcome.config.release()), line.conf, std::move(ids));
   return master.run();
 }

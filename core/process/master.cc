@@ -1,4 +1,4 @@
-// Master: its events are signals, the workers' channels, and the times at which something is due.
+// Master: its events are signals and the times at which something is due.
 #include "core/process/master.h"
 
 #include <signal.h>
@@ -6,9 +6,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <nlohmann/json.hpp>
+#include <utility>
 
-#include "core/conf/conf.h"
-#include "core/conf/machine_inputs.h"
+#include "core/observe/limit_text.h"
+#include "core/process/keeper.h"
+#include "core/process/peer_status.h"
+#include "core/process/run_folder.h"
+#include "core/process/status.h"
 #include "core/process/worker.h"
 #include "net/sys.h"
 #include "net/sys_platform.h"
@@ -20,19 +25,19 @@ namespace sluice {
 
 namespace {
 
-constexpr uint64_t control_retry_ms = 250;
 constexpr uint64_t fast_end_ms = 950;  // workers that are not gone by then are killed
 
-constexpr unsigned control_leg = 1;  // of the place that the index numbers; 0: signals
+constexpr unsigned rotate_timer = 0;
+constexpr unsigned kill_timer = 1;
+constexpr Handle own_handle{0, 1};
 
-constexpr unsigned start_timer = 0;  // of such a place, too
-constexpr unsigned rotate_timer = 1;
-constexpr unsigned kill_timer = 2;
-constexpr unsigned retry_timer = 3;
+bool has_tls(const ListenConfig& listener) {
+  return listener.tls != nullptr;
+}
 
-// Of a place, or of the master itself, as number 0.
-Handle handle_of(uint32_t number) {
-  return Handle{number, 1};
+bool uses_tickets(const Config& config) {
+  return config.tls_ticket_lifetime_ms > 0 &&
+         std::any_of(config.listeners.begin(), config.listeners.end(), has_tls);
 }
 
 void complain(const std::string& text) {
@@ -41,67 +46,100 @@ void complain(const std::string& text) {
 
 }  // namespace
 
-Master::Master(ConfigRef config, std::string conf_path)
-    : config_(std::move(config)), conf_path_(std::move(conf_path)), id_(reactor_.attach(*this)) {}
+Master::Master(ConfigRef config, std::string conf_path, ConfIds ids)
+    : config_(std::move(config)),
+      conf_path_(std::move(conf_path)),
+      ids_(std::move(ids)),
+      id_(reactor_.attach(*this)),
+      control_(reactor_, log_, *this),
+      notify_(reactor_),
+      crew_(reactor_, log_, *this) {}
 
 int Master::run() {
   if (!prepare()) return 1;
-  for (uint32_t number = 0; number < places_.size(); ++number) start_worker(number);
+  crew_.start_missing();
+  keeper_.crew().start_missing();
+  watch_certificates();
   log_.flush();
-  while (leaving_ == Leaving::no || any_worker()) reactor_.turn(-1);
+  tell_ready();
+  while (leaving_ == Leaving::no || any_alive()) reactor_.turn(-1);
+  reactor_.turn(0);  // the last death may have brought answers
   remove_pid_file();
+  control_.close();
   return exit_status_;
 }
 
-void Master::on_ready(Handle handle, unsigned leg, Readiness) {
-  if (leg == control_leg) return on_control(handle.index);
-  while (const int signal = sys::next_signal(signals_)) on_signal(signal);
-  reap_workers();
-  end_if_hopeless();
-}
-
-void Master::on_timer(Handle handle, unsigned which) {
-  switch (which) {
-    case start_timer:
-      if (leaving_ == Leaving::no) start_worker(handle.index);
-      return;
-    case rotate_timer:
-      return rotate_tickets();
-    case kill_timer:
-      return kill_workers();
-    default:
-      return retry_sending();
+void Master::watch_certificates() {
+  certificate_notices_.use(config_);
+  if (config_->tls_reload_on_change) {
+    file_watch_.watch(config_->tls_files);
+  } else {
+    file_watch_.close();
   }
 }
 
-// Reads the clock anew: this turn may have worked for long before (check_conf), and a deadline by
-// its old clock would come early.
-void Master::arm(uint64_t delay_ms, Handle handle, unsigned which) {
+void Master::tell_ready() {
+  notify_.ready("Serving with " + std::to_string(crew_.size()) + " workers");
+}
+
+void Master::on_ready(Handle, unsigned, Readiness) {
+  while (const int signal = sys::next_signal(signals_)) on_signal(signal);
+  reap();
+}
+
+void Master::reap() {
+  int status = 0;
+  while (const pid_t pid = sys::reap(status)) {
+    if (!crew_.take_in(pid, status)) keeper_.crew().take_in(pid, status);
+  }
+}
+
+void Master::on_timer(Handle, unsigned which) {
+  if (which == kill_timer) {
+    crew_.kill_all();
+    return keeper_.crew().kill_all();
+  }
+  rotation_ = 0;
+  rotate_tickets();
+}
+
+// Reads the clock anew: this turn may have worked for long before (reload), and a deadline by its
+// old clock would come early.
+TimerId Master::arm(uint64_t delay_ms, unsigned which) {
   reactor_.update_clock();
-  reactor_.arm(reactor_.now_ms() + delay_ms, id_, handle, which);
+  return reactor_.arm(reactor_.now_ms() + delay_ms, id_, own_handle, which);
 }
 
 // Steps that can fail for good come before the master listens, and tell why on stderr.
 bool Master::prepare() {
   close_inherited();
+  notify_.open();
   sys::raise_descriptor_limit();
-  if (const std::string wrong = open_logs(logs_); !wrong.empty()) {
+  if (const std::string wrong = open_logs(*config_, logs_); !wrong.empty()) {
     complain(wrong);
     return false;
   }
   log_.set_level(config_->error_log.level);
-  log_.error_sink.use(logs_.error);
+  log_.use_for_errors(logs_.error);
   if (!find_user()) return false;
-  // OpenSSL reads its files at its first use, which must not be in a worker without privileges.
+  // OpenSSL reads its files at its first use, which must not be in a worker without privileges, and
+  // a later conf may be the first to need it.
   accept_for_key("");
-  if (tls_in_use()) prepare_tls();
-  places_.resize(config_->workers != 0 ? config_->workers : sys::processor_count());
-  if (const Status opened = rows_.open(static_cast<uint32_t>(places_.size())); !opened.ok()) {
+  prepare_tls();
+  crew_.set_size(wanted_workers(*config_));
+  keeper_.want(needs_keeper(*config_));
+  Status opened = rows_.open(std::max(most_workers, crew_.size()));
+  if (opened.ok()) opened = rates_.open();
+  if (opened.ok()) opened = peers_.open(std::max(most_workers, crew_.size()));
+  if (!opened.ok()) {
     complain(opened.fault().text());
     return false;
   }
-  if (!watch_signals() || !bind_listeners() || !write_pid_file()) return false;
+  if (!watch_signals() || !bind_listeners() || !open_control() || !write_pid_file()) return false;
+  started_ms_ = sys::monotonic_ms();
+  sys::random_bytes(sticky_key_.data(), sticky_key_.size());
   start_tickets();
+  watchdog_.begin();
   return true;
 }
 
@@ -122,7 +160,7 @@ bool Master::find_user() {
     return false;
   }
   user_ = found.value();
-  if (const Status tried = try_confinement(user_); !tried.ok()) {
+  if (const Status tried = try_confinement(user_, config_->sandbox); !tried.ok()) {
     const bool forbidden = tried.fault().error == EPERM && !user_.name.empty();
     complain((user_.name.empty() ? "" : "user " + user_.name + ": ") + tried.fault().text() +
              (forbidden ? "; root without the capabilities CAP_SETUID and CAP_SETGID cannot become "
@@ -131,25 +169,28 @@ bool Master::find_user() {
                         : ""));
     return false;
   }
-  if (config_->user.empty() && user_.name == fallback_user) {
-    log_.error(LogLevel::notice, std::string("workers run as ") + fallback_user +
-                                     ", as other programs may do; a user " + preferred_user +
-                                     " or the directive \"user\" keeps them apart");
-  }
+  tell_weak_confinement(*config_, user_, log_);
   return true;
 }
 
 bool Master::watch_signals() {
   signals_ = sys::signal_pipe({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD});
   Status watched = reactor_.open();
-  if (watched.ok()) watched = reactor_.watch_listener(signals_, id_, handle_of(0), false);
+  if (watched.ok()) watched = reactor_.watch_listener(signals_, id_, own_handle, false);
   if (!watched.ok()) complain(watched.fault().text());
   return watched.ok();
+}
+
+bool Master::open_control() {
+  const std::string wrong = config_->control ? control_.open(*config_->control) : "";
+  if (!wrong.empty()) complain(wrong);
+  return wrong.empty();
 }
 
 bool Master::write_pid_file() const {
   if (config_->pid_file.empty()) return true;
   const std::string pid = std::to_string(sys::process_id()) + "\n";
+  make_run_folder(config_->pid_file);
   const int written = sys::write_whole_file(config_->pid_file.c_str(), pid);
   if (written < 0) {
     complain("pid_file " + config_->pid_file + ": " + sys::open_fault(written).text());
@@ -167,297 +208,229 @@ void Master::remove_pid_file() const {
   }
 }
 
-// Returns what went wrong, or "".
-std::string Master::open_logs(LogHandover& logs) const {
-  const Result<sys::LogDescriptor> error = open_log(config_->error_log);
-  if (!error.ok()) return "error_log " + config_->error_log.path + ": " + error.fault().text();
-  const Result<sys::LogDescriptor> access = open_log(config_->access_log);
+std::string open_logs(const Config& config, LogHandover& logs) {
+  const Result<sys::LogDescriptor> error = open_log(config.error_log);
+  if (!error.ok()) return "error_log " + config.error_log.path + ": " + error.fault().text();
+  const Result<sys::LogDescriptor> access = open_log(config.access_log);
   if (!access.ok()) {
     if (error.value().fd >= 0) sys::close(error.value().fd);
-    return "access_log " + config_->access_log.path + ": " + access.fault().text();
+    return "access_log " + config.access_log.path + ": " + access.fault().text();
   }
   logs = LogHandover{error.value(), access.value()};
   return "";
 }
 
 bool Master::bind_listeners() {
-  const std::vector<std::string> complaints =
-      listeners_.open(*config_, static_cast<uint32_t>(places_.size()));
+  const std::vector<std::string> complaints = listeners_.open(*config_, crew_.size());
   for (const std::string& each : complaints) complain(each);
   if (!complaints.empty()) return false;
+  listeners_.adopt(*config_, crew_.size());
   for (const ListenConfig& listener : config_->listeners) {
     log_.error(LogLevel::info, "listening on " + listener.address.text());
   }
   return true;
 }
 
-void Master::start_worker(uint32_t number) {
-  Place& place = places_[number];
-  place.start_s = std::max(sys::wall_clock_ms() / 1000, place.start_s + 1);
-  const std::vector<std::string> complaints = listeners_.mend(number);
-  for (const std::string& each : complaints) log_.error(LogLevel::error, each);
-  if (!complaints.empty()) return start_later(number, place.pause.after_failed_start_ms());
-  const Result<pid_t> forked = fork_worker(number);
-  if (!forked.ok()) {
-    log_.error(LogLevel::error,
-               "worker " + std::to_string(number) + " cannot start: " + forked.fault().text());
-    return start_later(number, place.pause.after_failed_start_ms());
-  }
-  place.pid = forked.value();
-  place.started_ms = sys::monotonic_ms();
-  log_.error(LogLevel::info,
-             "worker " + std::to_string(number) + " started, pid " + std::to_string(place.pid));
+uint32_t Master::wanted_workers(const Config& config) const {
+  return config.workers != 0 ? config.workers : sys::processor_count();
 }
 
-void Master::start_later(uint32_t number, uint64_t delay_ms) {
-  arm(delay_ms, handle_of(number), start_timer);
+std::vector<std::string> Master::prepare_start(uint32_t number) {
+  peers_.note_worker(number);
+  return listeners_.mend(number);
 }
 
-// Returns in the master only; the child becomes the worker.
-Result<pid_t> Master::fork_worker(uint32_t number) {
-  Place& place = places_[number];
-  int ends[2];
-  if (const int paired = sys::pair(ends); paired < 0) return Fault{"socketpair", -paired};
-  place.channel = std::make_unique<ControlChannel>(ends[0]);
-  if (const Status watched = reactor_.watch(ends[0], id_, handle_of(number), control_leg);
-      !watched.ok()) {
-    place.channel.reset();
-    sys::close(ends[1]);
-    return watched.fault();
-  }
-  log_.flush();  // else the child would write the buffered lines a second time
-  sys::block_signals();
-  const pid_t pid = sys::fork();
-  if (pid == 0) become_worker(number, ends[1]);
-  sys::unblock_signals();
-  sys::close(ends[1]);
-  if (pid > 0) return pid;
-  close_channel(place);
-  return Fault{"fork", static_cast<int>(-pid)};
+// In a child: what the master alone has. The crew that the child is of left its own before.
+void Master::leave_to_parent() {
+  control_.leave_to_parent();
+  file_watch_.leave_to_parent();
+  certificate_notices_.use(ConfigRef());
+  crew_.leave_to_parent();
+  keeper_.crew().leave_to_parent();
+  if (rollout_) rollout_->bundle.leave_to_parent();
 }
 
-// Closes this process's copies of the master's descriptors and unwatches none of them: the master
-// goes on watching its own.
-void Master::become_worker(uint32_t number, int control) {
-  reactor_.leave_to_parent();
-  for (Place& place : places_) place.channel.reset();
-  WorkerSetup setup;
-  setup.number = number;
-  setup.start_s = places_[number].start_s;
-  setup.config = config_;
+int Master::live_as_keeper(int control) {
+  leave_to_parent();
+  listeners_.leave_to_parent();
+  KeeperSetup setup;
+  setup.config = std::move(config_);
   setup.control = control;
   setup.logs = logs_;
-  setup.worker_connections = config_->worker_connections;
+  setup.user = &user_;
+  setup.peers = peers_.memory();
+  setup.known_peers = ids_.peers();
+  setup.tls_store = &tls_store_;
+  const auto keeper = Keeper::start(std::move(setup));
+  return keeper.ok() ? keeper.value()->run() : start_failure_status(keeper.fault());
+}
+
+int Master::live_as_worker(uint32_t number, uint64_t start_s, int control) {
+  leave_to_parent();
+  WorkerSetup setup;
+  setup.number = number;
+  setup.start_s = start_s;
   setup.buffer_memory_bytes = buffer_memory();
+  setup.config = std::move(config_);  // the worker's alone: a conf goes with its last session
+  setup.control = control;
+  setup.logs = logs_;
   setup.user = &user_;
   setup.row = &rows_.row(number);
-  setup.listeners = listeners_.take(number);
-  int status = 0;
-  {
-    const auto worker = Worker::start(setup);
-    status = worker.ok() ? worker.value()->run() : start_failure_status(worker.fault());
-  }
-  sys::exit_now(status);
+  setup.rates = rates_.rates();
+  setup.peers = peers_.memory();
+  setup.sticky_key = sticky_key_;
+  setup.tls_store = &tls_store_;
+  setup.sockets = listeners_.take(number);
+  setup.drains = drains_.orders();
+  const auto worker = Worker::start(std::move(setup));
+  return worker.ok() ? worker.value()->run() : start_failure_status(worker.fault());
 }
 
 // A worker's buffer_memory: what the conf says, else its share of an eighth of the machine's
 // memory.
 size_t Master::buffer_memory() const {
   if (config_->buffer_memory_bytes != 0) return config_->buffer_memory_bytes;
-  const size_t share = sys::memory_bytes() / 8 / places_.size();
+  const size_t share = sys::memory_bytes() / 8 / crew_.size();
   const size_t least = size_t{least_rings_in_buffer_memory} * config_->ring_bytes;
   return std::max(std::min(share, BufferPool::default_most_bytes), least);
 }
 
-void Master::reap_workers() {
-  int status = 0;
-  while (const pid_t pid = sys::reap(status)) {
-    for (uint32_t number = 0; number < places_.size(); ++number) {
-      if (places_[number].pid == pid) on_worker_death(number, status);
-    }
-  }
+std::optional<uint64_t> Master::sessions_lost(uint32_t number, uint64_t before) {
+  bury(peers_.memory().rows_of(number));
+  return living_sessions(rows_.row(number), before);
 }
 
-void Master::on_worker_death(uint32_t number, int status) {
-  Place& place = places_[number];
-  close_channel(place);
-  place.pid = 0;
-  const std::string name = "worker " + std::to_string(number);
-  if (leaving_ != Leaving::no) {
-    if (sys::exit_status(status) == 0 || killed_) return;
-    return log_.error(LogLevel::error, name + " " + sys::describe_exit(status) + " while ending");
+void Master::tell_status(Json& status) {
+  status["pid"] = sys::process_id();
+  status["version"] = SLUICE_VERSION;
+  status["conf"] = conf_path_;
+  status["generation"] = generation_;
+  status["uptime_s"] = (sys::monotonic_ms() - started_ms_) / 1000;
+  status["ending"] = leaving_ != Leaving::no;
+  status["drained"] =
+      drains_.status([this](const DrainOrder& order) { return sessions_left(order); });
+  Json& workers = status["workers"] = Json::array();
+  for (uint32_t number = 0; number < crew_.places(); ++number) {
+    workers.push_back(
+        worker_status(number, crew_.pid(number), rows_.row(number), crew_.lost(number)));
   }
-  if (sys::exit_status(status) == worker_hopeless) {
-    place.hopeless = true;
-    return log_.error(LogLevel::error, name + " can never start, so it is not tried again");
-  }
-  const uint64_t pause_ms = place.pause.after_death_ms(sys::monotonic_ms() - place.started_ms);
-  log_.error(LogLevel::error, name + " " + sys::describe_exit(status) + ", starting it again in " +
-                                  std::to_string(pause_ms) + " ms");
-  start_later(number, pause_ms);
+  if (keeper_.crew().size() > 0) status["keeper"] = {{"pid", keeper_.pid()}};
+  PeerBoard board(peers_.memory(), 0);
+  status["upstreams"] = upstreams_status(config_->upstreams, board, sys::monotonic_ms());
 }
 
 void Master::end_if_hopeless() {
-  const bool hopeless = std::all_of(places_.begin(), places_.end(),
-                                    [](const Place& place) { return place.hopeless; });
-  if (!hopeless || leaving_ != Leaving::no) return;
+  if (!crew_.hopeless() || leaving_ != Leaving::no) return;
   log_.error(LogLevel::error, "no worker can start: ending");
   leaving_ = Leaving::fast;
+  dismiss();
+  keeper_.crew().signal_all(SIGTERM);
   exit_status_ = 1;
+}
+
+// Nobody is started any more.
+void Master::dismiss() {
+  crew_.dismiss();
+  keeper_.crew().dismiss();
+}
+
+void Master::signal_all(int signal) {
+  crew_.signal_all(signal);
+  keeper_.crew().signal_all(signal);
 }
 
 void Master::on_signal(int signal) {
   switch (signal) {
     case SIGTERM:
+      return leave_fast("SIGTERM");
     case SIGINT:
-      if (leaving_ == Leaving::fast) return;
-      leaving_ = Leaving::fast;
-      log_.error(LogLevel::notice, std::string(signal == SIGTERM ? "SIGTERM" : "SIGINT") +
-                                       ": ending, sessions get Close 1001");
-      listeners_.close();
-      arm(fast_end_ms, handle_of(0), kill_timer);
-      return signal_workers(SIGTERM);
+      return leave_fast("SIGINT");
     case SIGQUIT:
-      if (leaving_ != Leaving::no) return;
-      leaving_ = Leaving::when_empty;
-      log_.error(LogLevel::notice, "SIGQUIT: listening no more, ending with the last session");
-      // The master closes its copies first. A worker closes its own after its last accept, which
-      // then ends the listener, so that no client queues where nobody accepts any more.
-      listeners_.close();
-      return signal_workers(SIGQUIT);
+      return leave_when_empty();
     case SIGHUP:
-      return check_conf();
+      return reload([](const ControlAnswer&) {});
     case SIGUSR1:
-      return reopen_logs();
+      reopen_logs();
+      return;
     case SIGUSR2:
       return log_.error(LogLevel::warn, "SIGUSR2: changing the binary is not there yet");
     default:
-      return;  // SIGCHLD: reap_workers() follows
+      return;  // SIGCHLD: reap() follows
   }
 }
 
-void Master::signal_workers(int signal) {
-  for (const Place& place : places_) {
-    if (place.pid > 0) sys::kill(place.pid, signal);
-  }
+void Master::leave_fast(const char* signal) {
+  if (leaving_ == Leaving::fast) return;
+  leaving_ = Leaving::fast;
+  log_.error(LogLevel::notice, std::string(signal) + ": ending, sessions get Close 1001");
+  notify_.stopping("Ending");
+  dismiss();
+  listeners_.close();
+  arm(fast_end_ms, kill_timer);
+  signal_all(SIGTERM);
 }
 
-void Master::kill_workers() {
-  killed_ = true;
-  signal_workers(SIGKILL);
+void Master::leave_when_empty() {
+  if (leaving_ != Leaving::no) return;
+  leaving_ = Leaving::when_empty;
+  const uint32_t over_ms = config_->drain_timeout_ms;
+  const std::string how = over_ms == 0 ? "listening no more, ending with the last session"
+                                       : "listening no more, ending the sessions (" +
+                                             time_setting_text("drain_timeout", over_ms) + ")";
+  log_.error(LogLevel::notice, "SIGQUIT: " + how);
+  notify_.stopping(how);
+  dismiss();
+  // The master closes its copies first. A worker closes its own after its last accept, which
+  // then ends the listener, so that no client queues where nobody accepts any more.
+  listeners_.close();
+  signal_all(SIGQUIT);
 }
 
-void Master::reopen_logs() {
+ControlAnswer Master::reopen_logs() {
   LogHandover fresh;
-  if (const std::string wrong = open_logs(fresh); !wrong.empty()) {
+  if (const std::string wrong = open_logs(*config_, fresh); !wrong.empty()) {
     log_.error(LogLevel::error, "logs could not be reopened, the old ones stay in use: " + wrong);
-    return;
+    return refusal(wrong);
   }
+  use_logs(fresh);
+  log_.error(LogLevel::info, "logs reopened");
+  return {};
+}
+
+void Master::use_logs(const LogHandover& fresh) {
   log_.flush();
   for (const int fd : {logs_.error.fd, logs_.access.fd}) {
     if (fd >= 0) sys::close(fd);
   }
   logs_ = fresh;
-  log_.error_sink.use(logs_.error);
-  log_.error(LogLevel::info, "logs reopened");
-  send_to_workers("logs", [this](ControlChannel& channel) { return send_logs(channel, logs_); });
-}
-
-// A worker that starts later inherits the latest logs and keys by fork().
-template <class Send>
-void Master::send_to_workers(const char* what, Send send) {
-  for (uint32_t number = 0; number < places_.size(); ++number) {
-    ControlChannel* const channel = places_[number].channel.get();
-    if (channel == nullptr) continue;
-    if (const Status sent = send(*channel); !sent.ok()) {
-      log_.error(LogLevel::error, std::string(what) + " could not be handed to worker " +
-                                      std::to_string(number) + ": " + sent.fault().text());
-    }
-    retry_later(*channel);
-  }
-}
-
-// An event may come after its channel: its worker was reaped earlier in the same turn.
-void Master::on_control(uint32_t number) {
-  Place& place = places_[number];
-  if (place.channel == nullptr) return;
-  const bool spoke = place.channel->next().has_value();  // workers have nothing to say but receipts
-  place.channel->flush();
-  if (!spoke && !place.channel->malformed()) return retry_later(*place.channel);
-  // It takes the channel's end for ours and accepts nobody any more: a successor does.
-  log_.error(LogLevel::error, "worker " + std::to_string(number) +
-                                  " sent what is no control message: killed, to be started again");
-  close_channel(place);
-  if (place.pid > 0) sys::kill(place.pid, SIGKILL);
-}
-
-void Master::close_channel(Place& place) {
-  if (place.channel == nullptr) return;
-  reactor_.unwatch(place.channel->fd());
-  place.channel.reset();
-}
-
-void Master::retry_later(const ControlChannel& channel) {
-  if (retry_armed_ || channel.waiting() != ControlChannel::Waiting::time) return;
-  retry_armed_ = true;
-  arm(control_retry_ms, handle_of(0), retry_timer);
-}
-
-void Master::retry_sending() {
-  retry_armed_ = false;
-  for (Place& place : places_) {
-    if (place.channel == nullptr) continue;
-    place.channel->retry();
-    retry_later(*place.channel);
-  }
+  log_.use_for_errors(logs_.error);
+  crew_.send_to_all(
+      "logs", [this](uint32_t, ControlChannel& channel) { return send_logs(channel, logs_); });
+  keeper_.send_logs(logs_);
 }
 
 // Workers inherit the keys when they start, and get each later set as a message. So a ticket of one
-// worker is good at all others, and at its successor.
+// worker is good at all others, and at its successor. They are there before a conf needs them.
 void Master::start_tickets() {
-  if (!tickets_in_use()) return;
   ticket_keys_ = make_ticket_keys();
   use_ticket_keys(ticket_keys_);
-  arm(config_->tls_ticket_lifetime_ms, handle_of(0), rotate_timer);
+  plan_rotation();
+}
+
+// From now, by the conf that is in use.
+void Master::plan_rotation() {
+  reactor_.cancel(std::exchange(rotation_, 0));
+  if (uses_tickets(*config_)) rotation_ = arm(config_->tls_ticket_lifetime_ms, rotate_timer);
 }
 
 void Master::rotate_tickets() {
   rotate_ticket_keys(ticket_keys_);
   use_ticket_keys(ticket_keys_);
-  arm(config_->tls_ticket_lifetime_ms, handle_of(0), rotate_timer);
+  plan_rotation();
   log_.error(LogLevel::debug, "ticket keys rotated");
-  send_to_workers("ticket keys", [this](ControlChannel& channel) {
+  crew_.send_to_all("ticket keys", [this](uint32_t, ControlChannel& channel) {
     return send_ticket_keys(channel, ticket_keys_);
   });
-}
-
-bool Master::tls_in_use() const {
-  const auto has_tls = [](const auto& each) { return each.tls != nullptr; };
-  return std::any_of(config_->listeners.begin(), config_->listeners.end(), has_tls) ||
-         std::any_of(config_->upstreams.begin(), config_->upstreams.end(), has_tls);
-}
-
-bool Master::tickets_in_use() const {
-  return config_->tls_ticket_lifetime_ms > 0 &&
-         std::any_of(config_->listeners.begin(), config_->listeners.end(),
-                     [](const ListenConfig& listener) { return listener.tls != nullptr; });
-}
-
-void Master::check_conf() {
-  MachineInputs inputs;
-  ConfOptions options;
-  options.open_files = true;
-  const ConfOutcome outcome = load_conf(conf_path_, options, inputs);
-  for (const ConfError& error : outcome.errors) log_.error(LogLevel::error, error.text());
-  for (const std::string& warning : outcome.warnings) log_.error(LogLevel::warn, warning);
-  log_.error(LogLevel::notice, outcome.config != nullptr
-                                   ? conf_path_ + " is good; it takes effect at the next start"
-                                   : conf_path_ + " is bad; nothing changes");
-}
-
-bool Master::any_worker() const {
-  return std::any_of(places_.begin(), places_.end(),
-                     [](const Place& place) { return place.pid > 0; });
 }
 
 }  // namespace sluice

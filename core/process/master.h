@@ -1,26 +1,47 @@
-// Master: binds listeners, opens logs, starts workers and replaces those that die. It reads the
-// conf and nothing from the network.
+// Master: binds listeners, opens logs, has a crew of workers and hands them each new conf. It reads
+// the conf and nothing from the network.
 #pragma once
 
+#include <signal.h>
+
 #include <cstdint>
-#include <memory>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "core/conf/conf_ids.h"
+#include "core/config.h"
+#include "core/observe/log.h"
+#include "core/process/certificate_notices.h"
+#include "core/process/conf_bundle.h"
 #include "core/process/control_messages.h"
+#include "core/process/control_socket.h"
 #include "core/process/counter_rows.h"
+#include "core/process/crew.h"
+#include "core/process/drain_registry.h"
+#include "core/process/file_watch.h"
+#include "core/process/keeper_place.h"
+#include "core/process/listener_rates.h"
 #include "core/process/listeners.h"
+#include "core/process/notify.h"
+#include "core/process/peer_memory.h"
 #include "core/process/privileges.h"
-#include "core/process/restart_pause.h"
-#include "core/session/worker_context.h"
+#include "core/process/session_lists.h"
+#include "core/process/watchdog.h"
 #include "net/reactor.h"
+#include "tls/store.h"
+#include "tls/tickets.h"
 
 namespace sluice {
 
-class Master final : public EventHandler {
+class Master final : public EventHandler,
+                     public CrewOwner,
+                     private ControlCommands,
+                     private SessionListsOwner {
  public:
-  // `conf_path` is read again on SIGHUP.
-  Master(ConfigRef config, std::string conf_path);
+  // `conf_path` is read again at each reload; `ids` are those that the conf was loaded with.
+  Master(ConfigRef config, std::string conf_path, ConfIds ids);
   Master(const Master&) = delete;
   Master& operator=(const Master&) = delete;
 
@@ -28,75 +49,130 @@ class Master final : public EventHandler {
   // Once in a process: it takes the process's signals and closes the descriptors that it inherited.
   int run();
 
+  // Loads the conf again and, where it is good, hands it to the workers; while they are at it, a
+  // further reload waits. `done` is called when the last worker uses the conf, or when it is
+  // refused, which may be before this returns, or because the master ends first.
+  using ReloadDone = std::function<void(const ControlAnswer& outcome)>;
+  void reload(ReloadDone done);
+
+  std::vector<std::string> prepare_start(uint32_t number) override;
+  std::string name_of(uint32_t number) const override { return "worker " + std::to_string(number); }
+  int live_as_worker(uint32_t number, uint64_t start_s, int control) override;
+  void on_crew_progress() override;
+  std::optional<uint64_t> sessions_lost(uint32_t number, uint64_t before) override;
+  bool on_worker_says(uint32_t number, const ControlMessage& message) override;
+
   void on_ready(Handle handle, unsigned leg, Readiness ready) override;
   void on_timer(Handle handle, unsigned which) override;
   void on_run(Handle) override {}
   void on_turn_end() override { log_.flush(); }
 
  private:
-  // The place of one worker, which processes take one after the other.
-  struct Place {
-    pid_t pid = 0;  // 0: nobody has it
-    // To the process that has the place; null where none has, or where that sent no message.
-    std::unique_ptr<ControlChannel> channel;
-    uint64_t started_ms = 0;
-    uint64_t start_s = 0;  // of the last start, by the wall clock, or later: no two are the same
-    RestartPause pause;
-    bool hopeless = false;  // its worker can never start
-  };
   enum class Leaving : uint8_t { no, when_empty, fast };
+  // A reload from the master's good conf to the last worker's acknowledgement.
+  struct Rollout {
+    ConfBundle bundle;
+    ControlAnswer outcome;
+    std::vector<ReloadDone> done;
+    uint64_t began_ms = 0;
+  };
 
   bool prepare();
   void close_inherited() const;
-  std::string open_logs(LogHandover& logs) const;
   bool find_user();
   bool watch_signals();
   bool bind_listeners();
+  bool open_control();
   bool write_pid_file() const;
-  void start_worker(uint32_t number);
-  void start_later(uint32_t number, uint64_t delay_ms);
-  Result<pid_t> fork_worker(uint32_t number);
-  [[noreturn]] void become_worker(uint32_t number, int control);
+  void tell_ready();
+  void watch_certificates();
+  uint32_t wanted_workers(const Config& config) const;
   size_t buffer_memory() const;
-  void reap_workers();
-  void on_worker_death(uint32_t number, int status);
+  int live_as_keeper(int control);
+  void leave_to_parent();
+  void reap();
+  void dismiss();
+  void signal_all(int signal);
+  bool any_alive() const { return crew_.any_alive() || keeper_.any_alive(); }
   void on_signal(int signal);
-  void signal_workers(int signal);
-  void kill_workers();
-  void reopen_logs();
+  void leave_fast(const char* signal);
+  void leave_when_empty();
+  void end_if_hopeless();
+  ControlAnswer reopen_logs();
+  void use_logs(const LogHandover& fresh);
   void start_tickets();
   void rotate_tickets();
-  bool tls_in_use() const;
-  bool tickets_in_use() const;
-  void on_control(uint32_t number);
-  void close_channel(Place& place);
-  // Calls send(channel) for each worker; `what` is for the log.
-  template <class Send>
-  void send_to_workers(const char* what, Send send);
-  void retry_sending();
-  void retry_later(const ControlChannel& channel);
-  void arm(uint64_t delay_ms, Handle handle, unsigned which);
-  void check_conf();
+  void plan_rotation();
+  TimerId arm(uint64_t delay_ms, unsigned which);
   void remove_pid_file() const;
-  bool any_worker() const;
-  void end_if_hopeless();
+  // What the control socket asks for.
+  void reload(ControlTicket ticket) override;
+  void stop() override { on_signal(SIGTERM); }
+  void quit() override { on_signal(SIGQUIT); }
+  ControlAnswer reopen() override { return reopen_logs(); }
+  void tell_status(Json& status) override;
+  ControlAnswer drain(const DrainRequest& request) override;
+  ControlAnswer undrain(const NamedPart& part) override;
+  void sessions(ControlTicket ticket, const SessionsRequest& request) override;
+  void close_session(ControlTicket ticket, const CloseRequest& request) override;
+  void on_taken(ControlTicket ticket) override { lists_.on_taken(ticket); }
+  void on_gone(ControlTicket ticket) override { lists_.forget(ticket); }
+  void send_drains();
+  std::optional<uint64_t> sessions_left(const DrainOrder& order);
+  // What lists of sessions ask for.
+  uint32_t worker_places() const override { return crew_.places(); }
+  pid_t worker_pid(uint32_t number) const override { return crew_.pid(number); }
+  bool ask_for_page(uint32_t number, const PageRequest& request) override;
+  void tell(ControlTicket ticket, std::string lines) override;
+  void answer(ControlTicket ticket, std::string text) override;
+
+  // reload() in parts (master_reload.cc).
+  struct Candidate;
+  Candidate load_candidate();
+  void open_for(Candidate& candidate);
+  void use(Candidate& candidate);
+  void hand_out();
+  void refuse_reloads(const std::string& why);
 
   ConfigRef config_;
   std::string conf_path_;
+  ConfIds ids_;
+  TlsStore tls_store_;
   LogHandover logs_;
   TicketKeys ticket_keys_;
   Log log_;
   WorkerUser user_;
   ListenerSet listeners_;
   CounterRows rows_;
+  ListenerRateMemory rates_;
+  PeerMemory peers_;
+  Digest sticky_key_{};  // a secret
   Reactor reactor_;
   Reactor::HandlerId id_;
-  std::vector<Place> places_;  // by the workers' numbers
+  DrainRegistry drains_;
+  SessionLists lists_{*this};  // before the socket, which tells it at its end who is gone
+  ControlSocket control_;
+  Notify notify_;
+  CertificateNotices certificate_notices_{reactor_, log_};
+  FileWatch file_watch_{reactor_, log_, [this] {
+                          if (leaving_ == Leaving::no) reload([](const ControlAnswer&) {});
+                        }};
+  Crew crew_;
+  KeeperPlace keeper_{reactor_, log_, peers_,
+                      [this](int control) { return live_as_keeper(control); },
+                      [this] { on_crew_progress(); }};
+  Watchdog watchdog_{reactor_, log_, config_, rows_, [this] { return crew_.pids(); }};
+  std::optional<Rollout> rollout_;
+  std::vector<ReloadDone> waiting_;  // reloads that begin when this one has ended
+  uint32_t generation_ = 1;
+  uint64_t started_ms_ = 0;
   int signals_ = -1;
-  bool retry_armed_ = false;
-  bool killed_ = false;  // workers were sent SIGKILL
+  TimerId rotation_ = 0;
   Leaving leaving_ = Leaving::no;
   int exit_status_ = 0;
 };
+
+// Opens both logs of a conf. Returns what went wrong, or "".
+std::string open_logs(const Config& config, LogHandover& logs);
 
 }  // namespace sluice

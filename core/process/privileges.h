@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "core/observe/log.h"
 #include "net/result.h"
 #include "net/sys_process.h"
 
@@ -24,12 +25,25 @@ std::string user_text(const std::string& wanted);
 // which workers do without. The Fault says what to do.
 Result<WorkerUser> find_worker_user(const std::string& wanted);
 
-// Confines a worker for good: it becomes the user, with that user's groups alone, and gives up
-// privileges by setuid files, children, core dumps, debuggers of the same user and its environment.
-Status confine(const WorkerUser& user);
+// Confines a worker for good: it becomes the user, with that user's groups alone, and gives up all
+// capabilities, privileges by setuid files, children, core dumps, debuggers of the same user and
+// its environment. With `sandbox` also all files that it has not open and all system calls that
+// workers do not need, as far as build and kernel can (core/DESIGN.md section 4). What it needs
+// from files, or counts there, comes before.
+Status confine(const WorkerUser& user, bool sandbox);
 
 // Tries confine() in a child, so that the master can tell once, before it listens, what would fail
 // in each worker.
-Status try_confinement(const WorkerUser& user);
+Status try_confinement(const WorkerUser& user, bool sandbox);
+
+// What a sandbox lacks on this machine or in this build; "" where it is whole.
+std::string sandbox_gaps();
+
+// For the master at its start: that, and a user that other programs may share.
+void tell_weak_confinement(const Config& config, const WorkerUser& user, Log& log);
+
+// Tells of each system call once that the sandbox has refused: of a taken worker, or of one that
+// the list of calls has forgotten.
+void tell_refused_calls(Log& log);
 
 }  // namespace sluice

@@ -7,11 +7,11 @@
 #include <array>
 #include <cerrno>
 #include <new>
-#include <optional>
 
 #include "core/observe/access_log.h"
 #include "core/process/descriptors.h"
 #include "net/sys.h"
+#include "net/sys_trace.h"
 #include "protocol/error_answer.h"
 #include "protocol/frame_codec.h"
 #include "protocol/http1.h"
@@ -29,11 +29,11 @@ constexpr uint32_t least_stall_to_end_ms = 1'000;
 // The list of stalled sessions has this much room from the start, so that relaying does not
 // allocate.
 constexpr size_t expected_stalls = 1024;
-constexpr uint64_t control_retry_ms = 250;
 // Timers of the worker itself, which name no session; a session's timer is 0.
 constexpr unsigned stall_timer = 1;
 constexpr unsigned leave_timer = 2;
 constexpr const char* out_of_memory = "out of memory";
+constexpr EndCause shutting_down{EndKind::shutdown, "shutting down"};
 
 void add_upstreams(const Config& config, UpstreamTable& upstreams) {
   for (const UpstreamConfig& upstream : config.upstreams) {
@@ -73,14 +73,6 @@ void Worker::with_session(Handle handle, Call call) {
   }
 }
 
-template <class Call>
-void Worker::attempt(Call call) {
-  try {
-    call();
-  } catch (const std::bad_alloc&) {
-  }
-}
-
 class Worker::Signals final : public EventHandler {
  public:
   explicit Signals(Worker& worker)
@@ -104,63 +96,9 @@ class Worker::Signals final : public EventHandler {
   int pipe_;  // owned by sys: a process has one
 };
 
-class Worker::Control final : public EventHandler {
- public:
-  Control(Worker& worker, int fd)
-      : worker_(worker), id_(worker.reactor_.attach(*this)), channel_(fd) {}
-
-  Status watch() { return worker_.reactor_.watch(channel_.fd(), id_, Handle{0, 1}, 0); }
-
-  void on_ready(Handle, unsigned, Readiness) override {
-    if (channel_.ended()) return;  // kqueue tells of an end twice
-    while (std::optional<ControlMessage> message = channel_.next()) {
-      const auto logs = read_logs(*message);
-      const auto handover = read_ticket_keys(*message);
-      if (logs) {
-        worker_.take_logs(*logs);
-      } else if (handover) {
-        use_ticket_keys(handover->keys);
-      } else {
-        attempt([&] { worker_.note_unknown(message->kind()); });
-      }
-      channel_.acknowledge(message->sequence(), ControlChannel::Answer::taken);
-    }
-    channel_.flush();
-    retry_later();
-    if (!channel_.ended()) return;
-    worker_.reactor_.unwatch(channel_.fd());
-    attempt([&] {
-      if (channel_.malformed()) return worker_.on_nonsense();
-      worker_.on_master_gone();
-    });
-  }
-
-  void on_timer(Handle, unsigned) override {
-    retry_armed_ = false;
-    channel_.retry();
-    retry_later();
-  }
-  void on_run(Handle) override {}
-
- private:
-  // Where the system had no memory for a receipt, no edge tells when it has.
-  void retry_later() {
-    if (retry_armed_ || channel_.waiting() != ControlChannel::Waiting::time) return;
-    attempt([this] {
-      const uint64_t deadline_ms = worker_.reactor_.now_ms() + control_retry_ms;
-      worker_.reactor_.arm(deadline_ms, id_, Handle{0, 1}, 0);
-      retry_armed_ = true;
-    });
-  }
-
-  Worker& worker_;
-  Reactor::HandlerId id_;
-  ControlChannel channel_;
-  bool retry_armed_ = false;
-};
-
 Worker::Worker(const WorkerSetup& setup)
-    : buffers_(setup.config->ring_bytes, setup.buffer_memory_bytes),
+    : upstreams_(setup.peers, setup.number, setup.sticky_key),
+      buffers_(setup.config->ring_bytes, setup.buffer_memory_bytes),
       transits_(buffers_),
       row_(setup.row != nullptr ? *setup.row : own_row_),
       context_{.reactor = reactor_,
@@ -172,20 +110,25 @@ Worker::Worker(const WorkerSetup& setup)
                .upstreams = upstreams_,
                .config = setup.config,
                .id_prefix = id_prefix(setup)},
-      acceptor_(reactor_, *this),
-      listeners_(setup.listeners),
+      drains_(context_),
+      sockets_(reactor_, *this, setup.rates ? setup.rates : ListenerRates(own_rates_)),
+      number_(setup.number),
+      reload_(reactor_, *this, setup.tls_store != nullptr ? *setup.tls_store : own_store_),
       signals_(std::make_unique<Signals>(*this)) {
-  if (setup.control >= 0) control_ = std::make_unique<Control>(*this, setup.control);
+  if (setup.control >= 0) master_ = std::make_unique<MasterLink>(reactor_, *this, setup.control);
   add_upstreams(*setup.config, upstreams_);
+  drains_.use(setup.drains);
   context_.stalled.reserve(expected_stalls);
   buffers_.pipes().set_limit(setup.config->splice ? PipePool::most_pipes : 0);
   prepare_frame_codec();
   log_.set_level(setup.config->error_log.level);
-  log_.error_sink.use(setup.logs.error);
+  reactor_.tell_turns(row_.heartbeat);
+  sys::name_traced_process("worker " + std::to_string(setup.number));
+  log_.use_for_errors(setup.logs.error);
   log_.access_sink.use(setup.logs.access);
 }
 
-Result<std::unique_ptr<Worker>> Worker::start(const WorkerSetup& setup) {
+Result<std::unique_ptr<Worker>> Worker::start(WorkerSetup setup) {
   std::unique_ptr<Worker> worker(new Worker(setup));
   const Status opened = worker->open(setup);
   if (opened.ok()) return worker;
@@ -202,30 +145,28 @@ int start_failure_status(const Fault& fault) {
 Status Worker::open(const WorkerSetup& setup) {
   if (const Status opened = reactor_.open(); !opened.ok()) return opened;
   if (const Status watched = signals_->watch(); !watched.ok()) return watched;
-  if (control_ != nullptr) {
-    if (const Status watched = control_->watch(); !watched.ok()) return watched;
+  if (master_ != nullptr) {
+    if (const Status watched = master_->watch(); !watched.ok()) return watched;
   }
-  for (uint32_t i = 0; i < setup.listeners.size(); ++i) {
-    const bool shared = setup.config->listeners[i].address.is_unix();
-    if (const Status added = acceptor_.add(setup.listeners[i], i, shared); !added.ok()) {
-      return added;
-    }
-  }
-  if (setup.user != nullptr) {
-    if (const Status confined = confine(*setup.user); !confined.ok()) return confined;
-  }
-  return bound_sessions(setup);
+  std::vector<WorkerSocket> sockets = setup.sockets;
+  note_listeners(*setup.config, listener_places_);
+  if (const Status added = sockets_.add(sockets, *setup.config); !added.ok()) return added;
+  // Once all that the worker holds for itself is open, and while it may still look into /proc.
+  descriptor_limit_ = sys::raise_descriptor_limit();
+  own_descriptors_ = sys::held_descriptors() - sockets_.size();
+  if (const Status bounded = bound_sessions(*setup.config); !bounded.ok()) return bounded;
+  if (setup.user == nullptr) return Done{};
+  return confine(*setup.user, setup.config->sandbox);
 }
 
-// Called last, because it counts the descriptors that the worker holds for itself.
-Status Worker::bound_sessions(const WorkerSetup& setup) {
-  const uint64_t limit = sys::raise_descriptor_limit();
-  const uint64_t held = sys::held_descriptors();
+Status Worker::bound_sessions(const Config& config) {
+  const uint64_t limit = descriptor_limit_;
+  const uint64_t held = own_descriptors_ + sockets_.size();
   const uint32_t most = most_sessions(limit, held);
   if (most == 0) return Fault{"the descriptor limit (ulimit -n) leaves none for sessions", 0};
-  const uint32_t wanted = setup.worker_connections;
+  const uint32_t wanted = config.worker_connections;
   admission_ = Admission(wanted != 0 ? std::min(wanted, most) : most);
-  if (wanted > most && setup.number == 0) {  // its siblings would say the same
+  if (wanted > most && number_ == 0) {  // its siblings would say the same
     log_.error(LogLevel::warn, "worker_connections " + std::to_string(wanted) + " is more than " +
                                    std::to_string(limit) + " descriptors permit, " +
                                    std::to_string(held) +
@@ -238,9 +179,7 @@ Worker::~Worker() = default;
 
 int Worker::run() {
   reactor_.run();
-  sessions_.for_each([](Handle, Session& session) {
-    session.end_now({EndKind::shutdown, "shutting down"});
-  });
+  sessions_.for_each([](Handle, Session& session) { session.end_now(shutting_down); });
   sessions_.sweep();
   log_.flush_all();
   return exit_status_;
@@ -252,18 +191,29 @@ void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
   if (!admission_.has_place(sessions_.live())) {
     row_.turned_away.add(1);
     attempt([&] { note_overload(); });
-    return turn_away(fd, client, context_.config->listeners[listener]);
+    return turn_away(fd, client, this->listener(listener), Admission::overload());
   }
+  const ListenConfig& of_listener = this->listener(listener);
+  const Refusal* const drained = context_.drained.refusal(of_listener.id);
+  if (drained != nullptr && of_listener.tls != nullptr) {
+    row_.turned_away.add(1);
+    return turn_away(fd, client, of_listener, *drained);
+  }
+  const Refusal* const refused = admission_.refusal(sessions_.live() + 1, context_.lingering_now);
+  if (refused != nullptr) attempt([&] { note_overload(); });
+  begin_session(fd, client, listener, refused != nullptr ? refused : drained);
+}
+
+void Worker::begin_session(int fd, const Address& client, uint32_t listener,
+                           const Refusal* refused) {
   Handle handle;
   try {
-    handle = sessions_.create(context_, client, listener);
+    handle = sessions_.create(context_, client, listener_places_[listener]);
   } catch (const std::bad_alloc&) {
     log_.recurring(LogLevel::error, out_of_memory, "a client was turned away: out of memory");
     sys::close(fd);
     return;
   }
-  const Refusal* const refused = admission_.refusal(sessions_.live(), context_.lingering_now);
-  if (refused != nullptr) attempt([&] { note_overload(); });
   with_session(handle, [&](Session& session) { session.start(fd, refused); });
 }
 
@@ -282,21 +232,23 @@ void Worker::on_listener_lost(uint32_t listener) {
   if (leaving_) return;
   exit_status_ = 1;
   attempt([&] {
-    log_.error(LogLevel::error, "listen " + context_.config->listeners[listener].address.text() +
+    log_.error(LogLevel::error, "listen " + this->listener(listener).address.text() +
                                     ": somebody shut the socket down; ending");
   });
   leave_fast();
 }
 
-void Worker::turn_away(int fd, const Address& client, const ListenConfig& listener) {
+void Worker::turn_away(int fd, const Address& client, const ListenConfig& listener,
+                       const Refusal& refusal) {
   attempt([&] {
     SessionRecord record;
     record.id = context_.id_text(context_.next_session++);
     record.client = client.text();
-    record.reason = overload_reason;
+    record.reason = refusal.reason;
     log_.recurring(LogLevel::info, "turned away", turned_away_line(record));
     if (listener.tls != nullptr) return;
-    const ErrorAnswer told = build_error_answer(503, overload_reason, record.id);
+    const ErrorAnswer told =
+        build_error_answer(refusal.status, refusal.reason, record.id, refusal.retry_after_s);
     const std::string answer = write_http1(told.head) + told.body;
     // Closing with the request unread sends a RST, which may destroy the answer at the client.
     static std::array<char, 4096> dropped;
@@ -308,12 +260,19 @@ void Worker::turn_away(int fd, const Address& client, const ListenConfig& listen
 }
 
 void Worker::on_ready(Handle handle, unsigned leg, Readiness ready) {
-  with_session(handle, [&](Session& session) { session.on_ready(static_cast<Side>(leg), ready); });
+  with_session(handle, [&](Session& session) {
+    if (leg == rival_leg) return session.on_rival_ready(ready);
+    session.on_ready(static_cast<Side>(leg), ready);
+  });
 }
 
 void Worker::on_timer(Handle handle, unsigned which) {
   if (which == stall_timer) return look_at_stalls();
   if (which == leave_timer) return reactor_.stop();
+  if (which == conf_timer) {
+    conf_timer_armed_ = false;
+    return drop_old_confs();
+  }
   with_session(handle, [](Session& session) { session.on_timer(); });
 }
 
@@ -324,26 +283,27 @@ void Worker::on_run(Handle handle) {
 void Worker::on_turn_end() {
   sessions_.sweep();
   attempt([this] {
-    if (acceptor_.pauses() != pauses_told_) note_pause();
+    if (sockets_.pauses() != pauses_told_) note_pause();
     if (!context_.stalled.empty() && !stall_timer_armed_) {
       arm(stall_look_ms, stall_timer);
       stall_timer_armed_ = true;
     }
   });
+  attempt([this] { tell_refused_calls(log_); });
   log_.flush();
-  if (leaving_ && sessions_.live() == 0) reactor_.stop();
+  if ((leaving_ || retired_) && sessions_.live() == 0) reactor_.stop();
 }
 
 void Worker::arm(uint64_t delay_ms, unsigned which) {
   reactor_.arm(reactor_.now_ms() + delay_ms, context_.handler, Handle{}, which);
 }
 
-void Worker::take_logs(const LogHandover& logs) {
+void Worker::on_logs(const LogHandover& logs) {
   log_.flush();
   for (const int fd : {log_.error_sink.descriptor().fd, log_.access_sink.descriptor().fd}) {
     if (fd >= 0) sys::close(fd);
   }
-  log_.error_sink.use(logs.error);
+  log_.use_for_errors(logs.error);
   log_.access_sink.use(logs.access);
 }
 
@@ -353,7 +313,7 @@ void Worker::on_signal(int signal) {
     case SIGINT:
       return leave_fast();
     case SIGQUIT:
-      return leave_when_empty();
+      return leave_drained();
     case SIGUSR2:
       return report_buffers();
     default:
@@ -363,21 +323,29 @@ void Worker::on_signal(int signal) {
 
 void Worker::leave_fast() {
   leaving_ = true;
-  acceptor_.stop();
+  sockets_.stop();
   arm(leave_ms, leave_timer);
   sessions_.for_each([this](Handle handle, Session&) {
-    with_session(handle, [](Session& session) { session.leave(CloseCode::going_away); });
+    with_session(handle, [](Session& session) {
+      session.leave(CloseCode::going_away, shutting_down, Boundary::frame);
+    });
   });
 }
 
 void Worker::leave_when_empty() {
   if (leaving_) return;
   leaving_ = true;
-  acceptor_.drain_and_stop();
   // The master has closed its copies; with these closed the kernel refuses clients, where it would
   // queue them otherwise.
-  for (const int fd : listeners_) sys::close(fd);
-  listeners_.clear();
+  sockets_.drain_and_close();
+}
+
+// Also where it leaves already, because its master is gone.
+void Worker::leave_drained() {
+  leave_when_empty();
+  const Config& config = *context_.config;
+  if (config.drain_timeout_ms == 0) return;
+  drains_.drain_all(config.drain_timeout_ms, static_cast<CloseCode>(config.drain_code));
 }
 
 // The sessions live on, but the worker gives up its listeners, so that the next instance can bind
@@ -442,9 +410,9 @@ void Worker::relieve_memory() {
 }
 
 void Worker::note_pause() {
-  pauses_told_ = acceptor_.pauses();
+  pauses_told_ = sockets_.pauses();
   log_.recurring(LogLevel::warn, "accepting pauses",
-                 "accepting pauses: " + Fault{"accept", acceptor_.pause_error()}.text());
+                 "accepting pauses: " + Fault{"accept", sockets_.pause_error()}.text());
 }
 
 void Worker::note_overload() {
@@ -453,23 +421,29 @@ void Worker::note_overload() {
                      " reached: further clients are told 503");
 }
 
+void Worker::on_page_request(const PageRequest& request) {
+  master_->answer_page(page(request));
+}
+
 // Master and workers are one binary: this is a fault of ours, and silence would hide it.
-void Worker::note_unknown(uint16_t kind) {
+void Worker::on_unknown(uint16_t kind) {
   log_.error(LogLevel::error,
              "the master's message of kind " + std::to_string(kind) + " was not understood");
 }
 
 // SIGUSR2 to a worker writes what it lends and holds, until there is a status page.
 void Worker::report_buffers() {
-  log_.error(LogLevel::notice, "sessions " + std::to_string(sessions_.live()) + ", relaying " +
-                                   std::to_string(context_.relaying) + ", rings lent " +
-                                   std::to_string(buffers_.lent()) + ", blocks lent " +
-                                   std::to_string(buffers_.lent_blocks()) + ", bytes lent " +
-                                   std::to_string(buffers_.lent_bytes()) + ", pipes lent " +
-                                   std::to_string(buffers_.pipes().lent()) + ", transits lent " +
-                                   std::to_string(transits_.lent()) + ", timers " +
-                                   std::to_string(reactor_.armed_timers()) + ", bytes a session " +
-                                   std::to_string(sizeof(Session)) + ", " + text_of(row_));
+  log_.error(
+      LogLevel::notice,
+      "sessions " + std::to_string(sessions_.live()) + ", relaying " +
+          std::to_string(context_.relaying) + ", rings lent " + std::to_string(buffers_.lent()) +
+          ", blocks lent " + std::to_string(buffers_.lent_blocks()) + ", bytes lent " +
+          std::to_string(buffers_.lent_bytes()) + ", pipes lent " +
+          std::to_string(buffers_.pipes().lent()) + ", transits lent " +
+          std::to_string(transits_.lent()) + ", timers " + std::to_string(reactor_.armed_timers()) +
+          ", bytes a session " + std::to_string(sizeof(Session)) + ", confs " +
+          std::to_string(old_confs_.size() + 1) + ", longest turn us " +
+          std::to_string(reactor_.take_longest_turn_ns() / 1'000) + ", " + text_of(row_));
 }
 
 }  // namespace sluice

@@ -1,17 +1,24 @@
 // Worker: one process, one reactor, its sessions. It shares nothing with its siblings and touches
-// no file after its start.
+// no file after its start. A new conf takes the place of the old one while it serves.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <new>
+#include <span>
+#include <string>
 #include <vector>
 
-#include "core/process/control_messages.h"
+#include "core/process/listener_rates.h"
+#include "core/process/master_link.h"
 #include "core/process/privileges.h"
+#include "core/process/reload.h"
+#include "core/process/worker_drains.h"
+#include "core/process/worker_sockets.h"
 #include "core/session/admission.h"
 #include "core/session/session.h"
 #include "core/session/worker_context.h"
-#include "net/listener.h"
 #include "net/sys_process.h"
 
 namespace sluice {
@@ -23,14 +30,18 @@ struct WorkerSetup {
   // The second of its start, for the ids of its sessions. Each worker of this number has a later
   // one than the worker before it.
   uint64_t start_s = 0;
-  ConfigRef config;
-  std::vector<int> listeners;  // one for each of Config::listeners
-  int control = -1;            // the channel to the master; -1: there is none (tests)
+  ConfigRef config;  // who keeps another reference keeps the conf from going with its last session
+  std::vector<WorkerSocket> sockets;  // of Config::listeners
+  int control = -1;                   // the channel to the master; -1: there is none (tests)
   LogHandover logs;
   const WorkerUser* user = nullptr;  // outlives the worker; null: it gives up nothing (tests)
-  uint32_t worker_connections = 0;   // wanted; 0: as many as descriptors permit
   size_t buffer_memory_bytes = BufferPool::default_most_bytes;
-  WorkerRow* row = nullptr;  // outlives the worker; null: it counts for itself
+  WorkerRow* row = nullptr;        // outlives the worker; null: it counts for itself
+  ListenerRates rates;             // its memory outlives the worker; none: the worker has its own
+  PeerBoard::Memory peers;         // outlives the worker; none: it knows of peers by itself alone
+  Digest sticky_key = {};          // of all workers; where the conf brings none
+  TlsStore* tls_store = nullptr;   // outlives the worker; null: it has one of its own
+  std::vector<DrainOrder> drains;  // in force when it starts
 };
 
 // The exit status of a worker that could not start and, as far as it can tell, never will.
@@ -39,18 +50,42 @@ inline constexpr int worker_hopeless = 2;
 // the whole machine lacks may come back, else worker_hopeless.
 int start_failure_status(const Fault& fault);
 
-class Worker final : public EventHandler, public AcceptSink {
+class Worker final : public EventHandler,
+                     public AcceptSink,
+                     public MasterLinkSink,
+                     public ReloadSink {
  public:
   // Makes a worker that listens and has given up its privileges. It has written a Fault to the
   // error log before it returns it.
-  static Result<std::unique_ptr<Worker>> start(const WorkerSetup& setup);
+  static Result<std::unique_ptr<Worker>> start(WorkerSetup setup);
   ~Worker() override;
 
-  // Serves until SIGTERM, SIGINT (fast) or SIGQUIT (when the last session is gone). Returns the
-  // process's exit status.
+  // Serves until SIGTERM, SIGINT (fast) or SIGQUIT (ends the sessions over drain_timeout). Returns
+  // the process's exit status.
   int run();
 
+  // WorkerDrains::drain_all, while it goes on to accept.
+  void drain_all(uint64_t window_ms, CloseCode code) { drains_.drain_all(window_ms, code); }
+
+  // A piece of a list of sessions, or the end of one. Throws std::bad_alloc.
+  Page page(const PageRequest& request) { return make_page(context_, request); }
+
+  // New sessions begin with that conf; those that live keep theirs.
+  bool adopt(LoadedConf& loaded) override;
+  bool has(const WorkerSocket& socket) const override { return sockets_.has(socket); }
+  void on_reload_end(uint32_t sequence, const std::string& why) override;
+
+  void on_logs(const LogHandover& logs) override;
+  void on_conf_part(const ConfPart& part, uint32_t sequence) override;
+  void on_drains(std::span<const DrainOrder> orders) override { drains_.use(orders); }
+  void on_page_request(const PageRequest& request) override;
+  void on_unknown(uint16_t kind) override;
+  void on_master_gone() override;
+  void on_nonsense() override;
+
   void on_accept(int fd, const Address& client, uint32_t listener) override;
+  void on_refuse(int fd, const Address& client, uint32_t listener) override;
+  void on_hold_back(uint32_t listener) override;
   void on_listener_lost(uint32_t listener) override;
   void on_ready(Handle handle, unsigned leg, Readiness ready) override;
   void on_timer(Handle handle, unsigned which) override;
@@ -58,9 +93,10 @@ class Worker final : public EventHandler, public AcceptSink {
   void on_turn_end() override;
 
  private:
-  // Each is a handler of its own, because the worker's own handles are its sessions'.
+  // A handler of its own, because the worker's own handles are its sessions'.
   class Signals;
-  class Control;  // the master's messages
+
+  static constexpr unsigned conf_timer = 3;  // of the worker itself, as others in worker.cc
 
   explicit Worker(const WorkerSetup& setup);
 
@@ -72,21 +108,25 @@ class Worker final : public EventHandler, public AcceptSink {
   static void attempt(Call call);
 
   Status open(const WorkerSetup& setup);
-  Status bound_sessions(const WorkerSetup& setup);
+  Status bound_sessions(const Config& config);
+  void note_listeners(const Config& config, std::vector<uint32_t>& places) const;
+  const ListenConfig& listener(uint32_t id) const {
+    return context_.config->listeners[listener_places_[id]];
+  }
+  void drop_old_confs();
   void end_oldest_lingering();
-  void turn_away(int fd, const Address& client, const ListenConfig& listener);
+  void begin_session(int fd, const Address& client, uint32_t listener, const Refusal* refused);
+  void turn_away(int fd, const Address& client, const ListenConfig& listener,
+                 const Refusal& refusal);
   void arm(uint64_t delay_ms, unsigned which);
-  void take_logs(const LogHandover& logs);
   void on_signal(int signal);
   void leave_fast();
   void leave_when_empty();
+  void leave_drained();
   void look_at_stalls();
   void relieve_memory();
   void note_pause();
   void note_overload();
-  void on_master_gone();
-  void on_nonsense();
-  void note_unknown(uint16_t kind);
   void report_buffers();
 
   Reactor reactor_;
@@ -98,15 +138,33 @@ class Worker final : public EventHandler, public AcceptSink {
   WorkerRow own_row_;  // where the setup brings none
   WorkerRow& row_;
   WorkerContext context_;
-  Acceptor acceptor_;
-  std::vector<int> listeners_;
+  WorkerDrains drains_;
+  std::array<SharedRate, 8> own_rates_;  // where the setup brings none
+  WorkerSockets sockets_;
+  std::vector<uint32_t> listener_places_;  // in Config::listeners, by ListenerId
+  std::vector<ConfigRef> old_confs_;       // that sessions may still hold
   Admission admission_;
+  uint64_t descriptor_limit_ = 0;
+  uint64_t own_descriptors_ = 0;  // those that are neither sockets_' nor sessions'
+  const uint32_t number_;
+  TlsStore own_store_;  // where the setup brings none
+  Reload reload_;
   std::unique_ptr<Signals> signals_;
-  std::unique_ptr<Control> control_;  // null without a master
+  std::unique_ptr<MasterLink> master_;  // null without a master
   uint64_t pauses_told_ = 0;
   int exit_status_ = 0;
   bool stall_timer_armed_ = false;
+  bool conf_timer_armed_ = false;
   bool leaving_ = false;  // accepts nobody, ends with its last session
+  bool retired_ = false;  // the same, until a conf wants more workers again
 };
+
+template <class Call>
+void Worker::attempt(Call call) {
+  try {
+    call();
+  } catch (const std::bad_alloc&) {
+  }
+}
 
 }  // namespace sluice

@@ -1,6 +1,7 @@
 // Admission: which clients may have a session, decided at accept, before a byte of theirs is read.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -14,6 +15,22 @@ namespace sluice {
 // first nothing.
 inline constexpr uint32_t overload_answers = 32;
 
+// Retry-After of clients beyond handshake_rate is 1 to so many seconds.
+inline constexpr uint32_t most_retry_after_s = 10;
+
+// Why a client beyond handshake_rate gets no session; it lasts for good. `random` spreads when such
+// clients come again.
+inline const Refusal& handshake_rate_refusal(uint32_t random) {
+  static const std::array<Refusal, most_retry_after_s> all = [] {
+    std::array<Refusal, most_retry_after_s> refusals;
+    for (uint32_t i = 0; i < most_retry_after_s; ++i) {
+      refusals[i] = Refusal{503, handshake_rate_reason, {}, i + 1};
+    }
+    return refusals;
+  }();
+  return all[random % most_retry_after_s];
+}
+
 // One a worker.
 class Admission {
  public:
@@ -25,11 +42,18 @@ class Admission {
   // Whether one client more can have a session, or at least an answer, beside so many sessions,
   // lingering ones included.
   bool has_place(size_t live) const { return live < most_ + overload_answers; }
+  // Whether one that gets no session can have patience for its answer without a place of others'.
+  bool has_patience(size_t live, size_t lingering) const {
+    return lingering < overload_answers && has_place(live);
+  }
   // Why a client gets an answer and no session, where there are so many with it; null: it may have
   // one. Those that linger behind their answer take nobody's place. The refusal lasts for good.
   const Refusal* refusal(size_t live, size_t lingering) const {
-    static const Refusal overload{503, overload_reason};
-    return live - lingering > most_ ? &overload : nullptr;
+    return live - lingering > most_ ? &overload() : nullptr;
+  }
+  static const Refusal& overload() {
+    static const Refusal refusal{503, overload_reason};
+    return refusal;
   }
 
  private:

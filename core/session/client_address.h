@@ -1,5 +1,5 @@
-// ClientAddress: the peer address that an idle session keeps, in 20 bytes instead of the 128 of the
-// kernel's form.
+// ClientAddress: the client's address that an idle session keeps, in 20 bytes instead of the 128 of
+// the kernel's form. An IPv4 address mapped into IPv6 is the IPv4 address.
 #pragma once
 
 #include <netinet/in.h>
@@ -9,14 +9,17 @@
 #include <string>
 
 #include "net/address.h"
+#include "net/cidr.h"
 
 namespace sluice {
 
 class ClientAddress {
  public:
   ClientAddress() = default;
-  explicit ClientAddress(const Address& address)
-      : port_(address.port()), family_(static_cast<uint16_t>(address.family())) {
+  explicit ClientAddress(const Address& given) {
+    const Address address = without_mapping(given);
+    port_ = address.port();
+    family_ = static_cast<uint16_t>(address.family());
     if (family_ == AF_INET) {
       const auto* ip = reinterpret_cast<const sockaddr_in*>(address.raw());
       std::memcpy(ip_, &ip->sin_addr, sizeof ip->sin_addr);
@@ -26,16 +29,17 @@ class ClientAddress {
     }
   }
 
-  uint16_t port() const { return port_; }  // 0 of a unix socket
-  // "127.0.0.1:80", "[::1]:80", "unix:".
-  std::string text() const { return restored().text(); }
+  // 0 of a unix socket, and where a trusted proxy names the client without one.
+  uint16_t port() const { return port_; }
+  // "127.0.0.1:80", "[::1]:80", "unix:", and host_text() where the port is not known.
+  std::string text() const { return port_ == 0 ? host_text() : address().text(); }
   // False for clients of a unix socket.
   bool has_ip() const { return family_ == AF_INET || family_ == AF_INET6; }
   // "127.0.0.1", "::1", "unix:".
-  std::string host_text() const { return restored().host_text(); }
+  std::string host_text() const { return address().host_text(); }
 
- private:
-  Address restored() const {
+  // As it was given, but for a mapping.
+  Address address() const {
     if (family_ == AF_INET) {
       sockaddr_in ip{};
       ip.sin_family = AF_INET;
@@ -54,6 +58,7 @@ class ClientAddress {
     return Address::from_sockaddr(&nameless, sizeof nameless.sa_family);
   }
 
+ private:
   uint8_t ip_[16] = {};
   uint16_t port_ = 0;
   uint16_t family_ = 0;

@@ -25,7 +25,10 @@ Conveyor::Flow Conveyor::flush(Leg& target, uint32_t now_ms) {
     }
     stalled_ = false;
   }
-  if (queued() == 0) return Flow::drained;
+  const bool waited = waits_;
+  waits_ = queued() > 0;
+  if (!waits_) return Flow::drained;
+  if (!waited) queued_since_ms_ = now_ms;
   if (!stalled_) {
     stalled_ = true;
     stalled_since_ms_ = delivered_ms_ = now_ms;
@@ -34,7 +37,7 @@ Conveyor::Flow Conveyor::flush(Leg& target, uint32_t now_ms) {
   return Flow::blocked;
 }
 
-Io Conveyor::receive(Leg& source, BufferPool& buffers) {
+Io Conveyor::receive(Leg& source, BufferPool& buffers, uint64_t most) {
   const BufferClass wanted = slow_ ? BufferClass::small : BufferClass::full;
   if (!ring_.held()) {
     ring_.borrow(buffers, wanted);
@@ -42,7 +45,9 @@ Io Conveyor::receive(Leg& source, BufferPool& buffers) {
     ring_.move_to(buffers, wanted);
   }
   iovec pieces[2];
-  const size_t count = ring_.room_pieces(pieces, close_reserve_bytes);
+  const size_t room = ring_.room() - std::min(ring_.room(), close_reserve_bytes);
+  const size_t left_out = room > most ? room - static_cast<size_t>(most) : 0;
+  const size_t count = ring_.room_pieces(pieces, close_reserve_bytes + left_out);
   const Io io = source.recv({pieces, count});
   if (io.state == Io::State::open) ring_.received(io.bytes);
   return io;
@@ -102,7 +107,7 @@ void Conveyor::give_back_idle(BufferPool& buffers, bool source_dry) {
 void Conveyor::drop(BufferPool& buffers) {
   ring_.release(buffers);
   release_pipe(buffers);
-  stalled_ = false;
+  stalled_ = waits_ = false;
 }
 
 void Conveyor::note_undelivered(uint32_t bytes, uint32_t now_ms) {

@@ -7,11 +7,12 @@
 
 #include "core/session/leg.h"
 #include "net/ring.h"
+#include "protocol/frame_codec.h"
 
 namespace sluice {
 
-// Kept free behind what is received, so that a Close of ours (8 bytes at most) always fits.
-inline constexpr size_t close_reserve_bytes = 16;
+// Kept free behind what is received, so that a Close of ours always fits.
+inline constexpr size_t close_reserve_bytes = max_control_frame_bytes;
 
 // Part of a transit. What it borrows comes from the BufferPool that each call names, always the
 // same one; the legs are the session's.
@@ -34,8 +35,9 @@ class Conveyor {
 
   // Sends what is queued, as far as the target takes it. `failed`: it takes nothing any more.
   Flow flush(Leg& target, uint32_t now_ms);
-  // One recv into the ring, unjudged. Where there is no ring it borrows one first.
-  Io receive(Leg& source, BufferPool& buffers);
+  // One recv of at most so many bytes into the ring, unjudged. Where there is no ring it borrows
+  // one first.
+  Io receive(Leg& source, BufferPool& buffers, uint64_t most = UINT64_MAX);
   // At most so many bytes of the source into the pipe; nothing may be queued. Where there is no
   // pipe it borrows one, of which one must be left.
   Io splice(Leg& source, BufferPool& buffers, uint64_t most);
@@ -55,7 +57,10 @@ class Conveyor {
   // Waits for the target to take bytes since then (milliseconds of the turn's clock); 0 else.
   bool stalled() const { return stalled_; }
   uint32_t stalled_since_ms() const { return stalled_ ? stalled_since_ms_ : 0; }
-  // The same until something of what was sent before reached the target, as far as the looks tell.
+  // Since when the oldest byte that is queued waits; 0 where none was left by the last flush().
+  uint32_t queued_since_ms() const { return waits_ ? queued_since_ms_ : 0; }
+  // As stalled_since_ms(), until something of what was sent before reached the target, as far as
+  // the looks tell.
   uint32_t nothing_delivered_since_ms() const { return stalled_ ? delivered_ms_ : 0; }
   // A look at what the target's kernel side has not taken yet; only while stalled(). The first one
   // has nothing to compare with and counts as progress.
@@ -68,10 +73,12 @@ class Conveyor {
   Ring ring_;
   Pipe* pipe_ = nullptr;  // borrowed while it holds bytes
   uint32_t stalled_since_ms_ = 0;
+  uint32_t queued_since_ms_ = 0;
   // While stalled: what of the bytes sent had not reached the target at the latest look, and when
   // that last grew less.
   uint32_t undelivered_bytes_ = UINT32_MAX;
   uint32_t delivered_ms_ = 0;
+  bool waits_ = false;  // bytes are queued that a flush() left
   bool stalled_ = false;
   bool slow_ = false;
 };

@@ -1,13 +1,12 @@
-// Dial: an attempt at one peer after the other, until one is connected or none is left.
+// Dial: an attempt at one peer after the other, or beside the other, until one is connected or none
+// is left.
 #include "core/session/dial.h"
 
-#include <cerrno>
+#include <algorithm>
 #include <optional>
 #include <utility>
 
-#include "core/observe/limit_text.h"
-#include "core/session/leg_tls.h"
-#include "net/connector.h"
+#include "protocol/error_answer.h"
 
 namespace sluice {
 
@@ -17,111 +16,222 @@ constexpr const char* no_peer_reached = "no peer could be reached";
 
 }  // namespace
 
-Dial::Dial(const SessionContext& lent, const RouteConfig& route)
+Dial::Dial(const SessionContext& lent, const RouteConfig& route, std::string preamble)
     : lent_(lent),
       route_(route),
-      config_(lent.config.upstream(route.upstream)),
-      log_{lent.worker, config_, "request", lent.id},
-      peer_(lent.worker.upstreams.peers()) {}
+      preamble_(std::move(preamble)),
+      first_(lent, route, lent.upstream, index_of(Side::upstream), preamble_) {}
 
-Dial::Step Dial::begin() {
-  walk_ = upstream().begin();
+Dial::~Dial() {
+  end_rival();
+}
+
+Dial::Step Dial::begin(const Wish& wish) {
+  begun_ms_ = lent_.now_ms();
+  walk_ = upstream().begin(
+      {.key = wish.key.value_or(0),
+       .keyed = wish.key.has_value(),
+       .now_ms = begun_ms_,
+       .probe_ms = uint64_t{route_.connect_timeout_ms} + route_.handshake_timeout_ms,
+       .token = wish.token});
   return connect_next();
 }
 
 Dial::Step Dial::run() {
-  switch (stage_) {
-    case Stage::connecting:
-      return lent_.upstream.writable ? on_connected() : Step::wait;
-    case Stage::securing:
-      return secure();
-    case Stage::connected:
+  const bool decided = first_.connected();
+  const Step step = settle(first_.run());
+  if (step == Step::ready && !decided) {
+    end_rival();
+    arm();
+  }
+  if (step == Step::ready || step == Step::failed || rival_ == nullptr) return step;
+  const Step other = run_rival();
+  return other == Step::wait ? step : other;
+}
+
+Dial::Step Dial::settle(Attempt::Step step) {
+  switch (step) {
+    case Attempt::Step::wait:
+      arm();
+      return Step::wait;
+    case Attempt::Step::again:
+      return Step::again;
+    case Attempt::Step::ready:
+      return Step::ready;
+    case Attempt::Step::failed:
       break;
   }
-  return Step::ready;
+  failure_ = first_.failure();
+  return on_first_failed(PeerFault::error);
+}
+
+void Dial::note_rival(Readiness ready) {
+  if (rival_ != nullptr && rival_->leg.is_open()) rival_->leg.note(ready);
 }
 
 Dial::Step Dial::on_timer() {
-  const bool connecting = stage_ == Stage::connecting;
-  timeout_ = connecting ? "connect_timeout" : "handshake_timeout";
-  limit_ = time_setting_text(timeout_,
-                             connecting ? route_.connect_timeout_ms : route_.handshake_timeout_ms);
-  log(LogLevel::warn, timeout_, limit_);
-  return connect_next();
+  const uint64_t now_ms = lent_.now_ms();
+  if (rival_at_ms_ != 0 && now_ms < first_.deadline_ms()) {
+    if (rival_ == nullptr) {
+      begin_rival();
+    } else if (now_ms >= rival_->attempt.deadline_ms()) {
+      note_time_out(rival_->attempt);
+      end_rival();
+      begin_rival();
+    }
+    arm();
+    return Step::wait;
+  }
+  note_time_out(first_);
+  return on_first_failed(PeerFault::timeout);
 }
 
-Dial::Step Dial::leave(std::string_view what, const char* reason) {
-  note_failure(what, reason);
-  return connect_next();
+void Dial::note_time_out(Attempt& attempt) {
+  timeout_ = attempt.time_limit();
+  limit_ = attempt.time_out();
+}
+
+Dial::Step Dial::leave(PeerFault fault, std::string_view what, const char* reason) {
+  first_.note_failure(fault, what, reason);
+  failure_ = reason;
+  return go_on(fault);
+}
+
+bool Dial::may_try_another() const {
+  if (route_.next_peer_tries != 0 && tries_ >= route_.next_peer_tries) return false;
+  const uint64_t taken_ms = lent_.now_ms() - begun_ms_;
+  if (route_.next_peer_timeout_ms != 0 && taken_ms >= route_.next_peer_timeout_ms) return false;
+  return upstream().has_next(walk_);
+}
+
+bool Dial::may_leave(PeerFault fault, int status) const {
+  const NextPeerOn& on = route_.next_peer_on;
+  const bool named = (fault == PeerFault::error && on.error) ||
+                     (fault == PeerFault::timeout && on.timeout) ||
+                     (fault == PeerFault::invalid_answer && on.invalid_answer) ||
+                     (fault == PeerFault::status && on.has(status));
+  return named && may_try_another();
+}
+
+// may_leave() of a status was asked before.
+Dial::Step Dial::go_on(PeerFault fault) {
+  if (fault == PeerFault::status || may_leave(fault)) return connect_next();
+  lent_.upstream.close(lent_.worker.reactor, End::orderly);
+  return fail_for_want_of_peers();
+}
+
+// Who was tried beside it goes on in its place.
+Dial::Step Dial::on_first_failed(PeerFault fault) {
+  return rival_ != nullptr ? promote_rival() : go_on(fault);
+}
+
+std::optional<PeerId> Dial::next_peer(bool& probing) {
+  const std::optional<PeerId> peer = upstream().next(walk_);
+  if (!peer) return std::nullopt;
+  probing = walk_.probes && tries_ == 0 && walk_.next == 1;
+  ++tries_;
+  return peer;
 }
 
 Dial::Step Dial::connect_next() {
   lent_.upstream.close(lent_.worker.reactor, End::orderly);
-  while (const std::optional<PeerId> peer = upstream().next(walk_)) {
-    peer_.choose(*peer);
-    Result<int> fd = start_connect(peer_->address);
-    if (!fd.ok()) {
-      note_failure(fd.fault().text(), no_peer_reached);
-      if (fd.fault().error == EMFILE || fd.fault().error == ENFILE) {
-        return fail({503, "out of descriptors"});
-      }
-      continue;
-    }
-    if (!lent_.open(Side::upstream, fd.value())) continue;
-    stage_ = Stage::connecting;
-    lent_.arm(route_.connect_timeout_ms);
-    return Step::wait;
-  }
-  if (failure_ != nullptr) return fail({502, failure_});
-  if (timeout_ == nullptr) return fail({502, no_peer_reached});
-  return fail({504, timeout_, std::move(limit_)});
-}
-
-Dial::Step Dial::on_connected() {
-  Leg& leg = lent_.upstream;
-  const int error = connect_outcome(leg.fd());
-  if (error != 0) return leave(Fault{"connect", error}.text(), no_peer_reached);
-  lent_.arm(route_.handshake_timeout_ms);
-  stage_ = Stage::connected;
-  if (!peer_->uri.secure) return Step::ready;
-  std::unique_ptr<TlsTransport> tls =
-      config_.tls->connect(leg.fd(), peer_->uri.host, peer_->tls_session);
-  tls_ = tls.get();
-  leg.wrap(std::move(tls));
-  stage_ = Stage::securing;
-  return secure();
-}
-
-Dial::Step Dial::secure() {
-  Leg& leg = lent_.upstream;
-  switch (shake_hands(leg, *tls_)) {
-    case TlsTransport::Handshake::done:
-      stage_ = Stage::connected;
-      return Step::ready;
-    case TlsTransport::Handshake::waiting:
+  rival_at_ms_ = 0;
+  bool probing = false;
+  while (const std::optional<PeerId> peer = next_peer(probing)) {
+    if (first_.begin(*peer, probing) == Attempt::Step::wait) {
+      if (route_.hedge_after_ms != 0) rival_at_ms_ = lent_.now_ms() + route_.hedge_after_ms;
+      arm();
       return Step::wait;
-    case TlsTransport::Handshake::again:
+    }
+    failure_ = first_.failure();
+    if (first_.lacked_descriptor()) return fail({503, "out of descriptors"});
+    if (!may_leave(PeerFault::error)) break;
+  }
+  return fail_for_want_of_peers();
+}
+
+// One at a time; a rival that fails at once leaves it to the next one. Where there is no descriptor
+// for it, its peer keeps its turn, and no other one comes.
+void Dial::begin_rival() {
+  bool probing = false;
+  while (may_try_another()) {
+    const size_t place = walk_.next;
+    const std::optional<PeerId> peer = next_peer(probing);
+    rival_ = std::make_unique<Rival>(lent_, route_, preamble_);
+    if (rival_->attempt.begin(*peer, probing) == Attempt::Step::wait) return;
+    const bool lacked_descriptor = rival_->attempt.lacked_descriptor();
+    if (!lacked_descriptor) failure_ = rival_->attempt.failure();
+    end_rival();
+    if (!lacked_descriptor) continue;
+    walk_.next = place;
+    --tries_;
+    break;
+  }
+  rival_at_ms_ = 0;
+}
+
+void Dial::end_rival() {
+  if (rival_ != nullptr) rival_->leg.close(lent_.worker.reactor, End::orderly);
+  rival_.reset();
+}
+
+Dial::Step Dial::run_rival() {
+  switch (rival_->attempt.run()) {
+    case Attempt::Step::wait:
+      return Step::wait;
+    case Attempt::Step::again:
       return Step::again;
-    case TlsTransport::Handshake::failed:
-    case TlsTransport::Handshake::plain_http:
+    case Attempt::Step::ready:
+      // The one that it passed had hedge_after: else each session would wait so long for it anew.
+      first_.note_fault(PeerFault::timeout);
+      return promote_rival();
+    case Attempt::Step::failed:
       break;
   }
-  const char* failure = *leg.failure() != '\0' ? leg.failure() : "closed during the TLS handshake";
-  std::string told = std::string("TLS handshake: ") + failure;
-  if (const std::string& detail = tls_->detail(); !detail.empty()) told += ": " + detail;
-  // The failed handshake may have been resuming a session: the next connection begins afresh.
-  peer_->tls_session.keep(nullptr);
-  return leave(told, failure);
+  failure_ = rival_->attempt.failure();
+  end_rival();
+  begin_rival();
+  arm();
+  return Step::wait;
+}
+
+Dial::Step Dial::promote_rival() {
+  lent_.upstream.close(lent_.worker.reactor, End::orderly);
+  const bool taken = first_.take_over(rival_->attempt);
+  end_rival();
+  rival_at_ms_ = 0;
+  if (!taken) return go_on(PeerFault::error);
+  if (!first_.connected()) rival_at_ms_ = lent_.now_ms() + route_.hedge_after_ms;
+  arm();
+  return first_.connected() ? Step::ready : Step::wait;
+}
+
+// The session has one timer.
+void Dial::arm() {
+  uint64_t at_ms = first_.deadline_ms();
+  if (first_.connected()) rival_at_ms_ = 0;
+  if (rival_ != nullptr) {
+    at_ms = std::min(at_ms, rival_->attempt.deadline_ms());
+  } else if (rival_at_ms_ != 0) {
+    at_ms = std::min(at_ms, rival_at_ms_);
+  }
+  lent_.arm(at_ms - std::min(at_ms, lent_.now_ms()));
+}
+
+// What the latest that answered said outranks that others were late.
+Dial::Step Dial::fail_for_want_of_peers() {
+  if (failure_ != nullptr) return fail({502, failure_});
+  if (timeout_ != nullptr) return fail({504, timeout_, std::move(limit_)});
+  if (tries_ > 0) return fail({502, no_peer_reached});
+  if (upstream().all_drained()) {
+    return fail({503, drained_reason, "every server of the upstream"});
+  }
+  return fail({503, peers_full_reason, "every server of the upstream that is not drained"});
 }
 
 Dial::Step Dial::fail(Refusal refusal) {
   refusal_ = std::move(refusal);
   return Step::failed;
-}
-
-void Dial::note_failure(std::string_view what, const char* reason) {
-  failure_ = reason;
-  log(LogLevel::warn, reason, what);
 }
 
 }  // namespace sluice

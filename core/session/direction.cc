@@ -16,23 +16,37 @@ bool may_read(const Leg& source) {
   return source.readable && !source.input_ended;
 }
 
+// What masks a frame of ours toward an upstream (RFC 6455 5.3); null toward a client.
+const uint8_t* own_key(const Between& path, uint8_t key[4]) {
+  if (!path.toward_upstream) return nullptr;
+  sys::random_bytes(key, 4);
+  return key;
+}
+
 }  // namespace
 
 PumpEnd Direction::pump(const Between& path) {
   if (!flush(path)) return PumpEnd::target_failed;
+  if (holds_back() && delivered() && !over()) {
+    const PumpEnd end = scan(path);
+    if (end != PumpEnd::waiting) return end;
+    if (!flush(path)) return PumpEnd::target_failed;
+  }
   int rounds = 1;
-  for (int round = 0; round < rounds; ++round) {
-    const bool dropping = over();
-    if (!may_read(path.source) || (!dropping && queued() > 0)) break;
-    const bool splicing = !dropping && may_splice(path);
+  for (int round = 0; round < rounds && may_receive(path); ++round) {
+    const bool splicing = !over() && may_splice(path);
     if (splicing && !path.light_beside) rounds = splicing_rounds_a_pump;
-    const PumpEnd end = dropping ? discard(path) : splicing ? splice_through(path) : fill(path);
+    const PumpEnd end = over() ? discard(path) : splicing ? splice_through(path) : fill(path);
     if (end != PumpEnd::waiting) return end;
     if (!flush(path)) return PumpEnd::target_failed;
   }
   give_back_idle(path);
-  const bool readable = may_read(path.source) && (over() || delivered());
-  return readable ? PumpEnd::more : PumpEnd::waiting;
+  return may_receive(path) ? PumpEnd::more : PumpEnd::waiting;
+}
+
+bool Direction::may_receive(const Between& path) const {
+  if (!may_read(path.source)) return false;
+  return over() || (delivered() && !holds_back() && path.most_bytes > 0);
 }
 
 PumpEnd Direction::begin_with(const Between& path, std::span<const uint8_t> early) {
@@ -44,23 +58,48 @@ PumpEnd Direction::begin_with(const Between& path, std::span<const uint8_t> earl
   return scan(path);
 }
 
-bool Direction::close_with(const Between& path, CloseCode code, MidFrame mid_frame) {
+bool Direction::close_with(const Between& path, CloseCode code, MidFrame mid_frame,
+                           std::string_view reason) {
   if (over()) return true;
   Transit& transit = borrow_transit(path.transits);
-  if (mode_ == Mode::flowing) transit.close_code = code;
-  if (take_back_frame(path)) {
+  if (mode_ == Mode::flowing) {
+    transit.close_code = code;
+    transit.close_reason = reason;
+  }
+  const bool whole = mid_frame == MidFrame::await_message;
+  if (whole ? at_message_boundary() : take_back_frame(path)) {
     queue_close(path);
     return true;
   }
   if (mid_frame == MidFrame::give_up || path.source.input_ended) return false;
+  if (mode_ == Mode::flowing || !whole) {
+    transit.close_at = whole ? Boundary::message : Boundary::frame;
+  }
   mode_ = Mode::finishing;
   return true;
+}
+
+void Direction::inject_ping(const Between& path, std::span<const uint8_t, own_ping_bytes> payload) {
+  SLUICE_CHECK(at_rest());
+  borrow_transit(path.transits);
+  uint8_t key[4];
+  uint8_t frame[max_control_frame_bytes];
+  const size_t bytes = encode_control_frame(Opcode::ping, payload, own_key(path, key), frame);
+  queue_own(path, {frame, bytes});
+  transit_->only_ping = true;
 }
 
 bool Direction::end_without_close(const Between& path) {
   if (over()) return true;
   if (transit_ != nullptr && !take_back_frame(path)) return false;
   mode_ = Mode::ended;
+  return true;
+}
+
+// Drops what is not judged yet, where no message is under way.
+bool Direction::at_message_boundary() {
+  if (!transit_->scanner.at(Boundary::message)) return false;
+  transit_->conveyor.ring().drop_unjudged();
   return true;
 }
 
@@ -120,7 +159,7 @@ bool Direction::flush(const Between& path) {
 
 PumpEnd Direction::fill(const Between& path) {
   Conveyor& conveyor = borrow_transit(path.transits).conveyor;
-  const Io io = conveyor.receive(path.source, path.transits.buffers());
+  const Io io = conveyor.receive(path.source, path.transits.buffers(), path.most_bytes);
   return io.state == Io::State::open ? scan(path) : nothing_received(path, io);
 }
 
@@ -158,7 +197,7 @@ PumpEnd Direction::splice_through(const Between& path) {
     ahead.scan({header, header_bytes}, path.rules, path.now_ms);
     if (ahead.payload_left() == 0) return fill(path);  // which is told what is wrong
   }
-  uint64_t most = header_bytes + ahead.payload_left();
+  uint64_t most = std::min(header_bytes + ahead.payload_left(), path.most_bytes);
   if (path.light_beside) most = std::min<uint64_t>(most, short_splice_bytes);
   const Io io = transit.conveyor.splice(path.source, path.transits.buffers(), most);
   if (io.state != Io::State::open) return nothing_received(path, io);
@@ -184,7 +223,8 @@ PumpEnd Direction::discard(const Between& path) {
 // around the seam are looked at in a copy.
 PumpEnd Direction::scan(const Between& path) {
   Ring& ring = transit_->conveyor.ring();
-  while (ring.unjudged() > 0) {
+  transit_->held = transit_->only_ping = false;
+  while (ring.unjudged() > 0 && !transit_->held) {
     iovec pieces[2];
     const size_t count = ring.unjudged_pieces(pieces);
     auto* first = static_cast<uint8_t*>(pieces[0].iov_base);
@@ -209,6 +249,8 @@ PumpEnd Direction::scan(const Between& path) {
     }
     ring.accept(seen.accepted);
     bytes_ += seen.accepted;
+    transit_->held = seen.verdict == FrameScanner::Verdict::held;
+    if (seen.verdict == FrameScanner::Verdict::own_pong) take_out_pong(path, seen);
     if (seen.verdict == FrameScanner::Verdict::bad) {
       ring.drop_unjudged();
       return PumpEnd::faulty;
@@ -218,7 +260,7 @@ PumpEnd Direction::scan(const Between& path) {
       mode_ = Mode::draining;
       return PumpEnd::closed;
     }
-    if (mode_ == Mode::finishing && at_boundary()) {
+    if (mode_ == Mode::finishing && transit_->scanner.at(transit_->close_at)) {
       ring.drop_unjudged();
       queue_close(path);
       break;
@@ -227,31 +269,42 @@ PumpEnd Direction::scan(const Between& path) {
   return PumpEnd::waiting;
 }
 
-// While finishing, nothing behind the current frame is looked at.
+// While finishing, nothing behind the boundary is looked at.
 FrameScanner::Scan Direction::scan_piece(const Between& path, std::span<const uint8_t> bytes) {
   FrameScanner& scanner = transit_->scanner;
-  if (mode_ == Mode::finishing) {
-    bytes = bytes.first(std::min<uint64_t>(bytes.size(), scanner.payload_left()));
-  }
-  return scanner.scan(bytes, path.rules, path.now_ms);
+  if (mode_ != Mode::finishing) return scanner.scan(bytes, path.rules, path.now_ms);
+  return scanner.scan_to(transit_->close_at, bytes, path.rules, path.now_ms);
 }
 
 void Direction::give_back_idle(const Between& path) {
   if (transit_ == nullptr) return;
-  transit_->conveyor.give_back_idle(path.transits.buffers(), !path.source.readable);
+  transit_->conveyor.give_back_idle(path.transits.buffers(),
+                                    !path.source.readable && !holds_back());
   settle_transit(path.transits);
 }
 
 void Direction::queue_close(const Between& path) {
   uint8_t key[4];
-  if (path.toward_upstream) sys::random_bytes(key, sizeof key);
   uint8_t frame[max_control_frame_bytes];
   const size_t bytes =
-      encode_close(transit_->close_code, path.toward_upstream ? key : nullptr, frame);
+      encode_close(transit_->close_code, transit_->close_reason, own_key(path, key), frame);
+  queue_own(path, {frame, bytes});
+  mode_ = Mode::draining;
+}
+
+// A frame of ours, behind what may be sent; nothing is unjudged.
+void Direction::queue_own(const Between& path, std::span<const uint8_t> frame) {
   Ring& ring = transit_->conveyor.ring();
   if (!ring.held()) ring.borrow(path.transits.buffers(), BufferClass::block);
-  ring.append({frame, bytes});
-  mode_ = Mode::draining;
+  ring.append(frame);
+}
+
+// A pong that came for us is not the target's; nor is it traffic.
+void Direction::take_out_pong(const Between& path, const FrameScanner::Scan& seen) {
+  const auto now_us = static_cast<uint32_t>(sys::monotonic_ns() / 1'000);
+  if (path.ping == nullptr || !path.ping->answered(seen.pong_stamp, now_us)) return;
+  transit_->conveyor.ring().drop_last_judged(seen.pong_bytes);
+  bytes_ -= seen.pong_bytes;
 }
 
 Transit& Direction::borrow_transit(TransitPool& transits) {

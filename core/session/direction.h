@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "core/session/leg.h"
+#include "core/session/own_ping.h"
 #include "core/session/transit.h"
 
 namespace sluice {
@@ -17,7 +19,8 @@ inline constexpr size_t most_early_bytes = BufferPool::tiny_bytes - close_reserv
 
 // How a Close of ours behaves inside a frame that has gone out in part.
 enum class MidFrame : uint8_t {
-  await_end,  // the source goes on: the Close stands behind the frame
+  await_end,      // the source goes on: the Close stands behind the frame
+  await_message,  // behind the whole message, also where it is between two of its frames
   give_up,
 };
 
@@ -41,9 +44,13 @@ struct Between {
   uint32_t now_ms;       // the low 32 bits of the reactor's clock: only differences count
   bool toward_upstream;  // our own frames are masked there
   bool light_beside;     // sessions that move little are being served, too
+  // So much may be received in this call, beside what is only dropped.
+  uint64_t most_bytes = UINT64_MAX;
+  // Of pings toward the source, while one is under way: its pong goes no further. Else null.
+  OwnPing* ping = nullptr;
 };
 
-//      close_with, inside a frame
+//      close_with, inside a frame or message
 //   flowing ---------------------> finishing --(boundary)--> draining
 //      |  \---- the source's own Close, close_with, or target lost ---/
 //      \---- end_without_close --> ended
@@ -55,7 +62,7 @@ class Direction {
 
   enum class Mode : uint8_t {
     flowing,    // frames travel
-    finishing,  // on to the end of the current frame, then a Close of ours
+    finishing,  // on to the end of the current frame or message, then a Close of ours
     draining,   // a Close is queued or sent: the source is read and dropped
     ended,      // the same without a Close: what is queued is the last that the target gets
   };
@@ -74,11 +81,17 @@ class Direction {
   // source sends next, and judges them: outcomes as pump().
   PumpEnd begin_with(const Between& path, std::span<const uint8_t> early);
 
-  // Sends a Close with that code behind what is queued. Inside a frame: what was not sent of it is
-  // taken back, where none of it was sent; else, with MidFrame::await_end, the frame's rest is
-  // awaited (finishing). Returns false where neither is possible: only an abort tells the target
-  // the truth. Does nothing when a Close is on its way already.
-  [[nodiscard]] bool close_with(const Between& path, CloseCode code, MidFrame mid_frame);
+  // Puts a ping of ours behind what is queued, for the next pump() to send. To be called at_rest().
+  void inject_ping(const Between& path, std::span<const uint8_t, own_ping_bytes> payload);
+
+  // Sends a Close with that code and reason behind what is queued; the reason outlives the wait.
+  // With MidFrame::await_message inside a message its rest is awaited (finishing). Else inside a
+  // frame: what was not sent of it is taken back, where none of it was sent; where some was, with
+  // MidFrame::await_end, its rest is awaited. Returns false where none of this is possible: only an
+  // abort tells the target the truth. Does nothing when a Close is on its way already; one that
+  // waits for a message's end can be told not to.
+  [[nodiscard]] bool close_with(const Between& path, CloseCode code, MidFrame mid_frame,
+                                std::string_view reason = {});
 
   // Ends the way to the target behind what is queued, without a Close: its connection's end is what
   // is to tell it, once delivered(). Of a frame begun nothing goes out where none of it was sent.
@@ -98,7 +111,13 @@ class Direction {
   // Nothing more of the source travels on than what is queued.
   bool over() const { return mode_ == Mode::draining || mode_ == Mode::ended; }
   bool delivered() const { return queued() == 0; }
+  // Nothing is under way, neither bytes nor a frame nor a message.
+  bool at_rest() const { return transit_ == nullptr && mode_ == Mode::flowing; }
+  // A message is here that may not begin yet. The source is not read meanwhile.
+  bool holds_back() const { return transit_ != nullptr && transit_->held; }
   size_t queued() const { return transit_ == nullptr ? 0 : transit_->conveyor.queued(); }
+  // The same without a ping of ours.
+  size_t queued_frames() const { return transit_ == nullptr || transit_->only_ping ? 0 : queued(); }
   // As Conveyor says it.
   bool stalled() const { return transit_ != nullptr && transit_->conveyor.stalled(); }
   uint32_t stalled_since_ms() const {
@@ -106,6 +125,9 @@ class Direction {
   }
   uint32_t nothing_delivered_since_ms() const {
     return stalled() ? transit_->conveyor.nothing_delivered_since_ms() : 0;
+  }
+  uint32_t queued_since_ms() const {
+    return transit_ == nullptr ? 0 : transit_->conveyor.queued_since_ms();
   }
   void note_undelivered(uint32_t bytes, uint32_t now_ms);
 
@@ -128,12 +150,16 @@ class Direction {
   PumpEnd fill(const Between& path);
   PumpEnd splice_through(const Between& path);
   PumpEnd discard(const Between& path);
+  bool may_receive(const Between& path) const;
   PumpEnd nothing_received(const Between& path, const Io& io);
   PumpEnd scan(const Between& path);
   FrameScanner::Scan scan_piece(const Between& path, std::span<const uint8_t> bytes);
   bool may_splice(const Between& path) const;
   void give_back_idle(const Between& path);
   void queue_close(const Between& path);
+  void queue_own(const Between& path, std::span<const uint8_t> frame);
+  void take_out_pong(const Between& path, const FrameScanner::Scan& seen);
+  bool at_message_boundary();
   bool take_back_frame(const Between& path);
 
   const FrameScanner::Lasting& scanned() const {

@@ -8,7 +8,9 @@
 
 #include "core/observe/limit_text.h"
 #include "core/router.h"
+#include "core/session/proxy_preamble.h"
 #include "core/session/upstream_request.h"
+#include "net/sys.h"
 
 namespace sluice {
 
@@ -22,6 +24,11 @@ constexpr size_t most_unread_bytes = 256;
 // The error log gets so many bytes of a client's host and target each.
 constexpr size_t most_notice_value_bytes = 200;
 
+// A refusal's reason with its detail.
+std::string told(const Refusal& refusal) {
+  return refusal.detail.empty() ? refusal.reason : refusal.reason + (": " + refusal.detail);
+}
+
 std::string header_timeout_text(const ListenConfig& listener) {
   return time_setting_text("client_header_timeout", listener.client_header_timeout_ms);
 }
@@ -32,8 +39,8 @@ Exchange::Exchange(const SessionContext& lent, const Refusal* refused)
     : lent_(lent), refused_(refused), request_(lent_.client, lent_.listener) {}
 
 Exchange::Step Exchange::begin() {
-  if (lent_.listener.tls != nullptr) {
-    preface_.emplace(lent_.client, *lent_.listener.tls);
+  if (Preface::wanted(lent_.listener)) {
+    preface_.emplace(lent_.client, lent_.listener, lent_.client_address);
     stage_ = Stage::preface;
     return on_run();
   }
@@ -47,6 +54,12 @@ Exchange::Step Exchange::on_ready(Side side, Readiness ready) {
     return abandon(client_left);
   }
   return on_run();
+}
+
+Exchange::Step Exchange::on_rival_ready(Readiness ready) {
+  if (stage_ != Stage::dialling) return Step::wait;
+  dial_->note_rival(ready);
+  return follow(dial_->run());
 }
 
 Exchange::Step Exchange::on_run() {
@@ -73,6 +86,9 @@ Exchange::Step Exchange::on_timer() {
   switch (stage_) {
     case Stage::preface:
       if (!preface_->heard()) return abandon_silent();
+      if (preface_->proxy_reader() != nullptr) {
+        return end_without_proxy_header("client_header_timeout in the PROXY header");
+      }
       return end_without_tls("client_header_timeout in the TLS handshake",
                              header_timeout_text(lent_.listener));
     case Stage::reading_request:
@@ -99,14 +115,46 @@ Exchange::Step Exchange::follow(Preface::Step step) {
     case Preface::Step::again:
       return Step::again;
     case Preface::Step::done:
-      request_.secured_by(preface_->tls());
+      if (preface_->tls() != nullptr) request_.secured_by(preface_->tls());
       return refused_ == nullptr ? read_request() : refuse(*refused_);
     case Preface::Step::plain_http:
       return refuse({400, "plain HTTP on a TLS port"});
+    case Preface::Step::no_proxy_header:
+      return refuse_proxy_header();
     case Preface::Step::failed:
       break;
   }
   return end_without_tls(lent_.client.failure(), preface_->tls()->detail());
+}
+
+// A balancer that connects and goes, as health checks do, is no fault.
+Exchange::Step Exchange::refuse_proxy_header() {
+  switch (preface_->proxy_step()) {
+    case ProxyHeaderReader::Step::untrusted:
+      return end_without_proxy_header("not from a trusted proxy");
+    case ProxyHeaderReader::Step::bad:
+      return end_without_proxy_header(preface_->proxy_reader()->reason());
+    default:
+      break;
+  }
+  if (!preface_->heard()) return Step::abandon;
+  return end_without_proxy_header("client left inside its PROXY header");
+}
+
+// Nothing can be said to who does not speak the protocol of this port: the log tells the operator.
+Exchange::Step Exchange::end_without_proxy_header(const char* reason) {
+  Log& log = lent_.worker.log;
+  log.recurring(LogLevel::warn, reason,
+                "listen " + lent_.listener.address.text() + ": closed a connection from " +
+                    lent_.client_address.text() + ": " + reason +
+                    "; with proxy_protocol on, all of its connections come from trusted_proxies "
+                    "and begin with a PROXY header: name the balancer there and let it send one, "
+                    "or give other clients a listener of their own");
+  reason_ = reason;
+  logged_ = true;
+  lent_.worker.row.refused.add(1);
+  if (log.access_enabled()) log.access(refused_line(record(), 0));
+  return Step::abandon;
 }
 
 // No answer is possible. An alert may be on its way: the end must not overtake it. A client that
@@ -142,7 +190,20 @@ Exchange::Step Exchange::follow(RequestReader::Step step) {
   return abandon(request_.refusal().reason);
 }
 
+// From here on the client is who the hop before us says, where that one is believed.
+void Exchange::find_client() {
+  const ListenConfig& listener = lent_.listener;
+  hop_.address = lent_.client_address;
+  hop_.over_tls = listener.tls != nullptr || (preface_ && preface_->proxy_header().over_tls);
+  hop_.trusted =
+      !listener.trusted_proxies.none() && listener.trusted_proxies.trust(hop_.address.address());
+  if (!hop_.trusted) return;
+  lent_.client_address =
+      real_client(request_.head(), listener.real_ip_header, listener.trusted_proxies, hop_.address);
+}
+
 Exchange::Step Exchange::route_request() {
+  find_client();
   const RequestHead& head = request_.head();
   if (const auto refusal = check_upgrade_request(head, upgrade_)) return refuse(*refusal);
   const auto [route, ambiguous] =
@@ -150,14 +211,44 @@ Exchange::Step Exchange::route_request() {
   if (ambiguous) return refuse({400, "ambiguous path: its two readings take different routes"});
   if (route == nullptr) return refuse({404, "no route"});
   route_ = route;
+  if (auto drained = lent_.worker.drained.refusal(*route)) return refuse(std::move(*drained));
   for (const std::string_view offered : upgrade_.protocols) {
     const auto& allowed = route->subprotocols;
     if (allowed.empty() || std::find(allowed.begin(), allowed.end(), offered) != allowed.end()) {
       protocols_.push_back(offered);
     }
   }
-  dial_.emplace(lent_, *route_);
-  return follow(dial_->begin());
+  dial_.emplace(lent_, *route_, preamble());
+  const UpstreamSettings& settings = lent_.worker.upstreams.at(route->upstream).settings();
+  wish_ = wish_of(lent_, settings, client_request());
+  return follow(dial_->begin(wish_));
+}
+
+std::string Exchange::set_cookie() const {
+  const Upstream& upstream = lent_.worker.upstreams.at(route_->upstream);
+  return sticky_cookie(upstream.settings().sticky, upstream.token(dial_->peer()->id), wish_,
+                       hop_.over_tls);
+}
+
+ClientRequest Exchange::client_request() const {
+  return {request_.head(), upgrade_, protocols_, preface_ ? preface_->tls() : nullptr, hop_};
+}
+
+// What goes to each peer before everything else, the same to all.
+std::string Exchange::preamble() const {
+  if (route_->send_proxy_protocol == SendProxyProtocol::off) return "";
+  ClientAddress destination(sys::local_address(lent_.client.fd()));
+  const TlsTransport* tls = nullptr;
+  if (preface_) {
+    destination = destination_of(preface_->proxy_header(), destination);
+    tls = preface_->tls();
+  }
+  const std::string_view asked_for = tls != nullptr ? tls->server_name() : "";
+  const std::string id = lent_.id_text();
+  return proxy_preamble(route_->send_proxy_protocol, lent_.client_address, destination,
+                        {.alpn = "http/1.1",
+                         .authority = asked_for.empty() ? upgrade_.host : asked_for,
+                         .unique_id = id});
 }
 
 Exchange::Step Exchange::follow(Dial::Step step) {
@@ -172,9 +263,8 @@ Exchange::Step Exchange::follow(Dial::Step step) {
     case Dial::Step::ready:
       break;
   }
-  const TlsTransport* const tls = preface_ ? preface_->tls() : nullptr;
-  const ClientRequest client{request_.head(), upgrade_, protocols_, tls};
-  forward_.emplace(lent_.upstream, request_for_peer(lent_, *route_, *dial_->peer(), client),
+  forward_.emplace(lent_.upstream,
+                   request_for_peer(lent_, *route_, *dial_->peer(), client_request()),
                    route_->max_answer_header_bytes);
   stage_ = Stage::forwarding;
   return follow(forward_->run());
@@ -189,39 +279,57 @@ Exchange::Step Exchange::follow(Forward::Step step) {
     case Forward::Step::answered:
       return take_answer();
     case Forward::Step::malformed:
-      return refuse_upstream({502, forward_->parser().reason(),
+      return leave_or_refuse({502, forward_->parser().reason(),
                               head_limit_text(forward_->parser(), "max_answer_header_size",
                                               route_->max_answer_header_bytes, /*most_fields=*/0)});
     case Forward::Step::lost:
       break;
   }
   const char* const failure = forward_->why();
-  if (forward_->begun()) return refuse_upstream({502, failure});
-  return follow(dial_->leave(failure, failure));
+  if (forward_->begun()) return leave_or_refuse({502, failure});
+  return follow(dial_->leave(PeerFault::error, failure, failure));
+}
+
+// What came of this peer is no answer.
+Exchange::Step Exchange::leave_or_refuse(Refusal refusal) {
+  if (!dial_->may_leave(PeerFault::invalid_answer)) {
+    dial_->note_fault(PeerFault::invalid_answer);
+    return refuse_upstream(std::move(refusal));
+  }
+  return follow(dial_->leave(PeerFault::invalid_answer, told(refusal), refusal.reason));
 }
 
 Exchange::Step Exchange::take_answer() {
   const int status = forward_->answer().status;
   if (status == 101) return accept_upgrade();
-  const std::vector<uint16_t>& others = route_->next_peer_on;
-  if (std::find(others.begin(), others.end(), status) != others.end() && dial_->has_next()) {
-    return follow(dial_->leave("answered " + std::to_string(status) + ", which next_peer_on names",
+  if (!route_->next_peer_on.has(status)) {
+    dial_->note_answer();
+  } else if (dial_->may_leave(PeerFault::status, status)) {
+    return follow(dial_->leave(PeerFault::status,
+                               "answered " + std::to_string(status) + ", which next_peer_on names",
                                "an answer that next_peer_on names, and no other peer"));
+  } else {
+    dial_->note_fault(PeerFault::status);
   }
   reason_ = "refused by the upstream";
   log_end(status);
-  refusal_relay_.emplace(lent_, *route_, *dial_, forward_->parser());
+  refusal_relay_.emplace(lent_, *route_, *dial_, forward_->parser(), set_cookie());
   stage_ = Stage::relaying_refusal;
   return follow(refusal_relay_->begin(forward_->behind()));
 }
 
 Exchange::Step Exchange::accept_upgrade() {
-  if (!forward_->request_sent()) return refuse_upstream({502, "101 before the request was whole"});
+  if (!forward_->request_sent()) return leave_or_refuse({502, "101 before the request was whole"});
   const AnswerHead& head = forward_->answer();
   const char* wrong =
       check_upgrade_answer(head, upgrade_.key, protocols_, upgrade_.deflate_offers, agreed_);
-  if (wrong != nullptr) return refuse_upstream({502, wrong});
-  upgrade_answer_.text() = write_http1(build_client_answer(head, upgrade_.key, agreed_));
+  if (wrong != nullptr) return leave_or_refuse({502, wrong});
+  dial_->note_answer();
+  AnswerHead answer = build_client_answer(head, upgrade_.key, agreed_);
+  if (std::string cookie = set_cookie(); !cookie.empty()) {
+    answer.add_made("Set-Cookie", std::move(cookie));
+  }
+  upgrade_answer_.text() = write_http1(answer);
   stage_ = Stage::sending_101;  // what is left of handshake_timeout is the client's to take it
   return send_upgrade();
 }
@@ -263,9 +371,7 @@ Exchange::Step Exchange::follow(OwnAnswer::Step step) {
 
 // A line that names the peer as well: this is the operator's to mend, not the client's.
 Exchange::Step Exchange::refuse_upstream(Refusal refusal) {
-  std::string told = refusal.reason;
-  if (!refusal.detail.empty()) told += ": " + refusal.detail;
-  dial_->log(LogLevel::warn, refusal.reason, told);
+  dial_->log(LogLevel::warn, refusal.reason, told(refusal));
   return refuse(std::move(refusal));
 }
 
@@ -273,6 +379,7 @@ Exchange::Step Exchange::refuse_upstream(Refusal refusal) {
 Exchange::Step Exchange::refuse_late_answer() {
   std::string limit = time_setting_text("handshake_timeout", route_->handshake_timeout_ms);
   dial_->log(LogLevel::warn, "handshake_timeout inside its answer", limit + " inside its answer");
+  dial_->note_fault(PeerFault::timeout);
   return refuse({504, "handshake_timeout", std::move(limit)});
 }
 

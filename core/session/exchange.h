@@ -16,9 +16,11 @@
 #include "core/session/forward.h"
 #include "core/session/own_answer.h"
 #include "core/session/preface.h"
+#include "core/session/real_client.h"
 #include "core/session/refusal_relay.h"
 #include "core/session/request_reader.h"
 #include "core/session/session_context.h"
+#include "core/session/upstream_request.h"
 #include "protocol/handshake.h"
 
 namespace sluice {
@@ -35,7 +37,7 @@ enum class ExchangeStep : uint8_t {
 // It owns the parts, decides which of them goes on, and tells the log how it ended. Each part has
 // its own state, and a file of its own.
 //
-//   Preface         where the listener speaks TLS      -> RequestReader
+//   Preface         the PROXY header, TLS, if any      -> RequestReader
 //   RequestReader   a whole request that has a route   -> Dial
 //   Dial            a peer is connected                -> Forward
 //   Forward         the peer failed unheard            -> Dial, the next peer
@@ -53,6 +55,7 @@ class Exchange {
   // The session's timer runs, for the request and for the TLS handshake before it.
   Step begin();
   Step on_ready(Side side, Readiness ready);
+  Step on_rival_ready(Readiness ready);
   Step on_run();
   Step on_timer();
 
@@ -95,14 +98,21 @@ class Exchange {
   Step follow(OwnAnswer::Step step);
   Step follow(RefusalRelay::Step step);
   Step read_request();
+  void find_client();
   Step route_request();
+  std::string preamble() const;
   Step take_answer();
   Step accept_upgrade();
   Step send_upgrade();
   Step refuse(Refusal refusal);
   Step refuse_upstream(Refusal refusal);
+  Step leave_or_refuse(Refusal refusal);
+  ClientRequest client_request() const;
+  std::string set_cookie() const;
   Step abandon(const char* reason);
   Step abandon_silent();
+  Step refuse_proxy_header();
+  Step end_without_proxy_header(const char* reason);
   Step end_without_tls(const char* reason, std::string detail);
   Step refuse_late_answer();
   std::string target_for_log() const;
@@ -113,9 +123,11 @@ class Exchange {
   const Refusal* refused_;
   RequestReader request_;
   UpgradeRequest upgrade_;
+  Hop hop_;
   std::vector<std::string_view> protocols_;  // of those offered, what the route lets pass
   const RouteConfig* route_ = nullptr;
   std::optional<Preface> preface_;
+  Dial::Wish wish_;
   std::optional<Dial> dial_;
   std::optional<Forward> forward_;  // to the latest peer
   std::optional<RefusalRelay> refusal_relay_;

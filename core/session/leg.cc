@@ -15,6 +15,22 @@ Status Leg::open(Reactor& reactor, int fd, const Watch& watch) {
   return watched;
 }
 
+Status Leg::take_over(Reactor& reactor, Leg& from, const Watch& watch) {
+  reactor.unwatch(from.fd_);
+  Status watched = open(reactor, from.fd_, watch);
+  if (watched.ok()) {
+    transport_ = std::move(from.transport_);
+    readable = from.readable;
+    writable = from.writable;
+    input_ended = from.input_ended;
+    output_ended = from.output_ended;
+    short_means_drained_ = from.short_means_drained_;
+    error_ = from.error_;
+  }
+  from.detach();
+  return watched;
+}
+
 void Leg::close(Reactor& reactor, End how) noexcept {
   if (!is_open()) return;
   reactor.unwatch(fd_);

@@ -24,6 +24,10 @@ inline unsigned index_of(Side side) {
   return static_cast<unsigned>(side);
 }
 
+// Beside an upstream's leg stands at times that of a rival (dial.h), which is watched as this
+// number.
+inline constexpr unsigned rival_leg = 2;
+
 // How a connection is closed: by a FIN, or by a RST.
 enum class End : uint8_t { orderly, abort };
 
@@ -44,6 +48,11 @@ class Leg {
   // Ends the connection: in order, with the transport's last word (TLS's close_notify tells an end
   // in order from one cut off), or by an abort. Does nothing where the leg is not open.
   void close(Reactor& reactor, End how) noexcept;
+
+  // Goes on with another leg's connection, which is watched anew as this one, so that the reactor
+  // tells once more what it is ready for. This one must not be open; the other one is not any more
+  // afterwards. Where it fails, the connection is closed.
+  [[nodiscard]] Status take_over(Reactor& reactor, Leg& from, const Watch& watch);
 
   // open() and close() without a reactor, for tests: the descriptor is watched and closed
   // elsewhere.

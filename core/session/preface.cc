@@ -1,4 +1,4 @@
-// OpenSSL's part of a connection is large: it is made at the first byte.
+// OpenSSL's part of a connection is large: it is made at the first byte of TLS.
 #include "core/session/preface.h"
 
 #include <memory>
@@ -8,15 +8,46 @@
 
 namespace sluice {
 
+Preface::Preface(Leg& client, const ListenConfig& listener, ClientAddress& client_address)
+    : client_(client), listener_(listener), client_address_(client_address) {
+  if (listener.proxy_protocol) proxy_.emplace(client, listener.trusted_proxies, client_address);
+}
+
+bool Preface::heard() const {
+  return proxy_ ? proxy_->heard() : heard_tls_;
+}
+
 Preface::Step Preface::run() {
+  if (proxy_) {
+    const Step step = take_proxy_header();
+    if (step != Step::done) return step;
+  }
+  return listener_.tls != nullptr ? secure() : Step::done;
+}
+
+Preface::Step Preface::take_proxy_header() {
+  proxy_step_ = proxy_->run();
+  if (proxy_step_ == ProxyHeaderReader::Step::wait) return Step::wait;
+  if (proxy_step_ != ProxyHeaderReader::Step::done) return Step::no_proxy_header;
+  header_ = proxy_->header();
+  proxy_.reset();
+  client_address_ = client_of(header_, client_address_);
+  if (listener_.tls != nullptr) {
+    uint8_t first = 0;
+    (void)client_.peek({&first, 1});  // the leg is readable no more where nothing came behind it
+  }
+  return Step::done;
+}
+
+Preface::Step Preface::secure() {
   if (tls_ == nullptr) {
     if (!client_.readable) return Step::wait;
-    std::unique_ptr<TlsTransport> tls = server_.accept(client_.fd());
+    std::unique_ptr<TlsTransport> tls = listener_.tls->accept(client_.fd());
     tls_ = tls.get();
     client_.wrap(std::move(tls));
   }
   const TlsTransport::Handshake outcome = shake_hands(client_, *tls_);
-  heard_ = tls_->heard();
+  heard_tls_ = tls_->heard();
   switch (outcome) {
     case TlsTransport::Handshake::waiting:
       return Step::wait;

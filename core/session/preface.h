@@ -1,39 +1,63 @@
-// Preface: what stands before a client's request, namely the TLS handshake of a TLS listener.
+// Preface: what stands before a client's request, namely the PROXY header of a listener that asks
+// for one, then the TLS handshake of a TLS listener.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "core/config.h"
+#include "core/session/client_address.h"
 #include "core/session/leg.h"
+#include "core/session/proxy_header.h"
 #include "tls/transport.h"
 
 namespace sluice {
 
+//   [PROXY header] --> [TLS handshake] --> done
 class Preface {
  public:
   enum class Step : uint8_t {
     wait,
-    again,       // more is there than one turn should take: call it once others had theirs
-    done,        // the leg is secured; a request comes next
-    plain_http,  // the client speaks HTTP without TLS; the leg is bare again
-    failed,      // no answer is possible; an alert may be on its way
+    again,            // more is there than one turn should take: call it once others had theirs
+    done,             // a request comes next, over a leg that is secured where the listener says so
+    plain_http,       // the client speaks HTTP without TLS; the leg is bare again
+    failed,           // no answer is possible; an alert may be on its way
+    no_proxy_header,  // proxy_step() says why: untrusted, bad, or left
   };
 
-  // Both outlive this.
-  Preface(Leg& client, const TlsServer& tls) : client_(client), server_(tls) {}
+  // All outlive this. A PROXY header changes `client_address` to the client that it names.
+  Preface(Leg& client, const ListenConfig& listener, ClientAddress& client_address);
+
+  static bool wanted(const ListenConfig& listener) {
+    return listener.proxy_protocol || listener.tls != nullptr;
+  }
 
   Step run();
 
-  // The client sent at least a byte of TLS.
-  bool heard() const { return heard_; }
-  // The transport that the leg is wrapped in; null before the first byte and after `plain_http`.
+  // The client sent at least a byte of TLS, or of a PROXY header that is not whole.
+  bool heard() const;
+  // Set until the header was taken; then, and without proxy_protocol, null.
+  const ProxyHeaderReader* proxy_reader() const { return proxy_ ? &*proxy_ : nullptr; }
+  // The step of that reader after `no_proxy_header`.
+  ProxyHeaderReader::Step proxy_step() const { return proxy_step_; }
+  // What it named; of no family where there was none, or it named nobody.
+  const ProxyHeader& proxy_header() const { return header_; }
+  // The transport that the leg is wrapped in; null before the first byte, after `plain_http` and
+  // without TLS.
   TlsTransport* tls() const { return tls_; }
 
  private:
+  Step take_proxy_header();
+  Step secure();
+
   Leg& client_;
-  const TlsServer& server_;
+  const ListenConfig& listener_;
+  ClientAddress& client_address_;
+  std::optional<ProxyHeaderReader> proxy_;
+  ProxyHeaderReader::Step proxy_step_ = ProxyHeaderReader::Step::wait;
+  ProxyHeader header_;
   TlsTransport* tls_ = nullptr;
-  bool heard_ = false;
+  bool heard_tls_ = false;
 };
 
 }  // namespace sluice

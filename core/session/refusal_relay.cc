@@ -18,16 +18,21 @@ constexpr int read_rounds = 16;  // then others get their turn
 // A refusal that moves is cut off after so many times send_timeout: its body has no end otherwise.
 constexpr uint64_t most_send_timeouts = 12;
 
+std::string head_for(const Http1Parser& answer, std::string set_cookie) {
+  AnswerHead head = build_refusal_head(answer.answer(), answer.framing(), answer.content_length());
+  if (!set_cookie.empty()) head.add_made("Set-Cookie", std::move(set_cookie));
+  return write_http1(head);
+}
+
 }  // namespace
 
 RefusalRelay::RefusalRelay(const SessionContext& lent, const RouteConfig& route, const Dial& dial,
-                           Http1Parser& answer)
+                           Http1Parser& answer, std::string set_cookie)
     : lent_(lent),
       route_(route),
       dial_(dial),
       answer_(answer),
-      out_(write_http1(
-          build_refusal_head(answer.answer(), answer.framing(), answer.content_length()))),
+      out_(head_for(answer, std::move(set_cookie))),
       progress_ms_(lent.now_ms()),
       ends_ms_(progress_ms_ + most_send_timeouts * route.send_timeout_ms) {}
 

@@ -25,9 +25,9 @@ class RefusalRelay {
   };
 
   // All outlive this. `answer` has the answer's head complete and decodes its body; `dial` names
-  // the peer that gave it.
+  // the peer that gave it. `set_cookie`: the value of a field of ours, or "".
   RefusalRelay(const SessionContext& lent, const RouteConfig& route, const Dial& dial,
-               Http1Parser& answer);
+               Http1Parser& answer, std::string set_cookie);
 
   // `behind`: what of the body came with the head.
   Step begin(std::string_view behind);

@@ -1,5 +1,5 @@
 // Session: the exchange, relaying and the end. How peers take leave of each other is
-// session_closing.cc.
+// session_closing.cc, what time does to them session_pace.cc.
 #include "core/session/session.h"
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include "core/observe/access_log.h"
 #include "core/session/exchange.h"
 #include "core/session/peer_log.h"
+#include "core/session/session_extras.h"
 #include "net/check.h"
 #include "net/connector.h"
 #include "net/sys.h"
@@ -18,17 +19,6 @@
 #include "tls/transport.h"
 
 namespace sluice {
-
-namespace {
-
-constexpr uint32_t shrink_after_ms = 1'000;  // stalled for so long: a smaller ring will do
-// The kernel may then hold so many of its source's bytes (it doubles the number, and counts its own
-// records).
-constexpr int stalled_receive_bytes = 128 * 1024;
-
-constexpr EndCause shutting_down{EndKind::shutdown, "shutting down"};
-
-}  // namespace
 
 Session::Session(WorkerContext& context, const Address& client, uint32_t listener)
     : context_(context),
@@ -42,7 +32,7 @@ Session::Session(WorkerContext& context, const Address& client, uint32_t listene
 
 Session::~Session() {
   SLUICE_CHECK(state_ == State::closed);
-  if (peer_ != no_peer) context_.upstreams.peers().release(peer_);
+  if (peer_ != no_peer) context_.upstreams.peers().leave(peer_);
 }
 
 void Session::start(int fd, const Refusal* refused) {
@@ -52,7 +42,7 @@ void Session::start(int fd, const Refusal* refused) {
     return close({EndKind::resources, "client could not be watched"}, End::abort);
   }
   arm_timer(listener().client_header_timeout_ms);
-  if (refused == nullptr || listener().tls != nullptr) return;  // its first byte is awaited
+  if (refused == nullptr || Preface::wanted(listener())) return;  // its first byte is awaited
   leg(Side::client).assume_writable();
   begin_exchange();
 }
@@ -103,13 +93,21 @@ void Session::on_ready(Side side, Readiness ready) {
   }
 }
 
+void Session::on_rival_ready(Readiness ready) {
+  if (state_ == State::exchanging) follow(exchange_->on_rival_ready(ready));
+}
+
 // A busy session waits until the others of this turn are served.
 void Session::serve(Side side, Readiness ready) {
-  if (state_ == State::relaying) last_activity_ms_ = static_cast<uint32_t>(now_ms());
+  if (state_ == State::relaying) note_ready(side, ready);
   if (busy_) return enqueue();
   const uint64_t before = accepted_bytes();
+  const uint32_t moved_before = moved_if_paced();
+  note_unread(other(side));  // an edge may end that
   if (ready.readable) pump(side);
   if (ready.writable && state_ != State::closed && !toward(side).delivered()) pump(other(side));
+  note_moved(moved_before);
+  if (extras_ != nullptr) note_answer(side);
   if (state_ == State::closing) settle_closing();
   busy_ = FairShare::busy(busy_, accepted_bytes() - before);
   const bool large = directions_[0].moves_large_frames() || directions_[1].moves_large_frames();
@@ -129,7 +127,7 @@ void Session::on_timer() {
     case State::exchanging:
       return follow(exchange_->on_timer());
     case State::relaying:
-      return on_idle_timer();
+      return on_relaying_timer();
     case State::closing:
       return on_close_timer();
     case State::lingering:
@@ -158,20 +156,29 @@ void Session::on_run() {
 
 void Session::run() {
   const uint64_t before = accepted_bytes();
+  const uint32_t moved_before = moved_if_paced();
+  note_unread(Side::client);
+  note_unread(Side::upstream);
   pump(Side::client);
   if (state_ != State::closed) pump(Side::upstream);
+  note_moved(moved_before);
   if (state_ == State::closing) settle_closing();
   busy_ = FairShare::busy(busy_, accepted_bytes() - before);
 }
 
-void Session::leave(CloseCode code) {
+void Session::leave(CloseCode code, EndCause cause, Boundary boundary, std::string_view reason) {
+  const bool at_once = boundary == Boundary::frame;
   switch (state_) {
     case State::accepted:
     case State::exchanging:
-      return close(shutting_down);
+      if (at_once) close(cause);
+      return;
     case State::relaying:
+      reason = keep_reason(reason);
+      return at_once ? end_on_both(code, cause, reason) : take_leave(code, cause, reason);
     case State::closing:  // nobody else's Close is awaited any more
-      return end_on_both(code, shutting_down);
+      if (at_once) end_on_both(code, cause, keep_reason(reason));
+      return;
     case State::lingering:
     case State::closed:
       return;
@@ -198,6 +205,8 @@ void Session::close(EndCause cause, End how) {
     delete[] subprotocol_;
   }
   for (Direction& direction : directions_) direction.release(context_.transits);
+  delete std::exchange(extras_, nullptr);
+  if (has_close_reason_) context_.close_reasons.drop(id_);
   context_.sessions.retire(handle);
 }
 
@@ -231,12 +240,20 @@ SessionRecord Session::record() const {
   record.from_client = {up.bytes(), up.messages()};
   record.from_upstream = {down.bytes(), down.messages()};
   record.duration_ms = now_ms() - opened_ms_;
+  if (extras_ != nullptr) {
+    record.client_rtt_us = extras_->pings[index_of(Side::client)].round_trip_us();
+    record.upstream_rtt_us = extras_->pings[index_of(Side::upstream)].round_trip_us();
+  }
   record.closed_by = closed_by_;
   record.fault = fault_;
   record.code = close_code_;
   record.sent_client = own_codes_[index_of(Side::client)];
   record.sent_upstream = own_codes_[index_of(Side::upstream)];
   return record;
+}
+
+uint32_t Session::idle_ms() const {
+  return state_ == State::relaying ? static_cast<uint32_t>(now_ms()) - last_activity_ms_ : 0;
 }
 
 // Why it ended, for the log; where a peer broke a limit, with the limit and what was seen.
@@ -252,9 +269,11 @@ std::string Session::reason_text() const {
 }
 
 std::string Session::silence_text(Side source) const {
-  return describe_silence(source == Side::client
-                              ? listener().tls->records_without_data()
-                              : config_->upstream(route_->upstream).tls->records_without_data());
+  if (source == Side::client) return describe_silence(listener().tls->records_without_data());
+  // A newer Config may have brought the peer, or TLS to its upstream, after the session began.
+  const auto& tls = context_.upstreams.at(route_->upstream).tls();
+  return describe_silence(tls != nullptr ? tls->records_without_data()
+                                         : TlsPolicy().records_without_data);
 }
 
 void Session::close_leg(Side side, End how) {
@@ -294,7 +313,7 @@ void Session::begin_relaying() {
   const std::unique_ptr<Exchange> exchange(exchange_);
   subprotocol_ = nullptr;
   route_ = exchange->route();
-  peer_ = context_.upstreams.peers().use(exchange->peer()).id;
+  peer_ = context_.upstreams.peers().enter(exchange->peer()).id;
   deflate_ = exchange->deflate();
   if (const std::string_view name = exchange->subprotocol(); !name.empty()) {
     subprotocol_ = new char[name.size() + 1]();
@@ -303,8 +322,7 @@ void Session::begin_relaying() {
   Log& log = context_.log;
   if (log.access_enabled()) log.access(open_line(exchange->record()));
   last_activity_ms_ = static_cast<uint32_t>(now_ms());
-  timer_.cancel(context_.reactor);
-  if (route_->idle_timeout_ms > 0) arm_timer(route_->idle_timeout_ms);
+  begin_timing();
   if (route_->tcp_keepalive_ms > 0) {
     for (const Leg& each : legs_) sys::set_keep_alive(each.fd(), route_->tcp_keepalive_ms / 1000);
   }
@@ -314,6 +332,7 @@ void Session::begin_relaying() {
     const PumpEnd end = from(side).begin_with(
         path(side, rules), {reinterpret_cast<const uint8_t*>(early.data()), early.size()});
     count_since(side, Accepted{});
+    charge(side, Accepted{});
     if (end != PumpEnd::waiting) act_on(end, side);
   }
   on_run();
@@ -360,20 +379,21 @@ void Session::count_since(Side source, const Accepted& before) {
 }
 
 void Session::pump_on(Side source) {
-  const FrameRules rules = rules_for(source);
-  const Between between = path(source, rules);
   Direction& direction = from(source);
   // Every outcome that is acted on happens once for a direction, so this ends.
   for (;;) {
-    const PumpEnd end = direction.pump(between);
-    if (end == PumpEnd::waiting) break;
-    if (end == PumpEnd::more) {
-      enqueue();
-      break;
-    }
-    act_on(end, source);
+    const FrameRules rules = rules_for(source);
+    const Accepted before = accepted(source);
+    const PumpEnd end = direction.pump(path(source, rules));
+    charge(source, before);
+    const bool settled = end == PumpEnd::waiting || end == PumpEnd::more;
+    if (!settled) act_on(end, source);
     if (state_ == State::closed) return;
+    if (!settled || act_on_rates(source)) continue;
+    if (end == PumpEnd::more) enqueue();
+    break;
   }
+  note_unread(source);
   if (direction.stalled() && !stall_watched_) {
     stall_watched_ = true;
     context_.stalled.push_back(self());
@@ -399,13 +419,18 @@ void Session::act_on(PumpEnd end, Side source) {
 }
 
 Between Session::path(Side source, const FrameRules& rules) {
-  return Between{leg(source),
-                 leg(other(source)),
-                 context_.transits,
-                 rules,
-                 static_cast<uint32_t>(now_ms()),
-                 source == Side::client,
-                 context_.fair_share.light_beside(now_ms())};
+  Between between{leg(source),
+                  leg(other(source)),
+                  context_.transits,
+                  rules,
+                  static_cast<uint32_t>(now_ms()),
+                  source == Side::client,
+                  context_.fair_share.light_beside(now_ms())};
+  if (extras_ != nullptr) {
+    between.most_bytes = bytes_allowed(source);
+    between.ping = &extras_->pings[index_of(source)];
+  }
+  return between;
 }
 
 FrameRules Session::rules_for(Side source) const {
@@ -416,6 +441,10 @@ FrameRules Session::rules_for(Side source) const {
   rules.max_small_fragments = route_->max_small_fragments;
   rules.control_frames = route_->control_frame_rate;
   rules.max_message_bytes = route_->max_message_bytes;
+  if (extras_ != nullptr) {
+    rules.most_messages = messages_allowed(source);
+    if (extras_->pings[index_of(source)].expects_pongs()) rules.own_pong_tag = ping_tag(source);
+  }
   return rules;
 }
 
@@ -423,59 +452,6 @@ void Session::enqueue() {
   if (run_queued_) return;
   run_queued_ = true;
   context_.reactor.enqueue(context_.handler, self());
-}
-
-bool Session::check_stalls() {
-  stall_watched_ = false;
-  if (state_ != State::relaying && state_ != State::closing) return false;
-  for (const Side source : {Side::client, Side::upstream}) {
-    check_stall(source);
-    if (state_ == State::closed) return false;
-  }
-  stall_watched_ = directions_[0].stalled() || directions_[1].stalled();
-  return stall_watched_;
-}
-
-void Session::check_stall(Side source) {
-  Direction& direction = from(source);
-  if (!direction.stalled()) return;
-  const auto now = static_cast<uint32_t>(now_ms());
-  // The kernel's buffer is larger than what a slow reader takes in send_timeout: ask it.
-  const int undelivered = leg(other(source)).undelivered_bytes();
-  if (undelivered >= 0) direction.note_undelivered(static_cast<uint32_t>(undelivered), now);
-  if (stalled_for_ms(source) >= route_->send_timeout_ms) {
-    return abort_slow(other(source), {EndKind::send_timeout, "send_timeout"});
-  }
-  if (now - direction.stalled_since_ms() < shrink_after_ms) return;
-  direction.shrink(context_.transits);
-  // Else the kernel would go on taking megabytes for a target that takes nothing.
-  if (leg(source).is_open()) sys::set_receive_buffer(leg(source).fd(), stalled_receive_bytes);
-}
-
-uint32_t Session::stalled_for_ms(Side source) const {
-  const Direction& direction = from(source);
-  if (!direction.stalled()) return 0;
-  return static_cast<uint32_t>(now_ms()) - direction.nothing_delivered_since_ms();
-}
-
-uint32_t Session::stalled_for_ms() const {
-  return std::max(stalled_for_ms(Side::client), stalled_for_ms(Side::upstream));
-}
-
-void Session::end_slow(EndCause cause) {
-  const bool client_sends = stalled_for_ms(Side::client) > stalled_for_ms(Side::upstream);
-  abort_slow(client_sends ? Side::upstream : Side::client, cause);
-}
-
-void Session::abort_slow(Side slow, EndCause cause) {
-  record_end(Party::proxy, cause, slow == Side::client ? Party::client : Party::upstream);
-  if (slow == Side::upstream) {
-    log_upstream(cause.text, std::string("it takes nothing any more (") + cause.text + ")");
-  }
-  close_leg(slow, End::abort);
-  on_left(slow, Departure::failed);
-  if (state_ == State::closing) settle_closing();
-  if (state_ != State::closed) enqueue();  // no edge would end the other peer's leg
 }
 
 }  // namespace sluice

@@ -13,6 +13,8 @@
 #include "core/session/direction.h"
 #include "core/session/leg.h"
 #include "core/session/one_timer.h"
+#include "core/session/own_ping.h"
+#include "core/session/rate_bucket.h"
 #include "core/session/session_context.h"
 #include "core/session/worker_context.h"
 #include "net/pool.h"
@@ -21,6 +23,7 @@
 namespace sluice {
 
 class Exchange;
+struct SessionExtras;
 enum class ExchangeStep : uint8_t;
 
 // Every call into it may throw std::bad_alloc; the worker then calls close(), which does not.
@@ -42,13 +45,19 @@ class Session {
   void start(int fd, const Refusal* refused);
 
   void on_ready(Side side, Readiness ready);
+  // Of the leg that is watched as rival_leg.
+  void on_rival_ready(Readiness ready);
   void on_timer();
   void on_run();
 
   // --- four ways to end it, from outside
-  // The worker leaves. A session that relays sends Close `code` to both peers and lives on until
-  // they have answered, or close_timeout; one that does not relay yet ends at once.
-  void leave(CloseCode code);
+  // The worker, or what the session belongs to, is left. With Boundary::frame a session that relays
+  // sends Close `code` to both peers and lives on until they have answered, or close_timeout; one
+  // that does not relay yet ends at once. With Boundary::message the Close goes to the client
+  // alone, behind the message that is under way; what the client sends until its own Close travels
+  // on, and that Close takes leave of the upstream. One that does not relay yet is left alone.
+  // `reason` is what the Close says beside its code, UTF-8 of at most max_close_reason_bytes.
+  void leave(CloseCode code, EndCause cause, Boundary boundary, std::string_view reason = {});
   // To be called while stalled_for_ms() is not 0: aborts the leg that takes nothing. The other peer
   // is told as of any loss, and the session lives on until it is done.
   void end_slow(EndCause cause);
@@ -66,6 +75,18 @@ class Session {
   uint32_t stalled_for_ms() const;
 
   State state() const { return state_; }
+  // --- what lists of sessions and drains ask
+  uint64_t number() const { return id_; }  // WorkerContext::id_text's
+  const ClientAddress& client() const { return client_; }
+  const ListenConfig& listener() const { return config_->listeners[listener_]; }
+  const RouteConfig* route() const { return route_; }  // null before it relays
+  PeerId peer() const { return peer_; }                // no_peer before it relays
+  // Since something came or went; 0 where it does not relay.
+  uint32_t idle_ms() const;
+  // Received from `source` and not sent on.
+  size_t queued_bytes(Side source) const { return from(source).queued(); }
+  // What is known of it since it relays; not to be called before.
+  SessionRecord record() const;
   // For its own parts, and for tests that look at the descriptors.
   Leg& leg(Side side) { return legs_[index_of(side)]; }
 
@@ -78,7 +99,6 @@ class Session {
     uint64_t messages = 0;
   };
 
-  const ListenConfig& listener() const { return config_->listeners[listener_]; }
   uint64_t now_ms() const { return context_.reactor.now_ms(); }
   Handle self() const { return Pool<Session>::handle_of(*this); }
   SessionContext lent();
@@ -86,8 +106,6 @@ class Session {
   void close_leg(Side side, End how);
   // PeerLog::tell about the peer of this session.
   void log_upstream(const char* kind, std::string_view what) const;
-  // What is known of it since it relays.
-  SessionRecord record() const;
 
   void log_close() noexcept;
 
@@ -115,6 +133,36 @@ class Session {
   std::string reason_text() const;
   std::string silence_text(Side source) const;
   void enqueue();
+
+  // session_pace.cc
+  void begin_timing();
+  void arm_relaying_timer();
+  void hasten_timer(uint32_t wait_ms);
+  uint64_t relaying_wait_ms() const;
+  void on_relaying_timer();
+  void look_at_ping(Side side);
+  uint32_t delivered_bytes(Side side) const;
+  void send_ping(Side side);
+  PingTimes ping_times(Side side) const;
+  uint64_t ping_chance(Side side) const;
+  uint32_t ping_tag(Side side) const;
+  void note_ready(Side side, Readiness ready);
+  // moved_bytes() where note_moved() wants it.
+  uint32_t moved_if_paced() const { return extras_ != nullptr ? moved_bytes() : 0; }
+  void note_moved(uint32_t before);
+  void note_answer(Side side);
+  void note_unread(Side source);
+  uint64_t age_left_ms() const;
+  bool limits_rates() const;
+  BucketLimit message_limit(Side source) const;
+  BucketLimit byte_limit(Side source) const;
+  uint64_t messages_allowed(Side source) const;
+  uint64_t bytes_allowed(Side source) const;
+  void charge(Side source, const Accepted& before);
+  bool act_on_rates(Side source);
+  bool over_byte_rate(Side source) const;
+  uint64_t rate_wait_ms(Side source) const;
+  void give_up(Side lost, EndCause cause, std::string_view why);
   void set_cause(EndCause cause);
   void check_stall(Side source);
   uint32_t stalled_for_ms(Side source) const;
@@ -122,20 +170,25 @@ class Session {
 
   // session_closing.cc
   void record_end(Party who, EndCause cause, Party fault = Party::nobody);
-  bool send_close(Side target, CloseCode code, MidFrame mid_frame);
+  bool send_close(Side target, CloseCode code, MidFrame mid_frame, std::string_view reason = {});
   bool pass_loss_on(Side target);
-  void end_on_both(CloseCode code, EndCause cause);
+  void end_on_both(CloseCode code, EndCause cause, std::string_view reason = {});
+  void take_leave(CloseCode code, EndCause cause, std::string_view reason = {});
+  std::string_view keep_reason(std::string_view reason);
+  std::string_view close_reason() const;
+  bool awaits_clients_close() const;
+  void on_silent_client();
   uint32_t moved_bytes() const;
   bool has_unfinished() const;
   bool half_closed() const;
   void on_fault(Side source);
+  void end_for_fault(Side source, CloseCode code, EndCause cause);
   void on_peer_close(Side source);
   void on_left(Side source, Departure departure);
   void on_unwritable(Side target);
   void begin_closing();
   void settle_closing();
   void settle_leg(Side side);
-  void on_idle_timer();
   void on_close_timer();
 
   WorkerContext& context_;
@@ -147,6 +200,7 @@ class Session {
     Exchange* exchange_;                // exchanging: owned
     char* subprotocol_;                 // relaying, closing: owned; null: none was agreed
   };
+  SessionExtras* extras_ = nullptr;  // owned; null: the route asks for none, or it does not relay
   Leg legs_[2];
   Direction directions_[2];  // by their sources
   uint64_t id_;
@@ -164,7 +218,7 @@ class Session {
   PeerId peer_ = no_peer;      // once it relays: this session is a user of it
   uint16_t listener_;
   uint16_t close_code_ = 0;  // of the Close with which a peer ended the session; 0: it was none
-  EndKind end_kind_ : 4 = EndKind::none;  // set once
+  EndKind end_kind_ : 5 = EndKind::none;  // set once
   Party closed_by_ : 2 = Party::nobody;
   Party fault_ : 2 = Party::nobody;
   State state_ : 3 = State::accepted;
@@ -174,10 +228,11 @@ class Session {
   bool stall_watched_ : 1 = false;
   bool extends_while_moving_ : 1 = false;  // closing: both peers behave, one Close is awaited
   uint8_t close_waits_ : 4 = 0;            // closing: how often close_timeout has passed
+  bool has_close_reason_ : 1 = false;      // in CloseReasons
 };
 
 // With its slot and its timer, this is all the user memory that a plain session keeps while it
 // idles.
-static_assert(sizeof(Session) <= 200);
+static_assert(sizeof(Session) <= 208);
 
 }  // namespace sluice

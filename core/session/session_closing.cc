@@ -31,23 +31,29 @@ void Session::record_end(Party who, EndCause cause, Party fault) {
 
 // A Close toward `target` at a frame boundary, or, where there cannot be one any more, an abort.
 // Returns false after an abort.
-bool Session::send_close(Side target, CloseCode code, MidFrame mid_frame) {
+bool Session::send_close(Side target, CloseCode code, MidFrame mid_frame, std::string_view reason) {
   Direction& to = toward(target);
   if (!leg(target).is_open() || to.over()) return true;
   const FrameRules rules = rules_for(other(target));
-  if (!to.close_with(path(other(target), rules), code, mid_frame)) {
+  const bool waits = to.mode() == Direction::Mode::finishing;  // one of ours, with its own code
+  if (!to.close_with(path(other(target), rules), code, mid_frame, reason)) {
     close_leg(target, End::abort);
     return false;
   }
-  own_codes_[index_of(target)] = static_cast<uint16_t>(code);
+  if (!waits) own_codes_[index_of(target)] = static_cast<uint16_t>(code);
   return true;
 }
 
 // The other peer is lost, and this one is to see what it would see without a proxy: what was
 // received whole, then the connection's end without a Close. Returns false after an abort, inside a
 // frame of which some was sent. lost_close_code is for clients that are still there: to one that
-// has ended its own half, the upstream's end is the answer.
+// has ended its own half, the upstream's end is the answer. A client that goes because we told it
+// to is no loss.
 bool Session::pass_loss_on(Side target) {
+  if (target == Side::upstream && awaits_clients_close()) {
+    return send_close(target, static_cast<CloseCode>(own_codes_[0]), MidFrame::give_up,
+                      close_reason());
+  }
   const bool tells = target == Side::client && route_->lost_close_code != 0;
   if (tells && !leg(target).input_ended) {
     return send_close(target, static_cast<CloseCode>(route_->lost_close_code), MidFrame::give_up);
@@ -62,7 +68,8 @@ bool Session::pass_loss_on(Side target) {
 // Bytes that have gone out in either direction, modulo 2^32, to see whether anything moves.
 uint32_t Session::moved_bytes() const {
   uint64_t sum = 0;
-  for (const Direction& direction : directions_) sum += direction.bytes() - direction.queued();
+  for (const Direction& direction : directions_)
+    sum += direction.bytes() - direction.queued_frames();
   return static_cast<uint32_t>(sum);
 }
 
@@ -85,19 +92,21 @@ bool Session::half_closed() const {
   return false;
 }
 
-// The one at fault is told its code. The other one is treated as at a loss of the client; that an
-// upstream talked nonsense is told the client as what it is.
 void Session::on_fault(Side source) {
   const Direction& faulty = from(source);
-  const CloseCode code = faulty.fault_code();
-  record_end(Party::proxy, {EndKind::protocol_error, faulty.fault_reason()}, who_is(source));
+  end_for_fault(source, faulty.fault_code(), {EndKind::protocol_error, faulty.fault_reason()});
+}
+
+// The one at fault is told its code. The other one is treated as at a loss of the client; that an
+// upstream talked nonsense is told the client as what it is.
+void Session::end_for_fault(Side source, CloseCode code, EndCause cause) {
+  record_end(Party::proxy, cause, who_is(source));
   if (source == Side::client) {
     pass_loss_on(Side::upstream);
   } else {
     send_close(Side::client, CloseCode::bad_gateway, MidFrame::give_up);
-    log_upstream(faulty.fault_reason(), std::string(faulty.fault_reason()) + ": it gets Close " +
-                                            std::to_string(static_cast<int>(code)) +
-                                            ", the client 1014");
+    log_upstream(cause.text, std::string(cause.text) + ": it gets Close " +
+                                 std::to_string(static_cast<int>(code)) + ", the client 1014");
   }
   send_close(source, code, MidFrame::await_end);
   extends_while_moving_ = false;
@@ -113,6 +122,7 @@ void Session::log_upstream(const char* kind, std::string_view what) const {
 // The Close is queued for the other peer, which answers it; until then its data travels on.
 void Session::on_peer_close(Side source) {
   if (closed_by_ == Party::nobody) close_code_ = from(source).peer_close_code();
+  own_codes_[index_of(other(source))] = 0;  // it came before a Close of ours that waited
   record_end(who_is(source), {EndKind::peer_close, "close"});
   extends_while_moving_ = true;
   begin_closing();
@@ -162,6 +172,7 @@ void Session::begin_closing() {
   state_ = State::closing;
   moved_before_ = moved_bytes();
   arm_timer(route_->close_timeout_ms);
+  if (extras_ != nullptr) enqueue();  // what a rate held back may travel now
 }
 
 void Session::settle_closing() {
@@ -191,25 +202,67 @@ void Session::settle_leg(Side side) {
 }
 
 // A decision of ours: both peers are told the same, as far as they were not told another end.
-void Session::end_on_both(CloseCode code, EndCause cause) {
+void Session::end_on_both(CloseCode code, EndCause cause, std::string_view reason) {
   record_end(Party::proxy, cause);
-  send_close(Side::client, code, MidFrame::await_end);
-  send_close(Side::upstream, code, MidFrame::await_end);
+  send_close(Side::client, code, MidFrame::await_end, reason);
+  send_close(Side::upstream, code, MidFrame::await_end, reason);
   begin_closing();
   on_run();
 }
 
-void Session::on_idle_timer() {
-  const uint32_t limit_ms = route_->idle_timeout_ms;
-  const uint32_t silent_ms = static_cast<uint32_t>(now_ms()) - last_activity_ms_;
-  if (silent_ms < limit_ms) return arm_timer(limit_ms - silent_ms);
-  end_on_both(CloseCode::going_away, {EndKind::idle_timeout, "idle_timeout"});
+// The same at leisure: the client's own Close, with which the upstream is left, comes behind
+// everything that it sent.
+void Session::take_leave(CloseCode code, EndCause cause, std::string_view reason) {
+  record_end(Party::proxy, cause);
+  if (!send_close(Side::client, code, MidFrame::await_message, reason)) {
+    send_close(Side::upstream, code, MidFrame::await_end, reason);
+  }
+  begin_closing();
+  on_run();
+  const Direction& to = toward(Side::client);
+  extends_while_moving_ = state_ == State::closing && !(to.over() && to.delivered());
+}
+
+// Closes that wait look at it until the session is over. Of two reasons the first one stays.
+std::string_view Session::keep_reason(std::string_view reason) {
+  if (reason.empty()) return reason;
+  context_.close_reasons.keep(id_, reason);
+  has_close_reason_ = true;
+  return close_reason();
+}
+
+std::string_view Session::close_reason() const {
+  return has_close_reason_ ? context_.close_reasons.of(id_) : std::string_view();
+}
+
+// We have taken leave of the client, and the upstream knows nothing of it yet.
+bool Session::awaits_clients_close() const {
+  return own_codes_[index_of(Side::client)] != 0 && legs_[index_of(Side::upstream)].is_open() &&
+         toward(Side::upstream).mode() == Direction::Mode::flowing && closed_by_ == Party::proxy &&
+         fault_ == Party::nobody;
+}
+
+// The client has not answered our Close, or did not even take it; the upstream is to hear of it.
+void Session::on_silent_client() {
+  const auto code = static_cast<CloseCode>(own_codes_[index_of(Side::client)]);
+  const Direction& to = toward(Side::client);
+  const bool whole = to.delivered() && to.over();
+  send_close(Side::upstream, code, MidFrame::give_up, close_reason());
+  close_leg(Side::client, whole ? End::orderly : End::abort);
+  arm_timer(route_->close_timeout_ms);
+  on_run();
 }
 
 // The wait is over. A peer whose answer to a Close is behind a long message has it extended while
 // that message moves, up to a bound, and so has a session half-closed, after a loss without one.
 // A peer that did not get everything is aborted, never ended as if it had.
 void Session::on_close_timer() {
+  const bool leaving = awaits_clients_close();
+  if (leaving && !extends_while_moving_) return on_silent_client();
+  if (leaving && toward(Side::client).over() && toward(Side::client).delivered()) {
+    extends_while_moving_ = false;  // it got the Close since the last look, and has its time
+    return arm_timer(route_->close_timeout_ms);
+  }
   const bool half = half_closed();
   if (extends_while_moving_ || !half) ++close_waits_;
   if (((extends_while_moving_ && has_unfinished()) || half) && close_waits_ < most_close_waits) {
@@ -219,6 +272,7 @@ void Session::on_close_timer() {
       return arm_timer(route_->close_timeout_ms);
     }
   }
+  if (leaving) return on_silent_client();
   end_now({EndKind::close_timeout, "close_timeout"});
 }
 

@@ -17,7 +17,7 @@ struct SessionContext {
   WorkerContext& worker;
   const Config& config;  // the snapshot that the session began with
   const ListenConfig& listener;
-  const ClientAddress& client_address;
+  ClientAddress& client_address;  // the connection's, until a trusted proxy names another one
   Leg& client;
   Leg& upstream;
   OneTimer& timer;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "core/session/conveyor.h"
 #include "net/ring.h"
@@ -19,8 +20,13 @@ struct Transit {
 
   Conveyor conveyor;
   FrameScanner scanner;
-  Transit* next_free = nullptr;              // the pool's, while nobody has it
-  CloseCode close_code = CloseCode::normal;  // of a Close that the frame's end is awaited for
+  Transit* next_free = nullptr;  // the pool's, while nobody has it
+  // A Close of ours that waits, for that boundary. Its reason is the session's (CloseReasons).
+  std::string_view close_reason = {};
+  CloseCode close_code = CloseCode::normal;
+  Boundary close_at = Boundary::frame;
+  bool only_ping = false;  // all that is queued is a ping of ours
+  bool held = false;       // a message waits in the ring for its turn (FrameRules::most_messages)
 };
 
 // One per worker and thread; outlives every borrower. As many as were ever lent at once stay: two

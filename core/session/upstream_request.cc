@@ -2,12 +2,15 @@
 #include "core/session/upstream_request.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "core/peers/balance.h"
 #include "core/router.h"
 #include "core/session/variables.h"
+#include "protocol/forwarded.h"
 #include "protocol/http1.h"
 
 namespace sluice {
@@ -30,6 +33,37 @@ std::string_view host_for(const RouteConfig& route, const Peer& peer,
   }
   return peer.uri.secure ? std::string_view(peer.uri.authority) : client_authority;
 }
+
+// What variables stand for in a request.
+class Facts {
+ public:
+  // Both outlive this.
+  Facts(const SessionContext& lent, const ClientRequest& client)
+      : client_ip_(lent.client_address.has_ip() ? lent.client_address.host_text() : ""),
+        request_id_(lent.id_text()) {
+    facts_.head = &client.head;
+    facts_.request = &client.upgrade;
+    facts_.remote_addr = client_ip_;
+    facts_.remote_port = lent.client_address.port();
+    facts_.scheme = client.hop.over_tls ? "https" : "http";
+    facts_.request_id = request_id_;
+    facts_.tls = client.tls;
+  }
+  Facts(const Facts&) = delete;
+  Facts& operator=(const Facts&) = delete;
+
+  const std::string& client_ip() const { return client_ip_; }
+  std::string_view scheme() const { return facts_.scheme; }
+  // As HeaderValue::filled() asks.
+  std::optional<std::string> operator()(Variable variable, std::string_view name) const {
+    return value_of(variable, name, facts_);
+  }
+
+ private:
+  std::string client_ip_;
+  std::string request_id_;
+  RequestFacts facts_;
+};
 
 void log_dropped_fields(const SessionContext& lent, const RequestHead& head,
                         const UpstreamRequest& upstream) {
@@ -60,31 +94,46 @@ void log_dropped_fields(const SessionContext& lent, const RequestHead& head,
 
 }  // namespace
 
+Dial::Wish wish_of(const SessionContext& lent, const UpstreamSettings& settings,
+                   const ClientRequest& client) {
+  Dial::Wish wish;
+  const bool hashed = settings.balance == Balance::hash;
+  const bool sticky = !settings.sticky.cookie.empty();
+  if (!hashed && !sticky) return wish;
+  const Facts facts(lent, client);
+  if (hashed) {
+    const std::optional<std::string> key = settings.hash_key.filled(facts);
+    if (key && !key->empty()) wish.key = balance_key(*key);
+  }
+  if (sticky) wish.token = facts(Variable::cookie, settings.sticky.cookie).value_or("");
+  return wish;
+}
+
+// A cookie with a time to live is sent each time, so that the time begins anew.
+std::string sticky_cookie(const Sticky& sticky, std::string_view token, const Dial::Wish& wish,
+                          bool secure) {
+  if (token.empty() || (sticky.ttl_ms == 0 && wish.token == token)) return "";
+  std::string cookie = sticky.cookie + "=";
+  cookie.append(token).append("; Path=/; HttpOnly; SameSite=Lax");
+  if (sticky.ttl_ms > 0) cookie += "; Max-Age=" + std::to_string(sticky.ttl_ms / 1000);
+  if (secure) cookie += "; Secure";
+  return cookie;
+}
+
 std::string request_for_peer(const SessionContext& lent, const RouteConfig& route, const Peer& peer,
                              const ClientRequest& client) {
   const UpgradeRequest& upgrade = client.upgrade;
   const std::string target =
       upstream_target(peer.uri, route.path, upgrade.target.path, upgrade.target.query);
-  const ClientAddress& address = lent.client_address;
-  const std::string client_ip = address.has_ip() ? address.host_text() : "";
-  const std::string request_id = lent.id_text();
-  RequestFacts facts;
-  facts.head = &client.head;
-  facts.request = &upgrade;
-  facts.remote_addr = client_ip;
-  facts.remote_port = address.port();
-  facts.scheme = lent.listener.tls != nullptr ? "https" : "http";
-  facts.request_id = request_id;
-  facts.tls = client.tls;
+  const Facts facts(lent, client);
+  const Hop& hop = client.hop;
+  const std::string hop_ip = hop.address.has_ip() ? hop.address.host_text() : "";
   std::vector<HeaderField> set;
   std::vector<std::string_view> removed(route.remove_headers.begin(), route.remove_headers.end());
   std::vector<std::string> values;  // what the views point at
   values.reserve(route.set_headers.size());
   for (const HeaderSetting& header : route.set_headers) {
-    std::optional<std::string> value =
-        header.value.filled([&facts](Variable variable, std::string_view name) {
-          return value_of(variable, name, facts);
-        });
+    std::optional<std::string> value = header.value.filled(facts);
     if (value && !value->empty() && header_value_valid(*value)) {
       set.push_back({header.name, values.emplace_back(std::move(*value))});
     } else {
@@ -92,13 +141,21 @@ std::string request_for_peer(const SessionContext& lent, const RouteConfig& rout
       removed.push_back(header.name);
     }
   }
+  const std::array<std::string_view, 5> believed = {
+      "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", lent.listener.real_ip_header,
+      // Where it is not written, nobody keeps it true.
+      route.forwarded ? "Forwarded" : "X-Forwarded-For"};
   const std::vector<std::string_view> kept(route.keep_headers.begin(), route.keep_headers.end());
   UpstreamRequest upstream;
   upstream.target = target;
   upstream.host = host_for(route, peer, upgrade.authority);
-  upstream.forwarded_for = client_ip;
-  upstream.forwarded_proto = facts.scheme;
+  upstream.forwarded_for = hop_ip;
+  upstream.forwarded_proto = facts.scheme();
   upstream.forwarded_host = upgrade.authority;
+  const std::string forwarded =
+      route.forwarded ? forwarded_element(hop_ip, upgrade.authority, facts.scheme()) : "";
+  upstream.forwarded = forwarded;
+  if (hop.trusted) upstream.believed_headers = believed;
   upstream.protocols = client.protocols;
   upstream.set_headers = set;
   upstream.remove_headers = removed;

@@ -7,6 +7,8 @@
 #include <string_view>
 
 #include "core/config.h"
+#include "core/session/dial.h"
+#include "core/session/real_client.h"
 #include "core/session/session_context.h"
 #include "protocol/handshake.h"
 #include "tls/transport.h"
@@ -19,7 +21,17 @@ struct ClientRequest {
   const UpgradeRequest& upgrade;
   std::span<const std::string_view> protocols;  // of those offered, what the route lets pass
   const TlsTransport* tls;                      // the client's; null: it speaks none
+  const Hop& hop;                               // whom the connection comes from
 };
+
+// Which peer of an upstream with these settings the request wants.
+Dial::Wish wish_of(const SessionContext& lent, const UpstreamSettings& settings,
+                   const ClientRequest& client);
+
+// The value of a Set-Cookie (RFC 6265 4.1) that names the peer with that token, for `wish`'s
+// request; "" where none is needed.
+std::string sticky_cookie(const Sticky& sticky, std::string_view token, const Dial::Wish& wish,
+                          bool secure);
 
 // The head as HTTP/1.1. Fields that the client sent and the peer will not see are told in the log:
 // names that the conf may let pass at info, a stranger's forwarding fields at debug.

@@ -44,8 +44,26 @@ std::optional<std::string> cookie_value(const Head& head, std::string_view name)
   return std::nullopt;
 }
 
+// As it stands, escapes and all; the first one of that name.
+std::optional<std::string> parameter_value(std::string_view query, std::string_view name) {
+  while (!query.empty()) {
+    const size_t end = std::min(query.find('&'), query.size());
+    const std::string_view pair = query.substr(0, end);
+    query.remove_prefix(std::min(end + 1, query.size()));
+    if (!pair.starts_with(name)) continue;
+    const std::string_view rest = pair.substr(name.size());
+    if (rest.empty()) return "";
+    if (rest.front() == '=') return std::string(rest.substr(1));
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string> unless_empty(std::string_view value) {
   return value.empty() ? std::nullopt : std::make_optional<std::string>(value);
+}
+
+std::string_view without_mark(std::string_view query) {
+  return query.substr(std::min<size_t>(1, query.size()));
 }
 
 std::optional<std::string> tls_value(Variable variable, const TlsTransport* tls) {
@@ -80,13 +98,15 @@ std::optional<std::string> value_of(Variable variable, std::string_view name,
     case Variable::path:
       return std::string(target.path);
     case Variable::query:  // without its '?'; one that is empty is a value
-      return std::string(target.query.substr(std::min<size_t>(1, target.query.size())));
+      return std::string(without_mark(target.query));
     case Variable::scheme:
       return std::string(facts.scheme);
     case Variable::request_id:
       return unless_empty(facts.request_id);
     case Variable::http:
       return field_value(*facts.head, name);
+    case Variable::query_parameter:
+      return parameter_value(without_mark(target.query), name);
     case Variable::cookie:
       return cookie_value(*facts.head, name);
     case Variable::tls_client_subject:

@@ -24,8 +24,9 @@ struct RequestFacts {
 };
 
 // Nothing where the variable has no value: a field or cookie that did not come, no certificate, no
-// TLS. `name` is that of $http_NAME (where '_' stands for '-') and $cookie_NAME. Fields that came
-// several times are joined, by "; " in Cookie and by ", " else (RFC 9110 5.3, RFC 9113 8.2.3).
+// TLS. `name` is that of $http_NAME (where '_' stands for '-'), $cookie_NAME and $query_NAME.
+// Fields that came several times are joined, by "; " in Cookie and by ", " else (RFC 9110 5.3, RFC
+// 9113 8.2.3).
 std::optional<std::string> value_of(Variable variable, std::string_view name,
                                     const RequestFacts& facts);
 

@@ -10,10 +10,13 @@
 #include "core/observe/counters.h"
 #include "core/observe/log.h"
 #include "core/peers/upstream.h"
+#include "core/session/close_reasons.h"
+#include "core/session/drained.h"
 #include "core/session/fair_share.h"
 #include "core/session/transit.h"
 #include "net/pool.h"
 #include "net/reactor.h"
+#include "net/sys.h"
 
 namespace sluice {
 
@@ -41,8 +44,17 @@ struct WorkerContext {
   std::deque<Handle> lingering = {};
   size_t lingering_now = 0;
   FairShare fair_share = {};
+  Drained drained = {};
+  CloseReasons close_reasons = {};
+  // What strangers must not guess of this worker's pings; made when it is first asked for.
+  uint64_t secret_for_pings() {
+    while (ping_secret == 0) sys::random_bytes(&ping_secret, sizeof ping_secret);
+    return ping_secret;
+  }
+
   uint64_t next_session = 1;
-  uint64_t relaying = 0;  // sessions in that state now
+  uint64_t relaying = 0;     // sessions in that state now
+  uint64_t ping_secret = 0;  // 0: none was made yet
 };
 
 }  // namespace sluice

@@ -3,11 +3,14 @@
 
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdarg>
 
 namespace sluice::counted_calls {
 
@@ -117,6 +120,20 @@ int setsockopt(int fd, int level, int name, const void* value, socklen_t length)
 int getsockopt(int fd, int level, int name, void* value, socklen_t* length) noexcept {
   count(other_count, "getsockopt");
   return static_cast<int>(::syscall(SYS_getsockopt, fd, level, name, value, length));
+}
+
+int ioctl(int fd, unsigned long request, ...) noexcept {
+  count(other_count, "ioctl");
+  va_list rest;
+  va_start(rest, request);
+  void* const argument = va_arg(rest, void*);
+  va_end(rest);
+  return static_cast<int>(::syscall(SYS_ioctl, fd, request, argument));
+}
+
+ssize_t getrandom(void* buffer, size_t bytes, unsigned flags) {
+  count(other_count, "getrandom");
+  return ::syscall(SYS_getrandom, buffer, bytes, flags);
 }
 
 int munmap(void* memory, size_t bytes) noexcept {

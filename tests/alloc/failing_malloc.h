@@ -14,7 +14,11 @@ void arm(int64_t n);
 bool happened();
 // Allocations of the counted thread since it is counted.
 int64_t counted();
-// Blocks of the heap that it has taken and not given back, mappings apart.
+// Blocks of the heap that it has taken and not given back, mappings apart, and their bytes with
+// what the C library keeps beside each.
 int64_t held();
+int64_t held_bytes();
+// Of its mappings, those given back included.
+int64_t mapped_bytes();
 
 }  // namespace sluice::failing_malloc

@@ -52,6 +52,17 @@ std::string text_of(const std::string& path) {
   return text.str();
 }
 
+// Its id is its place.
+void add_upstream(Config& config, const char* name, std::vector<PeerConfig> peers,
+                  TlsClientRef tls = {}) {
+  UpstreamConfig upstream;
+  upstream.id = UpstreamId{static_cast<uint32_t>(config.upstreams.size())};
+  upstream.name = name;
+  upstream.peers = std::move(peers);
+  upstream.tls = std::move(tls);
+  config.upstreams.push_back(std::move(upstream));
+}
+
 }  // namespace
 
 const testing::Identity& identity() {
@@ -76,13 +87,14 @@ ConfigRef make_config(uint16_t upstream_port, std::unique_ptr<TlsServer> tls) {
   const PeerConfig dead_peer = peer_at(0, port_of(refusing));
   auto* config = new Config;
   config->user = "root";
+  config->worker_connections = 100;
   config->listeners.resize(2);
+  config->listeners[1].id = ListenerId{1};
   config->listeners[0].tls = std::move(tls);
   config->listeners[1].tls = make_tls_server();
-  config->upstreams.push_back({UpstreamId{0}, "good", {peer_at(1, upstream_port)}});
-  config->upstreams.push_back({UpstreamId{1}, "dead", {dead_peer, dead_peer}});
-  config->upstreams.push_back(
-      {UpstreamId{2}, "secure", {peer_at(2, upstream_port, "wss")}, make_tls_client()});
+  add_upstream(*config, "good", {peer_at(1, upstream_port)});
+  add_upstream(*config, "dead", {dead_peer, dead_peer});
+  add_upstream(*config, "secure", {peer_at(2, upstream_port, "wss")}, make_tls_client());
   RouteConfig secure;
   secure.path = "/secure";
   secure.upstream = UpstreamId{2};
@@ -99,7 +111,13 @@ ConfigRef make_config(uint16_t upstream_port, std::unique_ptr<TlsServer> tls) {
   RouteConfig idle = good;
   idle.path = "/idle";
   idle.idle_timeout_ms = 40;
-  config->routes = {dead, secure, idle, good};
+  RouteConfig pings = good;
+  pings.path = "/pings";
+  pings.client_ping_interval_ms = pings.upstream_ping_interval_ms = 10;
+  RouteConfig rare_pings = good;
+  rare_pings.path = "/rare-pings";
+  rare_pings.client_ping_interval_ms = rare_pings.upstream_ping_interval_ms = 3'600'000;
+  config->routes = {dead, secure, idle, pings, rare_pings, good};
   return ConfigRef(config);
 }
 
@@ -108,15 +126,14 @@ LivingWorker::LivingWorker(ConfigRef config, const std::function<void()>& on_thr
       access_path_(log_path_ + ".access") {
   WorkerSetup setup;
   setup.config = std::move(config);
-  for (uint16_t& port : ports_) {
-    setup.listeners.push_back(open_loopback());
-    port = port_of(setup.listeners.back());
+  for (uint32_t i = 0; i < std::size(ports_); ++i) {
+    setup.sockets.push_back({ListenerId{i}, 0, open_loopback()});
+    ports_[i] = port_of(setup.sockets.back().fd);
   }
-  setup.worker_connections = 100;
   setup.logs.error.fd = sys::open_for_append(log_path_.c_str());
   setup.logs.access.fd = sys::open_for_append(access_path_.c_str());
-  thread_ = std::thread([this, setup, on_thread] {
-    const auto worker = Worker::start(setup);
+  thread_ = std::thread([this, setup, on_thread]() mutable {
+    const auto worker = Worker::start(std::move(setup));
     SLUICE_CHECK(worker.ok());
     on_thread();
     serving_ = true;

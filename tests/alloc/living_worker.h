@@ -19,7 +19,8 @@ uint16_t port_of(int listener);
 
 // Two listeners, the second one with TLS, the first one with `tls`. Routes: "/dead" to two peers
 // that refuse, "/secure" to `upstream_port` by TLS that trusts anybody, everything else of host
-// a.example there without; "/idle" is closed after 40 ms without a byte.
+// a.example there without; "/idle" is closed after 40 ms without a byte. Of "/pings" both
+// sides are pinged after 10 ms of silence, of "/rare-pings" after an hour.
 ConfigRef make_config(uint16_t upstream_port, std::unique_ptr<TlsServer> tls = nullptr);
 // What the TLS listener shows, made once.
 const testing::Identity& identity();

@@ -1,8 +1,6 @@
 // Scripts over blocking sockets with a deadline on every call.
 #include "tests/alloc/scripts.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <poll.h>
@@ -16,6 +14,7 @@
 
 #include "protocol/frame_codec.h"
 #include "protocol/handshake.h"
+#include "tests/alloc/ends.h"
 #include "tests/alloc/living_worker.h"
 
 namespace sluice::alloc {
@@ -113,17 +112,6 @@ class Socket {
   SslPtr ssl_;
 };
 
-int dial(uint16_t port) {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
-  ::close(fd);
-  return -1;
-}
-
 // The proxy's connection, or -1 where the client's end says first that none will come.
 int accept_unless_refused(const Stage& stage, int client) {
   pollfd both[2] = {{stage.upstream, POLLIN, 0}, {client, POLLRDHUP, 0}};
@@ -151,21 +139,6 @@ std::string control(Opcode opcode, const std::string& payload, bool masked) {
   const std::span data(reinterpret_cast<const uint8_t*>(payload.data()), payload.size());
   const size_t bytes = encode_control_frame(opcode, data, masked ? mask : nullptr, out);
   return std::string(reinterpret_cast<const char*>(out), bytes);
-}
-
-std::string binary(size_t payload_bytes, bool masked) {
-  const char mask_bit = masked ? '\x80' : '\0';
-  std::string frame = "\x82";
-  const int length_bits = payload_bytes < 126 ? 0 : payload_bytes < 65'536 ? 16 : 64;
-  const int code = length_bits == 0    ? static_cast<int>(payload_bytes)
-                   : length_bits == 16 ? 126
-                                       : 127;
-  frame += static_cast<char>(code | mask_bit);
-  for (int shift = length_bits - 8; shift >= 0; shift -= 8) {
-    frame += static_cast<char>(uint64_t{payload_bytes} >> shift);
-  }
-  if (masked) frame += std::string(4, '\0');
-  return frame + std::string(payload_bytes, 'x');
 }
 
 const std::string normal_close("\x03\xe8", 2);
@@ -205,7 +178,7 @@ bool open_session(const Stage& stage, Socket& client, std::unique_ptr<Socket>& s
 using Talk = bool (*)(Socket& client, Socket& server);
 
 std::string play_session(const Stage& stage, bool healthy, Talk talk, const Setting& setting = {}) {
-  const int fd = dial(setting.client_tls ? stage.tls_port : stage.proxy_port);
+  const int fd = try_dial(setting.client_tls ? stage.tls_port : stage.proxy_port);
   Socket client(fd);
   std::unique_ptr<Socket> server;
   if (!client.open()) return "the proxy does not accept";
@@ -225,8 +198,8 @@ std::string play_session(const Stage& stage, bool healthy, Talk talk, const Sett
 // Messages small and large, a control frame in pieces, an orderly Close.
 bool talk_in_order(Socket& client, Socket& server) {
   const std::string ping = control(Opcode::ping, "are you there", true);
-  const std::string small = binary(100, true);
-  const std::string large = binary(600'000, false);
+  const std::string small = frame(100, true);
+  const std::string large = frame(600'000, false);
   if (!client.send(small) || !server.read_bytes(small.size())) return false;
   if (!server.send(large) || !client.read_bytes(large.size())) return false;
   if (!client.send(ping.substr(0, 3))) return false;
@@ -247,17 +220,17 @@ bool talk_badly(Socket& client, Socket& server) {
 
 // One peer leaves without a Close, and one does not read what waits for it.
 bool talk_and_leave(Socket& client, Socket& server) {
-  if (!server.send(binary(200'000, false))) return false;
+  if (!server.send(frame(200'000, false))) return false;
   ::usleep(5'000);
-  if (!server.send(binary(10, false))) return false;
+  if (!server.send(frame(10, false))) return false;
   server.finish();
   return client.read_bytes(200'000);
 }
 
 // Frames came right behind the handshake on both sides, the upstream's with a Close at the end.
 bool talk_early(Socket& client, Socket& server) {
-  if (!server.read_bytes(binary(1'000, true).size())) return false;
-  if (!client.read_bytes(binary(1'000, false).size() + 4)) return false;
+  if (!server.read_bytes(frame(1'000, true).size())) return false;
+  if (!client.read_bytes(frame(1'000, false).size() + 4)) return false;
   return client.send(control(Opcode::close, normal_close, true)) && server.read_bytes(8);
 }
 
@@ -285,8 +258,8 @@ std::string play_leaving(const Stage& stage, bool healthy) {
 std::string play_early(const Stage& stage, bool healthy) {
   const std::string close = control(Opcode::close, normal_close, false);
   Setting setting;
-  setting.from_client = binary(1'000, true);
-  setting.from_server = binary(1'000, false) + close;
+  setting.from_client = frame(1'000, true);
+  setting.from_server = frame(1'000, false) + close;
   return play_session(stage, healthy, talk_early, setting);
 }
 std::string play_idle(const Stage& stage, bool healthy) {
@@ -295,7 +268,7 @@ std::string play_idle(const Stage& stage, bool healthy) {
 
 std::string play_request(const Stage& stage, bool healthy, const std::string& bytes,
                          const char* status) {
-  Socket client(dial(stage.proxy_port));
+  Socket client(try_dial(stage.proxy_port));
   std::string answered;
   const bool good = client.open() && client.send(bytes) && client.read_head(answered) &&
                     answered.find(status) != std::string::npos;
@@ -315,7 +288,7 @@ std::string play_dead_peers(const Stage& stage, bool healthy) {
 }
 
 std::string play_refusal(const Stage& stage, bool healthy) {
-  const int fd = dial(stage.proxy_port);
+  const int fd = try_dial(stage.proxy_port);
   Socket client(fd);
   if (!client.open()) return "the proxy does not accept";
   client.send(request("/"));

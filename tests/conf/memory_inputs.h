@@ -18,6 +18,7 @@ class MemoryInputs final : public ConfInputs {
   std::map<std::string, FileFacts> facts;    // of paths that are open to others, or links
   std::map<std::string, int> read_errors;    // errno values by path, instead of a content
   std::map<std::string, int> write_errors;   // of paths that are not writable
+  std::map<std::string, int> bind_errors;    // of addresses that are not ours
   std::map<std::string, std::string> variables;
   std::map<std::string, std::vector<Address>> hosts;  // by name; numeric hosts need no entry
   std::map<std::string, uid_t> users;
@@ -62,6 +63,9 @@ class MemoryInputs final : public ConfInputs {
     return std::to_string(id);
   }
   int writable(const std::string& path) override { return of(write_errors, path).value_or(0); }
+  int bindable(const Address& address) override {
+    return of(bind_errors, address.host_text()).value_or(0);
+  }
   std::string working_folder() override { return "/"; }
 
  private:

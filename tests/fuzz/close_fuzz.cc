@@ -85,10 +85,10 @@ void check_frame(std::span<const uint8_t> payload, const uint8_t* key) {
   }
 }
 
-void check_code(uint16_t code, const uint8_t* key) {
+void check_code(uint16_t code, std::string_view reason, const uint8_t* key) {
   SLUICE_CHECK(close_code_allowed_on_wire(code) == close_code_permitted(code));
   uint8_t frame[max_control_frame_bytes];
-  const size_t size = encode_close(static_cast<CloseCode>(code), key, frame);
+  const size_t size = encode_close(static_cast<CloseCode>(code), reason, key, frame);
   FrameRules rules;
   rules.expect_masked = true;
   const bool good = close_code_permitted(code) || code == 1005;
@@ -104,7 +104,12 @@ void run(Input input) {
   const std::span<const uint8_t> payload = input.rest();
   check_frame(payload.first(std::min(payload.size(), max_control_payload_bytes)), key);
   check_text(payload, key, kind);
-  if (payload.size() >= 2) check_code(static_cast<uint16_t>(payload[0] << 8 | payload[1]), key);
+  if (payload.size() < 2) return;
+  const auto code = static_cast<uint16_t>(payload[0] << 8 | payload[1]);
+  check_code(code, {}, key);
+  // A reason of ours goes out as it is: only text comes here (control_arguments, control_messages).
+  const auto reason = payload.subspan(2, std::min(payload.size() - 2, max_close_reason_bytes));
+  check_code(code, {reinterpret_cast<const char*>(reason.data()), utf8_whole_bytes(reason)}, key);
 }
 
 }  // namespace

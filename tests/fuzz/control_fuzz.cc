@@ -11,8 +11,11 @@
 #include <vector>
 
 #include "core/process/control_channel.h"
+#include "core/process/control_messages.h"
 #include "net/check.h"
 #include "net/sys.h"
+#include "protocol/frame_codec.h"
+#include "protocol/utf8.h"
 #include "tests/fuzz/input.h"
 
 namespace sluice::fuzz {
@@ -85,6 +88,39 @@ class Reading {
   bool malformed_ = false;
 };
 
+void close_if_open(int fd) {
+  if (fd >= 0) sys::close(fd);
+}
+
+// Reads the message as a worker does. What nobody takes of it, the message closes.
+void read_as_worker(ControlMessage& message) {
+  if (const auto part = read_conf_part(message)) {
+    SLUICE_CHECK(part->socket_count <= part->sockets.size());
+    SLUICE_CHECK((part->bundle >= 0) == (part->bundle_bytes > 0));
+    for (uint32_t i = 0; i < part->socket_count; ++i) {
+      SLUICE_CHECK(part->sockets[i].fd >= 0);
+      sys::close(part->sockets[i].fd);
+    }
+    close_if_open(part->bundle);
+  } else if (const auto logs = read_logs(message)) {
+    close_if_open(logs->error.fd);
+    close_if_open(logs->access.fd);
+  } else if (const auto orders = read_drains(message)) {
+    SLUICE_CHECK(drains_fit(*orders));
+    for (const DrainOrder& order : *orders) SLUICE_CHECK(order.place < most_drains);
+  } else if (const auto request = read_page_request(message)) {
+    SLUICE_CHECK(request->filter.value.size() <= ControlChannel::most_payload_bytes);
+    const std::string& reason = request->reason;
+    SLUICE_CHECK(reason.size() <= max_close_reason_bytes && (request->closes || reason.empty()));
+    SLUICE_CHECK(utf8_whole_bytes({reinterpret_cast<const uint8_t*>(reason.data()),
+                                   reason.size()}) == reason.size());
+  } else if (const auto page = read_page(message)) {
+    SLUICE_CHECK(page->text.size() <= ControlChannel::most_payload_bytes);
+  } else if (!read_ticket_keys(message) && message.descriptors() > 0) {
+    sys::close(message.take_descriptor());
+  }
+}
+
 class Trial {
  public:
   Trial() {
@@ -125,7 +161,7 @@ class Trial {
       SLUICE_CHECK(std::equal(wanted.payload.begin(), wanted.payload.end(),
                               message->payload().begin(), message->payload().end()));
       SLUICE_CHECK(message->descriptors() == wanted.descriptors);
-      if (message->descriptors() > 0) sys::close(message->take_descriptor());
+      read_as_worker(*message);
       channel_->acknowledge(message->sequence(), ControlChannel::Answer::taken);
       owed_.push_back(wanted.header.sequence);
     }

@@ -3,10 +3,12 @@
 //   bytes 0 and 1  where the recording is damaged; byte 2  by what; byte 3  whether it is cut
 //   there; the files follow as conf_fuzz has them
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "core/conf/conf.h"
+#include "core/conf/conf_ids.h"
 #include "core/conf/recording.h"
 #include "net/check.h"
 #include "tests/fuzz/conf_machine.h"
@@ -17,7 +19,9 @@ namespace sluice::fuzz {
 namespace {
 
 std::string told(ConfInputs& inputs) {
-  const ConfOutcome outcome = load_conf(main_file, ConfOptions(), inputs);
+  ConfOptions options;
+  options.effective = true;
+  const ConfOutcome outcome = load_conf(main_file, options, inputs);
   SLUICE_CHECK((outcome.config == nullptr) == !outcome.errors.empty());
   std::string text = outcome.effective;
   for (const ConfError& error : outcome.errors) text += error.text() + "\n";
@@ -45,6 +49,10 @@ void run(Input input) {
   }
   bytes[place % bytes.size()] = static_cast<char>(value);
   if (cut) bytes.resize(place % bytes.size());
+  std::string_view behind = bytes;
+  if (const std::optional<ConfIds> ids = ConfIds::from(behind)) {
+    SLUICE_CHECK(ids->bytes() + std::string(behind) == bytes);
+  }
   RecordedInputs damaged(bytes);
   std::string from_damaged;
   const std::string again = recorded_of(damaged, from_damaged);

@@ -23,6 +23,7 @@ most_bytes() {
   case $1 in
     conf | session | control | recording) echo 2048 ;;
     request | answer) echo 20000 ;;
+    command) echo 6000 ;;
     *) echo 4096 ;;
   esac
 }

@@ -164,7 +164,8 @@ void step(SessionWorld& world, const WorldChoices& choices, Input& input) {
     case 11:
       return world.check_stalls();
     case 12:
-      return how == 15 ? world.leave() : world.turn();
+      if (how == 15) return world.leave(Boundary::frame);
+      return how == 14 ? world.leave(Boundary::message) : world.turn();
     default:
       return world.turn();
   }

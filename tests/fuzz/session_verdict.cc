@@ -2,10 +2,12 @@
 // other.
 #include "tests/fuzz/session_verdict.h"
 
+#include <algorithm>
 #include <optional>
 #include <string_view>
 
 #include "net/check.h"
+#include "protocol/frame_codec.h"
 #include "protocol/http1.h"
 #include "tests/fuzz/frame_oracle.h"
 #include "tests/fuzz/input.h"
@@ -103,6 +105,11 @@ void check_own_close(const SessionWorld& world, const Way& way, const Way* back)
   const uint16_t code = way.seen.peer_close_code;
   const bool to_client = way.target == Side::client;
   const Peer& source = to_client ? world.upstream : world.client;
+  const auto payload = decode_control_frame(bytes_of(way.came.substr(way.forwarded)));
+  SLUICE_CHECK(payload && payload->size() >= 2);
+  const auto reason = payload->subspan(2);
+  SLUICE_CHECK(reason.empty() || (code == 1001 && world.left() &&
+                                  std::ranges::equal(reason, SessionWorld::leave_reason)));
   if (code == 1001) {
     SLUICE_CHECK(world.clock_moved() || world.left());
   } else if (code == 1012) {

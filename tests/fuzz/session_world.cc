@@ -155,9 +155,13 @@ void SessionWorld::check_stalls() {
   }
 }
 
-void SessionWorld::leave() {
+void SessionWorld::leave(Boundary boundary) {
   left_ = true;
-  if (Session* session = sessions_.get(session_)) session->leave(CloseCode::going_away);
+  if (Session* session = sessions_.get(session_)) {
+    const bool at_leisure = boundary == Boundary::message;
+    session->leave(CloseCode::going_away, {EndKind::shutdown, "shutting down"}, boundary,
+                   at_leisure ? leave_reason : "");
+  }
 }
 
 void SessionWorld::settle() {

@@ -36,7 +36,9 @@ class SessionWorld final : public EventHandler {
   void turn();
   void advance_ms(uint64_t ms);
   void check_stalls();
-  void leave();
+  // At a message's boundary with that reason.
+  static constexpr std::string_view leave_reason = "told to go";
+  void leave(Boundary boundary);
   // Turns, both peers reading, until nothing moves; then checks that nobody holds or owes anything.
   void settle();
   // Both peers go away; checks that everything is given back.

@@ -161,7 +161,7 @@ def worker_gives_up_what_it_does_not_need():
 
 @suite.check
 def environment_is_not_left_lying_about():
-    """Secrets of ${env:} are in no process's /proc, and are known when HUP checks the conf."""
+    """Secrets of ${env:} are in no process's /proc, and are known when HUP has the conf read again."""
     conf = "route /\n  set_header X-Token ${env:SLUICE_TEST_TOKEN}\n  proxy_pass "
     with Upstream() as upstream, Sluice(
             conf + upstream.uri, prefix=("env", "SLUICE_TEST_TOKEN=very-secret")) as sluice:
@@ -175,7 +175,7 @@ def environment_is_not_left_lying_about():
                 continue  # the better answer
             assert left == b"", left
         sluice.signal(signal.SIGHUP)
-        wait_until(lambda: "is good; it takes effect" in sluice.errors(), "HUP")
+        wait_until(lambda: " is in use as generation 2," in sluice.errors(), "HUP")
 
 
 @suite.check

@@ -17,7 +17,7 @@ suite = Suite()
 @suite.check_each(1, 20, 100)
 def promised_sessions_beside_many_listeners(listeners):
     """At a small descriptor limit, each promised session is served and everybody else told 503."""
-    limits = ("bash", "-c", f'ulimit -n {130 + listeners}; exec "$0" "$@"')
+    limits = ("bash", "-c", f'ulimit -n {190 + listeners}; exec "$0" "$@"')
     held_ports = [socket.create_server(("127.0.0.1", 0)) for _ in range(listeners)]
     ports = [sock.getsockname()[1] for sock in held_ports]
     for sock in held_ports:
@@ -116,14 +116,14 @@ def cpu_ticks(pid):
 @suite.check
 def descriptor_limit_is_raised_and_bounds_the_sessions():
     """worker_connections is by default what the worker's own descriptors leave of the hard limit."""
-    limits = ("bash", "-c", 'ulimit -S -n 80; ulimit -H -n 100; exec "$0" "$@"')
+    limits = ("bash", "-c", 'ulimit -S -n 140; ulimit -H -n 160; exec "$0" "$@"')
     with Upstream() as upstream, simple(upstream, prefix=limits) as sluice:
         soft, hard = resource.prlimit(sluice.process.pid, resource.RLIMIT_NOFILE)
         assert soft == hard, (soft, hard)
         with simple(upstream, "@worker_connections 5000", prefix=limits) as greedy:
             most = most_permitted(greedy)  # told once it is open
             own = len(open_files(greedy.workers()[0]))
-        assert most == (hard - own - 35) // 2 > 0, (most, own)
+        assert most == (hard - own - 93) // 2 > 0, (most, own)
         held = [pair(sluice, upstream) for _ in range(most)]
         assert refusal(sluice, request())[0].status == 503
         held[0][0].send_frame(TEXT, "still here")

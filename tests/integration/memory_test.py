@@ -47,9 +47,9 @@ def readers_that_take_nothing_are_bounded(link):
         assert lines and {line["fault"] for line in lines} == {"client"}, lines
         ended = {line["client"] for line in lines}
         order = [f"127.0.0.1:{client.sock.getsockname()[1]}" in ended for client, _ in held]
-        # Those that stalled first went first, but for neighbours that stalled nearly at once.
-        last = max(place for place, gone in enumerate(order) if gone)
-        assert last < sum(order) + 5, order
+        # Those that stalled first went first, but for a few: a kernel that probes a shut window gets
+        # a few bytes through, which is progress.
+        assert all(order[:max(0, sum(order) - 8)]), order
         honest[0].send_frame(BINARY, b"and now")
         honest[1].expect(BINARY, b"and now")
         for client, server in held:

@@ -134,15 +134,15 @@ def next_peer_on_statuses():
     busy = b"HTTP/1.1 503 Busy\r\nX-Mine: 1\r\nContent-Length: 4\r\n\r\nbusy"
     with Upstream() as bad, Upstream() as good:
         serve(bad, lambda wire: wire.send(busy))
-        with Sluice(conf_of(bad.uri, good.uri, more="  next_peer_on 502 503\n")) as sluice:
+        with Sluice(conf_of(bad.uri, good.uri, more="  next_peer_on http_502 http_503\n")) as sluice:
             for _ in range(4):
                 pair(sluice, good)
             wait_until(lambda: "answered 503" in sluice.errors(), "it is logged")
-        with Sluice(conf_of(bad.uri, bad.uri + "/again", more="  next_peer_on 503\n")) as sluice:
+        with Sluice(conf_of(bad.uri, bad.uri + "/again", more="  next_peer_on http_503\n")) as sluice:
             head, body = refusal(sluice, request())
             assert (head.status, body, head.get("X-Mine")) == (503, b"busy", "1"), \
                 "the last peer's answer is the client's"
-        for more in ("", "  next_peer_on 502 504\n"):
+        for more in ("", "  next_peer_on http_502 http_504\n"):
             statuses = set()
             serve(good, lambda wire: wire.send(busy.replace(b"503", b"500")))
             with Sluice(conf_of(bad.uri, good.uri, more=more)) as sluice:

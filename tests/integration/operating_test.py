@@ -83,7 +83,7 @@ def addresses_are_told_once():
 
 @suite.check
 def term_after_quit_waits_no_longer():
-    with Upstream() as upstream, simple(upstream, workers=2) as sluice:
+    with Upstream() as upstream, simple(upstream, "@drain_timeout off", workers=2) as sluice:
         client, server = pair(sluice, upstream)
         sluice.signal(signal.SIGQUIT)
         time.sleep(0.2)
@@ -108,7 +108,7 @@ def term_does_not_wait_for_a_reader_that_is_stuck():
 
 @suite.check
 def quit_lets_a_handshake_finish():
-    with Upstream() as upstream, simple(upstream) as sluice:
+    with Upstream() as upstream, simple(upstream, "@drain_timeout off") as sluice:
         client = dial(sluice.port)
         client.send(request()[:20])
         wait_until(lambda: sluice.report()["sessions"] == 1, "the session")
@@ -134,7 +134,7 @@ def hup_and_usr2_cost_nothing():
             sluice.signal(signal.SIGHUP)
             sluice.signal(signal.SIGUSR2)
             time.sleep(0.02)
-        wait_until(lambda: "takes effect at the next start" in sluice.errors(), "HUP is told")
+        wait_until(lambda: " is in use as generation " in sluice.errors(), "HUP is told")
         client.send_frame(TEXT, "still here")
         server.expect(TEXT, "still here")
         assert sluice.workers() == workers

@@ -45,16 +45,26 @@ def install_honours_destdir():
         found = {os.path.relpath(os.path.join(where, name), folder)
                  for where, _, names in os.walk(folder) for name in names}
         conf, prefix = "etc/sluice/sluice.conf", cached("CMAKE_INSTALL_PREFIX").strip("/")
-        for name in (conf, f"{prefix}/bin/sluice", f"{prefix}/bin/sluice-echo",
+        unit, rotation = f"{prefix}/lib/systemd/system/sluice.service", "etc/logrotate.d/sluice"
+        for name in (conf, unit, rotation, f"{prefix}/bin/sluice", f"{prefix}/bin/sluice-echo",
                      f"{prefix}/bin/sluice-bench", f"{prefix}/share/doc/sluice/reference.conf",
                      f"{prefix}/share/doc/sluice/examples/chat.conf",
                      f"{prefix}/share/doc/sluice/coming-from-nginx.md",
                      f"{prefix}/share/doc/sluice/coming-from-haproxy.md",
                      *(f"{prefix}/share/man/man{page[-1]}/{page}" for page in MANUAL_PAGES)):
             assert name in found, found
-        assert all(name.startswith(("etc/sluice/", prefix + "/")) for name in found), found
+        assert all(name.startswith(("etc/sluice/", prefix + "/")) or name == rotation
+                   for name in found), found
         status, out = run(f"{folder}/{prefix}/bin/sluice", "-t", "-c", f"{folder}/{conf}")
         assert status == 0 and "the conf is good" in out, out
+        with open(f"{folder}/{conf}", encoding="utf-8") as file:
+            directives = [line.split() for line in file if line[:1].isalpha()]
+        assert ["control", "unix:/run/sluice/control.sock"] in directives, directives
+        assert ["pid_file", "/run/sluice/sluice.pid"] in directives, directives
+        for name, count in ((unit, 2), (rotation, 1)):
+            with open(f"{folder}/{name}", encoding="utf-8") as file:
+                text = file.read()
+            assert text.count(f"/{prefix}/bin/sluice -c /etc/sluice/sluice.conf") == count, text
 
 
 @suite.check
@@ -86,12 +96,14 @@ def install_makes_the_user_once():
 def a_second_install_keeps_the_conf():
     with tempfile.TemporaryDirectory() as folder:
         install(folder)
-        conf = f"{folder}/etc/sluice/sluice.conf"
-        with open(conf, "w", encoding="ascii") as file:
-            file.write("# mine\n")
+        kept = (f"{folder}/etc/sluice/sluice.conf", f"{folder}/etc/logrotate.d/sluice")
+        for path in kept:
+            with open(path, "w", encoding="ascii") as file:
+                file.write("# mine\n")
         install(folder)
-        with open(conf, encoding="ascii") as file:
-            assert file.read() == "# mine\n", "an operator's conf was overwritten"
+        for path in kept:
+            with open(path, encoding="ascii") as file:
+                assert file.read() == "# mine\n", f"an operator's {path} was overwritten"
 
 
 @suite.check

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import time
 
-from harness import (BIN, Sluice, Suite, assert_within_100_ms, free_port, open_files,
+from harness import (BIN, Sluice, Suite, assert_within_100_ms, free_port, open_files, simple,
                      wait_until)
 from wire import (BINARY, TEXT, Reset, Upstream, dial, frame, pair, push_until_blocked, refusal,
                   request)
@@ -162,7 +162,7 @@ def killed_worker_costs_only_its_own():
 
 @suite.check
 def a_worker_that_dies_while_leaving_is_told_of():
-    with Upstream() as upstream, Sluice(f"route /\n  proxy_pass {upstream.uri}") as sluice:
+    with Upstream() as upstream, simple(upstream, "@drain_timeout off") as sluice:
         client, server = pair(sluice, upstream)
         worker = sluice.workers()[0]
         sluice.signal(signal.SIGQUIT)

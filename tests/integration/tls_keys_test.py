@@ -197,7 +197,7 @@ def canaries_in_logs():
                 exercise(sluice, upstream)
                 sluice.signal(signal.SIGHUP)
                 wait_until(lambda: "nothing changes" in sluice.errors()
-                           or "next start" in sluice.errors(), "the conf is checked")
+                           or "in use as generation" in sluice.errors(), "the conf is checked")
                 sluice.signal(signal.SIGUSR1)
                 wait_until(lambda: "logs reopened" in sluice.errors(), "logs reopened")
                 sluice.stop()

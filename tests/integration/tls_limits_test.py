@@ -20,13 +20,14 @@ def key_updates_without_end():
     with Upstream() as upstream, secure(upstream) as sluice:
         with SClient(sluice.port, "-tls1_3") as client:
             client.wait_for("Verify return code: 0")
-            for sent in range(1, 60):
+            most = 1000  # a proxy that gets no processor for a while ends the connection late
+            for sent in range(1, most + 1):
                 client.type("k\n")
                 wait_until(lambda sent=sent: client.output.count("KEYUPDATE") >= sent
                            or not client.reader.is_alive(), "s_client")
                 if not client.reader.is_alive():
                     break
-            assert 32 < sent < 59, sent
+            assert 32 < sent < most, sent
         sluice.access_line("refused", detail=(
             "TLS record 33 in a row without data over tls_max_records_without_data 32"))
 

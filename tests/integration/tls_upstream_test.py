@@ -1,8 +1,10 @@
 """What the proxy demands of wss:// upstreams, and what becomes of a session where one fails: its
 answer, the reason in both logs, the next peer."""
 import os
+import shutil
 import ssl
 import subprocess
+import tempfile
 import threading
 
 from harness import BIN, Sluice, Suite, wait_until
@@ -79,6 +81,17 @@ def certificates_are_verified_by_default():
     with far() as upstream, behind(upstream.uri) as sluice:
         fails_with(sluice, upstream, "unable to get local issuer certificate", "ALERT_UNKNOWN_CA",
                    detail="CN=test.example is issued by CN=sluice test authority, which is neither")
+
+
+@suite.check
+def authority_of_the_system():
+    """From a folder as c_rehash makes it, which workers cannot look into when they need it."""
+    with tempfile.TemporaryDirectory() as folder, far() as upstream:
+        digest = subprocess.run(["openssl", "x509", "-hash", "-noout", "-in", authority().path],
+                                check=True, capture_output=True, text=True, timeout=60).stdout
+        shutil.copy(authority().path, f"{folder}/{digest.strip()}.0")
+        with behind(upstream.uri, prefix=("env", f"SSL_CERT_DIR={folder}")) as sluice:
+            pair(sluice, upstream)
 
 
 @suite.check

@@ -233,10 +233,13 @@ def push_until_blocked(wire, data, sent=0, seconds=1.0):
 class Upstream:
     """A listening peer; accept() gives connections one by one, in TLS where `wrap` makes it so."""
 
-    def __init__(self, unix_path=None, receive_buffer=0, wrap=None):
+    def __init__(self, unix_path=None, receive_buffer=0, wrap=None, listener=None):
+        """`listener`: a bound socket to listen on."""
         self.unix_path = unix_path
         self.wrap = wrap
-        if unix_path:
+        if listener:
+            self.listener, self.port = listener, listener.getsockname()[1]
+        elif unix_path:
             self.listener = socket.socket(socket.AF_UNIX)
             self.listener.bind(unix_path)
             os.chmod(unix_path, 0o777)

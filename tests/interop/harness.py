@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import os
+import random
 import re
 import shutil
 import signal
@@ -74,9 +75,14 @@ NOBODYS_PORT = 1
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below those that the kernel gives to clients and to who binds port 0: one of theirs could be
+    taken by a test that runs beside this one before anybody listens on it."""
+    while True:
+        with socket.socket() as probe:
+            port = random.randrange(10_240, 32_768)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
 
 
 def wait_until(seconds, what, condition):

@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 #include <sys/event.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -146,4 +147,15 @@ int kevent(int queue, const struct kevent* changes, int change_count, struct kev
     if (apply(queue, changes[i]) != 0) return -1;
   }
   return event_count > 0 ? fetch(queue, events, event_count, timeout) : 0;
+}
+
+// net/sys_platform_none.cc is linked here, too.
+extern "C" int getpeereid(int fd, uid_t* user, gid_t* group);
+int getpeereid(int fd, uid_t* user, gid_t* group) {
+  ucred peer{};
+  socklen_t length = sizeof peer;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return -1;
+  *user = peer.uid;
+  *group = peer.gid;
+  return 0;
 }

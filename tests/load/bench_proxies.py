@@ -13,7 +13,7 @@ NAMES = ("none", "relay-64k", "relay-256k", "nginx", "nginx-tuned", "haproxy", "
 TLS_NAMES = ("nginx", "nginx-tuned", "haproxy", "sluice")
 QUICK_TLS_NAMES = ("nginx-tuned", "haproxy", "sluice")
 COMPARED = ("relay-256k", "nginx-tuned", "haproxy")  # what ratios are taken against
-PACKAGES = {"nginx": "nginx-light", "haproxy": "haproxy"}
+PACKAGES = {"nginx": "nginx-light", "haproxy": "haproxy", "caddy": "caddy"}
 TUNED_BUFFER = "256k"
 WHAT = {
     "none": "No proxy: the load generator talks to the upstream itself.",
@@ -27,6 +27,13 @@ WHAT = {
 }
 VERSION_OPTIONS = {"nginx": "-v", "haproxy": "-v", "sluice": "-v"}
 
+# Where nginx puts what it does not need here; of a template with a folder.
+NGINX_PATHS = """  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+"""
 NGINX = """daemon off;
 user {user} {group};
 worker_processes 1;
@@ -35,12 +42,7 @@ error_log {folder}/nginx.log error;
 events {{ worker_connections {connections}; }}
 http {{
   access_log off;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
-  proxy_http_version 1.1;
+""" + NGINX_PATHS + """  proxy_http_version 1.1;
   proxy_set_header Host $host;
   proxy_set_header Upgrade $http_upgrade;
   proxy_set_header Connection "upgrade";

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Tests the benchmarks: bare-relay, bench.py, many.py, fair.py, and what sluice-bench does for them.
+"""Tests the benchmarks: bare-relay, bench.py, many.py, ping_bench.py, fair.py, and what sluice-bench
+does for them.
 
     bench_test.py BIN_FOLDER [PART_OF_A_TEST'S_NAME]
 """
@@ -198,11 +199,21 @@ def test_goals_against_several_take_the_better_one():
     assert "haproxy, the best" in bench_report.goal_table([verdict])
 
 
-# --- many.py and fair.py --------------------------------------------------------------------------
+# --- many.py, ping_bench.py and fair.py -----------------------------------------------------------
 def test_many_holds_sessions():
     text = run("many.py", "--sessions", "300", "--steps", "100", "--seconds", "0.2")
     assert "held at the end: 300; messages echoed: 300; failures: 0" in text, text
     assert "stopped by: what was asked for" in text and "100 sessions " in text, text
+
+
+def test_ping_bench_counts_pings():
+    text = run("ping_bench.py", "--sessions", "200", "--interval", "1", "--rounds", "1", "--rows",
+               "off,both")
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if line.startswith("  ")}
+    assert rows["off"][2] == "0" and rows["off"][-1] == "0", text
+    # Each of two sides once a second; those that began together are pinged together, maybe twice
+    # within what is measured.
+    assert 200 <= int(rows["both"][2]) <= 850 and rows["both"][-1] == "0", text
 
 
 def test_fair_prints_ratios():

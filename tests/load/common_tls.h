@@ -4,7 +4,8 @@
 #include <memory>
 #include <string>
 
-#include "tls/context.h"
+#include "tls/client.h"
+#include "tls/server.h"
 
 namespace sluice::load {
 

@@ -7,7 +7,8 @@
 #include "net/pool.h"
 #include "net/reactor.h"
 #include "tests/load/echo_connection.h"
-#include "tls/context.h"
+#include "tls/client.h"
+#include "tls/server.h"
 
 namespace sluice::load {
 

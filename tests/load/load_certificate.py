@@ -9,7 +9,7 @@ def make(folder, name="site", names="IP:127.0.0.1,DNS:localhost"):
     certificate, key = f"{folder}/{name}.pem", f"{folder}/{name}.key"
     done = subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-         "-nodes", "-days", "2", "-subj", "/CN=" + name, "-addext", "subjectAltName=" + names,
+         "-nodes", "-days", "90", "-subj", "/CN=" + name, "-addext", "subjectAltName=" + names,
          "-keyout", key, "-out", certificate],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         timeout=60, check=False)

@@ -28,14 +28,18 @@ PAYLOAD = 125
 
 
 class Holder:
-    """sluice, its upstreams, and the load generators that were started so far."""
+    """sluice, its upstreams, and the load generators that were started so far. `directives`: more
+    lines of the upstream section."""
 
-    def __init__(self, bin_folder, folder, plan):
+    settle_seconds = SETTLE_SECONDS
+    log_level = "warn"
+
+    def __init__(self, bin_folder, folder, plan, directives=""):
         self.bin = bin_folder
         self.plan = plan
         self.upstreams = [bench_proxies.Upstream(bin_folder) for _ in range(plan.upstreams)]
-        self.proxy = ManyProxy("sluice", bin_folder, folder, [up.port for up in self.upstreams],
-                               workers=plan.workers)
+        self.proxy = ManyProxy(directives, self.log_level, bin_folder, folder,
+                               [up.port for up in self.upstreams], plan.workers)
         self.pids = self.proxy.pids()
         self.generators = []  # with how many sessions each was to open
         self.sources = 0
@@ -56,7 +60,7 @@ class Holder:
                 "--duration", "24h")
             self.generators.append((generator, count))
             generator.await_mark("begin", 30 + count / OPEN_PER_SECOND)
-        proc.settle(self.pids, SETTLE_SECONDS, pause=0.5)
+        proc.settle(self.pids, self.settle_seconds, pause=0.5)
 
     def next_sources(self, count):
         """Addresses of 127.0.0.0/8 that nobody used yet, enough for that many ports."""
@@ -96,10 +100,17 @@ class Holder:
 class ManyProxy(bench_proxies.Proxy):
     """sluice with one group of all upstreams, in turn."""
 
+    def __init__(self, directives, log_level, bin_folder, folder, ports, workers):
+        self.directives = directives
+        self.log_level = log_level
+        super().__init__("sluice", bin_folder, folder, ports, workers=workers)
+
     def command(self, bin_folder, folder, workers):
         conf = bench_proxies.listening(self, folder, workers)
+        conf = conf.replace("sluice.log warn", f"sluice.log {self.log_level}", 1)
         servers = "".join(f"  server ws://127.0.0.1:{port}\n" for port in self.ports)
-        conf += "upstream many\n  idle_timeout 1h\n" + servers + "route /\n  proxy_pass many\n"
+        conf += f"upstream many\n  idle_timeout 1h\n{self.directives}{servers}"
+        conf += "route /\n  proxy_pass many\n"
         return [bin_folder + "/sluice", "-c", bench_proxies.write(folder + "/sluice.conf", conf)]
 
 

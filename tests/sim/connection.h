@@ -3,6 +3,7 @@
 // see.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -102,13 +103,15 @@ class Connection {
   size_t undelivered_to_peer() const { return tx_used_; }
   bool closed_by_proxy() const { return farewell_ != Farewell::none && fd < 0; }
   Farewell farewell() const { return farewell_; }
-  uint64_t read_by_proxy() const { return received_; }
+  // Without what the balancer wrote before the peer.
+  uint64_t read_by_proxy() const { return received_ - std::min(received_, introduction_bytes); }
   uint32_t number() const { return number_; }
 
   int fd = -1;  // the proxy's, -1 before accept and after close
   Address remote;
   PeerEnd* peer = nullptr;
   Observer* observer = nullptr;
+  uint64_t introduction_bytes = 0;  // the first ones, a balancer's
   // Bytes are no plaintext: the observer is told of that by the proxy's transport.
   bool in_tls = false;  // at the proxy's end
   bool peer_in_tls = false;

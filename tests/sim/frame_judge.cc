@@ -88,6 +88,10 @@ bool FrameJudge::take_header(std::string_view stream, uint64_t now_ms) {
     if (there < header_bytes + length) return false;
     const auto frame =
         stream.substr(static_cast<size_t>(at_), static_cast<size_t>(header_bytes + length));
+    if (is_own_pong(frame, header_bytes, length)) {
+      foreign_ = frame.size();
+      return false;
+    }
     return take_control(frame, now_ms, header_bytes);
   }
   if (there < header_bytes) return false;
@@ -105,6 +109,11 @@ bool FrameJudge::take_header(std::string_view stream, uint64_t now_ms) {
   at_ += header_bytes;
   left_ = length;
   return true;
+}
+
+bool FrameJudge::is_own_pong(std::string_view frame, uint64_t header_bytes, uint64_t length) const {
+  if (own_pings == nullptr || (frame[0] & 15) != 10) return false;
+  return own_pings->take(payload_of(frame, Frame{0, header_bytes, length, 0x8a}));
 }
 
 bool FrameJudge::judge_first(uint8_t first, uint64_t now_ms) {
@@ -208,12 +217,35 @@ uint64_t FrameJudge::controls_counted(uint64_t now_ms) const {
   return controls_ - std::min(controls_, lost);
 }
 
+bool FrameJudge::between_messages(uint64_t boundary) const {
+  bool within = false;
+  for (const Frame& frame : frames_) {
+    if (frame.begin >= boundary) break;
+    if (frame.opcode() < 8) within = (frame.first & 0x80) == 0;
+  }
+  return !within;
+}
+
 uint64_t FrameJudge::boundary_before(uint64_t offset) const {
   auto after = std::upper_bound(frames_.begin(), frames_.end(), offset,
                                 [](uint64_t at, const Frame& frame) { return at < frame.begin; });
   if (after == frames_.begin()) return 0;
   const Frame& frame = *(after - 1);
   return frame.end() <= offset ? frame.end() : frame.begin;
+}
+
+bool OwnPings::take(std::string_view payload) {
+  if (unanswered == 0 || payload.size() != 8 || number_at(payload, 0) != tag) return false;
+  --unanswered;
+  if (number_at(payload, 4) == latest) unanswered = 0;
+  ++answers;
+  return true;
+}
+
+uint32_t number_at(std::string_view bytes, size_t at) {
+  uint32_t number = 0;
+  for (size_t i = 0; i < 4; ++i) number = number << 8 | byte_at(bytes, at + i);
+  return number;
 }
 
 std::string payload_of(std::string_view stream, const FrameJudge::Frame& frame) {

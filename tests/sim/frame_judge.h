@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sluice::sim {
@@ -32,6 +33,21 @@ class Utf8Judge {
   uint8_t most_ = 0xbf;
 };
 
+// The proxy's own pings toward one side, as they were seen to go out: each pong that answers one is
+// the proxy's, and no part of what travels.
+struct OwnPings {
+  uint32_t tag = 0;     // the first half of their payload, always the same; 0: none was sent yet
+  uint32_t latest = 0;  // the second half of the latest one
+  uint32_t unanswered = 0;
+  uint64_t count = 0;
+  uint64_t answers = 0;
+
+  // Whether a pong with that payload is the proxy's; it is one answer.
+  bool take(std::string_view payload);
+};
+// Four bytes in network order.
+uint32_t number_at(std::string_view bytes, size_t at);
+
 // Judges a stream that its owner keeps and lets grow.
 class FrameJudge {
  public:
@@ -47,6 +63,7 @@ class FrameJudge {
   };
 
   JudgeRules rules;
+  OwnPings* own_pings = nullptr;  // toward the stream's source
 
   // `stream` is everything from its beginning; looks at what is new. `now_ms` is the reactor's
   // clock.
@@ -67,12 +84,18 @@ class FrameJudge {
   // The last frame boundary at or before `offset`.
   uint64_t boundary_before(uint64_t offset) const;
   bool in_message() const { return in_message_; }
+  // Whether there is no message under way at that boundary.
+  bool between_messages(uint64_t boundary) const;
+  // After look(): so many bytes at accepted() are a pong of the proxy's. Its owner erases them and
+  // looks again.
+  uint64_t take_foreign() { return std::exchange(foreign_, 0); }
 
  private:
   bool take_payload(std::string_view stream);
   bool take_header(std::string_view stream, uint64_t now_ms);
   bool judge_first(uint8_t first, uint64_t now_ms);
   bool judge_length(uint8_t first, uint64_t length, unsigned length_bytes);
+  bool is_own_pong(std::string_view frame, uint64_t header_bytes, uint64_t length) const;
   bool take_control(std::string_view frame, uint64_t now_ms, uint64_t header_bytes);
   uint64_t take_close(std::string payload);
   bool bad(uint16_t code, const char* reason);
@@ -89,6 +112,7 @@ class FrameJudge {
   uint64_t message_bytes_ = 0;
   uint32_t small_fragments_ = 0;
   bool in_message_ = false;
+  uint64_t foreign_ = 0;
   bool text_ = false;  // the open message is text to be validated
   uint64_t controls_ms_ = 0;
   uint64_t controls_ = 0;  // thousandths of control frames in the bucket, at controls_ms_

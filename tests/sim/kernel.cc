@@ -121,6 +121,10 @@ int Kernel::accept(int listener, Address& peer) {
   return fd;
 }
 
+bool Kernel::connection_waits(int listener) {
+  return !entry(listener, Kind::listener).listener->waiting.empty();
+}
+
 int Kernel::connect(int fd, const Address& address) {
   Connection& connection = stream(fd);
   connection.remote = address;

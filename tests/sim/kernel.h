@@ -87,6 +87,7 @@ class Kernel {
   Connection& stream(int fd);
   int new_stream();
   int accept(int listener, Address& peer);
+  bool connection_waits(int listener);
   int connect(int fd, const Address& address);
   int close(int fd, bool abort);
   int make_pipe(int ends[2]);

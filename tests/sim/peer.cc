@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/session/proxy_header.h"
+#include "protocol/proxy_protocol.h"
 #include "tests/sim/traffic.h"
 
 namespace sluice::sim {
@@ -11,6 +13,7 @@ namespace sluice::sim {
 namespace {
 
 constexpr uint64_t leave_delay_ns = 100 * us;
+constexpr int most_wrong_pongs = 20;
 
 }  // namespace
 
@@ -92,11 +95,25 @@ void Peer::take_frames() {
   for (; frames_seen_ < frames.size(); ++frames_seen_) {
     const FrameJudge::Frame& frame = frames[frames_seen_];
     if (frame.opcode() == 9 && !sent_close_ && !got_close_) {
-      reactions_.push_back(frame_bytes(random_, 0x8a, payload_of(stream, frame), masks_));
-      schedule_step(0);
+      answer_ping(payload_of(stream, frame));
     }
   }
   if (!got_close_ && judge_.verdict() == FrameJudge::Verdict::closed) take_close();
+}
+
+void Peer::answer_ping(std::string payload) {
+  if (plan_.pongs == Pongs::never) return;
+  if (plan_.pongs == Pongs::wrong) {
+    // They pass for traffic, so that the session would never be silent.
+    if (++wrong_pongs_ > most_wrong_pongs) return;
+    if (!payload.empty()) payload.back() = static_cast<char>(~payload.back());
+  }
+  const auto answer = [this, payload] {
+    reactions_.push_back(frame_bytes(random_, 0x8a, payload, masks_));
+    schedule_step(0);
+  };
+  if (plan_.pongs != Pongs::late) return answer();
+  world().after(plan_.pong_delay_ns, answer);
 }
 
 void Peer::take_close() {
@@ -275,7 +292,23 @@ void ClientPeer::take_opening() {
 
 void Doorman::on_bytes() {
   received_ += wire_.read(wire_.unread());
+  if (awaits_header_ && !take_header()) return;
   if (received_.find("\r\n\r\n") != std::string::npos) on_head_(*this);
+}
+
+// Whether it was whole.
+bool Doorman::take_header() {
+  const ProxyParse parsed =
+      parse_proxy_header({reinterpret_cast<const uint8_t*>(received_.data()), received_.size()});
+  if (parsed.outcome == ProxyParse::Outcome::bad) {
+    world().fail(std::string("an upstream got ") + parsed.reason);
+  }
+  if (parsed.outcome != ProxyParse::Outcome::header) return false;
+  awaits_header_ = false;
+  received_.erase(0, parsed.header.bytes);
+  const ClientAddress named = client_of(parsed.header, ClientAddress());
+  if (named.has_ip()) named_ = named.host_text();
+  return true;
 }
 
 }  // namespace sluice::sim

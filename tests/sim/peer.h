@@ -54,6 +54,7 @@ class Peer : public PeerEnd {
   void write(std::string_view bytes);
   void take_frames();
   void take_close();
+  void answer_ping(std::string payload);
   void maybe_leave();
   bool has_more_to_say() const;
   void do_cut();
@@ -80,6 +81,7 @@ class Peer : public PeerEnd {
   size_t frames_begin_ = 0;
   bool speaking_ = false;
   bool read_scheduled_ = false;
+  int wrong_pongs_ = 0;
   bool frozen_ = false;
   bool dozing_ = false;
   bool rested_ = false;
@@ -115,19 +117,26 @@ class UpstreamPeer final : public Peer {
 // Waits for a request's head and hands the connection over to whoever is found by it.
 class Doorman final : public PeerEnd {
  public:
-  Doorman(Wire& wire, std::function<void(Doorman&)> on_head)
-      : wire_(wire), on_head_(std::move(on_head)) {
+  // `introduced`: a PROXY header comes before it.
+  Doorman(Wire& wire, bool introduced, std::function<void(Doorman&)> on_head)
+      : wire_(wire), awaits_header_(introduced), on_head_(std::move(on_head)) {
     wire_.attach(*this);
   }
   void on_bytes() override;
   void on_fin() override { wire_.close_both(); }
   void on_reset() override {}
   Wire& wire() { return wire_; }
-  const std::string& received() const { return received_; }
+  const std::string& received() const { return received_; }  // without that header
+  // The client that it named, "" where it named nobody.
+  const std::string& named() const { return named_; }
 
  private:
+  bool take_header();
+
   Wire& wire_;
+  bool awaits_header_;
   std::function<void(Doorman&)> on_head_;
+  std::string named_;
   std::string received_;
 };
 

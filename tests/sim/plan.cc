@@ -110,6 +110,12 @@ void plan_trouble(Random& random, PeerPlan& peer) {
   }
 }
 
+void plan_pongs(Random& random, PeerPlan& peer) {
+  if (!random.chance(30)) return;
+  peer.pongs = random.pick<Pongs>({Pongs::late, Pongs::wrong, Pongs::never});
+  peer.pong_delay_ns = random.below(3 * second);
+}
+
 void choose_kind(Random& random, SessionPlan& plan) {
   const uint64_t roll = random.below(100);
   if (roll >= 45 && roll < 63) {
@@ -188,6 +194,10 @@ SessionPlan make_plan(Random& random, const Config& config, uint32_t number, Roo
     plan_trouble(random, random.chance(50) ? plan.client : plan.upstream);
   }
   if (random.chance(3)) plan_trouble(random, random.chance(50) ? plan.client : plan.upstream);
+  Random apart = random;  // draws of its own, which shift nobody else's
+  if (route.client_ping_interval_ms > 0 || route.upstream_ping_interval_ms > 0) {
+    for (PeerPlan* peer : {&plan.client, &plan.upstream}) plan_pongs(apart, *peer);
+  }
   return plan;
 }
 

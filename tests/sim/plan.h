@@ -9,6 +9,7 @@
 
 #include "core/config.h"
 #include "tests/sim/frame_judge.h"
+#include "tests/sim/proxy_plan.h"
 #include "tests/sim/random.h"
 #include "tests/sim/tls_habits.h"
 
@@ -43,6 +44,9 @@ struct Reader {
   uint64_t nap_ns = 0;       // dozing: for so long, then eagerly
 };
 
+// What becomes of pings.
+enum class Pongs : uint8_t { prompt, late, wrong, never };
+
 struct PeerPlan {
   std::vector<Piece> opening;       // the request, or the answer to it
   std::vector<Piece> pieces;        // frames, after the handshake
@@ -58,14 +62,16 @@ struct PeerPlan {
   Reader reader;
   Cut cut = Cut::none;
   uint64_t cut_at = 0;
-  bool hostile = false;  // some frame is wrong, or may be
-  bool pauses = false;   // longer than a strict check can wait for
+  Pongs pongs = Pongs::prompt;
+  uint64_t pong_delay_ns = 0;  // late
+  bool hostile = false;        // some frame is wrong, or may be
+  bool pauses = false;         // longer than a strict check can wait for
   std::optional<TlsHabits> tls;
 
   // Reads at once, goes on at once, answers: what it gets and when can be said exactly.
   bool solid() const {
     return reader.pace == Reader::Pace::eager && answers_close && !pauses && closes_stream &&
-           cut != Cut::silence && cut != Cut::freeze;
+           cut != Cut::silence && cut != Cut::freeze && pongs == Pongs::prompt;
   }
   // What its TLS does wrong, if anything.
   TlsTrouble trouble() const { return tls ? tls->trouble : TlsTrouble(); }
@@ -110,6 +116,7 @@ struct SessionPlan {
   std::string refusal_body;
   bool refusal_broken = false;    // its body breaks off
   const char* wrong_reason = "";  // for people
+  Introduction introduction;      // of the client, by a balancer
   // Where the listener is in TLS.
   bool speaks_plain_http = false;
   bool mute = false;  // Asking::silence from the first byte of TLS on

@@ -35,6 +35,10 @@ Record::Record(const SessionPlan& plan, const Config& config, const Climate& cli
   lanes_[0].judge.rules = plan.rules_from_client(route_);
   lanes_[1].judge.rules = plan.rules_from_upstream(route_);
   lanes_[0].masked = true;
+  for (const int side : {0, 1}) {
+    if (!pings(side)) continue;
+    lanes_[side].judge.own_pings = lanes_[1 - side].own_pings = &own_pings_[side];
+  }
   legs_[0].frames_in = plan.client.opening_bytes();
   legs_[1].frames_in = plan.upstream.opening_bytes();
 }
@@ -42,6 +46,10 @@ Record::Record(const SessionPlan& plan, const Config& config, const Climate& cli
 void Record::attach_client(ClientPeer& peer) {
   client_ = &peer;
   legs_[0].connection = &peer.connection();
+  // Where the peer speaks TLS, nothing but what that says is told here.
+  if (!peer.connection().peer_in_tls) {
+    legs_[0].introduction_left = peer.connection().introduction_bytes;
+  }
   peer.connection().observer = this;
 }
 
@@ -60,9 +68,12 @@ void Record::attach_upstream(UpstreamPeer& peer) {
 void Record::on_recv(Connection& connection, std::string_view bytes) {
   const int side = side_of(connection);
   Leg& leg = legs_[side];
+  leg.moved_ns = world().now_ns();
+  const auto introduction = std::min<size_t>(leg.introduction_left, bytes.size());
+  leg.introduction_left -= introduction;
+  bytes.remove_prefix(introduction);
   const uint64_t before = leg.raw_in;
   leg.raw_in += bytes.size();
-  leg.moved_ns = world().now_ns();
   if (before < leg.frames_in) {
     leg.head_in += bytes.substr(0, static_cast<size_t>(leg.frames_in - before));
   }
@@ -75,7 +86,9 @@ void Record::on_recv(Connection& connection, std::string_view bytes) {
 void Record::look(int side) {
   FrameJudge& judge = lanes_[side].judge;
   if (judge.verdict() != FrameJudge::Verdict::good) return;
+  const uint64_t before = judge.accepted();
   lanes_[side].look(wake_ms_);
+  if (judge.accepted() != before) relayed_ms_ = wake_ms_;
   if (judge.verdict() == FrameJudge::Verdict::closed) note_incident(Incident::Kind::closed, side);
   if (judge.verdict() == FrameJudge::Verdict::bad) {
     note_incident(Incident::Kind::bad, side, judge.code());
@@ -109,11 +122,19 @@ void Record::on_send(Connection& connection, std::string_view bytes) {
   }
   Lane& lane = lanes_[1 - side];
   const bool had_own_close = lane.own_close();
+  const uint64_t pings_before = own_pings_[side].count;
+  const size_t out_before = lane.out().size();
   lane.sent(bytes, world().count_act());
+  if (!lane.own_close() && lane.out().size() != out_before) relayed_ms_ = wake_ms_;
+  note_pings(side, pings_before);
+  check_rates(1 - side);
   if (lane.own_close() && !had_own_close) {
     world().note("Close of the proxy's own to side %lld, #%lld", side, connection.number());
   }
-  if (lane.own_close_whole()) check_own_code(side);
+  if (lane.own_close_whole()) {
+    recognize(side);
+    if (!limited()) check_own_code(side);
+  }
 }
 
 // The 101 is out: what came early is judged now.
@@ -121,7 +142,7 @@ void Record::begin_relaying() {
   if (upstream_ == nullptr) fail("a 101 without an upstream");
   relaying_ = true;
   relaying_ns_ = world().now_ns();
-  activity_ms_ = wake_ms_;
+  activity_ms_ = relayed_ms_ = wake_ms_;
   look(0);
   look(1);
 }
@@ -144,11 +165,18 @@ void Record::on_farewell(Connection& connection, Farewell farewell) {
   const uint64_t moved = std::max(leg.sent_ns, connection.delivered_ns);
   const bool stalled =
       lanes_[1 - side].undelivered() > 0 && world().now_ns() + slack_ns >= moved + patience_ms * ms;
-  if (stalled) note_incident(Incident::Kind::lost, side);
+  if (stalled || aborts_rightly(side)) {
+    note_incident(Incident::Kind::lost, side);
+  } else if (incidents_.empty() && pings(side) && climate_.leaving_ns == 0 && !climate_.scarce &&
+             !climate_.crowded && !limited() && climate_.drain_ns == 0 && !commanded() &&
+             !may_be_old()) {
+    fail("a peer is given up too soon");
+  }
 }
 
-void Record::on_event(Connection& connection, Readiness) {
+void Record::on_event(Connection& connection, Readiness ready) {
   if (!relaying_ || connection.fd < 0) return;
+  if (ready.readable) legs_[side_of(connection)].heard_ns = world().now_ns();
   event_turn_ = world().turn;
 }
 
@@ -168,12 +196,14 @@ void Record::on_leaving() {
   if (relaying_ && live()) note_incident(Incident::Kind::leaving, 0);
 }
 
+void Record::on_command(uint16_t code, const std::string& reason) {
+  command_ = {world().now_ns(), code, reason};
+}
+
 bool Record::may_ask_again() const {
-  const std::vector<uint16_t>& others = route_.next_peer_on;
-  const bool refused =
-      plan_.answer == Answer::refusal &&
-      std::find(others.begin(), others.end(), plan_.refusal_status) != others.end();
-  return legs_[1].raw_in == 0 || refused;
+  const NextPeerOn& on = route_.next_peer_on;
+  const bool refused = plan_.answer == Answer::refusal && on.has(plan_.refusal_status);
+  return legs_[1].raw_in == 0 || refused || (on.invalid_answer && !relaying_);
 }
 
 // --- while it goes on
@@ -191,7 +221,10 @@ bool Record::over() const {
 void Record::on_wake() {
   wake_ms_ = world().now_ms();
   if (event_turn_ == world().turn) activity_ms_ = wake_ms_;
-  if (!relaying_ || !incidents_.empty() || !live() || event_turn_ == world().turn) return;
+  if (!relaying_ || !incidents_.empty() || !live()) return;
+  if (over_rate_[0] != '\0') fail(over_rate_);
+  if (limited()) check_held();
+  if (event_turn_ == world().turn || paced()) return;  // of pings: recognize()
   if (world().now_ms() - activity_ms_ >= route_.idle_timeout_ms) {
     note_incident(Incident::Kind::idle, 0);
   }
@@ -202,8 +235,14 @@ void Record::check_turn() {
     const Connection* connection = legs_[side].connection;
     if (connection == nullptr) continue;
     check_budget(*connection);
-    if (relaying_ && connection->fd >= 0) check_stall(side);
+    if (!relaying_ || connection->fd < 0) continue;
+    Leg& leg = legs_[side];
+    const bool waits = lanes_[1 - side].undelivered() > 0;
+    if (!waits || leg.queued_ns == 0) leg.queued_ns = waits ? world().now_ns() : 0;
+    check_stall(side);
+    check_pings(side);
   }
+  if (relaying_) check_leaving();
   if (relaying_ && !incidents_.empty()) check_closing();
   if (!relaying_ && live()) check_opening();
 }
@@ -256,7 +295,7 @@ void Record::check_stall(int side) const {
 // and one that has ended its sending half alone gets what moves toward it.
 void Record::check_closing() const {
   const Incident& first = incidents_.front();
-  if (!live() || first.kind == Incident::Kind::unwritable) return;
+  if (!live() || first.kind == Incident::Kind::unwritable || limited()) return;
   uint64_t deadline = first.when_ns + route_.close_timeout_ms * ms;
   if (first.kind == Incident::Kind::closed || first.kind == Incident::Kind::ended) {
     const uint64_t moved = std::max({first.when_ns, legs_[0].moved_ns, legs_[1].moved_ns});
@@ -265,6 +304,11 @@ void Record::check_closing() const {
   if (first.kind == Incident::Kind::closed) {
     const uint64_t at_most = first.when_ns + most_close_waits * (route_.close_timeout_ms + 1) * ms;
     deadline = std::min(deadline, at_most);
+  }
+  if (const Incident* leave = told()) {
+    const uint64_t begun = std::max({leave->when_ns, legs_[0].moved_ns, legs_[1].moved_ns});
+    const uint64_t patience = route_.close_timeout_ms * ms;
+    deadline = std::max(deadline, std::min(begun + 3 * patience, leave->when_ns + 27 * patience));
   }
   if (world().now_ns() > deadline + slack_ns) fail("outlives its close_timeout");
 }
@@ -280,11 +324,12 @@ void Record::check_quiet() {
   if (!incidents_.empty() || !live()) return;
   for (const int side : {0, 1}) {
     const Connection& target = *legs_[side].connection;
+    if (limited(1 - side)) continue;
     if (lanes_[1 - side].undelivered() > 0 && target.fd >= 0 && target.writable()) {
       fail("bytes wait though side " + std::to_string(side) + " takes them");
     }
   }
-  if (world().now_ms() > activity_ms_ + route_.idle_timeout_ms + 5) {
+  if (!paced() && world().now_ms() > activity_ms_ + route_.idle_timeout_ms + 5) {
     fail("outlives its idle_timeout");
   }
 }
@@ -295,6 +340,7 @@ void Record::check_unread(int side) const {
   if (source.fd < 0 || legs_[side].input_ended || !source.unread_by_proxy()) return;
   const Connection& target = *legs_[1 - side].connection;
   if (target.fd >= 0 && !target.writable()) return;
+  if (limited(side)) return;
   fail("input of side " + std::to_string(side) + " is forgotten");
 }
 

@@ -19,8 +19,12 @@ namespace sluice::sim {
 struct Climate {
   bool scarce = false;      // of descriptors or memory
   bool overload = false;    // worker_connections may be reached
+  bool storm = false;       // handshake_rate may be reached
   bool crowded = false;     // buffer_memory may be reached
   uint64_t leaving_ns = 0;  // SIGTERM was read then
+  uint64_t drain_ns = 0;    // the worker began then to drain everybody
+  uint64_t drain_window_ns = 0;
+  uint16_t drain_code = 0;
   uint32_t ring_bytes = 0;
   uint32_t pipe_bytes = 0;  // 0: no payload passes by pipe
 };
@@ -35,6 +39,7 @@ struct Incident {
     unwritable,  // a send to `side` failed
     idle,
     leaving,
+    told,  // the client was told to leave, with `code`, for its session's age or a drain
   };
   Kind kind;
   int side;       // 0 client, 1 upstream
@@ -72,12 +77,19 @@ class Record final : public Observer {
   bool relaying() const { return relaying_; }
   // Whether the upstream that has the request has given no answer, or one that is not passed on.
   bool may_ask_again() const;
+  // All of its servers have a max_connections.
+  bool may_be_full() const;
   bool closing() const { return !incidents_.empty(); }
   const std::vector<Incident>& incidents() const { return incidents_; }
   Lane& lane_from(int side) { return lanes_[side]; }
   Connection* connection(int side) const { return legs_[side].connection; }
   ClientPeer* client() const { return client_; }
   void on_leaving();
+  // The worker was told to end it, with that code and reason.
+  void on_command(uint16_t code, const std::string& reason);
+  bool commanded() const { return command_.when_ns != 0; }
+  // Whether rates may hold its messages back.
+  bool limited() const;
   void on_wake();      // the clock has moved: does idle_timeout strike in this turn?
   void check_turn();   // at the end of a turn: budgets, deadlines
   void check_quiet();  // nothing is ready: is anything forgotten?
@@ -90,6 +102,7 @@ class Record final : public Observer {
  private:
   struct Leg {
     Connection* connection = nullptr;
+    uint64_t introduction_left = 0;  // a balancer's bytes that the proxy has not read
     uint64_t raw_in = 0;
     std::string head_in;
     std::string head_out;     // what was sent before frames
@@ -100,6 +113,13 @@ class Record final : public Observer {
     uint64_t moved_ns = 0;  // bytes last moved, either way
     uint64_t sent_ns = 0;   // bytes last went out
     uint64_t first_sent_ns = 0;
+    uint64_t heard_ns = 0;    // bytes last came
+    uint64_t ping_ns = 0;     // a ping of the proxy's went out
+    uint64_t excused_ns = 0;  // it was not read then, or took what was sent before
+    uint64_t excused_at_turns_end_ns = 0;
+    uint64_t unread_ns = 0;  // at the end of a turn some of it had not been read, or not sent on
+    uint64_t queued_ns = 0;  // since when something waits for it; 0: nothing does
+    uint64_t queued_held_ns = 0;  // the same, though it takes bytes
     bool unwritable = false;
     bool input_ended = false;
   };
@@ -110,6 +130,25 @@ class Record final : public Observer {
   void note_incident(Incident::Kind kind, int side, uint16_t code = 0);
   void look(int side);
   void begin_relaying();
+  void recognize(int target);
+  bool pings(int side) const { return ping_interval_ms(side) > 0; }
+  uint32_t ping_interval_ms(int side) const {
+    return side == 0 ? route_.client_ping_interval_ms : route_.upstream_ping_interval_ms;
+  }
+  uint32_t ping_timeout_ms(int side) const {
+    return side == 0 ? route_.client_ping_timeout_ms : route_.upstream_ping_timeout_ms;
+  }
+  bool paced() const { return pings(0) || pings(1) || limited(); }
+  bool limited(int side) const;
+  void note_pings(int side, uint64_t before);
+  void check_pings(int side);
+  void check_rates(int side);
+  bool may_be_old() const;
+  bool may_leave(uint16_t code) const;
+  void check_leaving() const;
+  void check_held();
+  bool aborts_rightly(int side) const;
+  const Incident* told() const { return find(Incident::Kind::told, 0); }
   void check_budget(const Connection& connection) const;
   void check_opening() const;
   void check_unread(int side) const;
@@ -146,12 +185,20 @@ class Record final : public Observer {
   ClientPeer* client_ = nullptr;
   UpstreamPeer* upstream_ = nullptr;
   Leg legs_[2];
-  Lane lanes_[2];  // by their sources
+  Lane lanes_[2];          // by their sources
+  OwnPings own_pings_[2];  // toward each side
   std::vector<Incident> incidents_;
   bool relaying_ = false;
   uint64_t relaying_ns_ = 0;
   uint64_t wake_ms_ = 0;  // when the turn began; in TLS time goes on within it
   uint64_t activity_ms_ = 0;
+  struct Command {
+    uint64_t when_ns = 0;  // 0: none was given
+    uint16_t code = 0;     // no other Close has that one
+    std::string reason;
+  } command_;
+  const char* over_rate_ = "";  // in this turn, unless it brings the end, which nothing holds back
+  uint64_t relayed_ms_ = 0;     // when frames last travelled
   uint64_t event_turn_ = 0;
 };
 

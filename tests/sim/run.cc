@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <utility>
 
 #include "core/process/worker.h"
+#include "tests/sim/rate_judge.h"
 #include "tests/sim/tls_plan.h"
 
 namespace sluice::sim {
@@ -18,6 +20,7 @@ namespace {
 constexpr uint64_t longest_ns = 3'000 * second;
 // Accepting goes on within a second of descriptors being there again (tests/FAULTS.md).
 constexpr uint64_t accept_within_ns = second;
+constexpr uint64_t command_again_ns = 2 * ms;
 constexpr int most_reports = 6;
 
 // More than TLS makes of what a peer writes, its handshake included.
@@ -42,6 +45,7 @@ Run::Run(uint64_t seed, RunKind kind, bool print_trace)
       openssl_random_(seed ^ 0x0551),
       scenery_(prepared_scenery()),
       config_(*scenery_.config),
+      reloads_(seed ^ 0xc0f),
       kernel_(scenery_.kernel) {
   kernel_.dialled = this;
   kernel_.watcher = this;
@@ -58,19 +62,23 @@ Run::~Run() = default;
 
 Scenery Run::prepared_scenery() {
   if (tls_) feed_openssl(openssl_random_);
-  return make_scenery(plans_, tls_ ? &tls_plans_ : nullptr, kind_ == RunKind::splice);
+  return make_scenery(plans_, tls_ ? &tls_plans_ : nullptr, kind_ == RunKind::splice,
+                      world_.seed() >= first_storm_seed);
 }
 
 // Which session dials is not known before its request is read, so all of them share one network.
 void Run::plan_sessions() {
   kernel_.upstream_link = make_link(plans_, scenery_);
+  Random introductions(world_.seed() ^ 0xb10);
   for (uint32_t number = 0; number < scenery_.sessions; ++number) {
     auto session = std::make_unique<Session>();
     session->plan = make_plan(plans_, config_, number, scenery_.room);
+    session->plan.introduction = make_introduction(introductions, config_.listeners[0], number);
     session->client_link = make_link(plans_, scenery_);
     if (tls_) secure_plan(tls_plans_, scenery_, session->plan);
     session->plan.strict = permits_strict(*session);
     session->record = std::make_unique<Record>(session->plan, config_, scenery_.climate);
+    if (session->record->limited()) session->plan.strict = false;
     sessions_.push_back(std::move(session));
   }
 }
@@ -95,14 +103,32 @@ void Run::connect(Session& session) {
     return;
   }
   const auto from =
-      Address::from_ip("10.1.0.1", static_cast<uint16_t>(20'000 + session.plan.number));
+      Address::from_ip(balancer_host, static_cast<uint16_t>(20'000 + session.plan.number));
   Connection& connection = kernel_.connect_client(listener_, session.client_link, from.value());
+  connection.introduction_bytes = session.plan.introduction.bytes();
   session.client = std::make_unique<ClientPeer>(wire_to(session, connection), session.plan.client,
                                                 true, plans_.next());
   session.record->attach_client(*session.client);
   session.record->dial_statuses = dial_statuses(scenery_, session.record->route());
   session.waits_since_ns = world_.now_ns();
   world_.note("session %lld: client #%lld connects", session.plan.number, connection.number());
+  introduce(session, connection);
+}
+
+// The balancer's PROXY header, where it sends one, then the client.
+void Run::introduce(Session& session, Connection& connection) {
+  uint64_t delay_ns = 0;
+  for (const Introduction::Part& part : session.plan.introduction.parts) {
+    delay_ns += part.delay_ns;
+    world_.after(delay_ns, [&connection, &part] { connection.write(part.bytes); });
+  }
+  if (session.plan.introduction.parts.empty()) return begin(session);
+  world_.after(delay_ns, [this, &session, &connection] {
+    if (connection.state() != Connection::State::dead) begin(session);
+  });
+}
+
+void Run::begin(Session& session) {
   if (session.client_tls != nullptr && !session.plan.mute) session.client_tls->start();
   session.client->start();
 }
@@ -136,9 +162,9 @@ int Run::on_connect(Connection& connection, const Address& address) {
   const Dialling& dialling = scenery_.diallings[address.port() - first_server_port];
   const auto doorman = [this, &connection, &dialling] {
     if (connection.state() == Connection::State::dead) return;
-    doormen_.push_back(std::make_unique<Doorman>(
-        wire_from(connection, dialling),
-        [this, &dialling](Doorman& found) { greet(found, dialling.deaf); }));
+    doormen_.push_back(
+        std::make_unique<Doorman>(wire_from(connection, dialling), dialling.introduced,
+                                  [this, &dialling](Doorman& found) { greet(found, dialling); }));
     connection.establish();
   };
   switch (dialling.kind) {
@@ -165,7 +191,8 @@ int Run::on_connect(Connection& connection, const Address& address) {
 
 // A whole request has come: the session that it names goes on here, unless this server is deaf or
 // another one has the session and gave no answer: then this one gives none either.
-void Run::greet(Doorman& doorman, Dialling::Deaf deaf) {
+void Run::greet(Doorman& doorman, const Dialling& dialling) {
+  Dialling::Deaf deaf = dialling.deaf;
   const std::string& received = doorman.received();
   const size_t end = received.find("\r\n\r\n") + 4;
   const size_t at = received.find("\r\nX-Session: ");
@@ -173,6 +200,10 @@ void Run::greet(Doorman& doorman, Dialling::Deaf deaf) {
   const size_t number = std::stoul(received.substr(at + 13));
   if (number >= sessions_.size()) world_.fail("a request of nobody's reached an upstream");
   Session& session = *sessions_[number];
+  const std::string& client = session.plan.introduction.forwarded_for;
+  if (dialling.introduced && doorman.named() != client) {
+    world_.fail("a PROXY header names " + doorman.named() + ", not " + client);
+  }
   if (session.upstream != nullptr) {
     if (!session.record->may_ask_again()) world_.fail("a request reached two upstreams");
     deaf = Dialling::Deaf::silent;
@@ -190,99 +221,15 @@ void Run::greet(Doorman& doorman, Dialling::Deaf deaf) {
   session.record->attach_upstream(*session.upstream);
 }
 
-// --- what the worker says
-// -----------------------------------------------------------------------------
-
-void Run::on_signal(int signal) {
-  if (signal == SIGUSR2) expected_ = expect_report();
-  if (signal == SIGTERM || signal == SIGQUIT) listening_ = false;
-  if (signal != SIGTERM) return;
-  scenery_.climate.leaving_ns = world_.now_ns();
-  for (const auto& session : sessions_) session->record->on_leaving();
-}
-
-ssize_t Run::on_error_log(std::string_view bytes) {
-  for (size_t at = 0; at < bytes.size();) {
-    const size_t end = std::min(bytes.find('\n', at), bytes.size());
-    take_report(bytes.substr(at, end - at));
-    at = end + 1;
-  }
-  return static_cast<ssize_t>(bytes.size());
-}
-
-ssize_t Run::on_access_log(std::string_view bytes) {
-  if (scenery_.broken_access_log) {
-    if (world_.random.chance(50)) return -EAGAIN;
-    return static_cast<ssize_t>(world_.random.between(1, bytes.size()));
-  }
-  for (size_t at = 0; at < bytes.size();) {
-    const size_t end = std::min(bytes.find('\n', at), bytes.size());
-    const std::string_view line = bytes.substr(at, end - at);
-    opens_logged_ += line.find(" open id=") != std::string_view::npos;
-    closes_logged_ += line.find(" close id=") != std::string_view::npos;
-    at = end + 1;
-  }
-  return static_cast<ssize_t>(bytes.size());
-}
-
-void Run::take_report(std::string_view line) {
-  const size_t at = line.find("sessions ");
-  if (!report_asked_ || at == std::string_view::npos) return;
-  unsigned long long v[8] = {};
-  const int found = std::sscanf(std::string(line.substr(at)).c_str(),
-                                "sessions %llu, relaying %llu, rings lent %llu, blocks lent %llu, "
-                                "bytes lent %llu, pipes lent %llu, transits lent %llu, timers %llu",
-                                &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7]);
-  if (found != 8) return;
-  report_asked_ = false;
-  check_report(Report{v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]});
-}
-
-Run::Expected Run::expect_report() const {
-  Expected expected;
-  for (const auto& session : sessions_) {
-    Record& record = *session->record;
-    if (!record.live()) continue;
-    ++expected.live;
-    if (!record.relaying()) continue;
-    for (const int side : {0, 1}) {
-      const Lane& lane = record.lane_from(side);
-      const bool waits = lane.undelivered() > 0 || record.closing();
-      expected.rings += waits;
-      const bool partial = lane.in().size() > lane.judge.accepted();
-      expected.blocks += waits || partial;
-      expected.transits += waits || partial || lane.judge.in_frame() || lane.judge.in_message();
-    }
-  }
-  return expected;
-}
-
-// An idle session holds no ring and one timer; what nobody owns is lost.
-void Run::check_report(const Report& report) {
-  const uint64_t live = expected_.live;
-  const std::string text =
-      std::to_string(report.sessions) + " sessions, " + std::to_string(report.rings) + " rings, " +
-      std::to_string(report.blocks) + " blocks, " + std::to_string(report.pipes) + " pipes, " +
-      std::to_string(report.transits) + " transits, " + std::to_string(report.timers) + " timers";
-  if (report.sessions != live) {
-    world_.fail("the worker has " + text + ", live are " + std::to_string(live));
-  }
-  // Besides the sessions': stalls, leaving, a paused listener.
-  if (report.timers < live || report.timers > live + 3) {
-    world_.fail("the worker has " + text + " for " + std::to_string(live));
-  }
-  if (report.rings + report.pipes > expected_.rings || report.blocks > expected_.blocks ||
-      report.transits > expected_.transits) {
-    world_.fail("idle sessions hold memory: " + text + ", " + std::to_string(expected_.rings) +
-                " rings and " + std::to_string(expected_.transits) + " transits may be held");
-  }
-  if (final_report_ && report.timers != 0) world_.fail("a timer is left: " + text);
-}
-
 // --- the run
 // ------------------------------------------------------------------------------------------
 
 void Run::on_turn_end() {
+  if (worker_ != nullptr) {
+    reloads_.adopt_due(world_, *worker_, config_, scenery_.buffer_memory_bytes);
+    if (std::exchange(drain_due_, false)) drain();
+    if (std::exchange(command_due_, false)) command();
+  }
   for (const auto& session : sessions_) session->record->check_turn();
   check_accepting();
   if (scenery_.climate.leaving_ns != 0 &&
@@ -291,15 +238,56 @@ void Run::on_turn_end() {
   }
 }
 
+void Run::drain() {
+  Climate& climate = scenery_.climate;
+  climate.drain_ns = world_.now_ns();
+  worker_->drain_all(climate.drain_window_ns / ms, static_cast<CloseCode>(climate.drain_code));
+}
+
+// Ends every other session that nothing else ends, then those that have begun meanwhile.
+void Run::command() {
+  constexpr uint16_t code = 4'123;  // nobody else's
+  for (size_t i = 0; i < sessions_.size(); i += 2) {
+    Record& record = *sessions_[i]->record;
+    const bool lives =
+        record.relaying() && record.live() && !record.closing() && !record.commanded();
+    if (!lives || record.route().max_session_age_ms != 0) continue;
+    if (config_.listeners[0].proxy_protocol) continue;  // several may be told to be one client
+    PageRequest request;
+    request.closes = true;
+    request.filter = {SessionFilter::By::client, record.connection(0)->remote.text()};
+    request.code = code;
+    request.reason = scenery_.command_reason;
+    record.on_command(code, request.reason);
+    if (worker_->page(request).closed != 1) world_.fail("a session is not found");
+  }
+  if (--commands_left_ > 0) world_.after(command_again_ns, [this] { command_due_ = true; });
+}
+
 void Run::check_accepting() {
   for (const auto& session : sessions_) {
     if (session->client == nullptr || session->record->accepted()) continue;
     if (!kernel_.descriptors_left() || !listening_) {
       session->waits_since_ns = world_.now_ns();
-    } else if (world_.now_ns() > session->waits_since_ns + accept_within_ns) {
+    } else if (world_.now_ns() > session->waits_since_ns + accept_within_ns + queue_ns()) {
       world_.fail("session " + std::to_string(session->plan.number) + " is not accepted");
     }
   }
+}
+
+// What a client may wait for handshake_rate beyond that, until it is accepted or refused.
+uint64_t Run::queue_ns() const {
+  return scenery_.climate.storm ? config_.listeners[0].handshake_queue_time_ms * ms : 0;
+}
+
+void Run::check_rate() {
+  if (!scenery_.climate.storm || reloads_.any()) return;
+  std::vector<uint64_t> let_in;
+  for (const auto& session : sessions_) {
+    if (!session->record->relaying()) continue;
+    let_in.push_back(session->record->connection(0)->handed_ns);
+  }
+  judge_rate(config_.listeners[0].handshake_rate, std::move(let_in));
 }
 
 void Run::on_quiet() {
@@ -363,8 +351,16 @@ void Run::go(Totals& totals) {
   if (scenery_.quit_ns != 0) {
     world_.after(scenery_.quit_ns, [this] { kernel_.raise_signal(SIGQUIT); });
   }
+  if (scenery_.drain_at_ns != 0) {
+    world_.after(scenery_.drain_at_ns, [this] { drain_due_ = true; });
+  }
+  if (scenery_.command_ns != 0) {
+    world_.after(scenery_.command_ns, [this] { command_due_ = true; });
+  }
+  reloads_.plan(world_);
   work();
   check_left_behind();
+  check_rate();
   for (const auto& session : sessions_) {
     if (session->client != nullptr) session->record->judge();
   }
@@ -373,17 +369,17 @@ void Run::go(Totals& totals) {
 
 void Run::work() {
   WorkerSetup setup;
-  setup.config = scenery_.config;
-  setup.listeners = {listener_};
+  setup.config = copy_of(config_);
+  setup.sockets = {{scenery_.config->listeners[0].id, 0, listener_}};
   setup.logs.error = sys::LogDescriptor{error_log_, false};
   setup.logs.access = sys::LogDescriptor{access_log_, false};
-  setup.worker_connections = scenery_.worker_connections;
   setup.buffer_memory_bytes = scenery_.buffer_memory_bytes;
-  const auto worker = Worker::start(setup);
+  const auto worker = Worker::start(std::move(setup));
   if (!worker.ok()) return world_.fail("no worker can start: " + worker.fault().text());
-  if (const int status = worker.value()->run(); status != 0) {
-    world_.fail("the worker ended with status " + std::to_string(status));
-  }
+  worker_ = worker.value().get();
+  const int status = worker_->run();
+  worker_ = nullptr;
+  if (status != 0) world_.fail("the worker ended with status " + std::to_string(status));
 }
 
 void Run::check_left_behind() {
@@ -396,7 +392,7 @@ void Run::check_left_behind() {
     world_.fail(std::to_string(kernel_.mappings) + " mappings are left, " +
                 std::to_string(kernel_.mapped_bytes) + " bytes");
   }
-  if (config_.references != 1) world_.fail("the Config is still referred to");
+  if (Config::living != 1) world_.fail("a Config is still referred to");
   if (access_log_ >= 0 && !scenery_.broken_access_log) {
     const auto relayed = static_cast<size_t>(
         std::count_if(sessions_.begin(), sessions_.end(),
@@ -445,21 +441,24 @@ void Run::add_to(Totals& totals) const {
 }
 
 std::string Run::describe() const {
-  char text[400];
-  std::snprintf(
-      text, sizeof text,
-      "seed %llu%s: %zu sessions, %zu routes, ring %u bytes, descriptors up to %d%s%s%s%s%s, "
-      "%llu turns, %.3f s of simulated time",
-      static_cast<unsigned long long>(world_.seed()), option_of(kind_), sessions_.size(),
-      config_.routes.size(), config_.ring_bytes, scenery_.kernel.descriptor_limit,
-      scenery_.room == Room::small   ? ", small buffers"
-      : scenery_.room == Room::large ? ", large buffers"
-                                     : "",
-      scenery_.slow_network ? ", slow network" : "",
-      scenery_.climate.overload ? ", few connections" : "",
-      scenery_.leave_ns != 0 ? ", SIGTERM" : "", scenery_.quit_ns != 0 ? ", SIGQUIT" : "",
-      static_cast<unsigned long long>(world_.turn),
-      static_cast<double>(world_.now_ns() - world_.begin_ns()) / 1e9);
+  char text[500];
+  std::snprintf(text, sizeof text,
+                "seed %llu%s: %zu sessions, %zu routes, ring %u bytes, descriptors up to "
+                "%d%s%s%s%s%s%s%s%s%s, "
+                "%llu turns, %.3f s of simulated time",
+                static_cast<unsigned long long>(world_.seed()), option_of(kind_), sessions_.size(),
+                config_.routes.size(), config_.ring_bytes, scenery_.kernel.descriptor_limit,
+                scenery_.room == Room::small   ? ", small buffers"
+                : scenery_.room == Room::large ? ", large buffers"
+                                               : "",
+                scenery_.slow_network ? ", slow network" : "",
+                scenery_.climate.overload ? ", few connections" : "",
+                scenery_.climate.storm ? ", handshake_rate" : "",
+                scenery_.command_ns != 0 ? ", closed by command" : "",
+                scenery_.drain_at_ns != 0 ? ", drained" : "",
+                scenery_.leave_ns != 0 ? ", SIGTERM" : "", scenery_.quit_ns != 0 ? ", SIGQUIT" : "",
+                reloads_.text().c_str(), static_cast<unsigned long long>(world_.turn),
+                static_cast<double>(world_.now_ns() - world_.begin_ns()) / 1e9);
   return text;
 }
 

@@ -10,6 +10,7 @@
 #include "tests/sim/peer.h"
 #include "tests/sim/plan.h"
 #include "tests/sim/record.h"
+#include "tests/sim/reloads.h"
 #include "tests/sim/scenery.h"
 #include "tests/sim/tls_wire.h"
 #include "tests/sim/world.h"
@@ -55,7 +56,7 @@ class Run final : private Dialled, private Watcher {
     uint64_t waits_since_ns = 0;  // connected and not accepted, with descriptors left
   };
   struct Report {  // what SIGUSR2 makes the worker say
-    uint64_t sessions, relaying, rings, blocks, bytes, pipes, transits, timers;
+    uint64_t sessions, relaying, rings, blocks, bytes, pipes, transits, timers, confs;
   };
   struct Expected {  // of it, at the moment of the signal
     uint64_t live = 0;
@@ -64,6 +65,8 @@ class Run final : private Dialled, private Watcher {
     uint64_t transits = 0;
   };
 
+  void introduce(Session& session, Connection& connection);
+  void begin(Session& session);
   int on_connect(Connection& connection, const Address& address) override;
   void on_turn_end() override;
   void on_quiet() override;
@@ -76,14 +79,18 @@ class Run final : private Dialled, private Watcher {
   void connect(Session& session);
   Wire& wire_to(Session& session, Connection& connection);
   Wire& wire_from(Connection& connection, const Dialling& dialling);
-  void greet(Doorman& doorman, Dialling::Deaf deaf);
+  void greet(Doorman& doorman, const Dialling& dialling);
   void on_signal(int signal);
   ssize_t on_error_log(std::string_view bytes);
   ssize_t on_access_log(std::string_view bytes);
   void take_report(std::string_view line);
   Expected expect_report() const;
   void check_report(const Report& report);
+  void drain();
+  void command();
   void check_accepting();
+  uint64_t queue_ns() const;
+  void check_rate();
   void work();
   void check_left_behind();
   void add_to(Totals& totals) const;
@@ -99,6 +106,11 @@ class Run final : private Dialled, private Watcher {
   SessionPtr resumable_;   // of the latest client
   Scenery scenery_;
   const Config& config_;
+  Reloads reloads_;
+  bool drain_due_ = false;
+  bool command_due_ = false;
+  int commands_left_ = 1'500;  // there may be later sessions
+  Worker* worker_ = nullptr;  // while it serves
   Kernel kernel_;
   std::vector<std::unique_ptr<Session>> sessions_;
   std::vector<std::unique_ptr<Wire>> wires_;

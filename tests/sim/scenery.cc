@@ -5,6 +5,7 @@
 #include <string>
 
 #include "net/address.h"
+#include "tests/sim/proxy_plan.h"
 #include "tests/sim/tls_plan.h"
 
 namespace sluice::sim {
@@ -30,6 +31,31 @@ Dialling make_dialling(Random& random, const RouteConfig& route) {
   return dialling;
 }
 
+// What time does to its sessions, on one route in three.
+void make_pace(Random& random, RouteConfig& route) {
+  if (!random.chance(33)) return;
+  const auto between = [&random](uint64_t least, uint64_t most) {
+    return static_cast<uint32_t>(random.between(least, most));
+  };
+  if (random.chance(50)) {
+    route.client_ping_interval_ms = between(20, 1'000);
+    route.client_ping_timeout_ms = between(100, 2'000);
+  }
+  if (random.chance(50)) {
+    route.upstream_ping_interval_ms = between(20, 1'000);
+    route.upstream_ping_timeout_ms = between(100, 2'000);
+  }
+  if (random.chance(40)) {
+    route.max_session_age_ms = between(50, 3'000);
+    route.session_age_jitter = static_cast<uint8_t>(random.pick<unsigned>({0, 10, 100}));
+  }
+  if (random.chance(30)) route.max_queued_time_ms = between(100, 2'000);
+  if (random.chance(20)) route.client_message_rate = {between(50, 500), between(1, 50)};
+  if (random.chance(20)) route.upstream_message_rate = {between(50, 500), between(1, 50)};
+  if (random.chance(20)) route.client_byte_rate = {between(20'000, 500'000), between(1, 100'000)};
+  if (random.chance(20)) route.upstream_byte_rate = {between(20'000, 500'000), between(1, 100'000)};
+}
+
 RouteConfig make_route(Random& random, size_t number) {
   RouteConfig route;
   route.path = "/r" + std::to_string(number);
@@ -46,13 +72,45 @@ RouteConfig make_route(Random& random, size_t number) {
   if (random.chance(25)) route.max_message_bytes = random.between(100, 5'000);
   // Not drawn, so that older seeds mean what they meant.
   if (route.close_timeout_ms % 4 == 0) route.lost_close_code = 1012;
-  if (route.send_timeout_ms % 4 == 0) route.next_peer_on = {500, 503};
+  if (route.send_timeout_ms % 4 == 0) route.next_peer_on.statuses = {500, 503};
   // Of what was drawn already, so that seeds keep their meaning.
   const uint32_t choice = route.connect_timeout_ms % 10;
   if (choice < 6) route.control_frame_rate = {100, 100};
   if (choice == 6) route.control_frame_rate = {};
   if (choice > 7) route.max_small_fragments = choice == 8 ? 0 : 40;
+  Random apart = random;  // draws of its own, which shift nobody else's
+  make_pace(apart, route);
+  NextPeerOn& on = route.next_peer_on;
+  on.error = !apart.chance(15);
+  on.timeout = !apart.chance(15);
+  on.invalid_answer = apart.chance(30);
+  if (apart.chance(15)) route.next_peer_tries = static_cast<uint32_t>(apart.between(1, 2));
+  if (apart.chance(30)) route.hedge_after_ms = static_cast<uint32_t>(apart.between(1, 300));
+  if (apart.chance(15)) route.next_peer_timeout_ms = static_cast<uint32_t>(apart.between(50, 500));
   return route;
+}
+
+void make_balance(Random& random, UpstreamConfig& upstream) {
+  upstream.balance =
+      random.pick({Balance::round_robin, Balance::least_conn, Balance::random_two, Balance::hash});
+  upstream.hash_key.add(Variable::http, "x_session");
+  upstream.health.max_fails = static_cast<uint32_t>(random.below(4));
+  upstream.health.fail_timeout_ms = static_cast<uint32_t>(random.between(1, 3'000));
+  upstream.health.max_fail_timeout_ms = 10'000;
+  for (PeerConfig& peer : upstream.peers) {
+    peer.weight = static_cast<uint32_t>(random.between(1, 5));
+    if (random.chance(10)) peer.max_connections = static_cast<uint32_t>(random.between(1, 3));
+    if (random.chance(20)) peer.slow_start_ms = static_cast<uint32_t>(random.between(1, 2'000));
+    peer.backup = random.chance(20);
+  }
+}
+
+// Its servers are told who the client is, before anything else.
+void make_introduced(Random random, RouteConfig& route) {
+  Random apart(random.next() ^ 0xb11);
+  if (!apart.chance(20)) return;
+  route.send_proxy_protocol =
+      apart.pick<SendProxyProtocol>({SendProxyProtocol::v1, SendProxyProtocol::v2});
 }
 
 void make_upstream(Random& random, Scenery& scenery, Config& config, const RouteConfig& route) {
@@ -69,7 +127,10 @@ void make_upstream(Random& random, Scenery& scenery, Config& config, const Route
     peer.uri = parse_server_uri("ws://" + peer.name).value();
     upstream.peers.push_back(std::move(peer));
     scenery.diallings.push_back(make_dialling(random, route));
+    scenery.diallings.back().introduced = route.send_proxy_protocol != SendProxyProtocol::off;
   }
+  Random apart = random;
+  make_balance(apart, upstream);
   config.upstreams.push_back(std::move(upstream));
 }
 
@@ -108,9 +169,26 @@ void make_hardships(Random& random, Scenery& scenery) {
   scenery.broken_access_log = scenery.access_log && random.chance(20);
 }
 
+// Its clients come through a balancer that says who they are. A header that a receive buffer does
+// not hold is never whole to who peeks.
+void make_balancer(Random random, const Scenery& scenery, ListenConfig& listener) {
+  Random apart(random.next() ^ 0xb10);
+  if (scenery.room != Room::small && apart.chance(25)) expect_introductions(listener);
+}
+
+// More clients at once than may be: some wait, some are refused.
+void make_storm(Random& random, Scenery& scenery, ListenConfig& listener) {
+  Random apart = random;  // draws of its own, which shift nobody else's
+  if (scenery.sessions <= 2 || !apart.chance(60)) return;
+  listener.handshake_rate.a_second = apart.pick<uint32_t>({3, 10, 50, 1'000});
+  listener.handshake_rate.burst = static_cast<uint32_t>(apart.between(1, 3));
+  listener.handshake_queue_time_ms = apart.pick<uint32_t>({1, 50, 300, 1'000});
+  scenery.climate.storm = true;
+}
+
 }  // namespace
 
-Scenery make_scenery(Random& random, Random* tls, bool splice) {
+Scenery make_scenery(Random& random, Random* tls, bool splice, bool storms) {
   Scenery scenery;
   auto* made = new Config();  // counted by its references
   scenery.config = ConfigRef(made);
@@ -125,6 +203,7 @@ Scenery make_scenery(Random& random, Random* tls, bool splice) {
   const size_t routes = random.between(1, 4);
   for (size_t i = 0; i < routes; ++i) {
     config.routes.push_back(make_route(random, i));
+    if (tls == nullptr) make_introduced(random, config.routes.back());  // before TLS: not there
     make_upstream(random, scenery, config, config.routes.back());
   }
   const uint64_t roll = random.below(100);
@@ -142,6 +221,20 @@ Scenery make_scenery(Random& random, Random* tls, bool splice) {
     if (tls != nullptr) scenery.buffer_memory_bytes >>= apart.between(0, 8);
     scenery.climate.crowded = true;
   }
+  if (storms) make_storm(random, scenery, config.listeners[0]);
+  make_balancer(apart, scenery, config.listeners[0]);
+  if (apart.chance(15)) {
+    scenery.drain_at_ns = apart.between(ms, 3 * second);
+    scenery.climate.drain_window_ns = apart.chance(20) ? 0 : apart.below(3 * second);
+    scenery.climate.drain_code = apart.pick<uint16_t>({1001, 1012});
+  }
+  if (scenery.drain_at_ns == 0 && apart.chance(15)) {
+    scenery.command_ns = apart.between(ms, 20 * ms);
+    scenery.command_reason =
+        std::string(apart.pick<size_t>({0, 1, 50, max_close_reason_bytes}), 'r');
+  }
+  config.worker_connections = scenery.worker_connections;
+  config.drain_timeout_ms = 0;  // QUIT ends no session
   if (tls != nullptr) secure_scenery(*tls, scenery, config);
   return scenery;
 }

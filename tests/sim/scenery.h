@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "core/config.h"
@@ -36,6 +37,7 @@ struct Dialling {
   uint64_t delay_ns = 0;
   // What becomes of a request that it has taken: another server must be asked then.
   enum class Deaf : uint8_t { no, silent, ends, resets } deaf = Deaf::no;
+  bool introduced = false;  // awaits a PROXY header before anything else
   DiallingTls tls;
 
   bool connects() const { return kind == Kind::accept || kind == Kind::accept_at_once; }
@@ -58,8 +60,11 @@ struct Scenery {
   size_t sessions = 1;
   Room room = Room::ordinary;
   bool slow_network = false;
-  uint64_t leave_ns = 0;  // SIGTERM comes so long after the beginning; 0: never
-  uint64_t quit_ns = 0;   // the same for a SIGQUIT that does not wait for the sessions' end
+  uint64_t leave_ns = 0;     // SIGTERM comes so long after the beginning; 0: never
+  uint64_t drain_at_ns = 0;  // the worker drains everybody from then on, as Climate says; 0: never
+  uint64_t command_ns = 0;   // some sessions are ended by command from then on; 0: none
+  std::string command_reason;
+  uint64_t quit_ns = 0;  // the same for a SIGQUIT that does not wait for the sessions' end
   bool access_log = false;
   bool broken_access_log = false;
   bool tls = false;
@@ -68,8 +73,11 @@ struct Scenery {
 
 inline constexpr uint16_t first_server_port = 9'000;
 
-// With a `tls` some of it is in TLS, as that says.
-Scenery make_scenery(Random& random, Random* tls, bool splice);
+// Seeds from there on may have a handshake_rate; those below it mean what they always meant.
+inline constexpr uint64_t first_storm_seed = 100'000;
+
+// With a `tls` some of it is in TLS, as that says; with `storms` there may be a handshake_rate.
+Scenery make_scenery(Random& random, Random* tls, bool splice, bool storms);
 Link make_link(Random& random, const Scenery& scenery);
 // What a client of that route is told where no server can be reached; empty where one can.
 std::vector<int> dial_statuses(const Scenery& scenery, const RouteConfig& route);

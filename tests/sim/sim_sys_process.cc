@@ -98,6 +98,9 @@ Status try_in_child(const std::function<Status()>&) {
 std::vector<int> passed_descriptors() {
   return {};
 }
+void* map_file(int, size_t, bool) {
+  return nullptr;
+}
 void hide_environment() {}
 void forget_environment() {}
 

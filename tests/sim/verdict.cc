@@ -68,9 +68,12 @@ void Record::judge() {
   if (upstream_ != nullptr) judge_request();
   if (!relaying_) return;
   for (const int side : {0, 1}) {
+    judge_abort(side);
+    // What a rate holds back is known here before it is known there: which end came first is not
+    // to be told.
+    if (limited()) continue;
     if (lanes_[1 - side].own_close_whole()) check_own_code(side);
     judge_end(side);
-    judge_abort(side);
     if (strict_side(side)) judge_side(side);
   }
 }
@@ -78,8 +81,15 @@ void Record::judge() {
 // --- the handshake
 // ----------------------------------------------------------------------------------
 
+bool Record::may_be_full() const {
+  const std::vector<PeerConfig>& peers = config_.upstream(route_.upstream).peers;
+  return std::all_of(peers.begin(), peers.end(),
+                     [](const PeerConfig& peer) { return peer.max_connections != 0; });
+}
+
 std::vector<int> Record::expected_statuses() const {
   std::vector<int> expected;
+  if (plan_.introduction.wrong) return {0};  // nothing can be said to who speaks something else
   switch (plan_.asking) {
     case Asking::wrong:
       return plan_.asking_statuses;
@@ -90,7 +100,11 @@ std::vector<int> Record::expected_statuses() const {
     case Asking::upgrade:
       break;
   }
-  if (!dial_statuses.empty()) return dial_statuses;
+  if (!dial_statuses.empty()) {
+    expected = dial_statuses;
+    if (may_be_full()) expected.push_back(503);
+    return expected;
+  }
   switch (plan_.answer) {
     case Answer::upgrade:
       expected = {101};
@@ -107,11 +121,17 @@ std::vector<int> Record::expected_statuses() const {
       break;
   }
   // Another peer may be asked, and gives no answer or cannot be reached.
-  const bool others = config_.upstream(route_.upstream).peers.size() > 1 && may_ask_again();
+  const std::vector<PeerConfig>& peers = config_.upstream(route_.upstream).peers;
+  const NextPeerOn& on = route_.next_peer_on;
+  // Or none is asked after one that cannot be reached.
+  const bool few =
+      !on.error || !on.timeout || route_.next_peer_tries != 0 || route_.next_peer_timeout_ms != 0;
+  const bool others = peers.size() > 1 && (few || may_ask_again());
   if (others || plan_.upstream.cut != Cut::none || plan_.upstream.troubled()) {
     expected.push_back(502);
     expected.push_back(504);
   }
+  if (may_be_full()) expected.push_back(503);
   return expected;
 }
 
@@ -125,6 +145,8 @@ void Record::judge_handshake() const {
   if (climate_.scarce) expected.insert(expected.end(), {502, 503, 504, 0});
   if (!plan_.strict) expected.insert(expected.end(), {0, 408, 502, 504});  // too slow a network
   if (climate_.overload) expected.insert(expected.end(), {503, 0});
+  // In TLS it is closed without a word.
+  if (climate_.storm) expected.push_back(config_.listeners[0].tls != nullptr ? 0 : 503);
   // What was sent; where the end was an abort, less may have arrived.
   const std::string_view answer = legs_[0].head_out;
   int status = 0;
@@ -135,7 +157,8 @@ void Record::judge_handshake() const {
     if (plan_.wrong_reason[0] != '\0') text += std::string(" (") + plan_.wrong_reason + ")";
     fail(text);
   }
-  if (!climate_.scarce && !climate_.overload && !in_trouble) judge_times(status);
+  const bool refused = climate_.storm && (status == 0 || status == 503);
+  if (!climate_.scarce && !climate_.overload && !in_trouble && !refused) judge_times(status);
   const size_t end = answer.find("\r\n\r\n");
   if (status == 0) return;
   if (end == std::string_view::npos) {
@@ -162,6 +185,9 @@ void Record::judge_answer(std::string_view head, std::string_view rest) const {
   const bool relayed = field_of(head, "X-Why") == "sim";
   if (!relayed) {
     if (!body.whole && plan_.strict) fail("an answer of the proxy's own is not whole");
+    const std::string after = field_of(head, "Retry-After");
+    const bool soon = after.size() == 1 && after >= "1" && after <= "9";
+    if (!after.empty() && !soon && after != "10") fail("Retry-After is " + after);
     return;
   }
   if (plan_.answer != Answer::refusal) fail("an answer that the upstream did not give");
@@ -191,7 +217,7 @@ void Record::judge_times(int status) const {
          std::to_string(least / us));
   };
   const uint64_t header = config_.listeners[0].client_header_timeout_ms * ms;
-  if (plan_.asking == Asking::silence && status == 0) {
+  if (plan_.asking == Asking::silence && status == 0 && !plan_.introduction.wrong) {
     check(legs_[0].farewell_ns, begin + header, begin + header, "client_header_timeout");
   }
   // Inside TLS the first byte is known to be sent when the last one of its record is.
@@ -215,6 +241,11 @@ void Record::judge_request() const {
   if (field_of(head, "X-Forwarded-Proto") != (in_tls ? "https" : "http")) {
     fail("wrong X-Forwarded-Proto");
   }
+  if (plan_.introduction.wrong) fail("a request behind a wrong PROXY header reached an upstream");
+  const std::string forwarded_for = field_of(head, "X-Forwarded-For");
+  if (forwarded_for != plan_.introduction.forwarded_for) {
+    fail("X-Forwarded-For is " + forwarded_for + ", not " + plan_.introduction.forwarded_for);
+  }
   const std::string connection = field_of(head, "Connection");
   if (connection != "Upgrade") fail("Connection toward the upstream is " + connection);
   if (legs_[0].head_in.find("X-Hop\r\n") != std::string::npos && !field_of(head, "X-Hop").empty()) {
@@ -228,10 +259,18 @@ void Record::judge_request() const {
 
 // The first incident that ends the way to that side. After a failed send to the other side the rest
 // of what that one sent is read, and how that ends is what counts, where it is known.
+// Whoever was told to leave was told that, whatever else happened meanwhile; what the other side
+// does then counts no more, and what the client does is its answer, which the upstream gets.
 const Incident* Record::ending_of(int target) const {
   const Incident* unwritable = nullptr;
+  const Incident* const leave = told();
+  if (leave != nullptr && target == 0) return leave;
   for (const Incident& incident : incidents_) {
+    if (leave != nullptr && incident.kind != Incident::Kind::leaving && incident.side == 1)
+      continue;
     switch (incident.kind) {
+      case Incident::Kind::told:
+        continue;
       case Incident::Kind::idle:
       case Incident::Kind::leaving:
       case Incident::Kind::bad:
@@ -245,7 +284,7 @@ const Incident* Record::ending_of(int target) const {
         if (incident.side != target) return &incident;
     }
   }
-  return unwritable;
+  return unwritable != nullptr ? unwritable : leave;
 }
 
 const Incident* Record::find(Incident::Kind kind, int side) const {
@@ -264,7 +303,14 @@ bool Record::client_listens_at(const Incident& loss) const {
 // The code of the Close that the proxy sends that side for it; 0: none, for a Close of the other
 // peer's is no less than that, and a loss or a client's fault no more.
 uint16_t Record::own_code_for(const Incident& ending, int target) const {
+  const Incident* const leave = told();
+  const bool answers = ending.kind == Incident::Kind::closed ||
+                       ending.kind == Incident::Kind::idle ||
+                       ending.kind == Incident::Kind::leaving;
+  if (leave != nullptr && !answers) return leave->code;
   switch (ending.kind) {
+    case Incident::Kind::told:
+      return ending.code;
     case Incident::Kind::closed:
       return 0;
     case Incident::Kind::idle:
@@ -290,6 +336,8 @@ void Record::check_own_code(int target) const {
   const uint16_t expected = own_code_for(*ending, target);
   if (expected == 0) fail(told + ", where the other side sent none");
   if (lane.own_code() != expected) fail(told + ", expected " + std::to_string(expected));
+  const bool by_command = commanded() && expected == command_.code;
+  if (lane.own_reason() != (by_command ? command_.reason : "")) fail(told + " with another reason");
 }
 
 bool Record::strict_side(int side) const {
@@ -377,9 +425,9 @@ void Record::judge_side(int side) const {
   }
   const size_t got = side == 0 ? client_->received().size() : upstream_->received().size();
   const PeerPlan& own = peer_plan(side);
-  if (own.cut == Cut::none && got != leg.head_out.size() + lane.out().size()) {
+  if (own.cut == Cut::none && got != leg.head_out.size() + lane.raw_out().size()) {
     fail(name + " received " + std::to_string(got) + " bytes of " +
-         std::to_string(leg.head_out.size() + lane.out().size()) + " that were sent");
+         std::to_string(leg.head_out.size() + lane.raw_out().size()) + " that were sent");
   }
 }
 

@@ -19,7 +19,8 @@ LAYERS = {
 # The same of core's rooms; what stands above them (config.h, ...) is everybody's, and theirs is
 # nobody's.
 ROOMS = {
-    "process": {"process", "session", "peers", "conf", "observe"},
+    "process": {"process", "keeper", "session", "peers", "conf", "observe"},
+    "keeper": {"keeper", "session", "peers", "observe"},
     "session": {"session", "peers", "observe"},
     "peers": {"peers", "observe"},
     "conf": {"conf", "observe"},
@@ -39,7 +40,7 @@ CONDITIONALS_ALLOWED = {"net/check.h"}
 # How the unit test of a source file begins its name; tls/ shares names with net/.
 TESTED_LAYERS = {"net": "", "protocol": "", "tls": "tls_"}
 # The same of core's rooms; "" stands for what is above them.
-TESTED_ROOMS = {"process": "", "session": "", "peers": "", "conf": "conf_", "observe": "", "": ""}
+TESTED_ROOMS = {"process": "", "keeper": "", "session": "", "peers": "", "conf": "conf_", "observe": "", "": ""}
 
 # Sources of these layers without a NAME_test.cc in tests/unit: what tests them instead.
 TESTED_ELSEWHERE = {
@@ -48,14 +49,28 @@ TESTED_ELSEWHERE = {
     "net/sys_splice_none.cc": "tests/kqueue",  # is compiled there
     "net/sys_platform_linux.cc": "tests/unit/sys_platform_test.cc",
     "net/sys_platform_none.cc": "tests/kqueue",  # is compiled there
+    "net/sys_sandbox_linux.cc": "tests/unit/sys_sandbox_test.cc",
+    "net/sys_sandbox_none.cc": "tests/unit/sys_sandbox_test.cc",  # in builds with sanitizers
+    "net/sys_call_result_x86_64.cc": "tests/unit/sys_sandbox_test.cc",
+    "net/sys_call_result_aarch64.cc": "tests/unit/sys_sandbox_test.cc",  # there
+    "net/sys_watch_linux.cc": "tests/unit/sys_watch_test.cc",
+    "net/sys_watch_none.cc": "tests/kqueue",  # is compiled there
+    "net/sys_trace_execinfo.cc": "tests/unit/sys_trace_test.cc",
+    "net/sys_trace_none.cc": "tests/kqueue",  # is compiled there
     "net/poller_kqueue.cc": "tests/kqueue",  # is not built on Linux, but there over an emulation
     "tls/prepare.cc": "tests/alloc/main.cc",  # what it is for shows where memory is short
     "protocol/handshake_upstream.cc": "tests/unit/handshake_test.cc",  # both roles of one header
     "core/process/main.cc": "tests/integration/starts_test.py",
+    "core/process/crew.cc": "tests/unit/master_test.cc",  # a crew forks its owner
+    "core/process/keeper_place.cc": "tests/unit/keeper_test.cc",  # both ends of one channel
+    "core/process/master_drain.cc": "tests/integration/drain_test.py",
+    "core/process/master_reload.cc": "tests/unit/master_test.cc",
+    "core/process/worker_accept.cc": "tests/unit/worker_test.cc",
+    "core/process/worker_conf.cc": "tests/unit/worker_test.cc",
     "core/process/check.cc": "tests/integration/checking_test.py",
-    "core/process/privileges.cc": "tests/integration/hardening_test.py",
     "core/session/preface.cc": "tests/unit/session_preface_test.cc",  # protocol/ has a preface, too
     "core/session/session_closing.cc": "tests/unit/session_test.cc",
+    "core/session/session_pace.cc": "tests/unit/session_test.cc",
     "core/conf/conf.cc": "tests/unit/conf_test.cc",
     "core/conf/reader.cc": "tests/unit/conf_test.cc",  # lines, includes, errors in their order
     "core/conf/manual.cc": "tests/unit/conf_reference_test.cc",  # compares both with the pages
@@ -67,8 +82,12 @@ TESTED_ELSEWHERE = {
     "core/conf/rows_upstream.cc": "tests/unit/conf_directives_test.cc",
     "core/conf/rows_route.cc": "tests/unit/conf_directives_test.cc",
     "core/conf/setters.cc": "tests/unit/conf_directives_test.cc",
+    "core/conf/setters_check.cc": "tests/unit/conf_directives_test.cc",
+    "core/conf/setters_balance.cc": "tests/unit/conf_directives_test.cc",
+    "core/conf/setters_pace.cc": "tests/unit/conf_directives_test.cc",
     "core/conf/setters_peers.cc": "tests/unit/conf_sections_test.cc",
-    "tls/make_transport.cc": "tests/unit/tls_context_test.cc",  # its one line is in every connection
+    "tls/context.cc": "tests/unit/tls_server_test.cc",  # of both roles; the client's test, too
+    "tls/make_transport.cc": "tests/unit/tls_server_test.cc",  # its one line is in every connection
 }
 
 SYSCALLS = (
@@ -272,6 +291,15 @@ def check_opening(tree, path, text):
         tree.report(path, 1, "does not open with a comment that says what it owns")
 
 
+def check_mode(tree, path, text):
+    """A file that says who runs it can be run, and no other one."""
+    executable = (tree.root / path).stat().st_mode & 0o111 != 0
+    if text.startswith("#!") and not executable:
+        tree.report(path, 1, "begins with #! and is not executable: chmod +x")
+    if executable and not text.startswith("#!"):
+        tree.report(path, 1, "is executable and does not begin with #!: chmod -x")
+
+
 def room_of(path):
     """Of a file below core/: "session"; "" where it stands above the rooms."""
     parts = path.split("/")
@@ -368,6 +396,7 @@ def check_file(tree, path):
         text = (tree.root / path).read_text(encoding="utf-8")
     except UnicodeDecodeError:
         return  # a fuzz input or the like
+    check_mode(tree, path, text)
     lines = text.count("\n") + (not text.endswith("\n"))
     if suffix in LIMITED and lines > MAX_FILE_LINES:
         tree.report(path, MAX_FILE_LINES + 1, f"file of {lines} lines, at most {MAX_FILE_LINES}")

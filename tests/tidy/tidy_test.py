@@ -82,6 +82,7 @@ class TidyTest(unittest.TestCase):
             target = self.root / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, encoding="utf-8")
+            target.chmod(0o755 if text.startswith("#!") else 0o644)
 
     def violations(self, changed):
         shutil.rmtree(self.root)
@@ -130,6 +131,16 @@ class TidyTest(unittest.TestCase):
                     (2, "net/ must not include core/session/session.h"))
         for name in ["session.h", "../net/ring.h", "net/../core/session/session.h"]:
             self.expect("core/session/session.cc", f'// Opens.\n#include "{name}"\n', (2, "from the top"))
+
+    def test_what_says_who_runs_it_can_be_run(self):
+        for mode, path, words in [(0o644, "tests/tidy/tool.py", "is not executable"),
+                                  (0o755, "tests/tidy/other.py", "does not begin with #!"),
+                                  (0o755, "net/ring.h", "does not begin with #!")]:
+            self.assertEqual(self.violations({}), [])
+            (self.root / path).chmod(mode)
+            [(file, line, rule)] = tidy.violations_in(self.root)
+            self.assertEqual((file, line), (path, 1))
+            self.assertIn(words, rule)
 
     def test_conf_asks_its_inputs(self):
         for call in ['std::fopen("x", "r")', 'getenv("X")', "::glob(pattern, 0, nullptr, &found)",

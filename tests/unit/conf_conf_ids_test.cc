@@ -41,9 +41,27 @@ TEST_CASE("conf ids: numbers begin at 0 and are given once") {
   CHECK(ids.listener(address("0.0.0.0:8080")) == ListenerId{0});
 }
 
+TEST_CASE("conf ids: what was met is known, and asking adds nothing") {
+  ConfIds ids;
+  const UpstreamId chat = ids.upstream("chat");
+  ids.peer(chat, address("127.0.0.1:1"), uri("ws://a:1/x"));
+  ids.listener(address("8080"));
+  const std::string before = ids.bytes();
+  CHECK(ids.known_upstream("chat") == chat);
+  CHECK_FALSE(ids.known_upstream("cha"));
+  CHECK(ids.known_listener(address("0.0.0.0:8080")) == ListenerId{0});
+  CHECK_FALSE(ids.known_listener(address("8081")));
+  CHECK(ids.knows_server(chat, uri("ws://a:1/x")));
+  CHECK_FALSE(ids.knows_server(chat, uri("ws://a:1")));
+  CHECK_FALSE(ids.knows_server(chat, uri("ws://a:1/xx")));
+  CHECK_FALSE(ids.knows_server(UpstreamId{1}, uri("ws://a:1/x")));
+  CHECK(ids.bytes() == before);
+}
+
 TEST_CASE("conf ids: a peer is its upstream's, with its address and its URI") {
   ConfIds ids;
   const UpstreamId chat = ids.upstream("chat");
+  CHECK(ids.peers() == 0);
   const auto number = [&](UpstreamId upstream, const char* at, const char* reached_by) {
     return ids.peer(upstream, address(at), uri(reached_by));
   };
@@ -136,4 +154,37 @@ TEST_CASE("conf ids: a route's key is that of its path and conditions, and of no
   route.match_headers = {{"X-", "A1"}};
   keys.insert(key_of(route));
   CHECK(keys.size() == 5);
+}
+
+TEST_CASE("conf ids: another process gives the same numbers from the bytes") {
+  ConfIds ids;
+  const UpstreamId chat = ids.upstream("chat");
+  const UpstreamId api = ids.upstream("api");
+  const PeerId peer = ids.peer(api, address("127.0.0.1:1"), uri("ws://a/"));
+  const ListenerId listener = ids.listener(address("127.0.0.1:80"));
+  std::string bytes = ids.bytes() + "behind";
+  std::string_view view = bytes;
+  std::optional<ConfIds> same = ConfIds::from(view);
+  REQUIRE(same);
+  CHECK(view == "behind");
+  CHECK(same->upstream("api") == api);
+  CHECK(same->upstream("chat") == chat);
+  CHECK(same->peer(api, address("127.0.0.1:1"), uri("ws://a/")) == peer);
+  CHECK(same->listener(address("127.0.0.1:80")) == listener);
+  CHECK(same->upstream("new") == UpstreamId{2});
+  CHECK(same->bytes() != ids.bytes());
+}
+
+TEST_CASE("conf ids: bytes that are cut short, or name something twice, are no ids") {
+  ConfIds ids;
+  ids.upstream("chat");
+  ids.listener(address("127.0.0.1:80"));
+  const std::string bytes = ids.bytes();
+  for (size_t length = 0; length < bytes.size(); ++length) {
+    std::string_view view = std::string_view(bytes).substr(0, length);
+    CHECK_FALSE(ConfIds::from(view));
+  }
+  std::string twice("\2\0\0\0\1\0\0\0a\1\0\0\0a\0\0\0\0\0\0\0\0", 22);
+  std::string_view view = twice;
+  CHECK_FALSE(ConfIds::from(view));
 }

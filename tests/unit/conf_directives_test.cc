@@ -21,6 +21,11 @@ using Row = ConfRow;
 
 constexpr std::array<std::string_view, 4> section_names = {"top", "listen", "upstream", "route"};
 
+template <class Rate>
+std::string rate_text(const Rate& rate) {
+  return std::to_string(rate.a_second) + " " + std::to_string(rate.burst);
+}
+
 std::string number(uint64_t value) {
   return std::to_string(value);
 }
@@ -53,6 +58,11 @@ std::string log_text(const LogTarget& log) {
   return log.path + " " + number(static_cast<uint64_t>(log.level));
 }
 
+std::string trusted_text(const TrustedProxies& trusted) {
+  return joined(trusted.ranges, [](const Cidr& range) { return range.text(); }) +
+         (trusted.unix_sockets ? "unix " : "");
+}
+
 const RouteConfig& last_route(const Config& config) {
   return config.routes.back();
 }
@@ -69,11 +79,23 @@ std::vector<Row> global_rows() {
        "1"},
       {"pid_file", "top", "pid_file /run/x.pid", [](const Config& c) { return c.pid_file; },
        "/run/x.pid"},
+      {"control", "top", "control unix:/run/x.sock mode=0660",
+       [](const Config& c) {
+         return c.control ? c.control->address.text() + " " + number(c.control->file.mode) : "";
+       },
+       "unix:/run/x.sock 432"},
       {"ring_size", "top", "ring_size 64k", [](const Config& c) { return number(c.ring_bytes); },
        "65536"},
       {"buffer_memory", "top", "buffer_memory 64m",
        [](const Config& c) { return number(c.buffer_memory_bytes); }, "67108864"},
       {"splice", "top", "splice off", [](const Config& c) { return number(c.splice); }, "0"},
+      {"sandbox", "top", "sandbox off", [](const Config& c) { return number(c.sandbox); }, "0"},
+      {"worker_timeout", "top", "worker_timeout off",
+       [](const Config& c) { return number(c.worker_timeout_ms); }, "0"},
+      {"drain_timeout", "top", "drain_timeout off",
+       [](const Config& c) { return number(c.drain_timeout_ms); }, "0"},
+      {"drain_code", "top", "drain_code 1012", [](const Config& c) { return number(c.drain_code); },
+       "1012"},
       {"worker_connections", "top", "worker_connections 77",
        [](const Config& c) { return number(c.worker_connections); }, "77"},
   };
@@ -104,8 +126,7 @@ std::vector<Row> opening_rows(const TestFolder& folder) {
   };
 }
 
-std::vector<Row> peer_rows() {
-  const std::string everywhere = "top, upstream, route";
+std::vector<Row> listener_rows() {
   return {
       {"lingering_timeout", "top, listen", "lingering_timeout 3s",
        [](const Config& c) { return number(c.listeners[0].lingering_timeout_ms); }, "3000"},
@@ -115,27 +136,50 @@ std::vector<Row> peer_rows() {
        [](const Config& c) { return number(c.listeners[0].max_header_bytes); }, "8192"},
       {"max_header_fields", "top, listen", "max_header_fields off",
        [](const Config& c) { return number(c.listeners[0].max_header_fields); }, "0"},
-      {"max_answer_header_size", everywhere, "max_answer_header_size 64k",
-       [](const Config& c) { return number(last_route(c).max_answer_header_bytes); }, "65536"},
-      {"server", "upstream", "server ws://127.0.0.1:9003/x",
+      {"handshake_rate", "top, listen", "handshake_rate 500/s burst=9",
        [](const Config& c) {
-         return joined(c.upstreams[0].peers, [](const PeerConfig& each) { return each.name; });
+         const RateLimit& limit = c.listeners[0].handshake_rate;
+         return number(limit.a_second) + " " + number(limit.burst);
        },
-       "127.0.0.1:9001 127.0.0.1:9003 ", "server ws://127.0.0.1:9004"},
-      {"connect_timeout", everywhere, "connect_timeout 1s",
-       [](const Config& c) { return number(last_route(c).connect_timeout_ms); }, "1000"},
-      {"handshake_timeout", everywhere, "handshake_timeout 2s",
-       [](const Config& c) { return number(last_route(c).handshake_timeout_ms); }, "2000"},
-      {"next_peer_on", everywhere, "next_peer_on 502 503",
-       [](const Config& c) {
-         return joined(last_route(c).next_peer_on,
-                       [](uint16_t status) { return std::to_string(status); });
-       },
-       "502 503 "},
+       "500 9"},
+      {"trusted_proxies", "top, listen", "trusted_proxies 10.0.0.0/8 unix",
+       [](const Config& c) { return trusted_text(c.listeners[0].trusted_proxies); },
+       "10.0.0.0/8 unix ", "trusted_proxies ::1"},
+      {"real_ip_header", "top, listen", "real_ip_header True-Client-IP",
+       [](const Config& c) { return c.listeners[0].real_ip_header; }, "True-Client-IP"},
+      {"proxy_protocol", "top, listen", "proxy_protocol on",
+       [](const Config& c) { return number(c.listeners[0].proxy_protocol); }, "1", "",
+       "trusted_proxies 127.0.0.1\n"},
+      {"handshake_queue_time", "top, listen", "handshake_queue_time 250ms",
+       [](const Config& c) { return number(c.listeners[0].handshake_queue_time_ms); }, "250"},
+  };
+}
+
+std::vector<Row> session_rows() {
+  const std::string everywhere = "top, upstream, route";
+  return {
       {"idle_timeout", everywhere, "idle_timeout off",
        [](const Config& c) { return number(last_route(c).idle_timeout_ms); }, "0"},
+      {"idle_code", everywhere, "idle_code 1012",
+       [](const Config& c) { return number(last_route(c).idle_code); }, "1012"},
+      {"max_session_age", everywhere, "max_session_age 2s jitter=30%",
+       [](const Config& c) {
+         const RouteConfig& route = last_route(c);
+         return number(route.max_session_age_ms) + " " + number(route.session_age_jitter);
+       },
+       "2000 30"},
+      {"client_ping_interval", everywhere, "client_ping_interval 30s",
+       [](const Config& c) { return number(last_route(c).client_ping_interval_ms); }, "30000"},
+      {"client_ping_timeout", everywhere, "client_ping_timeout 2s",
+       [](const Config& c) { return number(last_route(c).client_ping_timeout_ms); }, "2000"},
+      {"upstream_ping_interval", everywhere, "upstream_ping_interval 30s",
+       [](const Config& c) { return number(last_route(c).upstream_ping_interval_ms); }, "30000"},
+      {"upstream_ping_timeout", everywhere, "upstream_ping_timeout 2s",
+       [](const Config& c) { return number(last_route(c).upstream_ping_timeout_ms); }, "2000"},
       {"send_timeout", everywhere, "send_timeout 250ms",
        [](const Config& c) { return number(last_route(c).send_timeout_ms); }, "250"},
+      {"max_queued_time", everywhere, "max_queued_time 3s",
+       [](const Config& c) { return number(last_route(c).max_queued_time_ms); }, "3000"},
       {"tcp_keepalive", everywhere, "tcp_keepalive off",
        [](const Config& c) { return number(last_route(c).tcp_keepalive_ms); }, "0"},
       {"close_timeout", everywhere, "close_timeout 1h",
@@ -147,11 +191,17 @@ std::vector<Row> peer_rows() {
       {"max_small_fragments", everywhere, "max_small_fragments 77",
        [](const Config& c) { return number(last_route(c).max_small_fragments); }, "77"},
       {"control_frame_rate", everywhere, "control_frame_rate 7 burst=9",
-       [](const Config& c) {
-         const RateLimit& limit = last_route(c).control_frame_rate;
-         return number(limit.a_second) + " " + number(limit.burst);
-       },
-       "7 9"},
+       [](const Config& c) { return rate_text(last_route(c).control_frame_rate); }, "7 9"},
+      {"client_message_rate", everywhere, "client_message_rate 7/s burst=9",
+       [](const Config& c) { return rate_text(last_route(c).client_message_rate); }, "7 9"},
+      {"client_byte_rate", everywhere, "client_byte_rate 2k/s burst=1m",
+       [](const Config& c) { return rate_text(last_route(c).client_byte_rate); }, "2048 1048576"},
+      {"upstream_message_rate", everywhere, "upstream_message_rate 7/s burst=9",
+       [](const Config& c) { return rate_text(last_route(c).upstream_message_rate); }, "7 9"},
+      {"upstream_byte_rate", everywhere, "upstream_byte_rate 2k/s burst=1m",
+       [](const Config& c) { return rate_text(last_route(c).upstream_byte_rate); }, "2048 1048576"},
+      {"on_rate", everywhere, "on_rate close",
+       [](const Config& c) { return number(last_route(c).on_rate == OnRate::close); }, "1"},
       {"validate_utf8", everywhere, "validate_utf8 on",
        [](const Config& c) { return number(last_route(c).validate_utf8); }, "1"},
   };
@@ -189,6 +239,8 @@ std::vector<Row> route_rows() {
          return joined(last_route(c).keep_headers, [](const std::string& each) { return each; });
        },
        "X-Real-IP ", "keep_header Forwarded"},
+      {"forwarded", "top, route", "forwarded on",
+       [](const Config& c) { return number(last_route(c).forwarded); }, "1"},
       {"underscore_headers", "top, route", "underscore_headers on",
        [](const Config& c) { return number(last_route(c).underscore_headers); }, "1"},
       {"subprotocols", "top, route", "subprotocols mqtt v12.stomp",
@@ -202,7 +254,8 @@ std::vector<Row> route_rows() {
 std::vector<Row> all_rows(const TestFolder& folder) {
   std::vector<Row> rows;
   for (const std::vector<Row>& part :
-       {global_rows(), opening_rows(folder), peer_rows(), route_rows(), tls_rows(folder)}) {
+       {global_rows(), opening_rows(folder), listener_rows(), peer_rows(), session_rows(),
+        route_rows(), tls_rows(folder)}) {
     rows.insert(rows.end(), part.begin(), part.end());
   }
   return rows;
@@ -332,19 +385,37 @@ TEST_CASE("conf directives: the defaults of core/DESIGN.md") {
   CHECK(config->access_log.path == "off");
   CHECK_FALSE(config->log_query);
   CHECK(config->pid_file == "");
+  CHECK_FALSE(config->control);
   CHECK(config->ring_bytes == 256 << 10);
   CHECK(config->splice);
+  CHECK(config->sandbox);
+  CHECK(config->worker_timeout_ms == 30'000);
+  CHECK(config->drain_timeout_ms == 60'000);
+  CHECK(config->drain_code == 1001);
   CHECK(config->buffer_memory_bytes == 0);
   CHECK(config->listeners[0].client_header_timeout_ms == 10'000);
   CHECK(config->listeners[0].lingering_timeout_ms == 5'000);
   CHECK(config->listeners[0].max_header_bytes == 16 << 10);
   CHECK(config->listeners[0].max_header_fields == 100);
+  CHECK(config->listeners[0].handshake_rate.a_second == 0);
+  CHECK(config->listeners[0].handshake_queue_time_ms == 1'000);
   const RouteConfig& route = config->routes[0];
   CHECK(route.match_host == "");
   CHECK(route.match_headers.empty());
   CHECK(route.connect_timeout_ms == 5'000);
   CHECK(route.handshake_timeout_ms == 10'000);
   CHECK(route.idle_timeout_ms == 600'000);
+  CHECK(route.idle_code == 1001);
+  CHECK(route.max_session_age_ms == 0);
+  CHECK(route.session_age_jitter == 10);
+  CHECK(route.client_ping_interval_ms == 0);
+  CHECK(route.client_ping_timeout_ms == 10'000);
+  CHECK(route.upstream_ping_interval_ms == 0);
+  CHECK(route.upstream_ping_timeout_ms == 10'000);
+  CHECK(route.max_queued_time_ms == 0);
+  CHECK(route.client_message_rate.a_second == 0);
+  CHECK(route.upstream_byte_rate.a_second == 0);
+  CHECK(route.on_rate == OnRate::delay);
   CHECK(route.send_timeout_ms == 60'000);
   CHECK(route.tcp_keepalive_ms == 300'000);
   CHECK(route.close_timeout_ms == 5'000);
@@ -360,7 +431,13 @@ TEST_CASE("conf directives: the defaults of core/DESIGN.md") {
   CHECK(route.remove_headers.empty());
   CHECK(route.keep_headers.empty());
   CHECK_FALSE(route.underscore_headers);
-  CHECK(route.next_peer_on.empty());
+  CHECK(route.next_peer_on.error);
+  CHECK(route.next_peer_on.timeout);
+  CHECK_FALSE(route.next_peer_on.invalid_answer);
+  CHECK(route.next_peer_on.statuses.empty());
+  CHECK(route.hedge_after_ms == 0);
+  CHECK(route.next_peer_tries == 0);
+  CHECK(route.next_peer_timeout_ms == 0);
   CHECK(route.subprotocols.empty());
 }
 
@@ -368,9 +445,10 @@ TEST_CASE("conf directives: the defaults of core/DESIGN.md") {
 TEST_CASE("conf directives: few take effect with a restart alone") {
   std::vector<std::string_view> restart;
   for (const Directive* row : directives()) {
-    if (row->takes_effect == TakesEffect::restart) restart.push_back(row->name);
+    if (row->keep != nullptr) restart.push_back(row->name);
   }
-  CHECK(restart == std::vector<std::string_view>{"user", "pid_file", "ring_size", "splice"});
+  CHECK(restart == std::vector<std::string_view>{"user", "pid_file", "control", "ring_size",
+                                                 "splice", "sandbox"});
 }
 
 TEST_CASE("conf directives: a wrong count says how many and which") {

@@ -160,3 +160,14 @@ TEST_CASE("conf expand: paths begin at the folder of the file that names them") 
   CHECK(resolve_path("/etc/sluice/", "/run/token") == "/run/token");
   CHECK(resolve_path("", "token") == "token");
 }
+
+TEST_CASE("conf expand: a folder right below /run is one that sluice makes") {
+  CHECK(run_folder_of("/run/sluice/control.sock") == "/run/sluice/");
+  CHECK(run_folder_of("/var/run/sluice/sluice.pid") == "/var/run/sluice/");
+  for (const char* path :
+       {"/run/x.sock", "/run//x.sock", "/run/a/b/x.sock", "run/a/x.sock", "x.sock", "/x.sock", "/",
+        "", "/srv/run/a/x.sock", "/rum/sluice/x.sock"}) {
+    CAPTURE(path);
+    CHECK(run_folder_of(path).empty());
+  }
+}

@@ -95,11 +95,8 @@ TEST_CASE("conf foreign: words that are no directives here") {
       {"underscores_in_headers on",
        "\"underscores_in_headers\" of nginx; here it is underscore_headers"},
       {"proxy_next_upstream http_502",
-       "\"proxy_next_upstream\" of nginx; write next_peer_on STATUS...; a peer that cannot be "
-       "reached is passed over anyway"},
-      {"ip_hash",
-       "\"ip_hash\" of nginx; there is nothing like it yet: sessions are shared out among an "
-       "upstream's servers in turn"},
+       "\"proxy_next_upstream\" of nginx; write next_peer_on error timeout http_STATUS..."},
+      {"ip_hash", "\"ip_hash\" of nginx; write balance hash $remote_addr"},
       {"keepalive 16",
        "\"keepalive\" of nginx; each session has a connection of its own: leave the line out"},
       {"events {",
@@ -142,18 +139,15 @@ TEST_CASE("conf foreign: arguments of the other's directive of the same name") {
   };
   const std::string only =
       "\": behind the address only backlog=, and mode=, owner= and group= of a unix socket; ";
-  const std::string server = "server takes 1 argument (URI), not 2; ";
   const Row rows[] = {
       {"listen 443 ssl",
        "1: listen: \"ssl" + only + "TLS comes with a tls_certificate and a tls_key in the section"},
       {"listen 80 proxy_protocol",
-       "1: listen: \"proxy_protocol" + only + "there is no PROXY protocol yet"},
-      {"upstream up\nserver ws://127.0.0.1:1 weight=5",
-       "2: " + server +
-           "there are no weights yet: a server that is named twice gets twice as much"},
-      {"upstream up\nserver ws://127.0.0.1:1 backup",
-       "2: " + server + "there are no backup servers yet"},
-      {"upstream up\nserver one 127.0.0.1:1", "2: " + server + "write server ws://127.0.0.1:1"},
+       "1: listen: \"proxy_protocol" + only +
+           "write proxy_protocol on in the section, and trusted_proxies with the balancer's "
+           "address"},
+      {"upstream up\nserver one 127.0.0.1:1",
+       "2: server: \"one\" is not a server's URI; write server ws://127.0.0.1:1"},
       {"set_header Authorization Bearer abc",
        "1: set_header takes 2 arguments (NAME VALUE), not 3; a value with blanks stands in double "
        "quotes"},

@@ -49,5 +49,28 @@ TEST_CASE("conf listen: the words behind the address") {
   }
 }
 
+TEST_CASE("conf listen: the control socket and the word behind it") {
+  const std::string rest = "\nlisten 8080\nroute /\n  proxy_pass ws://127.0.0.1:1\n";
+  const auto config = good("control unix:/c.sock mode=0660" + rest);
+  REQUIRE(config->control);
+  CHECK(config->control->address.unix_path() == "/c.sock");
+  CHECK(config->control->file.mode == 0660);
+  CHECK(good("control unix:/c.sock" + rest)->control->file.mode == 0600);
+  CHECK_FALSE(good("control off" + rest)->control);
+  for (const auto& [words, what] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"/c.sock", "\"/c.sock\" is not unix:/PATH, nor off alone; write unix:/c.sock"},
+           {"unix:c.sock", "\"unix:c.sock\" is not unix:/PATH, nor off alone"},
+           {"127.0.0.1:9000", "\"127.0.0.1:9000\" is not unix:/PATH, nor off alone"},
+           {"on", "\"on\" is not unix:/PATH, nor off alone"},
+           {"off mode=0600", "\"off\" is not unix:/PATH, nor off alone"},
+           {"unix:/c.sock mode=rw", "\"mode=rw\": the mode is octal, 000 to 0777, as in mode=0660"},
+           {"unix:/c.sock owner=root", "\"owner=root\": behind the socket only mode="},
+       }) {
+    const std::string line = words;
+    CAPTURE(line);
+    CHECK(errors_in("control " + line + rest) == "1: control: " + std::string(what) + "\n");
+  }
+}
+
 }  // namespace
 }  // namespace sluice

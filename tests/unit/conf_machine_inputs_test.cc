@@ -104,8 +104,17 @@ TEST_CASE("conf machine inputs: whether a log could be opened, without opening i
   CHECK(inputs.writable(folder.path() + "new") == 0);
   CHECK_FALSE(std::filesystem::exists(folder.path() + "new"));
   CHECK(inputs.writable(folder.path() + "missing/new") == ENOENT);
+  // A folder below /run would be made.
+  CHECK(inputs.writable("/run/sluice-test-missing/new") == -sys::may_write("/run"));
+  CHECK_FALSE(std::filesystem::exists("/run/sluice-test-missing"));
   std::filesystem::create_directory(folder.path() + "inner");
   CHECK(inputs.writable(folder.path() + "inner") == EISDIR);
+}
+
+TEST_CASE("conf machine inputs: which addresses are this machine's") {
+  MachineInputs inputs;
+  CHECK(inputs.bindable(Address::from_ip("127.0.0.2", 0).value()) == 0);
+  CHECK(inputs.bindable(Address::from_ip("192.0.2.99", 0).value()) == EADDRNOTAVAIL);
 }
 
 TEST_CASE("conf machine inputs: the process's folder ends with a slash") {

@@ -1,6 +1,7 @@
 // Recordings: the same conf comes of them as of the machine, and nothing else does.
 #include <doctest/doctest.h>
 
+#include <cerrno>
 #include <string>
 
 #include "core/conf/conf.h"
@@ -46,7 +47,9 @@ std::string told(const ConfOutcome& outcome) {
 }
 
 ConfOutcome load(ConfInputs& inputs) {
-  return load_conf("/etc/site.conf", ConfOptions(), inputs);
+  ConfOptions options;
+  options.effective = true;
+  return load_conf("/etc/site.conf", options, inputs);
 }
 
 TEST_CASE("conf recording: what was recorded loads as it did from the machine") {
@@ -68,6 +71,23 @@ TEST_CASE("conf recording: what was recorded loads as it did from the machine") 
   for (size_t i = 0; i < 2; ++i) {
     CHECK(second.config->routes[i].set_headers == first.config->routes[i].set_headers);
   }
+}
+
+TEST_CASE("conf recording: which addresses are the machine's") {
+  MemoryInputs inputs;
+  inputs.bind_errors["192.0.2.1"] = EADDRNOTAVAIL;
+  const Address ours = Address::from_ip("192.0.2.2", 0).value();
+  const Address other = Address::from_ip("192.0.2.1", 0).value();
+  RecordingInputs recording(inputs, plenty);
+  CHECK(recording.bindable(other) == EADDRNOTAVAIL);
+  CHECK(recording.bindable(ours) == 0);
+  const std::string bytes(recording.bytes());
+  RecordedInputs recorded(bytes);
+  CHECK(recorded.bindable(other) == EADDRNOTAVAIL);
+  CHECK(recorded.bindable(ours) == 0);
+  CHECK(recorded.used_up());
+  RecordedInputs strayed(bytes);
+  CHECK(strayed.bindable(ours) == EADDRNOTAVAIL);
 }
 
 TEST_CASE("conf recording: a bad conf is as bad from its recording") {

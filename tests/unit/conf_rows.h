@@ -1,7 +1,8 @@
-// The rows of conf_directives_test, one for each directive; those of TLS are in a file of their
-// own.
+// The rows of conf_directives_test, one for each directive; those of TLS and of peers are in files
+// of their own.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,7 @@ struct ConfRow {
   std::string server = "ws://127.0.0.1:9001";  // of the upstream
 };
 
+std::vector<ConfRow> peer_rows();
 // `folder` gets the files that they name.
 std::vector<ConfRow> tls_rows(const TestFolder& folder);
 

@@ -327,6 +327,19 @@ TEST_CASE("conf sections: a route wins over its upstream, that one over the top"
   }
 }
 
+TEST_CASE("conf sections: a listener's handshake_rate is its own, else the top's, with its burst") {
+  const auto config = good(
+      "handshake_rate 400/s\nlisten 8080\nlisten 8081\n handshake_rate 5/s\n"
+      "listen 8082\n handshake_rate off\nlisten 8083\n handshake_rate 7/s burst=1000000\n"
+      "route /\n proxy_pass ws://127.0.0.1:1\n");
+  const RateLimit expected[] = {{400, 40}, {5, 1}, {0, 0}, {7, 1'000'000}};
+  for (size_t i = 0; i < 4; ++i) {
+    CAPTURE(i);
+    CHECK(config->listeners[i].handshake_rate.a_second == expected[i].a_second);
+    CHECK(config->listeners[i].handshake_rate.burst == expected[i].burst);
+  }
+}
+
 TEST_CASE("conf sections: a section's setting is its own, and off can be said against the top") {
   const auto config = good(
       "idle_timeout 1s\nmax_message_size 1k\nvalidate_utf8 on\nclient_header_timeout 1s\n"

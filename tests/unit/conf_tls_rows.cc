@@ -164,6 +164,7 @@ void write_tls_files(const TestFolder& folder, const std::string& below) {
   write("site", test_authority().site);
   write("other", other);
   write("client", client_identity());
+  folder.write_key(below + "sticky.key", "0123456789abcdef0123456789abcdef");
   for (const char* authority : {"ca.pem", "clients.pem", "partners.pem"}) {
     folder.write(below + authority, test_authority().pem());
   }
@@ -181,6 +182,11 @@ std::vector<ConfRow> tls_rows(const TestFolder& folder) {
   rows.push_back({"tls_ticket_lifetime", "top", "tls_ticket_lifetime 10m",
                   [](const Config& c) { return std::to_string(c.tls_ticket_lifetime_ms); },
                   "600000"});
+  rows.push_back({"sticky_key", "top", "sticky_key " + folder.path() + "client.key",
+                  [](const Config& c) { return std::to_string(c.sticky_key.has_value()); }, "1"});
+  rows.push_back({"tls_reload_on_change", "top", "tls_reload_on_change on",
+                  [](const Config& c) { return std::to_string(int{c.tls_reload_on_change}); },
+                  "1"});
   rows.push_back({"tls_protocols", "top, listen, upstream", "tls_protocols TLSv1.2", older_version,
                   "TLSv1.2", "", "", both, server});
   rows.push_back({"tls_crl", "top, listen, upstream", "tls_crl " + folder.path() + "revoked.pem",

@@ -8,6 +8,7 @@
 #include "tests/unit/conf_rows.h"
 #include "tests/unit/conf_testing.h"
 #include "tests/unit/tls_testing.h"
+#include "tls/store.h"
 
 using namespace sluice;
 using namespace sluice::testing;
@@ -102,8 +103,7 @@ TEST_CASE("conf tls: what protects nobody is warned about") {
   CHECK(outcome.warnings[3] == file + "9: tls_crl has no effect with tls_verify off");
 }
 
-TEST_CASE(
-    "conf tls: a certificate that has ended is warned about, one that is about to where asked") {
+TEST_CASE("conf tls: a certificate that has ended is warned about, and one that soon will") {
   const auto warnings = [](long ends_s, bool asked) {
     const TestFolder folder;
     const Identity& root = test_authority().root;
@@ -115,8 +115,13 @@ TEST_CASE(
         folder.write("tls.conf", "listen 127.0.0.1:1\n" + site + std::string(route_9001));
     ConfOptions options;
     options.open_files = asked;
-    const ConfOutcome outcome = load_file(path, options);
+    TlsStore store;
+    options.tls_store = &store;
+    const ConfOutcome first = load_file(path, options);
+    const ConfOutcome outcome = load_file(path, options);  // time goes on for what is kept, too
     CHECK(errors_of(outcome) == "");
+    CHECK(outcome.warnings == first.warnings);
+    CHECK(store.parsed() == 2);
     std::string text;
     for (const std::string& each : outcome.warnings) text += each.substr(path.size()) + "\n";
     return text;
@@ -129,6 +134,78 @@ TEST_CASE(
   }
   CHECK(warnings(20 * day_s + 3'600, true) == what + "expires in 20 days\n");
   CHECK(warnings(20 * day_s + 3'600, false) == "");
+  CHECK(warnings(14 * day_s + 3'600, false) == what + "expires in 14 days\n");
+  CHECK(warnings(3'600, false) == what + "expires in 0 days\n");
+}
+
+TEST_CASE("conf tls: a Config knows which files it was made of, and when its certificates end") {
+  const TestFolder folder;
+  write_tls_files(folder);
+  std::filesystem::create_symlink("site.key", folder.path() + "link.key");
+  const ConfOutcome outcome = load_beside_files(
+      folder,
+      "listen 127.0.0.1:1\n  tls_certificate site.pem\n  tls_key link.key\n"
+      "upstream up\n  server wss://127.0.0.1:2\n  tls_ca ca.pem\n  tls_client_certificate "
+      "client.pem\n  tls_client_key client.key\nroute /\n  proxy_pass up\n");
+  REQUIRE(errors_of(outcome) == "");
+  const std::string& at = folder.path();
+  CHECK(outcome.config->tls_files ==
+        std::vector<std::string>{at + "site.pem", at + "link.key", at + "site.key", at + "ca.pem",
+                                 at + "client.pem", at + "client.key"});
+  REQUIRE(outcome.config->certificate_ends.size() == 2);
+  CHECK(outcome.config->certificate_ends[1].what ==
+        at + "tls.conf:7: tls_client_certificate: \"client.pem\": a certificate in it");
+}
+
+TEST_CASE("conf tls: what is unchanged is neither parsed nor built by the next load") {
+  const TestFolder folder;
+  write_tls_files(folder);
+  folder.write("other.pem", pem_of(test_authority().issue("other.example")));
+  const std::string conf =
+      "tls_crl revoked.pem\n"
+      "listen 127.0.0.1:1\n" +
+      site +
+      "  tls_verify_client on\n  tls_client_ca clients.pem\n"
+      "listen 127.0.0.1:2\n" +
+      site +
+      "upstream up\n  server wss://127.0.0.1:2\n  tls_ca ca.pem\n"
+      "route /\n  proxy_pass up\n";
+  TlsStore store;
+  ConfOptions options;
+  options.tls_store = &store;
+  const auto load = [&] { return load_file(folder.write("tls.conf", conf), options); };
+  const ConfOutcome first = load();
+  REQUIRE(errors_of(first) == "");
+  // A certificate, its key, a bundle under two names, a file of CRLs; two listeners ask for
+  // different things.
+  CHECK(store.parsed() == 4);
+  CHECK(store.built() == 3);
+  const ConfOutcome second = load();
+  REQUIRE(errors_of(second) == "");
+  CHECK(store.parsed() == 4);
+  CHECK(store.built() == 3);
+  CHECK(second.config->upstreams[0].tls == first.config->upstreams[0].tls);
+
+  const Identity renewed = test_authority().issue("a.example", "DNS:a.example");
+  folder.write("site.pem", pem_of(renewed));
+  folder.write_key("site.key", key_pem_of(renewed));
+  const ConfOutcome third = load();
+  REQUIRE(errors_of(third) == "");
+  CHECK(store.parsed() == 6);
+  CHECK(store.built() == 5);
+  store.forget_unused();
+  CHECK(load().errors.empty());
+  CHECK(store.parsed() == 6);
+  CHECK(store.built() == 5);
+
+  // A bad load in between costs what it changed, and nothing else.
+  folder.write_key("site.key", key_pem_of(test_authority().root));
+  CHECK(load().errors.size() == 2);
+  folder.write_key("site.key", key_pem_of(renewed));
+  const uint64_t parsed = store.parsed();
+  CHECK(load().errors.empty());
+  CHECK(store.parsed() == parsed);
+  CHECK(store.built() == 5);
 }
 
 TEST_CASE("conf tls: a server's name may be an address, but not longer than TLS can carry") {

@@ -29,8 +29,8 @@ std::string error_of(const std::string& value) {
 
 constexpr std::string_view all =
     "$remote_addr, $remote_port, $host, $path, $query, $scheme, $request_id, $http_NAME, "
-    "$cookie_NAME, $tls_client_subject, $tls_version, $tls_cipher and $tls_server_name, and $$ is "
-    "a plain $\n";
+    "$cookie_NAME, $query_NAME, $tls_client_subject, $tls_version, $tls_cipher and "
+    "$tls_server_name, and $$ is a plain $\n";
 
 }  // namespace
 

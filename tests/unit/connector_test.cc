@@ -29,6 +29,25 @@ int lowest_free_descriptor() {
   return Descriptor(::dup(0)).get();
 }
 
+TEST_CASE("connector: from an address of ours, with a port that the system chooses") {
+  const Descriptor listener = testing::listening_socket(testing::loopback());
+  const Address from = Address::from_ip("127.0.0.2", 0).value();
+  Result<int> started = start_connect(sys::local_address(listener.get()), &from);
+  REQUIRE(started.ok());
+  const Descriptor client(started.value());
+  CHECK(outcome_of(client.get()) == 0);
+  CHECK(sys::local_address(client.get()).host_text() == "127.0.0.2");
+  CHECK(sys::local_address(client.get()).port() != 0);
+
+  const int lowest = lowest_free_descriptor();
+  const Address elsewhere = Address::from_ip("192.0.2.99", 0).value();
+  started = start_connect(sys::local_address(listener.get()), &elsewhere);
+  REQUIRE(!started.ok());
+  CHECK(started.fault().error == EADDRNOTAVAIL);
+  CHECK(std::string(started.fault().what) == "bind");
+  CHECK(lowest_free_descriptor() == lowest);
+}
+
 TEST_CASE("connector: TCP connects, without delay and without blocking") {
   const Descriptor listener = testing::listening_socket(testing::loopback());
   Result<int> started = start_connect(sys::local_address(listener.get()));

@@ -25,14 +25,17 @@ TEST_CASE("counters: a row over zeroed memory counts from nothing") {
 
 TEST_CASE("counters: ends are counted by kind, and the report names those that occurred") {
   WorkerRow row;
+  row.held_back.add(4);
+  row.rate_refused.add(5);
   row.relayed.add(3);
   row.from_client.bytes.add(131);
   row.ended[static_cast<size_t>(EndKind::idle_timeout)].add(2);
   row.ended[static_cast<size_t>(EndKind::peer_close)].add(1);
   CHECK(row.ended_in_all() == 3);
   CHECK(text_of(row) ==
-        "accepted 0, turned away 0, refused 0, relayed 3, client bytes 131, client messages 0, "
-        "upstream bytes 0, upstream messages 0, ended by peer_close 1, ended by idle_timeout 2");
+        "accepted 0, turned away 0, refused 0, handshake_rate pauses 4, handshake_rate refused 5, "
+        "relayed 3, client bytes 131, client messages 0, upstream bytes 0, upstream messages 0, "
+        "ended by peer_close 1, ended by idle_timeout 2");
 }
 
 TEST_CASE("counters: every kind of end has a name of its own, fit for a label") {

@@ -121,6 +121,73 @@ TEST_CASE("a Close of ours waits for the frame's end when its source goes on") {
   CHECK(f.received() == expected);
 }
 
+TEST_CASE("a Close of ours can wait for the end of the whole message") {
+  Fixture f;
+  Bytes expected = frame(0x01, "one");
+  CHECK(f.feed(expected) == PumpEnd::waiting);
+  REQUIRE(f.direction.close_with(f.path(), CloseCode::service_restart, MidFrame::await_message));
+  CHECK(f.direction.mode() == Direction::Mode::finishing);
+  for (const Bytes& part : {frame(0x89, "ping"), frame(0x00, std::string(300, 'y'))}) {
+    CHECK(f.feed(part) == PumpEnd::waiting);
+    expected.insert(expected.end(), part.begin(), part.end());
+    CHECK(f.direction.mode() == Direction::Mode::finishing);
+  }
+  Bytes rest = frame(0x80, "three");
+  expected.insert(expected.end(), rest.begin(), rest.end());
+  const Bytes next = frame(0x81, "not any more");
+  rest.insert(rest.end(), next.begin(), next.end());
+  CHECK(f.feed(rest) == PumpEnd::waiting);
+  const Bytes close{0x88, 2, 0x03, 0xf4};
+  expected.insert(expected.end(), close.begin(), close.end());
+  CHECK(f.received() == expected);
+  CHECK(f.direction.mode() == Direction::Mode::draining);
+}
+
+TEST_CASE("a Close that waits keeps its reason, and has room behind a ring that is full") {
+  constexpr uint32_t ring_bytes = 16 * 1024;
+  Fixture f(ring_bytes);
+  const std::string reason(max_close_reason_bytes, 'r');
+  Bytes expected = frame(0x01, "one");
+  CHECK(f.feed(expected) == PumpEnd::waiting);
+  REQUIRE(f.direction.close_with(f.path(), CloseCode::service_restart, MidFrame::await_message,
+                                 reason));
+  // The first one's code and reason stay, whatever is said meanwhile.
+  REQUIRE(f.direction.close_with(f.path(), CloseCode::going_away, MidFrame::await_message, "no"));
+  const Bytes rest = frame(0x80, std::string(ring_bytes - close_reserve_bytes - 4, 'y'));
+  f.feed(rest);
+  REQUIRE(f.direction.mode() == Direction::Mode::draining);
+  expected.insert(expected.end(), rest.begin(), rest.end());
+  const Bytes close = frame(0x88, "\x03\xf4" + reason);
+  expected.insert(expected.end(), close.begin(), close.end());
+  CHECK(f.received() == expected);
+}
+
+TEST_CASE("a Close that waits for a message's end can be told to go at the next frame") {
+  Fixture f;
+  CHECK(f.feed(frame(0x01, "one")) == PumpEnd::waiting);
+  REQUIRE(f.direction.close_with(f.path(), CloseCode::service_restart, MidFrame::await_message));
+  REQUIRE(f.direction.close_with(f.path(), CloseCode::going_away, MidFrame::await_end));
+  CHECK(f.direction.mode() == Direction::Mode::draining);
+
+  // And a peer's own Close, in the middle of its message, is the one that counts.
+  Fixture other;
+  CHECK(other.feed(frame(0x01, "one")) == PumpEnd::waiting);
+  REQUIRE(other.direction.close_with(other.path(), CloseCode::service_restart,
+                                     MidFrame::await_message));
+  CHECK(other.feed({0x88, 2, 0x0f, 0xa0}) == PumpEnd::closed);
+  CHECK(other.direction.peer_close_code() == 4000);
+}
+
+TEST_CASE("between messages a Close that waits for none goes at once") {
+  Fixture f;
+  CHECK(f.feed(frame(0x81, "whole")) == PumpEnd::waiting);
+  CHECK(f.feed({0x81}) == PumpEnd::waiting);
+  f.received();
+  REQUIRE(f.direction.close_with(f.path(), CloseCode::going_away, MidFrame::await_message));
+  CHECK(f.pump() == PumpEnd::waiting);
+  CHECK(f.received() == Bytes{0x88, 2, 0x03, 0xe9});
+}
+
 TEST_CASE("inside a frame of a source that is gone there is no Close") {
   Fixture f;
   const Bytes sent = frame(0x82, std::string(1000, 'z'));

@@ -53,7 +53,9 @@ struct Fixture {
     CHECK(transits.lent() == 0);
   }
 
-  Between path() { return Between{source, target, transits, rules, 5'000, false, light_beside}; }
+  Between path() {
+    return Between{source, target, transits, rules, 5'000, false, light_beside, most_bytes, ping};
+  }
 
   PumpEnd feed(const Bytes& bytes) {
     REQUIRE(sys::send(source_pair[1], bytes.data(), bytes.size()) ==
@@ -80,6 +82,8 @@ struct Fixture {
   TransitPool transits;
   FrameRules rules;
   bool light_beside = false;
+  uint64_t most_bytes = UINT64_MAX;
+  OwnPing* ping = nullptr;
   Leg source;
   Leg target;
   Direction direction;

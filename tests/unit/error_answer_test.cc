@@ -34,7 +34,7 @@ TEST_CASE("our answers carry what their status demands") {
   CHECK(holds(answer_to(426), "\r\nUpgrade: websocket\r\n"));
   CHECK(holds(answer_to(426), "\r\nSec-WebSocket-Version: 13\r\n"));
   CHECK(holds(answer_to(426), "\r\nConnection: Upgrade, close\r\n"));
-  CHECK(holds(answer_to(503), "\r\nRetry-After: "));
+  CHECK(holds(answer_to(503), "\r\nRetry-After: 1\r\n"));
   for (const int status :
        {400, 403, 404, 405, 408, 414, 426, 429, 431, 500, 501, 502, 503, 504, 505}) {
     CAPTURE(status);

@@ -33,9 +33,9 @@ Bytes encoded(Opcode opcode, const Bytes& payload, const uint8_t* key) {
   return out;
 }
 
-Bytes encoded_close(CloseCode code, const uint8_t* key) {
+Bytes encoded_close(CloseCode code, const uint8_t* key, std::string_view reason = {}) {
   uint8_t out[max_control_frame_bytes];
-  return {out, out + encode_close(code, key, out)};
+  return {out, out + encode_close(code, reason, key, out)};
 }
 
 // The frame as RFC 6455 section 5.2 draws it.
@@ -81,6 +81,15 @@ TEST_CASE("frame codec: a Close carries its code, and no_status an empty payload
     CHECK(decodes_to(encoded_close(code, nullptr), payload));
     CHECK(decodes_to(encoded_close(code, rfc_key), payload));
   }
+}
+
+TEST_CASE("frame codec: a Close has a reason behind its code, up to what a control frame holds") {
+  CHECK(encoded_close(CloseCode::going_away, nullptr, "bye") ==
+        Bytes{0x88, 5, 0x03, 0xe9, 'b', 'y', 'e'});
+  const std::string longest(max_close_reason_bytes, 'x');
+  const Bytes frame = encoded_close(CloseCode::going_away, rfc_key, longest);
+  CHECK(frame.size() == max_control_frame_bytes);
+  CHECK(decodes_to(frame, bytes_of("\x03\xe9" + longest)));
 }
 
 TEST_CASE("frame codec: every opcode and size survives, masked and not in turns") {

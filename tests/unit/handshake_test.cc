@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -319,6 +320,14 @@ TEST_CASE("names that the conf's headers may not have") {
   CHECK(header_is_reserved("connection"));
   CHECK(header_is_reserved("SEC-WEBSOCKET-Anything"));
   CHECK(!header_is_reserved("Sec-WebSock"));
+}
+
+TEST_CASE("handshake: a key is 16 bytes in base64") {
+  std::array<uint8_t, 16> bytes{};
+  CHECK(handshake_key(bytes) == "AAAAAAAAAAAAAAAAAAAAAA==");
+  for (uint8_t i = 0; i < 16; ++i) bytes[i] = static_cast<uint8_t>(i + 1);
+  CHECK(handshake_key(bytes) ==
+        "AQIDBAUGBwgJCgsMDQ4PEA==");  // RFC 6455 4.1, page 17, with its erratum
 }
 
 }  // namespace

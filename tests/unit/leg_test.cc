@@ -15,7 +15,8 @@
 #include "core/session/leg_tls.h"
 #include "net/sys.h"
 #include "tests/unit/net_testing.h"
-#include "tls/context.h"
+#include "tls/client.h"
+#include "tls/server.h"
 
 namespace sluice {
 namespace {

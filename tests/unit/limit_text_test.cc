@@ -21,5 +21,12 @@ TEST_CASE("times are written as a conf has them") {
   CHECK(time_setting_text("send_timeout", 1'500) == "send_timeout 1500ms");
 }
 
+TEST_CASE("limit text: of measured times the whole seconds") {
+  CHECK(rough_time_text(999) == "999ms");
+  CHECK(rough_time_text(1'999) == "1s");
+  CHECK(rough_time_text(61'001) == "61s");
+  CHECK(rough_time_text(120'400) == "2m");
+}
+
 }  // namespace
 }  // namespace sluice

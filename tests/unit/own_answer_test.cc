@@ -26,12 +26,14 @@ TEST_CASE("own answer: status, advice and request id; a HEAD gets the head alone
 TEST_CASE("own answer: it waits for a client that reads slowly, and learns of one that left") {
   testing::PairedLeg client;
   client.leg.writable = false;
-  OwnAnswer answer(client.leg, {503, "worker_connections reached"}, "0-1", "");
+  OwnAnswer answer(client.leg, {503, "worker_connections reached", {}, 7}, "0-1", "");
   CHECK(answer.run() == OwnAnswer::Step::wait);
   CHECK(client.heard().empty());
   client.leg.assume_writable();
   CHECK(answer.run() == OwnAnswer::Step::sent);
-  CHECK(client.heard().starts_with("HTTP/1.1 503 "));
+  const std::string heard = client.heard();
+  CHECK(heard.starts_with("HTTP/1.1 503 "));
+  CHECK(heard.find("\r\nRetry-After: 7\r\n") != std::string::npos);
 
   testing::PairedLeg gone;
   gone.hang_up();

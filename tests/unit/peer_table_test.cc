@@ -42,7 +42,11 @@ TEST_CASE("peer table: it stays where it is while others come, and goes with its
   PeerTable peers;
   Peer* const first = &peers.use(peer_of(0));
   CHECK(&peers.use(peer_of(0)) == first);
-  CHECK(&peers.use(PeerId{0}) == first);
+  CHECK(&peers.enter(PeerId{0}) == first);
+  CHECK(peers.board().active(PeerId{0}) == 1);
+  peers.leave(PeerId{0});
+  CHECK(&peers.use(peer_of(0)) == first);
+  CHECK(peers.board().active(PeerId{0}) == 0);
   for (uint32_t id = 1; id < 1000; ++id) peers.use(peer_of(id));
   CHECK(&peers.at(PeerId{0}) == first);
   CHECK(peers.size() == 1000);
@@ -65,6 +69,7 @@ TEST_CASE("peer table: a use counts for one peer at a time") {
     CHECK(use.get() == nullptr);
     use.choose(PeerId{0});
     CHECK(use->name == "peer 0");
+    CHECK(peers.board().active(PeerId{0}) == 1);
     peers.release(PeerId{0});
     CHECK(peers.size() == 2);
     use.choose(PeerId{0});  // the same again: it stays
@@ -73,7 +78,10 @@ TEST_CASE("peer table: a use counts for one peer at a time") {
     CHECK(peers.size() == 1);
     peers.release(PeerId{1});
     CHECK(use->name == "peer 1");
+    CHECK(peers.board().active(PeerId{0}) == 0);
+    CHECK(peers.board().active(PeerId{1}) == 1);
   }
+  CHECK(peers.board().active(PeerId{1}) == 0);
   CHECK(peers.size() == 0);
 }
 
@@ -82,7 +90,7 @@ TEST_CASE("peer table: a ticket finds its slot after the upstream that listed th
   UpstreamConfig config;
   config.peers.push_back(peer_of(5));
   auto upstream = std::make_unique<Upstream>(config, peers, 0);
-  TlsSessionSlot& slot = peers.use(PeerId{5}).tls_session;  // a session's, whose transport has it
+  TlsSessionSlot& slot = peers.enter(PeerId{5}).tls_session;  // a session's, whose transport has it
   upstream.reset();
   config = {};
   SSL_SESSION* const ticket = SSL_SESSION_new();
@@ -91,7 +99,7 @@ TEST_CASE("peer table: a ticket finds its slot after the upstream that listed th
   // A newer Config that lists the peer again resumes with it.
   config.peers.push_back(peer_of(5));
   upstream = std::make_unique<Upstream>(config, peers, 0);
-  peers.release(PeerId{5});
+  peers.leave(PeerId{5});
   CHECK(peers.at(PeerId{5}).tls_session.session() == ticket);
   upstream.reset();
   CHECK(peers.size() == 0);

@@ -49,6 +49,26 @@ TEST_CASE("pool: handles that name nothing") {
   CHECK(pool.get(Handle{1'000'000, 1}) == nullptr);
 }
 
+TEST_CASE("pool: a walk by places meets the live ones") {
+  int alive = 0;
+  Pool<Counted> pool;
+  CHECK(pool.places() == 0);
+  const Handle one = pool.create(alive, 1);
+  const Handle two = pool.create(alive, 2);
+  pool.retire(one);
+  const uint32_t places = pool.places();
+  REQUIRE(places >= 2);
+  std::vector<int> met;
+  for (uint32_t place = 0; place < places; ++place) {
+    if (Counted* const each = pool.at(place)) met.push_back(each->value);
+  }
+  CHECK(met == std::vector<int>{2});
+  CHECK(pool.at(two.index) == pool.get(two));
+  pool.sweep();
+  CHECK(pool.at(one.index) == nullptr);
+  CHECK(pool.places() == places);
+}
+
 TEST_CASE("pool: a retired object is out of reach at once and destroyed by the sweep") {
   int alive = 0;
   Pool<Counted> pool;

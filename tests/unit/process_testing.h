@@ -33,6 +33,7 @@ class Child {
     ::waitpid(pid_, nullptr, 0);
   }
 
+  pid_t pid() const { return pid_; }
   void signal(int number) const { REQUIRE(sys::kill(pid_, number) == 0); }
   bool running() const {
     siginfo_t ended{};

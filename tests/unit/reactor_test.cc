@@ -323,5 +323,38 @@ TEST_CASE("reactor: a listener is told as readable") {
   f.reactor.unwatch(listener.get());
 }
 
+TEST_CASE("reactor: its heartbeat rests in the wait and else tells when the turn began") {
+  void* const memory = sys::map_shared_memory(sizeof(Heartbeat));
+  REQUIRE(memory != nullptr);
+  Heartbeat& heartbeat = *new (memory) Heartbeat;
+  heartbeat.work(1);
+  Pair pair = unix_pair();
+  const pid_t child = sys::fork();
+  if (child == 0) {
+    Reactor reactor;
+    Recorder recorder(reactor);
+    bool told = reactor.open().ok() && reactor.watch(pair.far.get(), recorder.id, {0, 1}, 0).ok();
+    reactor.tell_turns(heartbeat);
+    told = told && heartbeat.busy_since_ms() == reactor.now_ms();
+    recorder.act_on_ready = [&](unsigned) {
+      told = told && heartbeat.busy_since_ms() == reactor.now_ms() && reactor.now_ms() > 0;
+    };
+    while (recorder.count("read0") == 0) reactor.turn(-1);
+    sys::exit_now(told && heartbeat.busy_since_ms() == reactor.now_ms() ? 0 : 1);
+  }
+  REQUIRE(child > 0);
+  const uint64_t began_ms = sys::monotonic_ms();
+  while (heartbeat.busy_since_ms() != 0 && sys::monotonic_ms() - began_ms < testing::patience_ms) {
+    sys::wait_readable(-1, 1);
+  }
+  CHECK(heartbeat.busy_since_ms() == 0);
+  send_text(pair.near.get(), "x");
+  int status = 0;
+  CHECK(::waitpid(child, &status, 0) == child);
+  CHECK(sys::describe_exit(status) == "exited with status 0");
+  CHECK(heartbeat.busy_since_ms() >= began_ms);
+  sys::unmap_memory(memory, sizeof(Heartbeat));
+}
+
 }  // namespace
 }  // namespace sluice

@@ -17,7 +17,7 @@ class Relaying {
   // `answer`: the upstream's head with what of the body came with it.
   explicit Relaying(const std::string& answer) {
     lent_.context.client.assume_writable();
-    REQUIRE(dial_.begin() == Dial::Step::wait);
+    REQUIRE(dial_.begin({}) == Dial::Step::wait);
     REQUIRE(worker_.turn_until([&] { return dial_.run() == Dial::Step::ready; }));
     peer_ = upstream_.accept();
     const Http1Parser::Fed fed = parser_.feed_head(answer);
@@ -25,8 +25,8 @@ class Relaying {
     behind_ = answer.substr(fed.consumed);
   }
 
-  Step begin() {
-    relay_.emplace(lent_.context, worker_.route(), dial_, parser_);
+  Step begin(const std::string& set_cookie = "") {
+    relay_.emplace(lent_.context, worker_.route(), dial_, parser_, set_cookie);
     return relay_->begin(behind_);
   }
   Step say(const std::string& bytes) {

@@ -131,6 +131,22 @@ TEST_CASE("sys_platform: a listener that somebody shut down listens no more") {
   CHECK_FALSE(sys::still_listens(-1));
 }
 
+TEST_CASE("sys_platform: a port may be left to connect()") {
+  const testing::Descriptor fd(sys::stream_socket(AF_INET));
+  CHECK(sys::set_bind_address_no_port(fd.get()) == 0);
+  CHECK(sys::bind(fd.get(), Address::parse("127.0.0.2:0").value()) == 0);
+  CHECK(sys::local_address(fd.get()).text() == "127.0.0.2:0");
+  CHECK(sys::set_bind_address_no_port(-1) == -EBADF);
+}
+
+TEST_CASE("sys_platform: the user at the other end of a unix socket is known") {
+  const testing::Pair pair = testing::unix_pair();
+  uid_t user = static_cast<uid_t>(-1);
+  CHECK(sys::peer_user(pair.near.get(), user) == 0);
+  CHECK(user == sys::user_id());
+  CHECK(sys::peer_user(-1, user) == -EBADF);
+}
+
 TEST_CASE("sys_platform: what a process gave up does not come back") {
   const int status = run_in_child([] {
     if (sys::forbid_new_privileges() != 0 || sys::forbid_children() != 0) return 1;

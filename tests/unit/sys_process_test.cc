@@ -7,6 +7,7 @@
 #include <grp.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -255,6 +256,59 @@ TEST_CASE("sys_process: descriptors of a service manager are those passed to thi
     return sys::passed_descriptors().empty() ? 0 : 3;
   });
   CHECK(exited_with(status, 0));
+}
+
+TEST_CASE("sys_process: a variable that is taken is there no more") {
+  ::setenv("SLUICE_TEST_TAKEN", "value", 1);
+  CHECK(sys::take_variable("SLUICE_TEST_TAKEN") == "value");
+  CHECK(std::getenv("SLUICE_TEST_TAKEN") == nullptr);
+  CHECK(sys::take_variable("SLUICE_TEST_TAKEN").empty());
+}
+
+TEST_CASE("sys_process: a variable is taken from a hidden environment, too, and no other one") {
+  ::setenv("SLUICE_TEST_TAKEN", "value", 1);
+  ::setenv("SLUICE_TEST_LEFT", "another", 1);
+  const int status = testing::run_in_child([] {
+    sys::hide_environment();
+    const bool taken = sys::take_variable("SLUICE_TEST_TAKEN") == "value";
+    const char* left = std::getenv("SLUICE_TEST_LEFT");
+    return taken && std::getenv("SLUICE_TEST_TAKEN") == nullptr && left != nullptr &&
+                   std::string(left) == "another"
+               ? 0
+               : 1;
+  });
+  ::unsetenv("SLUICE_TEST_TAKEN");
+  ::unsetenv("SLUICE_TEST_LEFT");
+  CHECK(sys::exit_status(status) == 0);
+}
+
+TEST_CASE("sys_process: a datagram goes to a socket's file") {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder.file("notify");
+  CHECK(sys::send_datagram(path, "lost") == -ENOENT);
+  CHECK(sys::send_datagram("", "lost") == -EINVAL);
+  CHECK(sys::send_datagram(std::string(200, 'x'), "lost") == -EINVAL);
+  const testing::Descriptor receiver(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0));
+  REQUIRE(sys::bind(receiver.get(), testing::unix_address(path)) == 0);
+  CHECK(sys::send_datagram(path, "one") == 0);
+  CHECK(sys::send_datagram(path, "") == 0);
+  CHECK(testing::recv_text(receiver.get()) == "one");
+  int answer = 0;
+  for (int i = 0; i < 100'000 && answer == 0; ++i) answer = sys::send_datagram(path, "more");
+  CHECK(answer == -EAGAIN);  // nobody reads, and nobody waits
+}
+
+TEST_CASE("sys_process: a folder is made once, for everybody to enter") {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder.file("made/");
+  const mode_t before = ::umask(0077);
+  CHECK(sys::make_folder(path.c_str()) == 0);
+  ::umask(before);
+  struct stat made {};
+  REQUIRE(::stat(path.c_str(), &made) == 0);
+  CHECK((made.st_mode & 07777) == 0755);
+  CHECK(sys::make_folder(path.c_str()) == -EEXIST);
+  CHECK(sys::make_folder(folder.file("a/b").c_str()) == -ENOENT);
 }
 
 TEST_CASE("sys_process: descriptors that are held are counted") {

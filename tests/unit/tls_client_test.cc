@@ -4,7 +4,8 @@
 #include <string>
 
 #include "tests/unit/tls_testing.h"
-#include "tls/context.h"
+#include "tls/client.h"
+#include "tls/server.h"
 
 namespace sluice {
 namespace {
@@ -210,7 +211,8 @@ TEST_CASE("tls client: a session is resumed only under the demands that it was m
   named.server_name = "a.example";
   CHECK(meets(named) == "whole");
   TlsClientSettings with_others = careful;
-  with_others.authorities += testing::pem_of(make_identity({.common_name = "another"}));
+  with_others.authorities =
+      testing::test_authority().pem() + testing::pem_of(make_identity({.common_name = "another"}));
   CHECK(meets(with_others) == "whole");
   const Credentials own = testing::credentials_of(test_authority().site);
   TlsClientSettings shown = careful;

@@ -57,17 +57,49 @@ TEST_CASE("credentials: a certificate, then its chain, whatever else stands in t
   CHECK(parsed.value().ocsp_response == "");
 }
 
-TEST_CASE("credentials: how long a certificate is good for") {
-  constexpr uint64_t day_ms = 86'400'000;
-  const Result<Credentials> parsed =
-      parse_certificates(pem_of(make_identity({.ends_s = 10 * 86'400 + 3'600})));
+TEST_CASE("credentials: a copy of a bundle holds its CRLs, too, and what is added stays there") {
+  const Identity root = make_identity({.common_name = "Root", .authority = true});
+  const StorePtr first = std::move(parse_authorities(pem_of(root)).value());
+  const std::vector<RevocationPtr> lists =
+      std::move(parse_revocations(testing::crl_pem_of(root, {})).value());
+  REQUIRE(add_revocations(lists, first.get()).ok());
+  const StorePtr copy = std::move(copy_of_anchors(first.get()).value());
+  const auto count = [](const StorePtr& store) {
+    return sk_X509_OBJECT_num(X509_STORE_get0_objects(store.get()));
+  };
+  CHECK(count(copy) == 2);
+  const Identity other = make_identity({.common_name = "Other", .authority = true});
+  REQUIRE(X509_STORE_add_cert(copy.get(), other.certificate.get()) == 1);
+  CHECK(count(copy) == 3);
+  CHECK(count(first) == 2);
+}
+
+TEST_CASE("credentials: when a certificate ends") {
+  const int64_t before_s = system_wall_clock_s();
+  const Result<Credentials> parsed = parse_certificates(pem_of(make_identity({.ends_s = 900'000})));
   REQUIRE(parsed.ok());
-  const X509* certificate = parsed.value().certificate.get();
-  const uint64_t now_ms = sys::wall_clock_ms();
-  CHECK(days_until_end(certificate, now_ms) == 10);
-  CHECK(days_until_end(certificate, now_ms + 10 * day_ms) == 0);
-  CHECK(days_until_end(certificate, now_ms + 10 * day_ms + day_ms / 2) == -1);
-  CHECK(days_until_end(certificate, now_ms + 40 * day_ms) == -29);
+  const int64_t end_s = end_of(parsed.value().certificate.get());
+  CHECK(end_s >= before_s + 900'000);
+  CHECK(end_s <= system_wall_clock_s() + 900'000);
+}
+
+TEST_CASE("credentials: a copy refers to the same objects, and outlives what it was made of") {
+  const Identity site = make_identity({.common_name = "a.example"});
+  const Identity middle = make_identity({.common_name = "Middle"});
+  auto first = std::make_unique<Credentials>(
+      std::move(parse_certificates(pem_of(site) + pem_of(middle)).value()));
+  REQUIRE(parse_private_key(key_pem_of(site), *first).ok());
+  REQUIRE(parse_ocsp_response(testing::ocsp_response(), *first).ok());
+  const X509* const certificate = first->certificate.get();
+  const Credentials copy = copy_of(*first);
+  const Digest key_digest = first->key_digest;
+  first.reset();
+  CHECK(copy.certificate.get() == certificate);
+  CHECK(X509_cmp(copy.chain.at(0).get(), middle.certificate.get()) == 0);
+  CHECK(X509_check_private_key(copy.certificate.get(), copy.key.get()) == 1);
+  CHECK(copy.key_digest == key_digest);
+  CHECK(copy.ocsp_response == testing::ocsp_response());
+  CHECK(copy.names == Names{"a.example"});
 }
 
 TEST_CASE("credentials: DNS names in lower case, the common name only where there are no others") {

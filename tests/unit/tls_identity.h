@@ -27,7 +27,7 @@ struct Wish {
   std::string names = {};  // as OpenSSL's conf has them: "DNS:a.example,IP:127.0.0.1"; "": none
   bool authority = false;
   long begins_s = -3'600;
-  long ends_s = 86'400;
+  long ends_s = 90 * 86'400;  // nothing is told of it
 };
 
 inline void add_extension(X509* certificate, X509* issuer, int kind, const std::string& value) {

@@ -12,7 +12,8 @@
 
 #include "tests/unit/net_testing.h"
 #include "tests/unit/tls_identity.h"
-#include "tls/context.h"
+#include "tls/client.h"
+#include "tls/server.h"
 
 namespace sluice::testing {
 

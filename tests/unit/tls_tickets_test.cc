@@ -254,6 +254,39 @@ TEST_CASE("tickets: the client is told what is left of the first one's time") {
   CHECK(told() <= 1'000);
 }
 
+TEST_CASE("tickets: those of a server are good at the one that a reload makes of the same") {
+  const FreshKeys keys;
+  for (const bool tls13 : {false, true}) {
+    CAPTURE(tls13);
+    const std::unique_ptr<TlsClient> client = client_of(tls13);
+    TlsStore store;
+    const auto load = [&](const testing::Identity& shown) {
+      TlsServerMaker maker(testing::showing(shown), store);
+      while (maker.step()) {
+      }
+      return std::move(maker.finish().value());
+    };
+    const testing::Identity& site = testing::test_authority().site;
+    TlsSessionSlot slot;
+    std::unique_ptr<TlsServer> old_one = load(site);
+    CHECK_FALSE(resumes(*old_one, *client, slot));
+    const std::unique_ptr<TlsServer> new_one = load(site);
+    CHECK(resumes(*new_one, *client, slot));
+    CHECK(resumes(*old_one, *client, slot));
+    // A live connection of the old one, and what is still to come there.
+    Conversation held(*old_one, *client);
+    held.open();
+    old_one.reset();
+    CHECK(resumes(*new_one, *client, slot));
+    CHECK(store.built() == 1);
+    // A process that has no store in common with it.
+    CHECK(resumes(*make_server(), *client, slot));
+    // Another certificate does not.
+    const testing::Identity renewed = testing::test_authority().issue("a.example", "DNS:a.example");
+    CHECK_FALSE(resumes(*load(renewed), *client, slot));
+  }
+}
+
 TEST_CASE("tickets: another CRL asks whom it knew for a certificate again") {
   const FreshKeys keys;
   ahead_s = 0;

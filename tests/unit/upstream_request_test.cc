@@ -27,8 +27,9 @@ std::string sent(const std::string& server, const std::string& directives) {
   REQUIRE(!check_upgrade_request(parser.request(), upgrade));
   const PeerConfig& config = worker.config().upstreams[0].peers[0];
   const std::vector<std::string_view> protocols{"chat"};
+  const Hop hop{.address = lent.context.client_address};
   return request_for_peer(lent.context, worker.route(), worker.upstreams.peers().at(config.id),
-                          {parser.request(), upgrade, protocols, nullptr});
+                          {parser.request(), upgrade, protocols, nullptr, hop});
 }
 
 bool has(const std::string& request, const std::string& line) {

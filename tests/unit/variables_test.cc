@@ -58,6 +58,20 @@ TEST_CASE("variables: of the client and of the request") {
   CHECK(world.value(Variable::query) == "");
 }
 
+TEST_CASE("variables: parameters of the query, as they came") {
+  World world;
+  world.request.target.query = "?room=7&token=a%20b&empty=&bare&room=8&roomy=9";
+  CHECK(world.value(Variable::query_parameter, "room") == "7");
+  CHECK(world.value(Variable::query_parameter, "roomy") == "9");
+  CHECK(world.value(Variable::query_parameter, "token") == "a%20b");
+  CHECK(world.value(Variable::query_parameter, "empty") == "");
+  CHECK(world.value(Variable::query_parameter, "bare") == "");
+  CHECK(world.value(Variable::query_parameter, "oom") == "(none)");
+  CHECK(world.value(Variable::query_parameter, "ROOM") == "(none)");
+  world.request.target.query = "";
+  CHECK(world.value(Variable::query_parameter, "room") == "(none)");
+}
+
 TEST_CASE("variables: a client at a unix socket has neither address nor port") {
   World world;
   world.facts.remote_addr = "";

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +24,7 @@ namespace sluice::testing {
 class TestUpstream {
  public:
   std::string uri() const { return "ws://" + sys::local_address(listener_.get()).text(); }
+  int listener() const { return listener_.get(); }
   // The next connection to it.
   Descriptor accept() const {
     sys::wait_readable(listener_.get(), patience_ms);
@@ -110,8 +112,13 @@ class TestWorker final : public EventHandler {
   const RouteConfig& route() const { return config_->routes[0]; }
 
   void on_ready(Handle handle, unsigned leg, Readiness ready) override {
-    if (watched_ != nullptr) watched_[leg]->note(ready);
-    if (Session* session = sessions.get(handle)) session->on_ready(static_cast<Side>(leg), ready);
+    const bool rival = leg == rival_leg;
+    if (rival && on_rival) on_rival(ready);
+    if (watched_ != nullptr && !rival) watched_[leg]->note(ready);
+    Session* const session = sessions.get(handle);
+    if (session == nullptr) return;
+    if (rival) return session->on_rival_ready(ready);
+    session->on_ready(static_cast<Side>(leg), ready);
   }
   void on_timer(Handle handle, unsigned) override {
     ++timers_expired;
@@ -143,6 +150,7 @@ class TestWorker final : public EventHandler {
   UpstreamTable upstreams;
   WorkerContext context;
   int timers_expired = 0;
+  std::function<void(Readiness)> on_rival;  // of a Dial that the test itself has
 };
 
 // What a session would lend, without a session: a client's leg over a pair, and an upstream's.

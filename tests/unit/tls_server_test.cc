@@ -6,7 +6,8 @@
 #include <vector>
 
 #include "tests/unit/tls_testing.h"
-#include "tls/context.h"
+#include "tls/client.h"
+#include "tls/server.h"
 
 namespace sluice {
 namespace {
@@ -53,6 +54,29 @@ TEST_CASE("tls server: the certificate with the name asked for, else the first")
   CHECK(shown_for(*server, "B.Example.ORG") == "exact");
   CHECK(shown_for(*server, "c.example.net") == "exact");
   CHECK(shown_for(*server, "x.y.example.org") == "a.example");
+}
+
+TEST_CASE("tls server: of two that share a certificate, each shows its own others") {
+  TlsStore store;
+  const Identity b = test_authority().issue("b", "DNS:b.example");
+  const Identity c = test_authority().issue("c", "DNS:c.example");
+  const auto make = [&store](const Identity& other) {
+    TlsServerSettings settings = testing::server_settings();
+    settings.credentials.push_back(credentials_of(other));
+    TlsServerMaker maker(std::move(settings), store);
+    while (maker.step()) {
+    }
+    return std::move(maker.finish().value());
+  };
+  const auto before = make(b);
+  auto after = make(c);
+  CHECK(store.built() == 3);
+  CHECK(shown_for(*before, "b.example") == "b");
+  CHECK(shown_for(*before, "c.example") == "a.example");
+  CHECK(shown_for(*after, "b.example") == "a.example");
+  CHECK(shown_for(*after, "c.example") == "c");
+  after.reset();
+  CHECK(shown_for(*before, "b.example") == "b");
 }
 
 TEST_CASE("tls server: sessions are resumed at each certificate") {

@@ -1,0 +1,125 @@
+// Keeper: wiring of reactor, master's channel and checks, and how it ends.
+#include "core/process/keeper.h"
+
+#include <signal.h>
+
+#include <utility>
+
+#include "core/process/worker.h"
+#include "net/sys.h"
+#include "net/sys_process.h"
+#include "net/sys_trace.h"
+#include "protocol/frame_codec.h"
+
+namespace sluice {
+
+bool needs_keeper(const Config& config) {
+  return asks_for_checks(config);
+}
+
+Keeper::Keeper(const KeeperSetup& setup)
+    : id_(reactor_.attach(*this)),
+      config_(setup.config),
+      checks_(reactor_, log_, setup.peers.health, setup.known_peers),
+      reload_(reactor_, *this, setup.tls_store != nullptr ? *setup.tls_store : own_store_),
+      signals_(sys::signal_pipe({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2})) {
+  if (setup.control >= 0) master_ = std::make_unique<MasterLink>(reactor_, *this, setup.control);
+  prepare_frame_codec();
+  log_.set_level(config_->error_log.level);
+  sys::name_traced_process("keeper");
+  log_.use_for_errors(setup.logs.error);
+  log_.access_sink.use(setup.logs.access);
+}
+
+Keeper::~Keeper() = default;
+
+Result<std::unique_ptr<Keeper>> Keeper::start(KeeperSetup setup) {
+  std::unique_ptr<Keeper> keeper(new Keeper(setup));
+  const Status opened = keeper->open(setup);
+  if (opened.ok()) return keeper;
+  keeper->log_.error(LogLevel::error, "the keeper cannot start: " + opened.fault().text());
+  keeper->log_.flush();
+  return opened.fault();
+}
+
+Status Keeper::open(const KeeperSetup& setup) {
+  if (const Status opened = reactor_.open(); !opened.ok()) return opened;
+  if (const Status watched = reactor_.watch_listener(signals_, id_, Handle{0, 1}, false);
+      !watched.ok()) {
+    return watched;
+  }
+  if (master_ != nullptr) {
+    if (const Status watched = master_->watch(); !watched.ok()) return watched;
+  }
+  if (setup.user != nullptr) {
+    if (const Status confined = confine(*setup.user, setup.config->sandbox); !confined.ok()) {
+      return confined;
+    }
+  }
+  checks_.use(*setup.config);
+  return Done{};
+}
+
+int Keeper::run() {
+  reactor_.run();
+  log_.flush_all();
+  return exit_status_;
+}
+
+void Keeper::on_conf_part(const ConfPart& part, uint32_t sequence) {
+  reload_.take(part, sequence, config_);
+  if (part.bundle < 0) master_->answer_conf(sequence, ControlChannel::Answer::taken);
+}
+
+bool Keeper::adopt(LoadedConf& loaded) {
+  checks_.use(*loaded.config);
+  config_ = loaded.config;
+  log_.set_level(config_->error_log.level);
+  if (!needs_keeper(*config_)) reactor_.stop();  // at the end of the turn: it acknowledges first
+  return true;
+}
+
+// A conf that cannot be used now comes again: the master waits for it.
+void Keeper::on_reload_end(uint32_t sequence, const std::string& why) {
+  if (!why.empty()) {
+    log_.recurring(LogLevel::error, "reload",
+                   "the keeper keeps the old conf, and tries the new one again: " + why);
+  }
+  master_->answer_conf(
+      sequence, why.empty() ? ControlChannel::Answer::taken : ControlChannel::Answer::not_now);
+}
+
+void Keeper::on_logs(const LogHandover& logs) {
+  log_.flush();
+  for (const int fd : {log_.error_sink.descriptor().fd, log_.access_sink.descriptor().fd}) {
+    if (fd >= 0) sys::close(fd);
+  }
+  log_.use_for_errors(logs.error);
+  log_.access_sink.use(logs.access);
+}
+
+// Master and keeper are one binary: this is a fault of ours, and silence would hide it.
+void Keeper::on_unknown(uint16_t kind) {
+  log_.error(LogLevel::error,
+             "the master's message of kind " + std::to_string(kind) + " was not understood");
+}
+
+void Keeper::on_nonsense() {
+  exit_status_ = 1;
+  log_.error(LogLevel::error, "the master sent what is no control message: ending");
+  reactor_.stop();
+}
+
+// The master acts on HUP, USR1 and USR2.
+void Keeper::on_ready(Handle, unsigned, Readiness) {
+  while (const int signal = sys::next_signal(signals_)) {
+    if (signal == SIGTERM || signal == SIGINT || signal == SIGQUIT) reactor_.stop();
+  }
+}
+
+void Keeper::on_turn_end() {
+  tell_refused_calls(log_);
+  log_.flush();
+}
+
+}  // namespace sluice

@@ -1,0 +1,80 @@
+// Keeper: the process that looks after peers. It has no listener and no session, so that what it
+// does costs no client anything, and happens once and not once a worker: health checks.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "core/config.h"
+#include "core/keeper/health_checks.h"
+#include "core/observe/log.h"
+#include "core/peers/peer_board.h"
+#include "core/process/control_messages.h"
+#include "core/process/master_link.h"
+#include "core/process/privileges.h"
+#include "core/process/reload.h"
+#include "net/reactor.h"
+
+namespace sluice {
+
+// Whether a conf gives a keeper anything to do; else there is none.
+bool needs_keeper(const Config& config);
+
+// What the master gives the keeper at its start. The keeper owns the descriptors.
+struct KeeperSetup {
+  ConfigRef config;
+  int control = -1;  // the channel to the master; -1: there is none (tests)
+  LogHandover logs;
+  const WorkerUser* user = nullptr;  // outlives the keeper; null: it gives up nothing (tests)
+  PeerBoard::Memory peers;           // outlives the keeper
+  size_t known_peers = 0;            // ids of peers that confs have given so far
+  TlsStore* tls_store = nullptr;     // outlives the keeper; null: it has one of its own
+};
+
+class Keeper final : public EventHandler, public MasterLinkSink, public ReloadSink {
+ public:
+  // Confined as a worker is. It has written a Fault to the error log before it returns it.
+  static Result<std::unique_ptr<Keeper>> start(KeeperSetup setup);
+  ~Keeper() override;
+
+  // Until a signal ends it, its master is gone, or a conf comes that needs no keeper. Returns the
+  // process's exit status.
+  int run();
+
+  // Ends behind it where the conf needs no keeper.
+  bool adopt(LoadedConf& loaded) override;
+  bool has(const WorkerSocket&) const override { return false; }
+  void on_reload_end(uint32_t sequence, const std::string& why) override;
+
+  void on_logs(const LogHandover& logs) override;
+  void on_conf_part(const ConfPart& part, uint32_t sequence) override;
+  void on_drains(std::span<const DrainOrder>) override {}
+  void on_page_request(const PageRequest&) override {}
+  void on_unknown(uint16_t kind) override;
+  void on_master_gone() override { reactor_.stop(); }
+  void on_nonsense() override;
+
+  void on_ready(Handle, unsigned, Readiness) override;
+  void on_timer(Handle, unsigned) override {}
+  void on_run(Handle) override {}
+  void on_turn_end() override;
+
+ private:
+  explicit Keeper(const KeeperSetup& setup);
+
+  Status open(const KeeperSetup& setup);
+
+  Reactor reactor_;
+  Reactor::HandlerId id_;
+  Log log_;
+  ConfigRef config_;
+  TlsStore own_store_;  // where the setup brings none
+  HealthChecks checks_;
+  Reload reload_;
+  std::unique_ptr<MasterLink> master_;  // null without a master
+  int signals_;                         // owned by sys: a process has one
+  int exit_status_ = 0;
+};
+
+}  // namespace sluice

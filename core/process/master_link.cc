@@ -1,0 +1,96 @@
+// MasterLink: each message is for the worker or for tls; a failed allocation costs that message
+// alone.
+#include "core/process/master_link.h"
+
+#include <new>
+#include <optional>
+
+namespace sluice {
+
+namespace {
+
+constexpr uint64_t retry_ms = 250;
+
+// For what is not vital, or comes once more.
+template <class Call>
+void attempt(Call call) {
+  try {
+    call();
+  } catch (const std::bad_alloc&) {
+  }
+}
+
+}  // namespace
+
+MasterLink::MasterLink(Reactor& reactor, MasterLinkSink& sink, int fd)
+    : reactor_(reactor), sink_(sink), id_(reactor.attach(*this)), channel_(fd) {}
+
+void MasterLink::on_ready(Handle, unsigned, Readiness) {
+  if (channel_.ended()) return;  // kqueue tells of an end twice
+  while (std::optional<ControlMessage> message = channel_.next()) read(*message);
+  channel_.flush();
+  retry_later();
+  if (!channel_.ended()) return;
+  reactor_.unwatch(channel_.fd());
+  attempt([this] { channel_.malformed() ? sink_.on_nonsense() : sink_.on_master_gone(); });
+}
+
+void MasterLink::read(ControlMessage& message) {
+  try {
+    if (const auto part = read_conf_part(message)) {
+      return sink_.on_conf_part(*part, message.sequence());
+    }
+    if (const auto orders = read_drains(message)) {
+      sink_.on_drains(*orders);
+      return channel_.acknowledge(message.sequence(), ControlChannel::Answer::taken);
+    }
+    if (const auto request = read_page_request(message)) {
+      if (channel_.full()) {  // its page would be lost: the request comes again
+        return channel_.acknowledge(message.sequence(), ControlChannel::Answer::not_now);
+      }
+      sink_.on_page_request(*request);
+      return channel_.acknowledge(message.sequence(), ControlChannel::Answer::taken);
+    }
+  } catch (const std::bad_alloc&) {
+    return channel_.acknowledge(message.sequence(), ControlChannel::Answer::not_now);
+  }
+  if (const auto logs = read_logs(message)) {
+    attempt([&] { sink_.on_logs(*logs); });
+  } else if (const auto handover = read_ticket_keys(message)) {
+    use_ticket_keys(handover->keys);
+  } else {
+    attempt([&] { sink_.on_unknown(message.kind()); });
+  }
+  channel_.acknowledge(message.sequence(), ControlChannel::Answer::taken);
+}
+
+void MasterLink::answer_conf(uint32_t sequence, ControlChannel::Answer answer) {
+  if (channel_.ended()) return;
+  channel_.acknowledge(sequence, answer);
+  channel_.flush();
+  retry_later();
+}
+
+void MasterLink::answer_page(const Page& page) {
+  if (channel_.ended()) return;
+  const Status sent = send_page(channel_, page);
+  if (!sent.ok()) return;  // there is room: the master is gone
+  retry_later();
+}
+
+void MasterLink::on_timer(Handle, unsigned) {
+  retry_armed_ = false;
+  channel_.retry();
+  retry_later();
+}
+
+// Where the system had no memory for a receipt, no edge tells when it has.
+void MasterLink::retry_later() {
+  if (retry_armed_ || channel_.waiting() != ControlChannel::Waiting::time) return;
+  attempt([this] {
+    reactor_.arm(reactor_.now_ms() + retry_ms, id_, Handle{0, 1}, 0);
+    retry_armed_ = true;
+  });
+}
+
+}  // namespace sluice

@@ -1,0 +1,57 @@
+// MasterLink: a worker's end of the channel to its master.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "core/process/control_channel.h"
+#include "core/process/control_messages.h"
+#include "net/reactor.h"
+
+namespace sluice {
+
+// Whom a worker's messages are for. Calls may throw std::bad_alloc.
+class MasterLinkSink {
+ public:
+  virtual ~MasterLinkSink() = default;
+  virtual void on_logs(const LogHandover& logs) = 0;
+  // The descriptors become the sink's. The message is answered with answer_conf().
+  virtual void on_conf_part(const ConfPart& part, uint32_t sequence) = 0;
+  // These are in force from now on. The message comes again where memory was short.
+  virtual void on_drains(std::span<const DrainOrder> orders) = 0;
+  // Answers with answer_page().
+  virtual void on_page_request(const PageRequest& request) = 0;
+  virtual void on_unknown(uint16_t kind) = 0;
+  // Nothing comes any more: the master is gone, or what it sent is no message.
+  virtual void on_master_gone() = 0;
+  virtual void on_nonsense() = 0;
+};
+
+class MasterLink final : public EventHandler {
+ public:
+  // Owns the descriptor. The others outlive it.
+  MasterLink(Reactor& reactor, MasterLinkSink& sink, int fd);
+
+  Status watch() { return reactor_.watch(channel_.fd(), id_, Handle{0, 1}, 0); }
+  // Once for each conf part, as soon as its user has done with it.
+  void answer_conf(uint32_t sequence, ControlChannel::Answer answer);
+
+  // For a page request. Lost where the master is gone.
+  void answer_page(const Page& page);
+
+  void on_ready(Handle handle, unsigned leg, Readiness ready) override;
+  void on_timer(Handle handle, unsigned which) override;
+  void on_run(Handle) override {}
+
+ private:
+  void read(ControlMessage& message);
+  void retry_later();
+
+  Reactor& reactor_;
+  MasterLinkSink& sink_;
+  Reactor::HandlerId id_;
+  ControlChannel channel_;
+  bool retry_armed_ = false;
+};
+
+}  // namespace sluice

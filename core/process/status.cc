@@ -1,0 +1,44 @@
+// Counters are read while their worker writes them: each is true, their sums may be one apart.
+#include "core/process/status.h"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace sluice {
+
+namespace {
+
+Json traffic_status(const TrafficCounters& traffic) {
+  return {{"bytes", traffic.bytes.value()}, {"messages", traffic.messages.value()}};
+}
+
+}  // namespace
+
+uint64_t living_sessions(const WorkerRow& row, uint64_t lost) {
+  const uint64_t over = row.ended_in_all() + lost;
+  const uint64_t relayed = row.relayed.value();
+  return relayed > over ? relayed - over : 0;
+}
+
+Json worker_status(uint32_t number, pid_t pid, const WorkerRow& row, uint64_t lost) {
+  Json ended = Json::object();
+  for (size_t i = 0; i < row.ended.size(); ++i) {
+    const uint64_t count = row.ended[i].value();
+    if (count > 0) ended[name_of(static_cast<EndKind>(i))] = count;
+  }
+  return {{"number", number},
+          {"pid", pid},
+          {"sessions", living_sessions(row, lost)},
+          {"accepted", row.accepted.value()},
+          {"turned_away", row.turned_away.value()},
+          {"refused", row.refused.value()},
+          {"handshake_rate_pauses", row.held_back.value()},
+          {"handshake_rate_refused", row.rate_refused.value()},
+          {"relayed", row.relayed.value()},
+          {"lost", lost},
+          {"from_client", traffic_status(row.from_client)},
+          {"from_upstream", traffic_status(row.from_upstream)},
+          {"ended", std::move(ended)}};
+}
+
+}  // namespace sluice

@@ -1,0 +1,51 @@
+// Worker: what becomes of clients beyond a listener's handshake_rate. They take no session's place.
+#include <string>
+
+#include "core/observe/limit_text.h"
+#include "core/process/worker.h"
+#include "net/sys.h"
+
+namespace sluice {
+
+namespace {
+
+std::string rate_text(const RateLimit& rate) {
+  return std::to_string(rate.a_second) + "/s burst=" + std::to_string(rate.burst);
+}
+
+}  // namespace
+
+void Worker::on_hold_back(uint32_t listener) {
+  row_.held_back.add(1);
+  const ListenConfig& held = this->listener(listener);
+  attempt([&] {
+    log_.recurring(LogLevel::notice, "handshake_rate",
+                   "listen " + held.address.text() + ": handshake_rate " +
+                       rate_text(held.handshake_rate) +
+                       " reached: accepting pauses, and clients wait in the backlog; raise it if "
+                       "this machine can do more handshakes");
+  });
+}
+
+// In TLS nothing can be said before its handshake, which is what costs.
+void Worker::on_refuse(int fd, const Address& client, uint32_t listener) {
+  row_.accepted.add(1);
+  row_.rate_refused.add(1);
+  const ListenConfig& refusing = this->listener(listener);
+  attempt([&] {
+    log_.recurring(LogLevel::warn, "handshake_queue_time",
+                   "listen " + refusing.address.text() + ": clients waited for handshake_rate " +
+                       rate_text(refusing.handshake_rate) + " as long as " +
+                       time_setting_text("handshake_queue_time", refusing.handshake_queue_time_ms) +
+                       ": those who wait are " + (refusing.tls != nullptr ? "closed" : "told 503") +
+                       "; raise either if this machine can do more handshakes, else add machines");
+  });
+  uint32_t random = 0;
+  sys::random_bytes(&random, sizeof random);
+  const Refusal& refusal = handshake_rate_refusal(random);
+  const bool patience = admission_.has_patience(sessions_.live(), context_.lingering_now);
+  if (refusing.tls != nullptr || !patience) return turn_away(fd, client, refusing, refusal);
+  begin_session(fd, client, listener, &refusal);
+}
+
+}  // namespace sluice

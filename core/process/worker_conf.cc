@@ -1,0 +1,102 @@
+// Worker: how a new conf takes the place of the old one. Sessions are not touched: each holds the
+// conf that it began with.
+#include <algorithm>
+#include <memory>
+#include <new>
+#include <utility>
+
+#include "core/process/worker.h"
+#include "net/sys.h"
+
+namespace sluice {
+
+namespace {
+
+constexpr uint64_t conf_look_ms = 1'000;  // between looks for confs that no session holds
+
+}  // namespace
+
+void Worker::on_conf_part(const ConfPart& part, uint32_t sequence) {
+  reload_.take(part, sequence, context_.config);
+  if (part.bundle < 0) master_->answer_conf(sequence, ControlChannel::Answer::taken);
+}
+
+// A conf that cannot be used now comes again: the master waits for it.
+void Worker::on_reload_end(uint32_t sequence, const std::string& why) {
+  const bool adopted = why.empty();
+  if (!adopted) {
+    log_.recurring(LogLevel::error, "reload",
+                   "worker " + std::to_string(number_) +
+                       " keeps the old conf, and tries the new one again: " + why);
+  }
+  master_->answer_conf(sequence,
+                       adopted ? ControlChannel::Answer::taken : ControlChannel::Answer::not_now);
+}
+
+// What may fail for lack of memory comes first. Called again with the same conf, it goes on where
+// it failed.
+bool Worker::adopt(LoadedConf& loaded) {
+  const Config& config = *loaded.config;
+  std::vector<uint32_t> places;
+  note_listeners(config, places);
+  old_confs_.reserve(old_confs_.size() + 1);
+  if (upstreams_.mark_gone(config)) drains_.drain_gone(config.drain_timeout_ms);
+  for (const UpstreamConfig& upstream : config.upstreams) {
+    uint32_t seed = 0;
+    sys::random_bytes(&seed, sizeof seed);
+    upstreams_.add(upstream, seed);
+  }
+  drains_.mark_peers();
+  // Clients that are queued on a listener that goes came to the old conf.
+  if (!leaving_) sockets_.keep(loaded.sockets, config);
+  old_confs_.push_back(std::exchange(context_.config, loaded.config));
+  listener_places_.swap(places);
+  if (!leaving_) {
+    if (const Status added = sockets_.add(loaded.sockets, config); !added.ok()) {
+      log_.error(LogLevel::error, "a listener cannot be watched: " + added.fault().text());
+      return false;
+    }
+  }
+  sockets_.limit(config);
+  retired_ = number_ >= loaded.terms.workers;
+  buffers_.set_most_bytes(loaded.terms.buffer_memory_bytes);
+  log_.set_level(config.error_log.level);
+  if (const Status bounded = bound_sessions(config); !bounded.ok()) {
+    log_.error(LogLevel::error, "worker_connections stays as it was: " + bounded.fault().text());
+  }
+  drop_old_confs();
+  return true;
+}
+
+// By ListenerId, the place of each listener in the conf.
+void Worker::note_listeners(const Config& config, std::vector<uint32_t>& places) const {
+  for (uint32_t place = 0; place < config.listeners.size(); ++place) {
+    const auto id = static_cast<size_t>(config.listeners[place].id);
+    if (id >= places.size()) places.resize(id + 1);
+    places[id] = place;
+  }
+}
+
+// Forgets the confs that no session holds any more, and the upstreams that they alone had.
+void Worker::drop_old_confs() {
+  if (old_confs_.empty()) return;
+  const size_t before = old_confs_.size();
+  for (ConfigRef& each : old_confs_) {
+    std::unique_ptr<Config> last = each.take_last();
+    if (last != nullptr) attempt([&] { reload_.bury(std::move(last)); });
+  }
+  std::erase_if(old_confs_, [](const ConfigRef& each) { return !each; });
+  if (old_confs_.size() < before) {
+    upstreams_.keep_only([this](UpstreamId id) {
+      const auto has = [id](const ConfigRef& each) { return each->find_upstream(id) != nullptr; };
+      return has(context_.config) || std::any_of(old_confs_.begin(), old_confs_.end(), has);
+    });
+  }
+  if (old_confs_.empty() || conf_timer_armed_) return;
+  attempt([this] {
+    arm(conf_look_ms, conf_timer);
+    conf_timer_armed_ = true;
+  });
+}
+
+}  // namespace sluice

@@ -1,0 +1,66 @@
+// WorkerDrains: what a worker is draining, each with its own window: everybody, once it ends, and
+// parts, until the master takes an order back.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/observe/end_cause.h"
+#include "core/process/drain.h"
+#include "core/session/drained.h"
+#include "core/session/session.h"
+#include "core/session/worker_context.h"
+#include "net/reactor.h"
+
+namespace sluice {
+
+class WorkerDrains final : public EventHandler {
+ public:
+  // The context outlives it, and so does its reactor.
+  explicit WorkerDrains(WorkerContext& context);
+  ~WorkerDrains() override { context_.reactor.cancel(timer_); }
+
+  // Ends all sessions over the window, those that begin to relay meanwhile or later among them. A
+  // second call changes nothing.
+  void drain_all(uint64_t window_ms, CloseCode code);
+  // From now on these are in force, and no others: the parts get no new session, and an order that
+  // was not there before begins to end theirs. Throws std::bad_alloc, and may be called again.
+  void use(std::span<const DrainOrder> orders);
+  // Peers are marked as gone: ends their sessions over the window, which begins anew; 0: they stay.
+  void drain_gone(uint64_t window_ms);
+  // To be called when upstreams have come or changed.
+  void mark_peers();
+
+  void on_ready(Handle, unsigned, Readiness) override {}
+  void on_timer(Handle handle, unsigned which) override;
+  void on_run(Handle handle) override;
+  void on_turn_end() override;
+
+ private:
+  class Sessions;
+  struct UnderWay {
+    DrainOrder order;
+    EndCause cause;
+    Drain drain;
+    bool soon = false;
+    bool of_gone = false;  // sessions whose peer is gone, whatever the order's part says
+  };
+
+  void run_due();
+  void tell_left(const UnderWay& drain);
+
+  WorkerContext& context_;
+  Reactor::HandlerId id_;
+  std::vector<std::unique_ptr<UnderWay>> parts_;  // in the order of their numbers
+  std::optional<UnderWay> all_;
+  std::optional<UnderWay> gone_;
+  size_t first_ = 0;  // of parts_, modulo their number: the one that ran first, last time
+  TimerId timer_ = 0;
+  uint64_t timer_due_ms_ = 0;
+  bool queued_ = false;
+};
+
+}  // namespace sluice

@@ -1,0 +1,213 @@
+// Attempt: what a connect, a TLS handshake and an answer tell of a peer.
+#include "core/session/attempt.h"
+
+#include <cerrno>
+#include <memory>
+#include <utility>
+
+#include "core/observe/limit_text.h"
+#include "core/peers/peer_health.h"
+#include "core/session/leg_tls.h"
+#include "net/connector.h"
+
+namespace sluice {
+
+namespace {
+
+constexpr const char* not_reached = "no peer could be reached";
+
+}  // namespace
+
+Attempt::Attempt(const SessionContext& lent, const RouteConfig& route, Leg& leg, unsigned number,
+                 const std::string& preamble)
+    : lent_(lent),
+      route_(route),
+      log_{lent.worker, lent.config.upstream(route.upstream), "request", lent.id},
+      leg_(leg),
+      number_(number),
+      preamble_(preamble),
+      peer_(lent.worker.upstreams.peers()) {}
+
+Attempt::~Attempt() {
+  give_up_probing();
+}
+
+void Attempt::give_up_probing() {
+  if (std::exchange(probing_, false)) give_probe_back(health());
+}
+
+Attempt::Step Attempt::begin(PeerId peer, bool probing) {
+  leg_.close(lent_.worker.reactor, End::orderly);
+  give_up_probing();
+  peer_.choose(peer);
+  probing_ = probing;
+  stage_ = Stage::connecting;
+  secured_by_ = upstream().tls();
+  failure_ = not_reached;
+  const Result<int> fd = connect();
+  if (!fd.ok()) {
+    lacked_descriptor_ = fd.fault().error == EMFILE || fd.fault().error == ENFILE;
+    // What we lack is no fault of the peer's.
+    if (lacked_descriptor_ || fd.fault().error == EADDRNOTAVAIL) {
+      log(LogLevel::warn, failure_, fd.fault().text());
+    } else {
+      note_failure(PeerFault::error, fd.fault().text(), failure_);
+    }
+    return Step::failed;
+  }
+  const Watch watch{lent_.worker.handler, lent_.self, number_};
+  if (const Status opened = leg_.open(lent_.worker.reactor, fd.value(), watch); !opened.ok()) {
+    lent_.worker.log.recurring(LogLevel::error, "watch", opened.fault().text());
+    return Step::failed;
+  }
+  deadline_ms_ = lent_.now_ms() + route_.connect_timeout_ms;
+  return Step::wait;
+}
+
+Attempt::Step Attempt::run() {
+  switch (stage_) {
+    case Stage::connecting:
+      return leg_.writable ? on_connected() : Step::wait;
+    case Stage::introducing:
+      return introduce();
+    case Stage::securing:
+      return secure();
+    case Stage::connected:
+      break;
+  }
+  return Step::ready;
+}
+
+// From the addresses of ours that the route names, in turn; one that fails leaves it to the next.
+Result<int> Attempt::connect() {
+  Result<int> fd = Fault{};
+  bool tried = false;
+  for (size_t left = route_.bind_addresses.size(); left > 0; --left) {
+    const Address& from = route_.bind_addresses[peer_->bind_turn++ % route_.bind_addresses.size()];
+    if (from.family() != peer_->address.family()) continue;
+    fd = start_connect(peer_->address, &from);
+    if (fd.ok() || fd.fault().error != EADDRNOTAVAIL) return fd;
+    const bool ours = std::string_view(fd.fault().what) != "bind";
+    log(LogLevel::warn, "bind_address",
+        "bind_address " + from.host_text() +
+            (ours ? ": no port of it is left toward this peer; name another address"
+                  : ": this machine has no such address"));
+    tried = true;
+  }
+  return tried ? fd : start_connect(peer_->address);
+}
+
+// A transport works on the descriptor, whose number stays.
+bool Attempt::take_over(Attempt& other) {
+  give_up_probing();
+  const Watch watch{lent_.worker.handler, lent_.self, number_};
+  if (const Status taken = leg_.take_over(lent_.worker.reactor, other.leg_, watch); !taken.ok()) {
+    lent_.worker.log.recurring(LogLevel::error, "watch", taken.fault().text());
+    return false;
+  }
+  peer_.choose(other.peer_->id);
+  secured_by_ = other.secured_by_;
+  tls_ = other.tls_;
+  introduction_ = std::move(other.introduction_);
+  failure_ = other.failure_;
+  deadline_ms_ = other.deadline_ms_;
+  stage_ = other.stage_;
+  probing_ = std::exchange(other.probing_, false);
+  return true;
+}
+
+std::string Attempt::time_out() {
+  std::string limit =
+      time_setting_text(time_limit(), stage_ == Stage::connecting ? route_.connect_timeout_ms
+                                                                  : route_.handshake_timeout_ms);
+  log(LogLevel::warn, time_limit(), limit);
+  note_fault(PeerFault::timeout);
+  return limit;
+}
+
+Attempt::Step Attempt::on_connected() {
+  const int error = connect_outcome(leg_.fd());
+  if (error != 0) {
+    note_failure(PeerFault::error, Fault{"connect", error}.text(), not_reached);
+    return Step::failed;
+  }
+  deadline_ms_ = lent_.now_ms() + route_.handshake_timeout_ms;
+  introduction_ = Outgoing(preamble_);
+  return introduce();
+}
+
+// Before TLS, and before the request: the peer reads nothing until it is there.
+Attempt::Step Attempt::introduce() {
+  stage_ = Stage::introducing;
+  switch (introduction_.send(leg_)) {
+    case Outgoing::Step::sent:
+      return begin_securing();
+    case Outgoing::Step::blocked:
+      return Step::wait;
+    case Outgoing::Step::failed:
+      break;
+  }
+  note_failure(PeerFault::error, "lost before its PROXY header was sent", not_reached);
+  return Step::failed;
+}
+
+Attempt::Step Attempt::begin_securing() {
+  stage_ = Stage::connected;
+  if (!peer_->uri.secure) return Step::ready;
+  std::unique_ptr<TlsTransport> tls =
+      secured_by_->connect(leg_.fd(), peer_->uri.host, peer_->tls_session);
+  tls_ = tls.get();
+  leg_.wrap(std::move(tls));
+  stage_ = Stage::securing;
+  return secure();
+}
+
+Attempt::Step Attempt::secure() {
+  switch (shake_hands(leg_, *tls_)) {
+    case TlsTransport::Handshake::done:
+      stage_ = Stage::connected;
+      return Step::ready;
+    case TlsTransport::Handshake::waiting:
+      return Step::wait;
+    case TlsTransport::Handshake::again:
+      return Step::again;
+    case TlsTransport::Handshake::failed:
+    case TlsTransport::Handshake::plain_http:
+      break;
+  }
+  const char* failure =
+      *leg_.failure() != '\0' ? leg_.failure() : "closed during the TLS handshake";
+  std::string told = std::string("TLS handshake: ") + failure;
+  if (const std::string& detail = tls_->detail(); !detail.empty()) told += ": " + detail;
+  // The failed handshake may have been resuming a session: the next connection begins afresh.
+  peer_->tls_session.keep(nullptr);
+  note_failure(PeerFault::error, told, failure);
+  return Step::failed;
+}
+
+void Attempt::note_failure(PeerFault fault, std::string_view what, const char* reason) {
+  failure_ = reason;
+  log(LogLevel::warn, reason, what);
+  note_fault(fault);
+}
+
+void Attempt::note_fault(PeerFault fault) {
+  probing_ = false;
+  const HealthSettings settings = upstream().settings().health;
+  const uint32_t out_ms = sluice::note_failure(lent_.worker.upstreams.peers().board(), peer_->id,
+                                               fault, settings, lent_.now_ms());
+  if (out_ms == 0) return;
+  log(LogLevel::error, "is out",
+      "is out for " + time_text(out_ms) + ", having failed max_fails " +
+          std::to_string(settings.max_fails) + " times within fail_timeout " +
+          time_text(settings.fail_timeout_ms));
+}
+
+void Attempt::note_answer() {
+  probing_ = false;
+  const uint64_t was_out_ms = note_success(health(), lent_.now_ms());
+  if (was_out_ms == 0) return;
+  log(LogLevel::notice, "is back", "is back after " + rough_time_text(was_out_ms));
+}
+
+}  // namespace sluice

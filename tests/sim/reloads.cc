@@ -1,0 +1,110 @@
+// Reloads: a newer conf is a copy with everything moved.
+#include "tests/sim/reloads.h"
+
+#include <algorithm>
+#include <string>
+
+namespace sluice::sim {
+
+namespace {
+
+constexpr uint32_t ids_a_conf = 100;  // more than any has
+
+// What nobody is led to. It stands first, so that whoever goes by an old place meets it.
+void add_decoys(Config& conf, uint32_t first_id) {
+  ListenConfig& listener = conf.listeners.emplace_back();
+  listener.id = ListenerId{first_id};
+  listener.address = Address::from_ip("10.0.0.2", 81).value();
+  listener.client_header_timeout_ms = 1;
+  UpstreamConfig upstream;
+  upstream.id = UpstreamId{first_id};
+  upstream.name = "decoy";
+  PeerConfig peer;
+  peer.id = PeerId{first_id};
+  peer.address = Address::from_ip("10.9.9.9", 9).value();
+  peer.name = peer.address.text();
+  peer.uri = parse_server_uri("ws://" + peer.name).value();
+  upstream.peers.push_back(std::move(peer));
+  conf.upstreams.push_back(std::move(upstream));
+  RouteConfig route;
+  route.path = "/";
+  route.match_host = "decoy.invalid";
+  route.upstream = UpstreamId{first_id};
+  conf.routes.push_back(std::move(route));
+}
+
+void add_listeners(const Config& first, Config& conf) {
+  for (const ListenConfig& listener : first.listeners) conf.listeners.push_back(listener);
+}
+
+Config* with_settings_of(const Config& first) {
+  auto* conf = new Config;  // counted by its references
+  conf->file = first.file;
+  conf->log_query = first.log_query;
+  conf->ring_bytes = first.ring_bytes;
+  conf->splice = first.splice;
+  conf->worker_connections = first.worker_connections;
+  conf->drain_timeout_ms = first.drain_timeout_ms;
+  conf->tls_ticket_lifetime_ms = first.tls_ticket_lifetime_ms;
+  return conf;
+}
+
+ConfigRef newer(const Config& first, uint32_t generation) {
+  Config* const conf = with_settings_of(first);
+  const uint32_t first_id = generation * ids_a_conf;
+  add_decoys(*conf, first_id);
+  add_listeners(first, *conf);
+  if (generation % 2 == 1) conf->listeners.back().handshake_rate = {};
+  uint32_t next_peer = first_id;
+  for (uint32_t i = 0; i < first.upstreams.size(); ++i) {
+    UpstreamConfig upstream = first.upstreams[i];
+    upstream.id = UpstreamId{first_id + 1 + i};
+    for (PeerConfig& peer : upstream.peers) peer.id = PeerId{++next_peer};
+    conf->upstreams.push_back(std::move(upstream));
+  }
+  for (const RouteConfig& each : first.routes) {
+    RouteConfig route = each;
+    const auto place = std::find_if(
+        first.upstreams.begin(), first.upstreams.end(),
+        [&each](const UpstreamConfig& upstream) { return upstream.id == each.upstream; });
+    route.upstream =
+        UpstreamId{first_id + 1 + static_cast<uint32_t>(place - first.upstreams.begin())};
+    conf->routes.push_back(std::move(route));
+  }
+  return ConfigRef(conf);
+}
+
+}  // namespace
+
+ConfigRef copy_of(const Config& conf) {
+  Config* const copy = with_settings_of(conf);
+  add_listeners(conf, *copy);
+  copy->upstreams = conf.upstreams;
+  copy->routes = conf.routes;
+  return ConfigRef(copy);
+}
+
+void Reloads::plan(World& world) {
+  if (!random_.chance(30)) return;
+  planned_ = random_.chance(50) ? 1 : random_.between(2, 8);
+  for (size_t i = 0; i < planned_; ++i) {
+    world.after(random_.between(0, 3'000 * ms), [this] { ++due_; });
+  }
+}
+
+void Reloads::adopt_due(World& world, Worker& worker, const Config& first,
+                        size_t buffer_memory_bytes) {
+  for (; due_ > 0; --due_) {
+    const uint32_t generation = ++adopted_;
+    LoadedConf loaded{newer(first, generation),
+                      {generation + 1, 1, buffer_memory_bytes},
+                      {{first.listeners[0].id, 0, -1}}};  // it has that one
+    if (!worker.adopt(loaded)) world.fail("a conf is not adopted");
+  }
+}
+
+std::string Reloads::text() const {
+  return planned_ == 0 ? "" : ", " + std::to_string(planned_) + " reloads";
+}
+
+}  // namespace sluice::sim

@@ -1,0 +1,173 @@
+// MasterLink: who gets which message, and what the master is answered.
+#include "core/process/master_link.h"
+
+#include <doctest/doctest.h>
+
+#include <new>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "net/sys.h"
+#include "tests/unit/net_testing.h"
+
+namespace sluice {
+namespace {
+
+using testing::Pair;
+using testing::unix_pair;
+using Answer = ControlChannel::Answer;
+using Keep = ControlChannel::Keep;
+
+struct Told final : MasterLinkSink {
+  void on_logs(const LogHandover& logs) override {
+    sys::close(logs.error.fd);
+    text += "logs ";
+  }
+  void on_conf_part(const ConfPart& part, uint32_t number) override {
+    if (part.bundle >= 0) sys::close(part.bundle);
+    if (short_of_memory) throw std::bad_alloc();
+    sequence = number;
+    text += "conf ";
+  }
+  void on_drains(std::span<const DrainOrder> orders) override {
+    if (short_of_memory) throw std::bad_alloc();
+    text += "drains " + std::to_string(orders.size()) + " ";
+  }
+  void on_page_request(const PageRequest& request) override {
+    if (short_of_memory) throw std::bad_alloc();
+    list = request.list;
+    text += "page ";
+  }
+  void on_unknown(uint16_t kind) override { text += std::to_string(kind) + "? "; }
+  void on_master_gone() override { text += "gone "; }
+  void on_nonsense() override { text += "nonsense "; }
+
+  std::string text;
+  uint32_t sequence = 0;
+  uint32_t list = 0;
+  bool short_of_memory = false;
+};
+
+struct Fixture {
+  explicit Fixture(Pair pair = unix_pair())
+      : master(std::in_place, pair.near.release()), link(reactor, told, pair.far.release()) {
+    REQUIRE(reactor.open().ok());
+    REQUIRE(link.watch().ok());
+  }
+  void turn() {
+    for (int i = 0; i < 3; ++i) reactor.turn(1);
+    if (master) CHECK_FALSE(master->next());
+  }
+
+  Reactor reactor;
+  Told told;
+  std::optional<ControlChannel> master;
+  MasterLink link;
+};
+
+TEST_CASE("master link: each message goes where it belongs and is acknowledged") {
+  Fixture f;
+  const Pair log = unix_pair();
+  REQUIRE(send_logs(*f.master, {{log.near.get(), false}, {}}).ok());
+  REQUIRE(send_ticket_keys(*f.master, make_ticket_keys()).ok());
+  REQUIRE(f.master->send(99, {}, {}, Keep::all).ok());
+  f.turn();
+  CHECK(f.told.text == "logs 99? ");
+  CHECK(f.master->unacknowledged() == 0);
+}
+
+TEST_CASE("master link: a conf is acknowledged when its user says so") {
+  Fixture f;
+  const Pair bundle = unix_pair();
+  REQUIRE(send_conf(*f.master, {1, 1, 1}, {}, bundle.near.get(), 5).ok());
+  f.turn();
+  CHECK(f.told.text == "conf ");
+  CHECK(f.master->unacknowledged() == 1);
+  f.link.answer_conf(f.told.sequence, Answer::taken);
+  f.turn();
+  CHECK(f.master->unacknowledged() == 0);
+}
+
+TEST_CASE("master link: a conf that memory was short for comes again") {
+  Fixture f;
+  const Pair bundle = unix_pair();
+  f.told.short_of_memory = true;
+  REQUIRE(send_conf(*f.master, {1, 1, 1}, {}, bundle.near.get(), 5).ok());
+  f.turn();
+  CHECK(f.told.text.empty());
+  CHECK(f.master->unacknowledged() == 1);
+  f.told.short_of_memory = false;
+  f.master->retry();
+  f.turn();
+  CHECK(f.told.text == "conf ");
+  f.link.answer_conf(f.told.sequence, Answer::not_now);
+  f.turn();
+  f.master->retry();
+  f.turn();
+  CHECK(f.told.text == "conf conf ");
+}
+
+TEST_CASE("master link: drains and page requests that memory was short for come again") {
+  Fixture f;
+  f.told.short_of_memory = true;
+  DrainOrder order;
+  order.number = 1;
+  order.part.kind = Part::Kind::route;
+  REQUIRE(send_drains(*f.master, {order}).ok());
+  REQUIRE(send_page_request(*f.master, {.list = 5}).ok());
+  f.turn();
+  CHECK(f.told.text.empty());
+  f.told.short_of_memory = false;
+  f.master->retry();
+  f.turn();
+  CHECK(f.told.text == "drains 1 page ");
+  CHECK(f.told.list == 5);
+  CHECK(f.master->unacknowledged() == 0);
+}
+
+TEST_CASE("master link: a page goes to the master") {
+  Fixture f;
+  f.link.answer_page({.list = 5, .lines = 1, .text = "x\n"});
+  const std::optional<ControlMessage> message = f.master->next();
+  REQUIRE(message);
+  const std::optional<Page> page = read_page(*message);
+  REQUIRE(page);
+  CHECK(page->list == 5);
+  CHECK(page->text == "x\n");
+  f.master.reset();
+  f.turn();
+  f.link.answer_page({});  // nobody hears it
+}
+
+TEST_CASE("master link: a request whose page would find no room comes again") {
+  Fixture f;
+  for (size_t i = 0; i < ControlChannel::most_unacknowledged; ++i) f.link.answer_page({.list = 1});
+  REQUIRE(send_page_request(*f.master, {.list = 5}).ok());
+  f.reactor.turn(1);
+  CHECK(f.told.text.empty());
+  while (const auto page = f.master->next()) {
+    f.master->acknowledge(page->sequence(), Answer::taken);
+  }
+  CHECK(f.master->unacknowledged() == 1);
+  f.turn();
+  f.master->retry();
+  f.turn();
+  CHECK(f.told.text == "page ");
+  CHECK(f.told.list == 5);
+  CHECK(f.master->unacknowledged() == 0);
+}
+
+TEST_CASE("master link: the master's end is told once, and nonsense as such") {
+  Fixture gone;
+  gone.master.reset();
+  gone.turn();
+  CHECK(gone.told.text == "gone ");
+  Fixture mad;
+  testing::send_text(mad.master->fd(), std::string(sizeof(ControlHeader), 'x'));
+  mad.turn();
+  CHECK(mad.told.text == "nonsense ");
+}
+
+}  // namespace
+}  // namespace sluice
