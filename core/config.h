@@ -92,6 +92,21 @@ struct PeerConfig {
 
 inline constexpr uint32_t most_weight = 1'000;
 
+// How servers' names are resolved, and followed while sluice runs.
+struct ResolverSettings {
+  std::vector<Address> servers;  // name servers; empty: those of /etc/resolv.conf
+  bool follow = true;            // else a name's addresses are those of the latest load
+  bool required = false;         // a name without an address is an error of the conf
+  // A name is asked again when its answer's TTL ends, within these bounds; first after the least
+  // one and then more slowly where there was none.
+  uint32_t least_interval_ms = 1'000;
+  uint32_t most_interval_ms = 300'000;
+  uint32_t timeout_ms = 5'000;    // for an answer, over all name servers and tries
+  uint32_t most_addresses = 256;  // of a name; what is over is left out
+
+  bool operator==(const ResolverSettings&) const = default;
+};
+
 // Which peer of an upstream gets a session: core/peers/balance.h.
 enum class Balance : uint8_t { round_robin, least_conn, random_two, hash };
 
@@ -290,6 +305,7 @@ struct Config {
   uint32_t tls_ticket_lifetime_ms = 12 * 3'600'000;  // 0: no tickets
   bool tls_reload_on_change = false;
   std::optional<Digest> sticky_key;  // of sticky_key's file: a secret, never logged
+  ResolverSettings resolver;
   // Files that TLS directives name, by that path and, where it is another one, by the canonical.
   std::vector<std::string> tls_files;
   std::vector<CertificateEnd> certificate_ends;  // those that we show, with their chains
