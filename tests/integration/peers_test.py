@@ -176,6 +176,9 @@ def sessions_of_a_peer_that_is_gone_stay_or_go():
             with Balanced(uris, f"  on_peer_gone {what}\n", top="@drain_timeout 1s",
                           workers=2) as sluice:
                 clients = sluice.opened(30)
+                # A worker writes its line when it gets to it, maybe behind the client's 101.
+                wait_until(lambda: sum(line["event"] == "open" for line in sluice.access()) == 30,
+                           "all 30 sessions in the log")
                 gone = [int(line["client"].rsplit(":", 1)[1]) for line in sluice.access()
                         if line["event"] == "open" and line["peer"] == uris[1][5:]]
                 assert 8 <= len(gone) <= 12, sluice.access()  # each worker shares out its own
