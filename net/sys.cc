@@ -54,12 +54,27 @@ ssize_t send_pieces(int fd, std::span<const iovec> pieces) {
   return retry([&] { return ::sendmsg(fd, &message, MSG_NOSIGNAL); });
 }
 
+ssize_t recv_from(int fd, void* buffer, size_t bytes, Address& from) {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  const ssize_t got = retry([&] {
+    length = sizeof storage;
+    return ::recvfrom(fd, buffer, bytes, 0, reinterpret_cast<sockaddr*>(&storage), &length);
+  });
+  if (got >= 0) from = Address::from_sockaddr(reinterpret_cast<sockaddr*>(&storage), length);
+  return got;
+}
+
 ssize_t peek(int fd, void* buffer, size_t bytes) {
   return retry([&] { return ::recv(fd, buffer, bytes, MSG_PEEK); });
 }
 
 int stream_socket(int family) {
   return retry([&] { return ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); });
+}
+
+int datagram_socket(int family) {
+  return retry([&] { return ::socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); });
 }
 
 int accept(int listener, Address& peer) {

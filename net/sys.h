@@ -24,6 +24,8 @@ ssize_t send(int fd, const void* buffer, size_t bytes);  // MSG_NOSIGNAL
 // For rings that wrap; at most two pieces.
 ssize_t recv_pieces(int fd, std::span<const iovec> pieces);
 ssize_t send_pieces(int fd, std::span<const iovec> pieces);
+// As recv, of a datagram socket: fills `from`; a datagram's bytes beyond `bytes` are lost.
+ssize_t recv_from(int fd, void* buffer, size_t bytes, Address& from);
 // As recv, and the bytes stay where they are.
 ssize_t peek(int fd, void* buffer, size_t bytes);
 // A pipe: ends[0] is its way out. Non-blocking; with room for `bytes` if the system permits.
@@ -36,6 +38,7 @@ ssize_t splice(int from, int to, size_t bytes);
 // --- sockets: every descriptor is non-blocking and close-on-exec
 
 int stream_socket(int family);
+int datagram_socket(int family);
 // The accepted descriptor, or -errno; fills `peer`.
 int accept(int listener, Address& peer);
 // Whether accept() would find somebody, or an error to tell.

@@ -156,6 +156,20 @@ int read_whole_file(const char* path, size_t most_bytes, std::string& content) {
   });
 }
 
+int read_whole_file(int fd, size_t most_bytes, std::string& content) {
+  char block[4096];
+  content.clear();
+  for (;;) {
+    const ssize_t got =
+        retry([&] { return ::pread(fd, block, sizeof block, static_cast<off_t>(content.size())); });
+    if (got < 0) return static_cast<int>(got);
+    if (got == 0) return 0;
+    const size_t taken = std::min(static_cast<size_t>(got), most_bytes - content.size());
+    content.append(block, taken);
+    if (taken < static_cast<size_t>(got)) return -EFBIG;
+  }
+}
+
 int may_write(const char* path) {
   return ::faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0 ? 0 : -errno;
 }
@@ -170,14 +184,26 @@ int make_folder(const char* path) {
   return ::chmod(path, mode) == 0 ? 0 : -errno;
 }
 
-FileState file_state(const char* path) {
-  struct stat what {};
-  if (::stat(path, &what) != 0) return {};
+namespace {
+
+FileState state_of(const struct stat& what) {
   const auto ns = [](const timespec& time) {
     return static_cast<int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
   };
   return {static_cast<uint64_t>(what.st_dev), static_cast<uint64_t>(what.st_ino),
           static_cast<int64_t>(what.st_size), ns(what.st_mtim), ns(what.st_ctim)};
+}
+
+}  // namespace
+
+FileState file_state(const char* path) {
+  struct stat what {};
+  return ::stat(path, &what) == 0 ? state_of(what) : FileState();
+}
+
+FileState file_state(int fd) {
+  struct stat what {};
+  return ::fstat(fd, &what) == 0 ? state_of(what) : FileState();
 }
 
 bool is_link(const char* path) {

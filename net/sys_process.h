@@ -49,6 +49,9 @@ int read_pieces(const char* path, std::span<char> block,
 // Replaces `content` by the file's. 0, -errno, or -EFBIG where the file holds more than
 // `most_bytes`.
 int read_whole_file(const char* path, size_t most_bytes, std::string& content);
+// The same of a file that is open, from its beginning on; its offset stays. Of a larger file
+// `content` has the first `most_bytes`.
+int read_whole_file(int fd, size_t most_bytes, std::string& content);
 int remove_file(const char* path);
 int make_folder(const char* path);  // one level, 0755 whatever the umask says
 // Whether this process may write to what is there: 0 or -errno.
@@ -74,6 +77,8 @@ struct FileState {
   friend bool operator==(const FileState&, const FileState&) = default;
 };
 FileState file_state(const char* path);
+// The same of a file that is open, whatever stands at its path by now.
+FileState file_state(int fd);
 bool is_link(const char* path);
 
 // A log's descriptor; `may_block` where it is in blocking mode and shared with other programs.

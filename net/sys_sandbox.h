@@ -10,10 +10,12 @@ namespace sluice::sys {
 std::string call_filter_text();
 // Whether this build has a filter and the kernel takes one.
 bool can_filter_calls();
-// From here on, for good, this process can only make the calls that a worker needs
+// Whom a filter is for: the keeper asks name servers over datagrams, else both need the same.
+enum class Confined { worker, keeper };
+// From here on, for good, this process can only make the calls that such a one needs
 // (core/DESIGN.md section 4). Any other one fails with EPERM and is noted; none ends the process.
 // Takes SIGSYS. Returns 0 or -errno. One thread; needs forbid_new_privileges() before.
-int filter_calls();
+int filter_calls(Confined whom);
 // The number of a call that was refused, each number once, or -1. Up to 32 of them are noted.
 // Calls that start a process are refused without a note: libc makes them with signals blocked.
 int next_refused_call();

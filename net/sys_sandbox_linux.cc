@@ -2,7 +2,8 @@
 // handler notes the call's number and lets the call return -EPERM.
 //
 // The list was found by tracing the integration tests and by reading net/sys*: what stands in it is
-// used by a worker, or by the C library, OpenSSL and the unwinder on its behalf.
+// used by a worker, or by the C library, OpenSSL and the unwinder on its behalf; c-ares, which the
+// keeper has, needs no call but one for its sockets.
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <seccomp.h>
@@ -154,14 +155,17 @@ class Filter {
   int error_ = 0;
 };
 
+void allow_socket(Filter& filter, int family, int type) {
+  constexpr uint64_t type_bits = 0xf;  // the rest are SOCK_NONBLOCK and SOCK_CLOEXEC
+  filter.allow(SCMP_SYS(socket),
+               {equal(0, static_cast<uint64_t>(family)),
+                equal_in(1, type_bits, static_cast<uint64_t>(type)), equal(2, 0)});
+}
+
 // A worker opens connections to its upstreams and nothing else; it sets what net/sys sets. It may
 // bind() where they come from, but not listen().
 void allow_sockets(Filter& filter) {
-  constexpr uint64_t type_bits = 0xf;  // the rest are SOCK_NONBLOCK and SOCK_CLOEXEC
-  for (const int family : {AF_INET, AF_INET6, AF_UNIX}) {
-    filter.allow(SCMP_SYS(socket), {equal(0, static_cast<uint64_t>(family)),
-                                    equal_in(1, type_bits, SOCK_STREAM), equal(2, 0)});
-  }
+  for (const int family : {AF_INET, AF_INET6, AF_UNIX}) allow_socket(filter, family, SOCK_STREAM);
   for (const int level : {SOL_SOCKET, int{IPPROTO_TCP}}) {
     filter.allow(SCMP_SYS(setsockopt), {equal(1, static_cast<uint64_t>(level))});
     filter.allow(SCMP_SYS(getsockopt), {equal(1, static_cast<uint64_t>(level))});
@@ -175,6 +179,10 @@ void allow_sockets(Filter& filter) {
                             F_GETPIPE_SZ, F_GET_SEALS, F_ADD_SEALS}) {
     filter.allow(SCMP_SYS(fcntl), {equal(1, static_cast<uint64_t>(command))});
   }
+}
+
+void allow_datagrams(Filter& filter) {
+  for (const int family : {AF_INET, AF_INET6}) allow_socket(filter, family, SOCK_DGRAM);
 }
 
 // No memory that can be run comes into being, and no file is asked for by its name: fstat(3) passes
@@ -203,12 +211,13 @@ bool can_filter_calls() {
   return ::syscall(SYS_seccomp, get_action_avail, 0, &trap) == 0;
 }
 
-int filter_calls() {
+int filter_calls(Confined whom) {
   if (!take_signal()) return -errno;
   Filter filter;
   for (const int call : whole_calls) filter.allow(call);
   for (const int call : quiet_calls) filter.refuse(call);
   allow_sockets(filter);
+  if (whom == Confined::keeper) allow_datagrams(filter);
   allow_the_rest(filter);
   return filter.load();
 }

@@ -14,7 +14,7 @@ bool can_filter_calls() {
   return false;
 }
 
-int filter_calls() {
+int filter_calls(Confined) {
   return -ENOSYS;
 }
 

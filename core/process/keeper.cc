@@ -52,9 +52,8 @@ Status Keeper::open(const KeeperSetup& setup) {
     if (const Status watched = master_->watch(); !watched.ok()) return watched;
   }
   if (setup.user != nullptr) {
-    if (const Status confined = confine(*setup.user, setup.config->sandbox); !confined.ok()) {
-      return confined;
-    }
+    const Status confined = confine(*setup.user, setup.config->sandbox, sys::Confined::keeper);
+    if (!confined.ok()) return confined;
   }
   checks_.use(*setup.config);
   return Done{};

@@ -16,12 +16,12 @@ Status done_or(const char* what, int answer) {
   return Done{};
 }
 
-Status enter_sandbox() {
+Status enter_sandbox(sys::Confined whom) {
   if (sys::can_forbid_files()) {
     if (const Status done = done_or("Landlock", sys::forbid_files()); !done.ok()) return done;
   }
   if (!sys::can_filter_calls()) return Done{};
-  return done_or("seccomp", sys::filter_calls());
+  return done_or("seccomp", sys::filter_calls(whom));
 }
 
 }  // namespace
@@ -47,7 +47,7 @@ Result<WorkerUser> find_worker_user(const std::string& wanted) {
 }
 
 // Each only narrows what is left, so that the ones that need a capability come first.
-Status confine(const WorkerUser& user, bool sandbox) {
+Status confine(const WorkerUser& user, bool sandbox, sys::Confined whom) {
   const int emptied = sys::forbid_gaining_capabilities();
   if (emptied < 0 && emptied != -EPERM) return Fault{"capability bounding set", -emptied};
   if (!user.name.empty()) {
@@ -62,7 +62,7 @@ Status confine(const WorkerUser& user, bool sandbox) {
   if (sanitized) return Done{};
   if (const Status done = done_or("RLIMIT_NPROC", sys::forbid_children()); !done.ok()) return done;
   if (const Status done = done_or("RLIMIT_CORE", sys::forbid_dumps()); !done.ok()) return done;
-  return sandbox ? enter_sandbox() : Done{};
+  return sandbox ? enter_sandbox(whom) : Done{};
 }
 
 Status try_confinement(const WorkerUser& user, bool sandbox) {

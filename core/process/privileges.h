@@ -6,6 +6,7 @@
 #include "core/observe/log.h"
 #include "net/result.h"
 #include "net/sys_process.h"
+#include "net/sys_sandbox.h"
 
 namespace sluice {
 
@@ -25,12 +26,12 @@ std::string user_text(const std::string& wanted);
 // which workers do without. The Fault says what to do.
 Result<WorkerUser> find_worker_user(const std::string& wanted);
 
-// Confines a worker for good: it becomes the user, with that user's groups alone, and gives up all
-// capabilities, privileges by setuid files, children, core dumps, debuggers of the same user and
-// its environment. With `sandbox` also all files that it has not open and all system calls that
-// workers do not need, as far as build and kernel can (core/DESIGN.md section 4). What it needs
-// from files, or counts there, comes before.
-Status confine(const WorkerUser& user, bool sandbox);
+// Confines a worker or the keeper for good: it becomes the user, with that user's groups alone, and
+// gives up all capabilities, privileges by setuid files, children, core dumps, debuggers of the
+// same user and its environment. With `sandbox` also all files that it has not open and all system
+// calls that such a process does not need, as far as build and kernel can (core/DESIGN.md section
+// 4). What it needs from files, or counts there, comes before.
+Status confine(const WorkerUser& user, bool sandbox, sys::Confined whom = sys::Confined::worker);
 
 // Tries confine() in a child, so that the master can tell once, before it listens, what would fail
 // in each worker.

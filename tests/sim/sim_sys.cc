@@ -59,6 +59,10 @@ ssize_t send_pieces(int fd, std::span<const iovec> pieces) {
   return send(fd, bytes.data(), bytes.size());
 }
 
+ssize_t recv_from(int, void*, size_t, Address&) {
+  unexpected("recvfrom");
+}
+
 ssize_t peek(int fd, void* buffer, size_t bytes) {
   return counted().stream(fd).peek(static_cast<char*>(buffer), bytes);
 }
@@ -75,6 +79,10 @@ ssize_t splice(int from, int to, size_t bytes) {
 
 int stream_socket(int) {
   return counted().new_stream();
+}
+
+int datagram_socket(int) {
+  unexpected("socket of datagrams");
 }
 
 int accept(int listener, Address& peer) {

@@ -382,6 +382,27 @@ TEST_CASE("sys process: a whole file is read up to a size, in pieces") {
   CHECK(sys::remove_file(path.c_str()) == 0);
 }
 
+TEST_CASE("sys_process: an open file is read from its beginning, and tells when it changes") {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder.file("file");
+  REQUIRE(sys::write_whole_file(path.c_str(), std::string(5'000, 'a') + "b") == 0);
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string content = "old";
+  for (int i = 0; i < 2; ++i) {
+    CHECK(sys::read_whole_file(file.get(), 5'001, content) == 0);
+    CHECK(content == std::string(5'000, 'a') + "b");
+  }
+  CHECK(sys::read_whole_file(file.get(), 5'000, content) == -EFBIG);
+  CHECK(content == std::string(5'000, 'a'));
+  CHECK(sys::read_whole_file(-1, 10, content) == -EBADF);
+  CHECK(content.empty());
+  const sys::FileState before = sys::file_state(file.get());
+  CHECK(before == sys::file_state(path.c_str()));
+  REQUIRE(sys::write_whole_file(path.c_str(), "c") == 0);
+  CHECK_FALSE(sys::file_state(file.get()) == before);
+  CHECK(sys::file_state(-1) == sys::FileState());
+}
+
 TEST_CASE("sys_process: a whole file replaces what was there") {
   const testing::TemporaryFolder folder;
   const std::string path = folder.file("pid");

@@ -40,8 +40,8 @@ bool filter_is_there() {
   return false;
 }
 
-bool filtered() {
-  return sys::forbid_new_privileges() == 0 && sys::filter_calls() == 0;
+bool filtered(sys::Confined whom = sys::Confined::worker) {
+  return sys::forbid_new_privileges() == 0 && sys::filter_calls(whom) == 0;
 }
 
 bool refused(long answer) {
@@ -61,7 +61,8 @@ TEST_CASE("sys_sandbox: the build says with what it filters, or that it does not
   CHECK((text.starts_with("libseccomp 2.") || text.starts_with("without libseccomp: ")));
   if (text.starts_with("without")) {
     CHECK_FALSE(sys::can_filter_calls());
-    CHECK(run_in_child([] { return sys::filter_calls() == -ENOSYS ? 0 : 1; }) == 0);
+    CHECK(run_in_child(
+              [] { return sys::filter_calls(sys::Confined::worker) == -ENOSYS ? 0 : 1; }) == 0);
   }
 }
 
@@ -200,6 +201,36 @@ TEST_CASE("sys_sandbox: memory, descriptors that were sent, clocks and randomnes
     if (sys::monotonic_ns() == 0 || sys::wall_clock_ms() == 0) return 7;
     return told_calls().empty() ? 0 : 8;
   });
+  CHECK(sys::describe_exit(status) == "exited with status 0");
+}
+
+// Sends a datagram to a socket that is there before the filter, and gets it.
+int keeper_datagrams(int there) {
+  if (!filtered(sys::Confined::keeper)) return 1;
+  for (const int family : {AF_UNIX, AF_NETLINK, AF_PACKET}) {
+    if (!refused(::socket(family, SOCK_DGRAM, 0))) return 2;
+  }
+  if (!refused(::socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP))) return 3;
+  if (!refused(::socket(AF_INET, SOCK_RAW, IPPROTO_ICMP)) || !refused(::listen(0, 1))) return 4;
+  if (told_calls() != std::vector<std::string>{"socket", "listen"}) return 5;
+  const int six = sys::datagram_socket(AF_INET6);
+  if (six < 0 && six != -EAFNOSUPPORT) return 6;
+  const int here = sys::datagram_socket(AF_INET);
+  if (here < 0 || sys::connect(here, sys::local_address(there)) != 0) return 7;
+  if (sys::send(here, "abc", 3) != 3) return 8;
+  sys::wait_readable(there, testing::patience_ms);
+  char bytes[8];
+  Address from;
+  if (sys::recv_from(there, bytes, sizeof bytes, from) != 3) return 9;
+  if (!(from == sys::local_address(here))) return 10;
+  return told_calls().empty() ? 0 : 11;
+}
+
+TEST_CASE("sys_sandbox: the keeper alone has datagrams, of IPv4 and IPv6") {
+  if (!filter_is_there()) return;
+  const testing::Descriptor there(sys::datagram_socket(AF_INET));
+  REQUIRE(sys::bind(there.get(), testing::loopback()) == 0);
+  const int status = run_in_child([&] { return keeper_datagrams(there.get()); });
   CHECK(sys::describe_exit(status) == "exited with status 0");
 }
 

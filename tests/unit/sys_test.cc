@@ -76,6 +76,24 @@ TEST_CASE("sys: the accepted peer is the client's address") {
   CHECK(sys::accept(listener.get(), peer) == -EAGAIN);
 }
 
+TEST_CASE("sys: a datagram comes whole, with its sender's address, or cut") {
+  const Descriptor here(sys::datagram_socket(AF_INET));
+  const Descriptor there(sys::datagram_socket(AF_INET));
+  REQUIRE(sys::bind(there.get(), testing::loopback()) == 0);
+  REQUIRE(sys::connect(here.get(), sys::local_address(there.get())) == 0);
+  char bytes[8];
+  Address from;
+  CHECK(sys::recv_from(there.get(), bytes, sizeof bytes, from) == -EAGAIN);
+  send_text(here.get(), "abc");
+  send_text(here.get(), "0123456789");
+  sys::wait_readable(there.get(), testing::patience_ms);
+  CHECK(sys::recv_from(there.get(), bytes, sizeof bytes, from) == 3);
+  CHECK(from == sys::local_address(here.get()));
+  CHECK(sys::recv_from(there.get(), bytes, sizeof bytes, from) == 8);
+  CHECK(sys::recv_from(there.get(), bytes, sizeof bytes, from) == -EAGAIN);
+  CHECK(sys::datagram_socket(12345) == -EAFNOSUPPORT);
+}
+
 TEST_CASE("sys: pieces are gathered and scattered in order") {
   const Pair pair = unix_pair();
   std::string left = "gather";

@@ -108,7 +108,8 @@ TEST_CASE("sys_trace: a stack that overflowed, and a process that is filtered") 
   CHECK(frames_in(deep.told) >= 4);
   if (!sys::can_filter_calls()) return;
   const Death filtered = death_by([] {
-    SLUICE_CHECK(sys::forbid_new_privileges() == 0 && sys::filter_calls() == 0);
+    SLUICE_CHECK(sys::forbid_new_privileges() == 0 &&
+                 sys::filter_calls(sys::Confined::worker) == 0);
     write_to_nowhere();
   });
   CHECK(filtered.signal == SIGSEGV);
