@@ -2,6 +2,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -10,6 +11,9 @@
 #include "net/address.h"
 
 namespace sluice {
+
+// Name servers that are asked. The system's file has three at most.
+inline constexpr size_t most_name_servers = 8;
 
 // Two servers that ask the same share the answer.
 struct NameQuestion {

@@ -67,6 +67,7 @@ TESTED_ELSEWHERE = {
     "core/process/master_reload.cc": "tests/unit/master_test.cc",
     "core/process/worker_accept.cc": "tests/unit/worker_test.cc",
     "core/process/worker_conf.cc": "tests/unit/worker_test.cc",
+    "core/keeper/dns_channels.cc": "tests/unit/resolver_test.cc",  # c-ares shows in what comes of it
     "core/process/check.cc": "tests/integration/checking_test.py",
     "core/session/preface.cc": "tests/unit/session_preface_test.cc",  # protocol/ has a preface, too
     "core/session/session_closing.cc": "tests/unit/session_test.cc",
