@@ -15,6 +15,7 @@ using Bytes = std::span<const uint8_t>;
 
 constexpr size_t most_name_bytes = 255;  // RFC 1035 2.3.4
 constexpr uint16_t class_internet = 1;
+constexpr unsigned most_pointers = 127;      // in one name: so many labels fit in it
 constexpr unsigned most_aliases = 16;        // as resolvers have it
 constexpr uint32_t most_ttl_s = 0x7fffffff;  // RFC 2181 8: above it is 0
 
@@ -48,21 +49,20 @@ class Reader {
     labels.clear();
     Reader part = *this;
     size_t begin = at_;
-    bool jumped = false;
+    unsigned pointers = 0;
     for (;;) {
       const Bytes one = part.bytes(1);
       if (part.broken_) break;
       if (one[0] == 0) {
-        if (!jumped) at_ = part.at_;
+        if (pointers == 0) at_ = part.at_;
         return;
       }
       if (one[0] >= 0xc0) {
         const Bytes other = part.bytes(1);
         if (part.broken_) break;
         const size_t target = static_cast<size_t>(one[0] & 0x3f) << 8 | other[0];
-        if (!jumped) at_ = part.at_;
-        jumped = true;
-        if (target >= begin) break;
+        if (pointers == 0) at_ = part.at_;
+        if (target >= begin || ++pointers > most_pointers) break;
         begin = part.at_ = target;
         continue;
       }

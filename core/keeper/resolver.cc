@@ -251,6 +251,10 @@ void Resolver::take_records(Asked& asked, Part& part, const DnsAnswer& answer) {
     address.set_port(part.port);
     asked.answer.targets.push_back({address, part.priority, part.weight});
   }
+  // Each target of a service may have thousands; the best ones of all stay the same ones.
+  if (asked.answer.targets.size() > rules_.most_addresses) {
+    put_in_order(asked.answer.targets, rules_.most_addresses, asked.answer.left_out);
+  }
   asked.services.insert(asked.services.end(), answer.services.begin(), answer.services.end());
 }
 

@@ -108,6 +108,25 @@ TEST_CASE("dns answer: names by pointers, which lead only back") {
   }
 }
 
+TEST_CASE("dns answer: a name of more pointers than labels fit in it is none") {
+  // Each points to the one before it, the first one to the question's name.
+  const size_t first = 12 + question_of("a.test", RecordKind::cname).size() + 2 + 10;
+  for (const size_t count : {size_t{126}, size_t{127}}) {
+    CAPTURE(count);
+    std::string pointers;
+    for (size_t i = 0; i < count; ++i) {
+      testing::put16(pointers, static_cast<unsigned>(0xc000 + (i == 0 ? 12 : first + 2 * (i - 1))));
+    }
+    std::string last;
+    testing::put16(last, static_cast<unsigned>(0xc000 + first + 2 * (count - 1)));
+    const DnsAnswer found =
+        answer("a.test", RecordKind::a,
+               {wire_record(static_cast<RecordKind>(16), 9, pointers),  // a text
+                wire_record(RecordKind::a, 9, wire_address("10.0.0.1"), last)});
+    CHECK((found.outcome == Outcome::records) == (count == 126));
+  }
+}
+
 TEST_CASE("dns answer: a message of any other length, or a record, is a failure") {
   const std::string whole =
       testing::wire_message("id", 0x8180, question_of("a.test", RecordKind::a),

@@ -233,7 +233,7 @@ TEST_CASE("names: many of them all come to be known, few at a time") {
   }
   f.use(questions);
   CHECK(f.turn_until([&] { return f.told.size() == 1'000; }));
-  CHECK(f.dns.asked() == 2'000);
+  CHECK(f.dns.asked() >= 2'000);
 }
 
 TEST_CASE("names: hosts comes before name servers, and counts as soon as it changes") {
