@@ -21,8 +21,12 @@ constexpr unsigned question_timer = 0;
 constexpr unsigned lookup_timer = 1;
 constexpr size_t most_name_bytes = 253;  // RFC 1035 2.3.4, as text
 
-std::string out_of_time(uint32_t timeout_ms) {
-  return "no answer within " + time_setting_text("resolver_timeout", timeout_ms);
+std::string out_of_time(const ResolverRules& rules) {
+  std::string text = "no answer from " + rules.servers[0].text();
+  if (const size_t others = rules.servers.size() - 1; others > 0) {
+    text += " and " + std::to_string(others) + (others == 1 ? " other" : " others");
+  }
+  return text + " within " + time_setting_text("resolver_timeout", rules.timeout_ms);
 }
 
 }  // namespace
@@ -169,7 +173,7 @@ bool Resolver::send(Handle handle, Lookup& lookup, const Asked& asked) {
   lookup.server = (lookup.first_server + lookup.sent) % channels_.size();
   const uint64_t now_ms = reactor_.now_ms();
   const uint64_t left_ms = asked.deadline_ms - std::min(asked.deadline_ms, now_ms);
-  const uint64_t share_ms = std::max<uint64_t>(1, left_ms / (tries - lookup.sent));
+  const uint64_t share_ms = left_ms / (tries - lookup.sent) + 1;  // the question's own end is first
   ++lookup.sent;
   reactor_.cancel(std::exchange(lookup.timer, 0));
   lookup.timer = reactor_.arm(now_ms + std::min<uint64_t>(share_ms, rules_.try_timeout_ms), id_,
@@ -197,7 +201,7 @@ void Resolver::on_timer(Handle handle, unsigned which) {
       asked.timer = 0;
       asked.answer.kind = Kind::timed_out;
       asked.answer.incomplete = true;
-      if (asked.answer.why.empty()) asked.answer.why = out_of_time(rules_.timeout_ms);
+      if (asked.answer.why.empty()) asked.answer.why = out_of_time(rules_);
       finish(handle, asked);
     });
   }
