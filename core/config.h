@@ -14,6 +14,7 @@
 
 #include "core/header_value.h"
 #include "core/ids.h"
+#include "core/names.h"
 #include "net/address.h"
 #include "net/check.h"
 #include "net/cidr.h"
@@ -78,16 +79,21 @@ struct ListenConfig : ListenSettings {
   TlsServerRef tls;          // null: plain
 };
 
+// Peers of a higher tier get sessions only while those of all lower ones are out. The priorities of
+// a service are tiers from 0 on, and `backup` is added to them.
+inline constexpr uint32_t backup_tier = 0x10000;
+
 // One address that a `server` line stands for; a name with three addresses is three peers.
 struct PeerConfig {
   PeerId id{};
   Address address;
   ServerUri uri;
   std::string name;              // for logs: "10.0.0.1:4000", "unix:/run/x.sock"
+  uint32_t server = 0;           // which `server` line of its upstream it is of, from 0 on
   uint32_t weight = 1;           // 1 to most_weight
   uint32_t max_connections = 0;  // sessions at a time, over all workers; 0: unlimited
   uint32_t slow_start_ms = 0;    // so long its weight grows after it was out; 0: at once
-  bool backup = false;           // gets sessions only while the others are out
+  uint32_t tier = 0;
 };
 
 inline constexpr uint32_t most_weight = 1'000;
@@ -168,10 +174,17 @@ struct UpstreamSettings {
   OnPeerGone on_peer_gone = OnPeerGone::keep;
 };
 
+// A `server` line with a name whose addresses are followed.
+struct NamedServer {
+  NameQuestion question;
+  PeerConfig like;  // what all of its peers are; it has no address and no id of its own
+};
+
 struct UpstreamConfig : UpstreamSettings {
   UpstreamId id{};
-  std::string name;                    // for a proxy_pass with a URI: the URI
-  std::vector<PeerConfig> peers;       // never empty
+  std::string name;               // for a proxy_pass with a URI: the URI
+  std::vector<PeerConfig> peers;  // by their servers; empty only where names have no address yet
+  std::vector<NamedServer> named{};
   TlsClientRef tls{};                  // null where no peer is wss://
   std::optional<Digest> sticky_key{};  // a secret; nothing: the worker's own
 };

@@ -80,6 +80,11 @@ int open_for_append(const char* path) {
   return open_file(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0640);
 }
 
+int open_for_reading(const char* path) {
+  const int fd = ::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  return fd >= 0 ? fd : -errno;
+}
+
 Fault open_fault(int answer) {
   if (answer == -ELOOP)
     return {"a symbolic link that others than root may change is not followed", 0};

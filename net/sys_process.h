@@ -26,6 +26,7 @@ inline constexpr size_t pipe_atomic_bytes = 4096;
 // where root made it in a folder that only root may change: otherwise a process that runs as the
 // logs' owner could make root write anywhere. -ELOOP tells of it.
 int open_for_append(const char* path);
+int open_for_reading(const char* path);  // a descriptor or -errno
 ssize_t write(int fd, const void* buffer, size_t bytes);
 ssize_t read(int fd, void* buffer, size_t bytes);
 bool writable_now(int fd);

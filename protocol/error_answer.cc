@@ -42,6 +42,8 @@ constexpr Advice by_reason[] = {
     {drained_reason,
      "What is served here is being taken out of service and takes no new session: try again in a "
      "while."},
+    {unresolved_reason,
+     "The servers behind this address cannot be found just now: try again in a while."},
     {peers_full_reason,
      "The servers behind this address have as many sessions as they may: try again in a while."},
     {overload_reason, "This server serves as many sessions as it may: try again in a while."},

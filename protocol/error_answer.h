@@ -18,6 +18,9 @@ inline constexpr const char* handshake_rate_reason = "handshake_rate reached";
 // The same for what is drained.
 inline constexpr const char* drained_reason = "drained";
 
+// The same where no name of a server has led to an address so far.
+inline constexpr const char* unresolved_reason = "no server's name has an address yet";
+
 // The same where every server that could be asked has as many sessions as it may.
 inline constexpr const char* peers_full_reason = "max_connections reached";
 

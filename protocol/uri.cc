@@ -152,6 +152,36 @@ Result<ServerUri> inet_server(ServerUri uri, std::string_view rest) {
   return uri;
 }
 
+// The domain that "_ws._tcp.example.org" is of; the whole name where it is not spelled so (RFC 2782
+// has no other form, but service catalogues have).
+std::string_view domain_of(std::string_view service) {
+  while (service.starts_with('_')) {
+    const size_t dot = service.find('.');
+    if (dot == std::string_view::npos) break;
+    service.remove_prefix(dot + 1);
+  }
+  return service;
+}
+
+Result<ServerUri> service_server(ServerUri uri, std::string_view rest) {
+  const size_t slash = std::min(rest.find_first_of("/?#"), rest.size());
+  const Result<Authority> parsed = parse_authority(rest.substr(0, slash));
+  if (!parsed.ok()) return parsed.fault();
+  if (split_authority(rest.substr(0, slash)).port.data() != nullptr || parsed.value().port != 0) {
+    return Fault{"a service has no port of its own, its SRV records bring it"};
+  }
+  uri.service = lower_case(parsed.value().host);
+  in_addr ignored;
+  uri.host = domain_of(uri.service);
+  if (uri.service.starts_with('[') || uri.host.empty() ||
+      inet_pton(AF_INET, uri.service.c_str(), &ignored) == 1) {
+    return Fault{"a service is a name, as _ws._tcp.example.org"};
+  }
+  uri.authority = uri.host;
+  uri.path = rest.substr(slash);
+  return uri;
+}
+
 }  // namespace
 
 Result<Authority> parse_authority(std::string_view text) {
@@ -238,13 +268,16 @@ size_t spelled_bytes(std::string_view path, size_t normal_bytes) {
 
 Result<ServerUri> parse_server_uri(std::string_view text) {
   ServerUri uri;
-  uri.secure = starts_with_ignoring_case(text, "wss://");
-  if (!uri.secure && !starts_with_ignoring_case(text, "ws://")) {
+  const bool service = starts_with_ignoring_case(text, "srv+");
+  const std::string_view plain = service ? text.substr(4) : text;
+  uri.secure = starts_with_ignoring_case(plain, "wss://");
+  if (!uri.secure && !starts_with_ignoring_case(plain, "ws://")) {
     return Fault{"it begins neither with ws:// nor with wss://"};
   }
-  const std::string_view rest = text.substr(uri.secure ? 6 : 5);
-  const Result<ServerUri> parsed =
-      rest.starts_with("unix:") ? unix_server(uri, rest.substr(5)) : inet_server(uri, rest);
+  const std::string_view rest = plain.substr(uri.secure ? 6 : 5);
+  const Result<ServerUri> parsed = service                     ? service_server(uri, rest)
+                                   : rest.starts_with("unix:") ? unix_server(uri, rest.substr(5))
+                                                               : inet_server(uri, rest);
   if (!parsed.ok()) return parsed;
   const std::string_view path = parsed.value().path;
   if (path.empty()) return parsed;
@@ -253,6 +286,13 @@ Result<ServerUri> parse_server_uri(std::string_view text) {
   if (!target.ok()) return target.fault();
   if (!target.value().query.empty()) return Fault{"it has a query; the client's travels on"};
   return parsed;
+}
+
+std::string text_of(const ServerUri& uri) {
+  const std::string scheme = uri.secure ? "wss://" : "ws://";
+  if (!uri.service.empty()) return "srv+" + scheme + uri.service + uri.path;
+  if (uri.unix_path.empty()) return scheme + uri.authority + uri.path;
+  return scheme + "unix:" + uri.unix_path + (uri.path.empty() ? "" : ":" + uri.path);
 }
 
 }  // namespace sluice

@@ -41,17 +41,23 @@ std::string decoded_path(std::string_view path);
 // How many of the path's first bytes spell the first `normal_bytes` of its normal form.
 size_t spelled_bytes(std::string_view path, size_t normal_bytes);
 
-// A conf's `server` URI: ws://host:port/path, wss://..., ws://unix:/run/x.sock:/path.
+// A conf's `server` URI: ws://host:port/path, wss://..., ws://unix:/run/x.sock:/path, and
+// srv+ws://_ws._tcp.example.org/path, whose hosts and ports SRV records name (RFC 2782).
 struct ServerUri {
   bool secure = false;
   std::string unix_path;  // "" unless unix
-  std::string host;       // without brackets; "localhost" for unix
-  uint16_t port = 0;      // 80 or 443 where none was given; 0 for unix
+  std::string service;    // the name that is asked for SRV records, lower case; "": none is
+  // Without brackets; "localhost" for unix; of a service the domain that it is of, since nothing
+  // but the conf vouches for the names in its records (RFC 6125 6.5.1).
+  std::string host;
+  uint16_t port = 0;      // 80 or 443 where none was given; 0 for unix and for a service
   std::string authority;  // as Host carries it: host[:port], default port left out
   std::string path;       // "" where the URI has none, which differs from "/"
 
   bool operator==(const ServerUri&) const = default;
 };
 Result<ServerUri> parse_server_uri(std::string_view text);
+// A text that parse_server_uri() makes the same URI of.
+std::string text_of(const ServerUri& uri);
 
 }  // namespace sluice

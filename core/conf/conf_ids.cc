@@ -14,10 +14,6 @@ uint32_t number_in(std::map<std::string, uint32_t>& all, const std::string& text
   return all.emplace(text, static_cast<uint32_t>(all.size())).first->second;
 }
 
-std::string uri_text(const ServerUri& uri) {
-  return (uri.secure ? "wss://" : "ws://") + uri.authority + uri.path;
-}
-
 void add_number(std::string& bytes, size_t number) {
   const auto value = static_cast<uint32_t>(number);
   char raw[sizeof value];
@@ -32,24 +28,30 @@ bool take_number(std::string_view& bytes, uint32_t& number) {
   return true;
 }
 
-// The texts by their numbers, each with its length before it, behind their count.
-void add_texts(std::string& bytes, const std::map<std::string, uint32_t>& all) {
-  std::vector<const std::string*> by_number(all.size());
+// The texts by their numbers, which are less than `count`, each with its length before it, behind
+// the count. A number that is free has no text.
+void add_texts(std::string& bytes, const std::map<std::string, uint32_t>& all, size_t count) {
+  std::vector<const std::string*> by_number(count);
   for (const auto& [text, number] : all) by_number[number] = &text;
   add_number(bytes, by_number.size());
   for (const std::string* text : by_number) {
-    add_number(bytes, text->size());
-    bytes += *text;
+    add_number(bytes, text != nullptr ? text->size() : 0);
+    if (text != nullptr) bytes += *text;
   }
 }
 
-bool take_texts(std::string_view& bytes, std::map<std::string, uint32_t>& all) {
+bool take_texts(std::string_view& bytes, std::map<std::string, uint32_t>& all,
+                std::set<uint32_t>& free) {
   uint32_t count = 0;
   if (!take_number(bytes, count)) return false;
   for (uint32_t number = 0; number < count; ++number) {
     uint32_t length = 0;
     if (!take_number(bytes, length) || bytes.size() < length) return false;
-    if (!all.emplace(bytes.substr(0, length), number).second) return false;  // it has a number
+    if (length == 0) {
+      free.insert(number);
+    } else if (!all.emplace(bytes.substr(0, length), number).second) {
+      return false;  // it has a number
+    }
     bytes.remove_prefix(length);
   }
   return true;
@@ -78,8 +80,18 @@ UpstreamId ConfIds::upstream(const std::string& name) {
 
 PeerId ConfIds::peer(UpstreamId upstream, const Address& address, const ServerUri& uri) {
   std::string text = std::to_string(static_cast<uint32_t>(upstream));
-  for (const std::string& part : {address.text(), uri_text(uri)}) (text += '\0') += part;
-  return PeerId{number_in(peers_, text)};
+  for (const std::string& part : {address.text(), text_of(uri)}) (text += '\0') += part;
+  if (free_peers_.empty()) return PeerId{number_in(peers_, text)};
+  const auto [known, fresh] = peers_.emplace(text, *free_peers_.begin());
+  if (fresh) free_peers_.erase(free_peers_.begin());
+  return PeerId{known->second};
+}
+
+void ConfIds::release(PeerId id) {
+  const auto number = static_cast<uint32_t>(id);
+  const size_t released =
+      std::erase_if(peers_, [number](const auto& each) { return each.second == number; });
+  if (released > 0) free_peers_.insert(number);
 }
 
 ListenerId ConfIds::listener(const Address& address) {
@@ -94,7 +106,7 @@ std::optional<UpstreamId> ConfIds::known_upstream(const std::string& name) const
 
 bool ConfIds::knows_server(UpstreamId upstream, const ServerUri& uri) const {
   const std::string begin = std::to_string(static_cast<uint32_t>(upstream)) + '\0';
-  const std::string end = '\0' + uri_text(uri);
+  const std::string end = '\0' + text_of(uri);
   return std::any_of(peers_.begin(), peers_.end(), [&](const auto& each) {
     return each.first.starts_with(begin) && each.first.ends_with(end);
   });
@@ -108,14 +120,19 @@ std::optional<ListenerId> ConfIds::known_listener(const Address& address) const 
 
 std::string ConfIds::bytes() const {
   std::string bytes;
-  for (const auto* each : {&upstreams_, &peers_, &listeners_}) add_texts(bytes, *each);
+  add_texts(bytes, upstreams_, upstreams_.size());
+  add_texts(bytes, peers_, peers());
+  add_texts(bytes, listeners_, listeners_.size());
   return bytes;
 }
 
 std::optional<ConfIds> ConfIds::from(std::string_view& bytes) {
   std::optional<ConfIds> ids(std::in_place);
-  for (auto* each : {&ids->upstreams_, &ids->peers_, &ids->listeners_}) {
-    if (!take_texts(bytes, *each)) return std::nullopt;
+  std::set<uint32_t> none;
+  if (!take_texts(bytes, ids->upstreams_, none) ||
+      !take_texts(bytes, ids->peers_, ids->free_peers_) ||
+      !take_texts(bytes, ids->listeners_, none) || !none.empty()) {
+    return std::nullopt;
   }
   return ids;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -13,7 +14,7 @@
 
 namespace sluice {
 
-// Each call gives the number that the same arguments had before, else the next one that is free.
+// Each call gives the number that the same arguments had before, else the least one that is free.
 class ConfIds {
  public:
   // For an upstream's name, or the expanded URI of a proxy_pass; a name has no "://" in it.
@@ -25,8 +26,10 @@ class ConfIds {
   std::optional<UpstreamId> known_upstream(const std::string& name) const;
   bool knows_server(UpstreamId upstream, const ServerUri& uri) const;
   std::optional<ListenerId> known_listener(const Address& address) const;
-  // How many peers have numbers; they are those below it.
-  size_t peers() const { return peers_.size(); }
+  // The numbers that peers have, or had, are those below it.
+  size_t peers() const { return peers_.size() + free_peers_.size(); }
+  // That peer's number is free for another one. It had it, and nobody anywhere uses it any more.
+  void release(PeerId id);
 
   // For another process: bytes, and the same numbers from them. Nothing where the bytes are
   // malformed; what follows the ids is left in `bytes`.
@@ -34,10 +37,10 @@ class ConfIds {
   static std::optional<ConfIds> from(std::string_view& bytes);
 
  private:
-  // Each number is the map's size when its text was met.
   std::map<std::string, uint32_t> upstreams_;
   std::map<std::string, uint32_t> peers_;
   std::map<std::string, uint32_t> listeners_;
+  std::set<uint32_t> free_peers_;
 };
 
 // Hashes the route's path and conditions; its other fields do not matter.

@@ -101,15 +101,23 @@ struct ListenDraft {
   std::vector<CertificateDraft> certificates;
 };
 
+// A `server` line, or a proxy_pass with a URI.
+struct ServerDraft {
+  PeerConfig like;                       // without a name's address
+  std::optional<NameQuestion> question;  // nothing where the URI has an address
+  Place place;
+  std::string shown;  // the directive and the word, for messages: `server: "ws://chat.example"`
+};
+
 struct UpstreamDraft {
   std::string name;  // "" where the opening line was wrong
-  std::vector<PeerConfig> peers;
+  std::vector<ServerDraft> servers;
 };
 
 struct RouteDraft {
-  RouteConfig route;               // path and conditions
-  std::optional<Word> proxy_pass;  // its argument
-  std::vector<PeerConfig> peers;   // of a proxy_pass with a URI; else none
+  RouteConfig route;                  // path and conditions
+  std::optional<Word> proxy_pass;     // its argument
+  std::optional<ServerDraft> server;  // of a proxy_pass with a URI; else nothing
 };
 
 struct SectionDraft {

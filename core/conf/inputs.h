@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/names.h"
 #include "net/address.h"
 #include "tls/secret.h"
 
@@ -41,8 +42,8 @@ class ConfInputs {
   virtual std::vector<std::string> glob(const std::string& pattern) = 0;
   // An environment variable's value; nothing where it is not set.
   virtual std::optional<std::string> variable(const std::string& name) = 0;
-  // All addresses of a host, in the resolver's order, never none.
-  virtual Result<std::vector<Address>> resolve(const std::string& host, uint16_t port) = 0;
+  // Where a name leads, never nowhere. A service may have no answer before a keeper has asked.
+  virtual Result<NameTargets> resolve(const NameQuestion& question) = 0;
   // The number of a user or a group; nothing where there is none of that name.
   virtual std::optional<uid_t> user_id(const std::string& name) = 0;
   virtual std::optional<gid_t> group_id(const std::string& name) = 0;

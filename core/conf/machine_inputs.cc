@@ -8,12 +8,16 @@
 #include <filesystem>
 
 #include "core/conf/expand.h"
+#include "core/members.h"
 #include "net/sys.h"
 #include "net/sys_process.h"
 
 namespace sluice {
 
 namespace {
+
+// A name server that takes longer than this is not asked for the names behind that one.
+constexpr uint64_t patience_ms = 1'000;
 
 FileFacts facts_of(const std::string& path) {
   std::error_code error;
@@ -52,8 +56,23 @@ std::optional<std::string> MachineInputs::variable(const std::string& name) {
   return value;
 }
 
-Result<std::vector<Address>> MachineInputs::resolve(const std::string& host, uint16_t port) {
-  return resolve_blocking(host, port);
+// A name server that is silent costs one wait, not one for each name.
+Result<NameTargets> MachineInputs::resolve(const NameQuestion& question) {
+  if (known_ != nullptr) {
+    if (const auto known = known_->find(question); known != known_->end()) return known->second;
+  }
+  if (question.service) return Fault{"services are asked once sluice runs"};
+  if (names_are_slow_) return Fault{"not asked, since the name server did not answer before"};
+  const uint64_t begin_ms = sys::monotonic_ms();
+  const Result<std::vector<Address>> found = resolve_blocking(question.host, question.port);
+  if (!found.ok()) {
+    names_are_slow_ = sys::monotonic_ms() - begin_ms > patience_ms;
+    return found.fault();
+  }
+  NameTargets targets;
+  for (const Address& address : found.value()) targets.push_back({.address = address});
+  put_in_order(targets);
+  return targets;
 }
 
 std::optional<uid_t> MachineInputs::user_id(const std::string& name) {

@@ -40,8 +40,8 @@ std::string entry_of(Question question, std::string_view about) {
 }
 
 // What is resolved, as one text.
-std::string host_and_port(const std::string& host, uint16_t port) {
-  return host + " " + std::to_string(port);
+std::string text_of(const NameQuestion& question) {
+  return question.host + (question.service ? " service" : " " + std::to_string(question.port));
 }
 
 template <class Id>
@@ -93,16 +93,19 @@ std::optional<std::string> RecordingInputs::variable(const std::string& name) {
   return value;
 }
 
-Result<std::vector<Address>> RecordingInputs::resolve(const std::string& host, uint16_t port) {
-  Result<std::vector<Address>> found = asked_.resolve(host, port);
-  std::string entry = entry_of(ask_resolve, host_and_port(host, port));
+Result<NameTargets> RecordingInputs::resolve(const NameQuestion& question) {
+  Result<NameTargets> found = asked_.resolve(question);
+  std::string entry = entry_of(ask_resolve, text_of(question));
   add_number(entry, found.ok() ? static_cast<uint32_t>(found.value().size()) : 0);
   if (!found.ok()) {
     add_text(entry, found.fault().what);
     add_number(entry, static_cast<uint32_t>(found.fault().error));
   } else {
-    for (const Address& address : found.value()) {
-      add_text(entry, {reinterpret_cast<const char*>(address.raw()), address.raw_length()});
+    for (const NameTarget& target : found.value()) {
+      add_number(entry, target.priority);
+      add_number(entry, target.weight);
+      add_text(entry,
+               {reinterpret_cast<const char*>(target.address.raw()), target.address.raw_length()});
     }
   }
   add(entry);
@@ -214,9 +217,9 @@ std::optional<std::string> RecordedInputs::variable(const std::string& name) {
   return std::string(value);
 }
 
-Result<std::vector<Address>> RecordedInputs::resolve(const std::string& host, uint16_t port) {
-  expect(ask_resolve, host_and_port(host, port));
-  std::vector<Address> found;
+Result<NameTargets> RecordedInputs::resolve(const NameQuestion& question) {
+  expect(ask_resolve, text_of(question));
+  NameTargets found;
   uint32_t count = number();
   if (count == 0) {
     const std::string& what = faults_.emplace_back(text());
@@ -224,13 +227,16 @@ Result<std::vector<Address>> RecordedInputs::resolve(const std::string& host, ui
     return Fault{strayed_ ? "not in the recording" : what.c_str(), error};
   }
   for (; count > 0 && !strayed_; --count) {
+    const auto priority = static_cast<uint16_t>(number());
+    const auto weight = static_cast<uint16_t>(number());
     const std::string_view raw = text();
     sockaddr_storage address{};
     strayed_ = strayed_ || raw.size() > sizeof address || raw.size() < sizeof address.ss_family;
     if (strayed_) break;
     std::memcpy(&address, raw.data(), raw.size());
-    found.push_back(Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&address),
-                                           static_cast<socklen_t>(raw.size())));
+    const auto* const any = reinterpret_cast<const sockaddr*>(&address);
+    found.push_back(
+        {Address::from_sockaddr(any, static_cast<socklen_t>(raw.size())), priority, weight});
   }
   if (strayed_) return Fault{"not in the recording"};
   return found;

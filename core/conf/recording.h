@@ -29,7 +29,7 @@ class RecordingInputs final : public ConfInputs {
   int read(const std::string& path, Secret& content, FileFacts& facts) override;
   std::vector<std::string> glob(const std::string& pattern) override;
   std::optional<std::string> variable(const std::string& name) override;
-  Result<std::vector<Address>> resolve(const std::string& host, uint16_t port) override;
+  Result<NameTargets> resolve(const NameQuestion& question) override;
   std::optional<uid_t> user_id(const std::string& name) override;
   std::optional<gid_t> group_id(const std::string& name) override;
   std::string group_name(gid_t id) override;
@@ -60,7 +60,7 @@ class RecordedInputs final : public ConfInputs {
   int read(const std::string& path, Secret& content, FileFacts& facts) override;
   std::vector<std::string> glob(const std::string& pattern) override;
   std::optional<std::string> variable(const std::string& name) override;
-  Result<std::vector<Address>> resolve(const std::string& host, uint16_t port) override;
+  Result<NameTargets> resolve(const NameQuestion& question) override;
   std::optional<uid_t> user_id(const std::string& name) override;
   std::optional<gid_t> group_id(const std::string& name) override;
   std::string group_name(gid_t id) override;

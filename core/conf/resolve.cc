@@ -8,6 +8,7 @@
 
 #include "core/conf/rows.h"
 #include "core/conf/suggest.h"
+#include "core/members.h"
 #include "core/observe/limit_text.h"
 #include "core/router.h"
 #include "protocol/http1.h"
@@ -51,6 +52,13 @@ bool gives_way(const RouteConfig& narrow, const RouteConfig& broad) {
          laxer_rate(narrow.control_frame_rate, broad.control_frame_rate) ||
          laxer_rate(narrow.client_message_rate, broad.client_message_rate) ||
          laxer_rate(narrow.client_byte_rate, broad.client_byte_rate);
+}
+
+// Why a server has no peers yet, or never will.
+std::string unanswered(const NameQuestion& question, const Fault& fault, bool followed) {
+  if (!question.service) return "the host cannot be found (" + fault.text() + ")";
+  return std::string("SRV records are asked for once sluice runs; write ") +
+         (followed ? "resolve_at_start try" : "resolve_interval with times, not off");
 }
 
 // `upstream "chat"`, for messages.
@@ -197,26 +205,51 @@ void ConfResolver::add_upstream(const SectionDraft& section) {
                                    seen_from(section.place, known->second.section->place));
     return;
   }
-  make_upstream(section, id, own.name, own.peers);
+  make_upstream(section, id, own.name, own.servers);
 }
 
 void ConfResolver::make_upstream(const SectionDraft& section, UpstreamId id,
-                                 const std::string& name, std::vector<PeerConfig> peers) {
-  for (PeerConfig& peer : peers) peer.id = draft_.ids.peer(id, peer.address, peer.uri);
-  TlsClientRef tls =
-      resolve_tls_client(draft_, section, peers, described(section), errors_, warnings_);
-  std::vector<UpstreamConfig>& upstreams = draft_.config.upstreams;
-  const auto behind = std::find_if(upstreams.rbegin(), upstreams.rend(),
-                                   [id](const UpstreamConfig& each) { return each.id < id; });
+                                 const std::string& name, std::span<const ServerDraft> servers) {
   UpstreamConfig upstream;
   static_cast<UpstreamSettings&>(upstream) =
       settings_for(Section::upstream, {&section, &draft_.top()});
   upstream.id = id;
   upstream.name = name;
-  upstream.peers = std::move(peers);
-  upstream.tls = std::move(tls);
   upstream.sticky_key = draft_.config.sticky_key;
+  for (uint32_t i = 0; i < servers.size(); ++i) add_server(servers[i], i, upstream);
+  for (PeerConfig& peer : upstream.peers) peer.id = draft_.ids.peer(id, peer.address, peer.uri);
+  upstream.tls =
+      resolve_tls_client(draft_, section, servers, described(section), errors_, warnings_);
+  std::vector<UpstreamConfig>& upstreams = draft_.config.upstreams;
+  const auto behind = std::find_if(upstreams.rbegin(), upstreams.rend(),
+                                   [id](const UpstreamConfig& each) { return each.id < id; });
   upstreams.insert(behind.base(), std::move(upstream));
+}
+
+// A name has its first answer here, and later ones from the keeper. Without an answer its peers
+// come when there is one, if anybody goes on to ask.
+void ConfResolver::add_server(const ServerDraft& server, uint32_t number,
+                              UpstreamConfig& upstream) {
+  NamedServer named{.question = server.question.value_or(NameQuestion()), .like = server.like};
+  named.like.server = number;
+  if (!server.question) return upstream.peers.push_back(std::move(named.like));
+  const ResolverSettings& settings = draft_.config.resolver;
+  const bool followed = settings.follow && !is_local_name(named.question.host);
+  const bool required = (!followed || settings.required) && !draft_.options.open_files;
+  const Result<NameTargets> found = draft_.inputs.resolve(named.question);
+  if (found.ok()) {
+    NameTargets targets = found.value();
+    targets.resize(std::min<size_t>(targets.size(), settings.most_addresses));
+    for (PeerConfig& peer : peers_of(named, targets)) upstream.peers.push_back(std::move(peer));
+  } else if (required) {
+    errors_.add(server.place,
+                server.shown + ": " + unanswered(named.question, found.fault(), followed));
+  } else if (!named.question.service) {
+    warnings_.push_back(text_at(
+        server.place, server.shown + ": " + unanswered(named.question, found.fault(), followed) +
+                          (followed && !settings.required ? "; its peers come when it is" : "")));
+  }
+  if (followed) upstream.named.push_back(std::move(named));
 }
 
 void ConfResolver::add_route(SectionDraft& section) {
@@ -226,7 +259,7 @@ void ConfResolver::add_route(SectionDraft& section) {
   RouteConfig route = own.route;
   route.key = key_of(route);
   const SectionDraft* upstream = nullptr;
-  if (own.peers.empty()) {
+  if (!own.server) {
     upstream = find_target(section, route);
     if (upstream == nullptr) return;
   } else {
@@ -265,7 +298,7 @@ void ConfResolver::share_anonymous(const SectionDraft& section, RouteConfig& rou
   const RouteDraft& own = section.as<RouteDraft>();
   route.upstream = draft_.ids.upstream(own.proxy_pass->value);
   if (!anonymous_.insert(route.upstream).second) return;
-  make_upstream(section, route.upstream, own.proxy_pass->text, own.peers);
+  make_upstream(section, route.upstream, own.proxy_pass->text, {&*own.server, 1});
 }
 
 // A check comes to its peers as the sessions of the first route do that leads there, and asks for
@@ -362,12 +395,21 @@ const RouteConfig* ConfResolver::way_around(size_t number) const {
 }
 
 bool ConfResolver::same_server(const RouteConfig& a, const RouteConfig& b) const {
-  const std::vector<PeerConfig>& others = draft_.config.upstream(b.upstream).peers;
-  const std::vector<PeerConfig>& peers = draft_.config.upstream(a.upstream).peers;
-  return std::any_of(peers.begin(), peers.end(), [&others](const PeerConfig& peer) {
-    return std::any_of(others.begin(), others.end(),
-                       [&peer](const PeerConfig& other) { return other.address == peer.address; });
-  });
+  const UpstreamConfig& one = draft_.config.upstream(a.upstream);
+  const UpstreamConfig& other = draft_.config.upstream(b.upstream);
+  const auto among = [](const auto& all, const auto& others, auto same) {
+    return std::any_of(all.begin(), all.end(), [&](const auto& each) {
+      return std::any_of(others.begin(), others.end(),
+                         [&](const auto& second) { return same(each, second); });
+    });
+  };
+  return among(one.peers, other.peers,
+               [](const PeerConfig& peer, const PeerConfig& second) {
+                 return peer.address == second.address;
+               }) ||
+         among(one.named, other.named, [](const NamedServer& name, const NamedServer& second) {
+           return name.question == second.question;
+         });
 }
 
 void ConfResolver::warn_of_unused(SectionDraft& section) {

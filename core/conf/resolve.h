@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,7 +55,8 @@ class ConfResolver {
   void add_upstream(const SectionDraft& section);
   void add_route(SectionDraft& section);
   void make_upstream(const SectionDraft& section, UpstreamId id, const std::string& name,
-                     std::vector<PeerConfig> peers);
+                     std::span<const ServerDraft> servers);
+  void add_server(const ServerDraft& server, uint32_t number, UpstreamConfig& upstream);
   const SectionDraft* find_target(const SectionDraft& section, RouteConfig& route);
   void share_anonymous(const SectionDraft& section, RouteConfig& route);
   void inherit(const SectionDraft& own, const SectionDraft* upstream, RouteConfig& route) const;
@@ -76,7 +78,7 @@ class ConfResolver {
   size_t walked_ = 0;                        // how many of them were asked for a way around
   std::map<std::string, Named, std::less<>> upstreams_;
   std::set<UpstreamId> anonymous_;  // made of a URI
-  std::set<UpstreamId> routed_;  // that some route leads to
+  std::set<UpstreamId> routed_;     // that some route leads to
 };
 
 }  // namespace sluice

@@ -120,13 +120,13 @@ std::optional<TlsServerSettings> resolve_tls_server(ConfDraft& draft, SectionDra
 }
 
 TlsClientRef resolve_tls_client(ConfDraft& draft, const SectionDraft& section,
-                                std::span<const PeerConfig> peers, const std::string& described,
+                                std::span<const ServerDraft> servers, const std::string& described,
                                 ConfErrors& errors, std::vector<std::string>& warnings) {
-  const bool secure = std::any_of(peers.begin(), peers.end(),
-                                  [](const PeerConfig& peer) { return peer.uri.secure; });
+  const bool secure = std::any_of(servers.begin(), servers.end(),
+                                  [](const ServerDraft& each) { return each.like.uri.secure; });
   std::string_view name;
   if (!secure) {
-    if (const Place* place = tls_line(section, name); place != nullptr && !peers.empty()) {
+    if (const Place* place = tls_line(section, name); place != nullptr && !servers.empty()) {
       errors.add(*place, std::string(name) + " needs a wss:// server; " + described + " has none");
     }
     return nullptr;

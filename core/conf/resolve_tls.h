@@ -19,10 +19,10 @@ std::optional<TlsServerSettings> resolve_tls_server(ConfDraft& draft, SectionDra
                                                     ConfErrors& errors,
                                                     std::vector<std::string>& warnings);
 
-// An upstream's side, null where none of `peers` is wss://. `section` is the upstream's, or a
-// route's with a URI, which has no TLS settings of its own; the peers are that section's.
+// An upstream's side, null where none of `servers` is wss://. `section` is the upstream's, or a
+// route's with a URI, which has no TLS settings of its own; the servers are that section's.
 TlsClientRef resolve_tls_client(ConfDraft& draft, const SectionDraft& section,
-                                std::span<const PeerConfig> peers, const std::string& described,
+                                std::span<const ServerDraft> servers, const std::string& described,
                                 ConfErrors& errors, std::vector<std::string>& warnings);
 
 }  // namespace sluice

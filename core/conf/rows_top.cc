@@ -239,6 +239,46 @@ constexpr Directive rows[] = {
          "is done (key updates, session tickets, warnings), 1 to 1000000; with more the "
          "connection is ended. Each costs far more than its few bytes. OpenSSL itself takes no "
          "more than 32 empty ones in a row and 4 warnings."},
+    {.name = "resolver",
+     .sections = top,
+     .arguments = "ADDRESS...",
+     .most_arguments = most_name_servers,
+     .set = setters::resolver,
+     .default_value = "(those of /etc/resolv.conf)",
+     .example = "10.0.0.2 [2001:db8::2]:5353",
+     .help = "Name servers that are asked where the names of servers lead, each as IP, IP:PORT or "
+             "[IPV6]:PORT. /etc/hosts is asked before them, and localhost never."},
+    {.name = "resolver_timeout",
+     .sections = top,
+     .arguments = "TIME",
+     .set = setters::resolver_timeout,
+     .default_value = "5s",
+     .help = "For an answer, over all name servers and tries."},
+    {.name = "resolve_interval",
+     .sections = top,
+     .arguments = "MIN [MAX] | off",
+     .most_arguments = 2,
+     .set = setters::resolve_interval,
+     .default_value = "1s 5m",
+     .help =
+         "A name of a server is asked again when its answer's TTL ends, but no sooner than MIN and "
+         "no later than MAX after it came. New sessions go to the addresses of the latest answer "
+         "(on_peer_gone says what becomes of those with others), and those stand while there is no "
+         "newer one. off: names are resolved when sluice starts and when it reloads."},
+    {.name = "resolve_at_start",
+     .sections = top,
+     .arguments = "try|require",
+     .set = setters::resolve_at_start,
+     .default_value = "try",
+     .help =
+         "What a server's name that cannot be resolved at the start or at a reload is: with try "
+         "a warning, and its peers come when it can be; with require an error."},
+    {.name = "resolve_max_addresses",
+     .sections = top,
+     .arguments = "N",
+     .set = setters::resolve_max_addresses,
+     .default_value = "256",
+     .help = "Addresses, 1 to 10000, that a name may stand for; more are left out."},
     {.name = "include",
      .sections = top | listen | upstream | route,
      .arguments = "FILE",

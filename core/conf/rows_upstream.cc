@@ -48,12 +48,17 @@ constexpr Directive rows[] = {
      .most_arguments = 5,
      .set = setters::server,
      .example = "ws://127.0.0.1:9001/socket",
-     .help = "One server: ws://HOST[:PORT][/PATH] or ws://unix:/SOCKET[:/PATH], with wss:// for "
-             "TLS. Each address of a name is a peer. weight, 1 to 1000: its share beside the "
-             "others' (1). max_connections: so many sessions at a time over all workers, which "
-             "workers that choose it at the same instant may pass by one each; with all servers "
-             "full, 503. slow_start: over so long its weight grows after it was out. backup: it "
-             "gets sessions only while the others are out or full.",
+     .help =
+         "One server: ws://HOST[:PORT][/PATH] or ws://unix:/SOCKET[:/PATH], with wss:// for "
+         "TLS. Each address of a name is a peer; which ones those are is asked again as "
+         "resolve_interval says. srv+ws://_SERVICE._tcp.DOMAIN[/PATH] has hosts, ports, weights "
+         "and priorities of SRV records; those of the higher numbers are backups of the others, "
+         "and DOMAIN is the name in Host and in certificates. "
+         "weight, 1 to 1000: its share beside the "
+         "others' (1). max_connections: so many sessions at a time over all workers, which "
+         "workers that choose it at the same instant may pass by one each; with all servers "
+         "full, 503. slow_start: over so long its weight grows after it was out. backup: it "
+         "gets sessions only while the others are out or full.",
      .repeatable = true,
      .required = true},
     {.name = "balance",

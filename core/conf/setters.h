@@ -23,6 +23,11 @@ void worker_timeout(const SetterCall& call);
 void drain_timeout(const SetterCall& call);
 void drain_code(const SetterCall& call);
 void worker_connections(const SetterCall& call);
+void resolver(const SetterCall& call);
+void resolver_timeout(const SetterCall& call);
+void resolve_interval(const SetterCall& call);
+void resolve_at_start(const SetterCall& call);
+void resolve_max_addresses(const SetterCall& call);
 void include(const SetterCall& call);
 
 // --- sections -----------------------------------------------------------------------------------
@@ -93,7 +98,7 @@ void header_size(const SetterCall& call) {
 }
 
 // What stands behind the URI on a `server` line, for all of its peers.
-void server_options(const SetterCall& call, std::vector<PeerConfig>& peers);
+void server_options(const SetterCall& call, PeerConfig& like);
 
 // A code that may stand in a Close; `alternative` names what may stand there besides.
 uint16_t close_code(const Word& word, const char* alternative);

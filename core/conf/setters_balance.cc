@@ -156,34 +156,27 @@ void fail_timeout(const SetterCall& call) {
   }
 }
 
-void server_options(const SetterCall& call, std::vector<PeerConfig>& peers) {
-  PeerConfig options;
+void server_options(const SetterCall& call, PeerConfig& like) {
   std::set<std::string> given;
   for (size_t i = 2; i <= call.arguments(); ++i) {
     const Word& word = call.word(i);
     const std::string name = word.value.substr(0, word.value.find('='));
     if (name == "weight") {
-      options.weight = named_number(word, "weight", 1, most_weight);
+      like.weight = named_number(word, "weight", 1, most_weight);
     } else if (name == "max_connections") {
-      options.max_connections = named_number(word, "max_connections", 1, most_connections);
+      like.max_connections = named_number(word, "max_connections", 1, most_connections);
     } else if (name == "slow_start" && name.size() < word.value.size()) {
       Word time = word;
       time.value.erase(0, name.size() + 1);
-      options.slow_start_ms = time_ms(time);
+      like.slow_start_ms = time_ms(time);
     } else if (word.value == "backup") {
-      options.backup = true;
+      like.tier = backup_tier;
     } else {
       throw ConfProblem{quoted(word.text) +
                         ": behind the URI only weight=N, max_connections=N, slow_start=TIME and "
                         "backup"};
     }
     if (!given.insert(name).second) throw ConfProblem{quoted(name) + " is given twice"};
-  }
-  for (PeerConfig& peer : peers) {
-    peer.weight = options.weight;
-    peer.max_connections = options.max_connections;
-    peer.slow_start_ms = options.slow_start_ms;
-    peer.backup = options.backup;
   }
 }
 

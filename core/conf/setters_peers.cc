@@ -23,13 +23,6 @@ bool is_uri(const std::string& text) {
   return text.find("://") != std::string::npos;
 }
 
-Result<std::vector<Address>> addresses_of(ConfInputs& inputs, const ServerUri& uri) {
-  if (uri.unix_path.empty()) return inputs.resolve(uri.host, uri.port);
-  const Result<Address> local = Address::from_unix_path(uri.unix_path);
-  if (!local.ok()) return local.fault();
-  return std::vector<Address>{local.value()};
-}
-
 // A guess at the URI meant by a word without a scheme, or with a scheme of plain HTTP; "" where
 // there is no good guess. It is made of the word as it stands in the file, so it tells no secret.
 std::string meant_uri(const std::string& text) {
@@ -70,37 +63,64 @@ void warn_of_odd_uri(const SetterCall& call, const Word& word, const ServerUri& 
   }
 }
 
-// All peers that a server's URI stands for.
-std::vector<PeerConfig> peers_of(const SetterCall& call) {
+// Whether somebody could be asked for it (RFC 1035 2.3.4).
+bool askable(std::string_view name) {
+  constexpr size_t most_name_bytes = 253;
+  constexpr size_t most_label_bytes = 63;
+  if (name.ends_with('.')) name.remove_suffix(1);
+  if (name.size() > most_name_bytes) return false;
+  while (true) {
+    const size_t dot = std::min(name.find('.'), name.size());
+    if (dot == 0 || dot > most_label_bytes) return false;
+    if (dot == name.size()) return true;
+    name.remove_prefix(dot + 1);
+  }
+}
+
+NameQuestion question_of(const ServerUri& uri, const Word& word) {
+  const NameQuestion question = uri.service.empty()
+                                    ? NameQuestion{lower_case(uri.host), uri.port, false}
+                                    : NameQuestion{uri.service, 0, true};
+  if (askable(question.host)) return question;
+  throw ConfProblem{quoted(word.text) +
+                    ": its host is no name: labels of 1 to 63 bytes, joined by dots, 253 in all"};
+}
+
+// What of a server's URI is known without asking anybody.
+ServerDraft server_of(const SetterCall& call) {
   const Word& word = call.word(1);
-  const Result<ServerUri> uri = parse_server_uri(word.value);
-  if (!uri.ok()) {
-    throw ConfProblem{quoted(word.text) + " is not a server's URI (" + uri.fault().text() + ")" +
+  const Result<ServerUri> parsed = parse_server_uri(word.value);
+  if (!parsed.ok()) {
+    throw ConfProblem{quoted(word.text) + " is not a server's URI (" + parsed.fault().text() + ")" +
                       advice_for(call, word)};
   }
-  if (uri.value().host.find('$') != std::string::npos) {
+  const ServerUri& uri = parsed.value();
+  if (uri.host.find('$') != std::string::npos) {
     throw ConfProblem{quoted(word.text) + ": there are no variables here, write the host's name"};
   }
-  warn_of_odd_uri(call, word, uri.value());
-  if (uri.value().unix_path.empty() && uri.value().port == 0) {
+  warn_of_odd_uri(call, word, uri);
+  ServerDraft server;
+  server.like.uri = uri;
+  server.place = call.statement.place;
+  server.shown = call.statement.words[0].text + ": " + quoted(word.text);
+  if (!uri.service.empty()) {
+    server.question = question_of(uri, word);
+    return server;
+  }
+  if (uri.unix_path.empty() && uri.port == 0) {
     throw ConfProblem{quoted(word.text) + ": the port must be 1 to 65535"};
   }
-  const Result<std::vector<Address>> addresses = addresses_of(call.draft.inputs, uri.value());
-  if (!addresses.ok()) {
-    const std::string what =
-        quoted(word.text) + ": the host cannot be found (" + addresses.fault().text() + ")";
-    if (!call.draft.options.open_files || !uri.value().unix_path.empty()) throw ConfProblem{what};
-    // The machine that checks a conf need not be the one that runs it.
-    call.draft.warn(call.statement.place, call.statement.words[0].text + ": " + what);
-    return {{.address = Address::from_ip("0.0.0.0", uri.value().port).value(),
-             .uri = uri.value(),
-             .name = uri.value().host}};
+  const Result<Address> address = uri.unix_path.empty() ? Address::from_ip(uri.host, uri.port)
+                                                        : Address::from_unix_path(uri.unix_path);
+  if (address.ok()) {
+    server.like.address = address.value();
+    server.like.name = address.value().text();
+  } else if (uri.unix_path.empty()) {
+    server.question = question_of(uri, word);
+  } else {
+    throw ConfProblem{quoted(word.text) + ": " + address.fault().text()};
   }
-  std::vector<PeerConfig> peers;
-  for (const Address& address : addresses.value()) {
-    peers.push_back({.address = address, .uri = uri.value(), .name = address.text()});
-  }
-  return peers;
+  return server;
 }
 
 // A route takes its path and everything under it: a word that looks like a pattern is refused or
@@ -278,10 +298,9 @@ void server(const SetterCall& call) {
       call.word(2).value.find('=') == std::string::npos) {
     throw ConfProblem{quoted(call.word(1).text) + " is not a server's URI"};
   }
-  std::vector<PeerConfig> own = peers_of(call);
-  server_options(call, own);
-  std::vector<PeerConfig>& peers = call.section.as<UpstreamDraft>().peers;
-  for (PeerConfig& peer : own) peers.push_back(std::move(peer));
+  ServerDraft server = server_of(call);
+  server_options(call, server.like);
+  call.section.as<UpstreamDraft>().servers.push_back(std::move(server));
 }
 
 void match_host(const SetterCall& call) {
@@ -303,7 +322,7 @@ void proxy_pass(const SetterCall& call) {
   RouteDraft& own = call.section.as<RouteDraft>();
   const Word& word = call.word(1);
   if (is_uri(word.value)) {
-    own.peers = peers_of(call);
+    own.server = server_of(call);
   } else if (word.value.find_first_of(":/") != std::string::npos || word.value.empty()) {
     throw ConfProblem{quoted(word.text) + " is neither an upstream's name nor a server's URI" +
                       advice_for(call, word)};

@@ -23,8 +23,8 @@ class WithoutHosts final : public ConfInputs {
   std::optional<std::string> variable(const std::string& name) override {
     return inputs_.variable(name);
   }
-  Result<std::vector<Address>> resolve(const std::string&, uint16_t port) override {
-    return std::vector<Address>{Address::from_ip("0.0.0.0", port).value()};
+  Result<NameTargets> resolve(const NameQuestion& question) override {
+    return NameTargets{{.address = Address::from_ip("0.0.0.0", question.port).value()}};
   }
   std::optional<uid_t> user_id(const std::string& name) override { return inputs_.user_id(name); }
   std::optional<gid_t> group_id(const std::string& name) override { return inputs_.group_id(name); }

@@ -71,11 +71,11 @@ void HealthChecks::with(Handle handle, Call call) {
   }
 }
 
-void HealthChecks::use(const Config& config) {
+void HealthChecks::use(const Config& config, const Members& members) {
   std::map<PeerId, Handle> kept;
   try {
     for (const UpstreamConfig& upstream : config.upstreams) {
-      for (const PeerConfig& peer : upstream.peers) {
+      for (const PeerConfig& peer : peers_now(upstream, members)) {
         known_peers_ = std::max(known_peers_, static_cast<size_t>(peer.id) + 1);
         if (upstream.check.kind != CheckSettings::Kind::off) add(upstream, peer, kept);
       }

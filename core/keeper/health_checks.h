@@ -11,6 +11,7 @@
 
 #include "core/config.h"
 #include "core/keeper/health_check.h"
+#include "core/members.h"
 #include "core/observe/log.h"
 #include "core/peers/peer_board.h"
 #include "net/pool.h"
@@ -36,10 +37,11 @@ class HealthChecks final : public EventHandler {
   HealthChecks& operator=(const HealthChecks&) = delete;
   ~HealthChecks() override;
 
-  // From now on what that conf asks for, and nothing else. A peer that is asked the same as before
+  // From now on what that conf asks for, of the peers that its servers' names lead to now, and
+  // nothing else. A peer that is asked the same as before
   // goes on as it was; one that is asked otherwise begins anew, and what was found stands until
   // then. Throws std::bad_alloc, and may be called again.
-  void use(const Config& config);
+  void use(const Config& config, const Members& members = {});
   // Peers that are checked.
   size_t size() const { return by_peer_.size(); }
 

@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "core/members.h"
 #include "net/sys.h"
 
 namespace sluice {
@@ -19,10 +20,6 @@ uint64_t random_up_to(uint64_t most) {
   uint64_t random = 0;
   sys::random_bytes(&random, sizeof random);
   return random % (most + 1);
-}
-
-bool is_localhost(const std::string& host) {
-  return host == "localhost" || host.ends_with(".localhost");
 }
 
 std::string who(const NameQuestion& question) {
@@ -45,6 +42,24 @@ const char* remedy(Kind kind) {
     default:
       return "";
   }
+}
+
+// Whether this machine has a way to such an address. A datagram socket connects without a packet.
+bool has_way(const Address& address) {
+  const int fd = sys::datagram_socket(address.family());
+  if (fd < 0) return fd != -EAFNOSUPPORT;
+  const int answer = sys::connect(fd, address);
+  sys::close(fd);
+  return answer != -ENETUNREACH && answer != -EADDRNOTAVAIL;
+}
+
+// Many names have an IPv6 address that a machine without IPv6 would try in vain, again and again.
+// An address of each family is judged for the others.
+void leave_out_unreachable(NameTargets& targets) {
+  const auto of_v6 = [](const NameTarget& target) { return target.address.family() == AF_INET6; };
+  const auto first = std::find_if(targets.begin(), targets.end(), of_v6);
+  if (first == targets.end() || std::all_of(targets.begin(), targets.end(), of_v6)) return;
+  if (!has_way(first->address)) std::erase_if(targets, of_v6);
 }
 
 }  // namespace
@@ -80,7 +95,7 @@ void Names::with(Handle handle, Call call) {
 void Names::use(std::vector<NameQuestion> questions, const ResolverSettings& settings) {
   std::sort(questions.begin(), questions.end());
   questions.erase(std::unique(questions.begin(), questions.end()), questions.end());
-  std::erase_if(questions, [](const NameQuestion& each) { return is_localhost(each.host); });
+  std::erase_if(questions, [](const NameQuestion& each) { return is_local_name(each.host); });
   std::map<NameQuestion, Handle> kept;
   const auto fresh = static_cast<uint64_t>(
       std::count_if(questions.begin(), questions.end(),
@@ -268,6 +283,7 @@ void Names::take(Handle handle, Followed& followed, NameAnswer& answer) {
 // What an incomplete answer lacks may be there all the same: it adds, and takes nothing away.
 void Names::take_targets(Followed& followed, NameAnswer& answer) {
   NameTargets targets = std::move(answer.targets);
+  leave_out_unreachable(targets);
   if (answer.incomplete) {
     targets.insert(targets.end(), followed.told.begin(), followed.told.end());
     put_in_order(targets, settings_.most_addresses, answer.left_out);

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "core/members.h"
 #include "core/observe/limit_text.h"
 #include "net/check.h"
 
@@ -53,32 +54,6 @@ std::vector<std::string> names_to_try(const std::string& host, const ResolverRul
   }
   names.insert(dots >= rules.ndots ? names.begin() : names.end(), host);
   return names;
-}
-
-void put_in_order(NameTargets& targets, size_t most, size_t& left_out) {
-  struct Placed {
-    std::string text;
-    NameTarget target;
-  };
-  std::vector<Placed> placed;
-  placed.reserve(targets.size());
-  for (const NameTarget& each : targets) placed.push_back({each.address.text(), each});
-  const auto order = [](const Placed& each) {
-    return std::make_tuple(each.target.priority, std::string_view(each.text),
-                           UINT16_MAX - each.target.weight);
-  };
-  std::sort(placed.begin(), placed.end(),
-            [&order](const Placed& a, const Placed& b) { return order(a) < order(b); });
-  std::set<std::string_view> taken;
-  targets.clear();
-  for (const Placed& each : placed) {
-    if (!taken.insert(each.text).second) continue;
-    if (targets.size() < most) {
-      targets.push_back(each.target);
-    } else {
-      ++left_out;
-    }
-  }
 }
 
 Resolver::Resolver(Reactor& reactor)

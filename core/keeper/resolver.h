@@ -59,9 +59,6 @@ ResolverRules resolver_rules(const ResolverSettings& settings, const ResolverFil
 // The names to ask for, in turn, where `host` is looked for as resolv.conf(5) says.
 std::vector<std::string> names_to_try(const std::string& host, const ResolverRules& rules);
 
-// Sorts, takes each address once (the first in that order), and leaves out what is over.
-void put_in_order(NameTargets& targets, size_t most, size_t& left_out);
-
 // Of one question: A and AAAA at the same time, of the first name to try that has any; of a
 // service SRV, then the same for each target, which is a whole name (RFC 2782). A server that does
 // not answer in its share of the time, or fails, is followed by the next one.

@@ -18,8 +18,8 @@ uint64_t mixed(uint64_t x) {
   return x ^ x >> 33;
 }
 
-unsigned rank(const Candidate& candidate) {
-  return (candidate.up ? 0u : 2u) + (candidate.backup ? 1u : 0u);
+uint64_t rank(const Candidate& candidate) {
+  return (candidate.up ? 0 : uint64_t{1} << 32) + candidate.tier;
 }
 
 // How many of those in order of their ranks have the first one's.

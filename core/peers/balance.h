@@ -16,15 +16,15 @@ struct Candidate {
   uint64_t identity = 0;  // identity_of() it
   uint32_t weight = 1;    // at least 1
   uint32_t active = 0;    // its sessions, over all workers
-  bool backup = false;
+  uint32_t tier = 0;      // PeerConfig's
   bool up = true;
   // Of smooth round robin: how far its turn has come. Kept between calls for the same peer.
   int64_t turn = 0;
   double score = 0;  // of the hash; order_peers() sets it
 };
 
-// Best first. Those that are up come before those that are not, and among either the backups last;
-// within each of these four kinds as `how` says:
+// Best first. Those that are up come before those that are not, and among either those of lower
+// tiers; within each of these kinds as `how` says:
 //
 //   round_robin  by weight, spread as evenly as can be (as nginx does)
 //   least_conn   fewest sessions for its weight, one more counted; equal ones take turns

@@ -4,12 +4,12 @@
 namespace sluice {
 
 PeerRow& PeerBoard::own_row(PeerId id) {
-  if (!shared(id)) return private_of(id).row;
+  if (!shares(id)) return private_of(id).row;
   return memory_.rows_of(worker_)[static_cast<size_t>(id)];
 }
 
 PeerHealth& PeerBoard::health(PeerId id) {
-  return shared(id) ? memory_.health[static_cast<size_t>(id)] : private_of(id).health;
+  return shares(id) ? memory_.health[static_cast<size_t>(id)] : private_of(id).health;
 }
 
 uint32_t PeerBoard::active(PeerId id) {
@@ -29,7 +29,7 @@ uint32_t PeerBoard::failures_since(PeerId id, uint64_t ms) {
 
 template <class Visit>
 void PeerBoard::each_row(PeerId id, Visit visit) {
-  if (!shared(id)) return visit(private_of(id).row);
+  if (!shares(id)) return visit(private_of(id).row);
   const uint32_t workers = memory_.workers->load(std::memory_order_relaxed);
   for (uint32_t worker = 0; worker < workers; ++worker) {
     visit(memory_.rows_of(worker)[static_cast<size_t>(id)]);

@@ -66,6 +66,8 @@ class PeerBoard {
   PeerBoard& operator=(const PeerBoard&) = delete;
   PeerBoard(Memory memory, uint32_t worker) : memory_(memory), worker_(worker) {}
 
+  // Whether all workers know of that peer.
+  bool shares(PeerId id) const { return static_cast<size_t>(id) < memory_.health.size(); }
   PeerRow& own_row(PeerId id);
   PeerHealth& health(PeerId id);
   // Sums over all workers, each number as its worker last wrote it.
@@ -78,7 +80,6 @@ class PeerBoard {
     PeerRow row;
     PeerHealth health;
   };
-  bool shared(PeerId id) const { return static_cast<size_t>(id) < memory_.health.size(); }
   Private& private_of(PeerId id);
   template <class Visit>
   void each_row(PeerId id, Visit visit);

@@ -97,6 +97,19 @@ void forget_check(PeerHealth& health) {
   health.check.store(PeerCheck::none, std::memory_order_relaxed);
 }
 
+void forget(PeerHealth& health) {
+  for (auto* each :
+       {&health.out_until_ms, &health.since_ms, &health.probe_until_ms, &health.failed}) {
+    each->store(0);
+  }
+  for (auto* each : {&health.out_ms, &health.outs, &health.checks, &health.failed_checks}) {
+    each->store(0);
+  }
+  health.latest.store(PeerFault::none);
+  health.check.store(PeerCheck::none);
+  health.latest_check.store(PeerFault::none);
+}
+
 uint32_t share_of_weight(const PeerHealth& health, uint32_t slow_start_ms, uint64_t now_ms) {
   const uint64_t since = health.since_ms.load(std::memory_order_relaxed);
   if (slow_start_ms == 0 || since == 0 || now_ms >= since + slow_start_ms) return 100;

@@ -41,6 +41,9 @@ uint64_t bring_back_by_check(PeerHealth& health, uint64_t now_ms);
 // No check says anything about it any more.
 void forget_check(PeerHealth& health);
 
+// The number that it is kept under is to be another peer's.
+void forget(PeerHealth& health);
+
 // How much of a peer's weight counts, in percent, 1 to 100: over `slow_start_ms` from when it came
 // back it grows evenly.
 uint32_t share_of_weight(const PeerHealth& health, uint32_t slow_start_ms, uint64_t now_ms);

@@ -20,6 +20,7 @@ Peer& PeerTable::use(const PeerConfig& config) {
     ++size_;
   }
   Entry& used = entry(config.id);
+  SLUICE_CHECK(used.peer.address == config.address);  // an id is given anew when nobody uses it
   used.peer.gone = false;
   ++used.users;
   return used.peer;

@@ -17,8 +17,7 @@ constexpr uint32_t whole_share = 100;
 // 128 bits of a keyed digest, in hex. Parts hold no NUL byte.
 std::string token_of(const UpstreamConfig& upstream, const PeerConfig& peer, const Digest& key) {
   std::string text = upstream.name;
-  text.append(1, '\0').append(peer.uri.secure ? "wss://" : "ws://").append(peer.uri.authority);
-  text.append(peer.uri.path).append(1, '\0').append(peer.address.text());
+  text.append(1, '\0').append(text_of(peer.uri)).append(1, '\0').append(peer.address.text());
   const Digest digest = keyed_digest(key, text);
   std::string token;
   for (size_t i = 0; i < 16; ++i) {
@@ -35,7 +34,6 @@ std::string token_of(const UpstreamConfig& upstream, const PeerConfig& peer, con
 Upstream::Upstream(const UpstreamConfig& config, PeerTable& peers, uint32_t seed,
                    const Digest& sticky_key)
     : Upstream(peers) {
-  SLUICE_CHECK(!config.peers.empty());
   const auto count = static_cast<int64_t>(config.peers.size());
   members_.reserve(config.peers.size());
   candidates_.reserve(config.peers.size());
@@ -73,6 +71,20 @@ bool Upstream::mark_gone(const UpstreamConfig* now, OnPeerGone on_peer_gone) {
   return any;
 }
 
+bool Upstream::mark_unwell() {
+  if (settings_.on_peer_gone != OnPeerGone::drain) return false;
+  if (settings_.check.kind == CheckSettings::Kind::off) return false;
+  bool any = false;
+  for (const Member& member : members_) {
+    const PeerHealth& health = peers_.board().health(member.peer);
+    const bool down = health.check.load(std::memory_order_relaxed) == PeerCheck::down;
+    Peer& peer = peers_.at(member.peer);
+    any = any || (down && !peer.gone);
+    peer.gone = down;
+  }
+  return any;
+}
+
 void Upstream::use(const UpstreamConfig& config, const Digest& sticky_key) {
   const bool sticky = !config.sticky.cookie.empty();
   for (size_t i = 0; i < members_.size(); ++i) {
@@ -80,7 +92,7 @@ void Upstream::use(const UpstreamConfig& config, const Digest& sticky_key) {
     members_[i].weight = peer.weight;
     members_[i].max_connections = peer.max_connections;
     members_[i].slow_start_ms = peer.slow_start_ms;
-    members_[i].backup = peer.backup;
+    members_[i].tier = peer.tier;
     members_[i].token =
         sticky ? token_of(config, peer, config.sticky_key.value_or(sticky_key)) : "";
   }
@@ -137,7 +149,7 @@ void Upstream::gather(const Request& request) {
             settings_.balance == Balance::least_conn || settings_.balance == Balance::random_two
                 ? peers_.board().active(member.peer)
                 : 0,
-        .backup = member.backup,
+        .tier = member.tier,
         // Of a hash's peers the one whose key it is tries it.
         .up = standing == Standing::up || (keyed && standing == Standing::due),
         .turn = member.turn,
@@ -195,7 +207,7 @@ void Upstream::put_probe_first(const Request& request, PeerWalk& walk) {
       if (keyed && place == 0) return;
       continue;
     }
-    if (each.backup && candidates_[0].up && !candidates_[0].backup) continue;
+    if (candidates_[0].up && each.tier > candidates_[0].tier) continue;
     const auto at = walk.order.begin() + static_cast<ptrdiff_t>(place);
     if (claim_probe(health, request.now_ms, request.probe_ms)) {
       std::rotate(walk.order.begin(), at, at + 1);
@@ -228,6 +240,20 @@ bool UpstreamTable::mark_gone(const Config& config) {
     const OnPeerGone what =
         now != nullptr ? now->on_peer_gone : upstreams_[place]->settings().on_peer_gone;
     if (upstreams_[place]->mark_gone(now, what)) any = true;
+  }
+  return any;
+}
+
+bool UpstreamTable::mark_gone(const UpstreamConfig& now) {
+  const auto place = static_cast<size_t>(now.id);
+  if (place >= upstreams_.size() || upstreams_[place] == nullptr) return false;
+  return upstreams_[place]->mark_gone(&now, now.on_peer_gone);
+}
+
+bool UpstreamTable::mark_unwell() {
+  bool any = false;
+  for (const auto& each : upstreams_) {
+    if (each != nullptr && each->mark_unwell()) any = true;
   }
   return any;
 }

@@ -51,6 +51,7 @@ class Upstream {
   // Marks those of its peers as gone that are not in `now`, where such are to be drained; null:
   // all. Returns whether there are any.
   bool mark_gone(const UpstreamConfig* now, OnPeerGone on_peer_gone);
+  bool mark_unwell();
   // Whether it lists the same peers in the same order.
   bool lists_peers_of(const UpstreamConfig& config) const;
   // Takes over all but the peers, which are the same.
@@ -67,6 +68,8 @@ class Upstream {
   // drained or filled since have no turn.
   std::optional<PeerId> next(PeerWalk& walk) const;
   bool has_next(const PeerWalk& walk) const { return find(walk) < walk.order.size(); }
+  // Names have no address yet, and there is nobody else.
+  bool empty() const { return members_.empty(); }
   // Nobody is left to be dialled.
   bool all_drained() const;
   // Sets Peer::drain of each peer to number_of(uri).
@@ -79,7 +82,7 @@ class Upstream {
     uint32_t weight = 1;
     uint32_t max_connections = 0;
     uint32_t slow_start_ms = 0;
-    bool backup = false;
+    uint32_t tier = 0;
     int64_t turn = 0;
     std::string token = {};
   };
@@ -127,6 +130,11 @@ class UpstreamTable {
   // The conf in force is that one: marks the peers that it does not list any more as gone, where
   // their upstream says so. Before its upstreams are added. Returns whether there are any.
   bool mark_gone(const Config& config);
+  // The same where one upstream's peers change.
+  bool mark_gone(const UpstreamConfig& now);
+  // Marks those peers as gone that a health check found to be down, where their upstream says so,
+  // and no longer those that are up. Returns whether a peer is newly gone.
+  bool mark_unwell();
   // Forgets those for whose id `wanted(id)` is false.
   template <class Wanted>
   void keep_only(Wanted wanted);

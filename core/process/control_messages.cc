@@ -196,6 +196,57 @@ std::optional<ConfPart> read_conf_part(ControlMessage& message) {
   return part;
 }
 
+Status send_members(ControlChannel& channel, const MembersText& text) {
+  const auto bytes = static_cast<uint64_t>(text.bytes);
+  std::vector<uint8_t> payload;
+  put(payload, bytes);
+  return send_latest(channel, ControlKind::members, payload, std::span(&text.fd, 1));
+}
+
+std::optional<MembersText> read_members(ControlMessage& message) {
+  uint64_t bytes = 0;
+  if (!is(message, ControlKind::members, sizeof bytes) || message.descriptors() != 1) {
+    return std::nullopt;
+  }
+  std::memcpy(&bytes, message.payload().data(), sizeof bytes);
+  return MembersText{message.take_descriptor(), bytes};
+}
+
+Status send_name_files(ControlChannel& channel, const NameFiles& files) {
+  const std::array<uint8_t, 2> given{files.hosts >= 0, files.resolv_conf >= 0};
+  std::array<int, 2> fds{};
+  size_t count = 0;
+  for (const int fd : {files.hosts, files.resolv_conf}) {
+    if (fd >= 0) fds[count++] = fd;
+  }
+  return send_latest(channel, ControlKind::name_files, given, std::span(fds).first(count));
+}
+
+std::optional<NameFiles> read_name_files(ControlMessage& message) {
+  if (!is(message, ControlKind::name_files, 2)) return std::nullopt;
+  const bool hosts = message.payload()[0] != 0;
+  const bool resolv_conf = message.payload()[1] != 0;
+  if (message.descriptors() != size_t{hosts} + size_t{resolv_conf}) return std::nullopt;
+  NameFiles files;
+  if (hosts) files.hosts = message.take_descriptor();
+  if (resolv_conf) files.resolv_conf = message.take_descriptor();
+  return files;
+}
+
+Result<uint32_t> send_answers(ControlChannel& channel, size_t bytes) {
+  std::vector<uint8_t> payload;
+  put(payload, static_cast<uint64_t>(bytes));
+  return channel.send(static_cast<uint16_t>(ControlKind::answers), payload, {},
+                      ControlChannel::Keep::all);
+}
+
+std::optional<size_t> read_answers(const ControlMessage& message) {
+  uint64_t bytes = 0;
+  if (!is(message, ControlKind::answers, sizeof bytes)) return std::nullopt;
+  std::memcpy(&bytes, message.payload().data(), sizeof bytes);
+  return bytes;
+}
+
 bool drains_fit(const DrainOrders& orders) {
   size_t bytes = 0;
   for (const DrainOrder& order : orders) bytes += sizeof(DrainHead) + order.part.text.size();

@@ -25,7 +25,10 @@ enum class ControlKind : uint16_t {
   conf = 3,
   drains = 4,
   page_request = 5,
-  page = 6
+  page = 6,
+  members = 7,
+  answers = 8,
+  name_files = 9
 };
 
 // Both logs of a process; a descriptor of -1 is one that is off.
@@ -64,6 +67,18 @@ struct ConfPart {
   uint32_t socket_count = 0;
 };
 
+// /etc/hosts and /etc/resolv.conf, opened for who may open no file; -1 for one that cannot be.
+struct NameFiles {
+  int hosts = -1;
+  int resolv_conf = -1;
+};
+
+// A text that members_from() (name_bytes.h) takes.
+struct MembersText {
+  int fd = -1;
+  size_t bytes = 0;
+};
+
 // All that is in force; of orders that are there no more an end is made.
 using DrainOrders = std::vector<DrainOrder>;
 // Whether one message has room for them: there are most_drains at most, and not too much text.
@@ -74,6 +89,12 @@ bool drains_fit(const DrainOrders& orders);
 Status send_logs(ControlChannel& channel, const LogHandover& logs);
 Status send_ticket_keys(ControlChannel& channel, const TicketKeys& keys);
 Status send_drains(ControlChannel& channel, const DrainOrders& orders);  // which fit
+// Both sides' descriptors stay the caller's, as ControlChannel::send() says.
+Status send_members(ControlChannel& channel, const MembersText& text);
+Status send_name_files(ControlChannel& channel, const NameFiles& files);
+// A keeper's: so many bytes wait in the memory that it shares with its master (answer_memory.h).
+// Returns the message's sequence number.
+Result<uint32_t> send_answers(ControlChannel& channel, size_t bytes);
 // Sends all parts, and counts terms.sockets. The descriptors stay the caller's, until the last part
 // is acknowledged.
 Status send_conf(ControlChannel& channel, const ConfTerms& terms,
@@ -91,6 +112,9 @@ std::optional<KeyHandover> read_ticket_keys(const ControlMessage& message);
 std::optional<DrainOrders> read_drains(const ControlMessage& message);
 std::optional<PageRequest> read_page_request(const ControlMessage& message);
 std::optional<Page> read_page(const ControlMessage& message);
+std::optional<MembersText> read_members(ControlMessage& message);
+std::optional<NameFiles> read_name_files(ControlMessage& message);
+std::optional<size_t> read_answers(const ControlMessage& message);
 std::optional<ConfPart> read_conf_part(ControlMessage& message);
 
 }  // namespace sluice

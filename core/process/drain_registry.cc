@@ -44,14 +44,22 @@ Part server_of(UpstreamId upstream, const ServerUri& uri) {
   return {Part::Kind::server, upstream, ListenerId{}, text_of(uri)};
 }
 
+// Those with an address, then names, which may have none yet.
+std::vector<ServerUri> servers_of(const UpstreamConfig* config) {
+  std::vector<ServerUri> servers;
+  if (config == nullptr) return servers;
+  for (const PeerConfig& peer : config->peers) servers.push_back(peer.uri);
+  for (const NamedServer& named : config->named) servers.push_back(named.like.uri);
+  return servers;
+}
+
 // `config`: the upstream as the conf has it; null: it has none of that name any more.
 Part find_server(UpstreamId upstream, const UpstreamConfig* config, const NamedPart& named,
                  const ConfIds& ids, std::string& wrong) {
   const Result<ServerUri> asked = parse_server_uri(named.server);
   std::vector<std::string> known;
   std::vector<std::string> matching;
-  for (size_t i = 0; config != nullptr && i < config->peers.size(); ++i) {
-    const ServerUri& uri = config->peers[i].uri;
+  for (const ServerUri& uri : servers_of(config)) {
     if (asked.ok() && uri == asked.value()) return server_of(upstream, uri);
     if (asked.ok() && without_path(uri) == asked.value()) add_once(matching, text_of(uri));
     add_once(known, text_of(without_path(uri)));
@@ -135,12 +143,6 @@ bool same(const NamedPart& drained, const std::string& uri, const NamedPart& nam
 }
 
 }  // namespace
-
-std::string text_of(const ServerUri& uri) {
-  const std::string scheme = uri.secure ? "wss://" : "ws://";
-  if (uri.unix_path.empty()) return scheme + uri.authority + uri.path;
-  return scheme + "unix:" + uri.unix_path + (uri.path.empty() ? "" : ":" + uri.path);
-}
 
 Part find_part(const NamedPart& named, const Config& config, const ConfIds& ids,
                std::string& wrong) {

@@ -55,7 +55,5 @@ class DrainRegistry {
 // there are in this conf.
 Part find_part(const NamedPart& named, const Config& config, const ConfIds& ids,
                std::string& wrong);
-// "ws://10.0.0.1:80/path", as a conf would say it.
-std::string text_of(const ServerUri& uri);
 
 }  // namespace sluice

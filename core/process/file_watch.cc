@@ -14,7 +14,6 @@ namespace sluice {
 namespace {
 
 constexpr Handle only_handle{0, 1};
-constexpr const char* directive = "tls_reload_on_change: ";
 
 std::string folder_of(const std::string& file) {
   const size_t slash = file.rfind('/');
@@ -39,9 +38,11 @@ std::string reason(int error) {
 
 }  // namespace
 
-FileWatch::FileWatch(Reactor& reactor, Log& log, std::function<void()> changed, uint64_t quiet_ms)
+FileWatch::FileWatch(Reactor& reactor, Log& log, const char* directive,
+                     std::function<void()> changed, uint64_t quiet_ms)
     : reactor_(reactor),
       log_(log),
+      prefix_(std::string(directive) + ": "),
       changed_(std::move(changed)),
       quiet_ms_(quiet_ms),
       id_(reactor.attach(*this)) {}
@@ -69,12 +70,12 @@ void FileWatch::open_watch() {
   watch_ = sys::open_folder_watch();
   if (watch_ < 0) {
     const std::string why = reason(-std::exchange(watch_, -1));
-    return log_.error(LogLevel::warn, directive + ("changes go unnoticed: " + why));
+    return log_.error(LogLevel::warn, prefix_ + ("changes go unnoticed: " + why));
   }
   if (const Status watched = reactor_.watch(watch_, id_, only_handle, 0); !watched.ok()) {
     sys::close(std::exchange(watch_, -1));
     return log_.error(LogLevel::warn,
-                      directive + ("changes go unnoticed: " + watched.fault().text()));
+                      prefix_ + ("changes go unnoticed: " + watched.fault().text()));
   }
   std::set<std::string> folders;
   for (const auto& [path, file] : files_) add_folders(path, folders);
@@ -82,7 +83,7 @@ void FileWatch::open_watch() {
     const int error = -sys::watch_folder(watch_, folder.c_str());
     if (error == 0) continue;
     log_.error(LogLevel::warn,
-               directive + ("changes in " + folder + " go unnoticed: " + reason(error)));
+               prefix_ + ("changes in " + folder + " go unnoticed: " + reason(error)));
     if (error == ENOSPC) return;  // so it is with the others
   }
 }

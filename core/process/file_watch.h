@@ -19,9 +19,9 @@ class FileWatch final : public EventHandler {
  public:
   static constexpr uint64_t default_quiet_ms = 2'000;
 
-  // `changed` is called from the reactor's turn, once nothing has changed for `quiet_ms`. Reactor
-  // and log outlive this.
-  FileWatch(Reactor& reactor, Log& log, std::function<void()> changed,
+  // `changed` is called from the reactor's turn, once nothing has changed for `quiet_ms`.
+  // `directive` is the one that messages are about. All outlive this.
+  FileWatch(Reactor& reactor, Log& log, const char* directive, std::function<void()> changed,
             uint64_t quiet_ms = default_quiet_ms);
   FileWatch(const FileWatch&) = delete;
   FileWatch& operator=(const FileWatch&) = delete;
@@ -51,6 +51,7 @@ class FileWatch final : public EventHandler {
 
   Reactor& reactor_;
   Log& log_;
+  const std::string prefix_;  // of messages
   std::function<void()> changed_;
   uint64_t quiet_ms_;
   Reactor::HandlerId id_;

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "core/process/worker.h"
@@ -14,13 +15,17 @@
 namespace sluice {
 
 bool needs_keeper(const Config& config) {
-  return asks_for_checks(config);
+  return asks_for_checks(config) || !questions_of(config).empty();
 }
 
 Keeper::Keeper(const KeeperSetup& setup)
     : id_(reactor_.attach(*this)),
       config_(setup.config),
       checks_(reactor_, log_, setup.peers.health, setup.known_peers),
+      names_(reactor_, log_, *this),
+      answer_memory_(setup.answers),
+      generation_(setup.generation),
+      members_(setup.members),
       reload_(reactor_, *this, setup.tls_store != nullptr ? *setup.tls_store : own_store_),
       signals_(sys::signal_pipe({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2})) {
   if (setup.control >= 0) master_ = std::make_unique<MasterLink>(reactor_, *this, setup.control);
@@ -51,11 +56,13 @@ Status Keeper::open(const KeeperSetup& setup) {
   if (master_ != nullptr) {
     if (const Status watched = master_->watch(); !watched.ok()) return watched;
   }
+  if (const Status opened = names_.open(); !opened.ok()) return opened;
+  on_name_files(setup.name_files);
   if (setup.user != nullptr) {
     const Status confined = confine(*setup.user, setup.config->sandbox, sys::Confined::keeper);
     if (!confined.ok()) return confined;
   }
-  checks_.use(*setup.config);
+  use_conf(*setup.config);
   return Done{};
 }
 
@@ -71,11 +78,49 @@ void Keeper::on_conf_part(const ConfPart& part, uint32_t sequence) {
 }
 
 bool Keeper::adopt(LoadedConf& loaded) {
-  checks_.use(*loaded.config);
+  generation_ = loaded.terms.generation;
+  use_conf(*loaded.config);
   config_ = loaded.config;
   log_.set_level(config_->error_log.level);
   if (!needs_keeper(*config_)) reactor_.stop();  // at the end of the turn: it acknowledges first
   return true;
+}
+
+void Keeper::use_conf(const Config& config) {
+  const Members none;
+  checks_.use(config, members_.generation == generation_ ? members_ : none);
+  const std::vector<NameQuestion> questions = questions_of(config);
+  std::erase_if(answers_, [&questions](const auto& each) {
+    return std::find(questions.begin(), questions.end(), each.first) == questions.end();
+  });
+  names_.use(questions, config.resolver);
+}
+
+void Keeper::on_members(const Members& members) {
+  if (members.generation == generation_) checks_.use(*config_, members);
+  members_ = members;
+}
+
+void Keeper::on_name_files(const NameFiles& files) {
+  names_.use_files(files.hosts, files.resolv_conf);
+}
+
+void Keeper::on_targets(const NameQuestion& question, const NameTargets& targets) {
+  answers_[question] = targets;
+  answers_new_ = true;
+}
+
+// All that is known goes each time: the master may have lost nothing, but a successor of ours has.
+void Keeper::tell_answers() {
+  if (!answers_new_ || master_ == nullptr || !master_->may_tell_answers()) return;
+  const std::string bytes = bytes_of(answers_);
+  if (bytes.size() > answer_memory_.size()) {
+    return log_.recurring(LogLevel::error, "answers without room",
+                          "names lead to too many addresses to tell them: a smaller "
+                          "resolve_max_addresses makes room");
+  }
+  std::copy(bytes.begin(), bytes.end(), answer_memory_.begin());
+  if (master_->tell_answers(bytes.size())) answers_new_ = false;
 }
 
 // A conf that cannot be used now comes again: the master waits for it.
@@ -117,6 +162,7 @@ void Keeper::on_ready(Handle, unsigned, Readiness) {
 }
 
 void Keeper::on_turn_end() {
+  tell_answers();
   tell_refused_calls(log_);
   log_.flush();
 }

@@ -1,5 +1,6 @@
 // Keeper: the process that looks after peers. It has no listener and no session, so that what it
-// does costs no client anything, and happens once and not once a worker: health checks.
+// does costs no client anything, and happens once and not once a worker: health checks, and where
+// servers' names lead.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +9,7 @@
 
 #include "core/config.h"
 #include "core/keeper/health_checks.h"
+#include "core/keeper/names.h"
 #include "core/observe/log.h"
 #include "core/peers/peer_board.h"
 #include "core/process/control_messages.h"
@@ -29,10 +31,17 @@ struct KeeperSetup {
   const WorkerUser* user = nullptr;  // outlives the keeper; null: it gives up nothing (tests)
   PeerBoard::Memory peers;           // outlives the keeper
   size_t known_peers = 0;            // ids of peers that confs have given so far
-  TlsStore* tls_store = nullptr;     // outlives the keeper; null: it has one of its own
+  uint32_t generation = 1;           // of the conf
+  Members members;                   // where names lead, of that generation
+  NameFiles name_files;
+  std::span<char> answers;        // shared with the master; outlives the keeper
+  TlsStore* tls_store = nullptr;  // outlives the keeper; null: it has one of its own
 };
 
-class Keeper final : public EventHandler, public MasterLinkSink, public ReloadSink {
+class Keeper final : public EventHandler,
+                     public MasterLinkSink,
+                     public ReloadSink,
+                     private NamesSink {
  public:
   // Confined as a worker is. It has written a Fault to the error log before it returns it.
   static Result<std::unique_ptr<Keeper>> start(KeeperSetup setup);
@@ -50,6 +59,9 @@ class Keeper final : public EventHandler, public MasterLinkSink, public ReloadSi
   void on_logs(const LogHandover& logs) override;
   void on_conf_part(const ConfPart& part, uint32_t sequence) override;
   void on_drains(std::span<const DrainOrder>) override {}
+  void on_members(const Members& members) override;
+  void on_name_files(const NameFiles& files) override;
+  void on_link_progress() override { tell_answers(); }
   void on_page_request(const PageRequest&) override {}
   void on_unknown(uint16_t kind) override;
   void on_master_gone() override { reactor_.stop(); }
@@ -64,6 +76,9 @@ class Keeper final : public EventHandler, public MasterLinkSink, public ReloadSi
   explicit Keeper(const KeeperSetup& setup);
 
   Status open(const KeeperSetup& setup);
+  void use_conf(const Config& config);
+  void on_targets(const NameQuestion& question, const NameTargets& targets) override;
+  void tell_answers();
 
   Reactor reactor_;
   Reactor::HandlerId id_;
@@ -71,6 +86,12 @@ class Keeper final : public EventHandler, public MasterLinkSink, public ReloadSi
   ConfigRef config_;
   TlsStore own_store_;  // where the setup brings none
   HealthChecks checks_;
+  Names names_;
+  NameAnswers answers_;       // that were found, of the conf's questions
+  bool answers_new_ = false;  // since the master was told
+  std::span<char> answer_memory_;
+  uint32_t generation_;
+  Members members_;  // the latest; in force where they are of that conf
   Reload reload_;
   std::unique_ptr<MasterLink> master_;  // null without a master
   int signals_;                         // owned by sys: a process has one

@@ -29,6 +29,23 @@ void KeeperPlace::send_logs(const LogHandover& logs) {
       "logs", [&](uint32_t, ControlChannel& channel) { return sluice::send_logs(channel, logs); });
 }
 
+void KeeperPlace::send_members(const MembersText& members) {
+  crew_.send_to_all("where names lead", [&](uint32_t, ControlChannel& channel) {
+    return sluice::send_members(channel, members);
+  });
+}
+
+void KeeperPlace::send_name_files(const NameFiles& files) {
+  crew_.send_to_all("the files of names", [&](uint32_t, ControlChannel& channel) {
+    return sluice::send_name_files(channel, files);
+  });
+}
+
+bool KeeperPlace::on_worker_says(uint32_t, const ControlMessage& message) {
+  const std::optional<size_t> bytes = read_answers(message);
+  return bytes && answered_(*bytes);
+}
+
 void KeeperPlace::on_crew_progress() {
   forget_checks();
   progress_();

@@ -25,12 +25,16 @@ class KeeperPlace final : private CrewOwner {
   using Live = std::function<int(int control)>;
   // It acknowledged something, or is gone.
   using Progress = std::function<void()>;
+  // So many bytes of answers wait. False where they are none.
+  using Answered = std::function<bool(size_t bytes)>;
 
   // All outlive it.
-  KeeperPlace(Reactor& reactor, Log& log, PeerMemory& peers, Live live, Progress progress)
+  KeeperPlace(Reactor& reactor, Log& log, PeerMemory& peers, Live live, Progress progress,
+              Answered answered)
       : peers_(peers),
         live_(std::move(live)),
         progress_(std::move(progress)),
+        answered_(std::move(answered)),
         crew_(reactor, log, *this) {}
   KeeperPlace(const KeeperPlace&) = delete;
   KeeperPlace& operator=(const KeeperPlace&) = delete;
@@ -45,6 +49,8 @@ class KeeperPlace final : private CrewOwner {
   // What it is to use from now on, in place of what it was started with.
   void send_conf(uint32_t generation, const ConfBundle& bundle);
   void send_logs(const LogHandover& logs);
+  void send_members(const MembersText& members);
+  void send_name_files(const NameFiles& files);
   // Whether it has not acknowledged the latest conf.
   bool awaits_conf() const { return crew_.awaits(static_cast<uint16_t>(ControlKind::conf)); }
 
@@ -54,12 +60,13 @@ class KeeperPlace final : private CrewOwner {
   int live_as_worker(uint32_t, uint64_t, int control) override { return live_(control); }
   std::optional<uint64_t> sessions_lost(uint32_t, uint64_t) override { return std::nullopt; }
   void on_crew_progress() override;
-  bool on_worker_says(uint32_t, const ControlMessage&) override { return false; }
+  bool on_worker_says(uint32_t, const ControlMessage& message) override;
   void forget_checks();
 
   PeerMemory& peers_;
   Live live_;
   Progress progress_;
+  Answered answered_;
   Crew crew_;
   bool results_stand_ = false;  // a keeper has been there since they were forgotten
 };

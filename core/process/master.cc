@@ -131,11 +131,14 @@ bool Master::prepare() {
   Status opened = rows_.open(std::max(most_workers, crew_.size()));
   if (opened.ok()) opened = rates_.open();
   if (opened.ok()) opened = peers_.open(std::max(most_workers, crew_.size()));
+  if (opened.ok()) opened = answer_memory_.open();
   if (!opened.ok()) {
     complain(opened.fault().text());
     return false;
   }
   if (!watch_signals() || !bind_listeners() || !open_control() || !write_pid_file()) return false;
+  membership_.use_conf(*config_, generation_);
+  watch_name_files();
   started_ms_ = sys::monotonic_ms();
   sys::random_bytes(sticky_key_.data(), sticky_key_.size());
   start_tickets();
@@ -244,6 +247,7 @@ std::vector<std::string> Master::prepare_start(uint32_t number) {
 void Master::leave_to_parent() {
   control_.leave_to_parent();
   file_watch_.leave_to_parent();
+  name_files_watch_.leave_to_parent();
   certificate_notices_.use(ConfigRef());
   crew_.leave_to_parent();
   keeper_.crew().leave_to_parent();
@@ -260,6 +264,10 @@ int Master::live_as_keeper(int control) {
   setup.user = &user_;
   setup.peers = peers_.memory();
   setup.known_peers = ids_.peers();
+  setup.generation = generation_;
+  setup.members = membership_.members();
+  setup.name_files = name_files_;
+  setup.answers = answer_memory_.bytes();
   setup.tls_store = &tls_store_;
   const auto keeper = Keeper::start(std::move(setup));
   return keeper.ok() ? keeper.value()->run() : start_failure_status(keeper.fault());
@@ -267,6 +275,8 @@ int Master::live_as_keeper(int control) {
 
 int Master::live_as_worker(uint32_t number, uint64_t start_s, int control) {
   leave_to_parent();
+  answer_memory_.close();
+  close_name_files();
   WorkerSetup setup;
   setup.number = number;
   setup.start_s = start_s;
@@ -282,6 +292,8 @@ int Master::live_as_worker(uint32_t number, uint64_t start_s, int control) {
   setup.tls_store = &tls_store_;
   setup.sockets = listeners_.take(number);
   setup.drains = drains_.orders();
+  setup.generation = generation_;
+  setup.members = membership_.members();
   const auto worker = Worker::start(std::move(setup));
   return worker.ok() ? worker.value()->run() : start_failure_status(worker.fault());
 }
@@ -316,7 +328,8 @@ void Master::tell_status(Json& status) {
   }
   if (keeper_.crew().size() > 0) status["keeper"] = {{"pid", keeper_.pid()}};
   PeerBoard board(peers_.memory(), 0);
-  status["upstreams"] = upstreams_status(config_->upstreams, board, sys::monotonic_ms());
+  status["upstreams"] =
+      upstreams_status(config_->upstreams, membership_.members(), board, sys::monotonic_ms());
 }
 
 void Master::end_if_hopeless() {

@@ -13,6 +13,7 @@
 #include "core/conf/conf_ids.h"
 #include "core/config.h"
 #include "core/observe/log.h"
+#include "core/process/answer_memory.h"
 #include "core/process/certificate_notices.h"
 #include "core/process/conf_bundle.h"
 #include "core/process/control_messages.h"
@@ -24,6 +25,8 @@
 #include "core/process/keeper_place.h"
 #include "core/process/listener_rates.h"
 #include "core/process/listeners.h"
+#include "core/process/membership.h"
+#include "core/process/memory_text.h"
 #include "core/process/notify.h"
 #include "core/process/peer_memory.h"
 #include "core/process/privileges.h"
@@ -134,6 +137,13 @@ class Master final : public EventHandler,
   void hand_out();
   void refuse_reloads(const std::string& why);
 
+  // Where servers' names lead (master_names.cc).
+  bool on_answers(size_t bytes);
+  void send_members();
+  void watch_name_files();
+  void open_name_files();
+  void close_name_files();
+
   ConfigRef config_;
   std::string conf_path_;
   ConfIds ids_;
@@ -154,13 +164,21 @@ class Master final : public EventHandler,
   ControlSocket control_;
   Notify notify_;
   CertificateNotices certificate_notices_{reactor_, log_};
-  FileWatch file_watch_{reactor_, log_, [this] {
+  FileWatch file_watch_{reactor_, log_, "tls_reload_on_change", [this] {
                           if (leaving_ == Leaving::no) reload([](const ControlAnswer&) {});
                         }};
+  FileWatch name_files_watch_{reactor_, log_, "resolver", [this] { open_name_files(); }};
+  NameFiles name_files_;
+  AnswerMemory answer_memory_;
+  Membership membership_;
+  std::optional<MemoryText> members_text_;  // of the latest message to the crew
   Crew crew_;
-  KeeperPlace keeper_{reactor_, log_, peers_,
+  KeeperPlace keeper_{reactor_,
+                      log_,
+                      peers_,
                       [this](int control) { return live_as_keeper(control); },
-                      [this] { on_crew_progress(); }};
+                      [this] { on_crew_progress(); },
+                      [this](size_t bytes) { return on_answers(bytes); }};
   Watchdog watchdog_{reactor_, log_, config_, rows_, [this] { return crew_.pids(); }};
   std::optional<Rollout> rollout_;
   std::vector<ReloadDone> waiting_;  // reloads that begin when this one has ended

@@ -4,6 +4,9 @@
 
 #include <new>
 #include <optional>
+#include <string>
+
+#include "core/process/memory_text.h"
 
 namespace sluice {
 
@@ -30,7 +33,7 @@ void MasterLink::on_ready(Handle, unsigned, Readiness) {
   while (std::optional<ControlMessage> message = channel_.next()) read(*message);
   channel_.flush();
   retry_later();
-  if (!channel_.ended()) return;
+  if (!channel_.ended()) return attempt([this] { sink_.on_link_progress(); });
   reactor_.unwatch(channel_.fd());
   attempt([this] { channel_.malformed() ? sink_.on_nonsense() : sink_.on_master_gone(); });
 }
@@ -44,6 +47,7 @@ void MasterLink::read(ControlMessage& message) {
       sink_.on_drains(*orders);
       return channel_.acknowledge(message.sequence(), ControlChannel::Answer::taken);
     }
+    if (const auto text = read_members(message)) return read_members_of(*text, message.sequence());
     if (const auto request = read_page_request(message)) {
       if (channel_.full()) {  // its page would be lost: the request comes again
         return channel_.acknowledge(message.sequence(), ControlChannel::Answer::not_now);
@@ -56,12 +60,36 @@ void MasterLink::read(ControlMessage& message) {
   }
   if (const auto logs = read_logs(message)) {
     attempt([&] { sink_.on_logs(*logs); });
+  } else if (const auto files = read_name_files(message)) {
+    attempt([&] { sink_.on_name_files(*files); });
   } else if (const auto handover = read_ticket_keys(message)) {
     use_ticket_keys(handover->keys);
   } else {
     attempt([&] { sink_.on_unknown(message.kind()); });
   }
   channel_.acknowledge(message.sequence(), ControlChannel::Answer::taken);
+}
+
+// Master and worker are one binary: what cannot be parsed is a fault of ours, and is told.
+void MasterLink::read_members_of(const MembersText& text, uint32_t sequence) {
+  const Result<std::string> bytes = take_memory_text(text.fd, text.bytes);
+  if (!bytes.ok()) return channel_.acknowledge(sequence, ControlChannel::Answer::not_now);
+  if (const std::optional<Members> members = members_from(bytes.value())) {
+    sink_.on_members(*members);
+  } else {
+    sink_.on_unknown(static_cast<uint16_t>(ControlKind::members));
+  }
+  channel_.acknowledge(sequence, ControlChannel::Answer::taken);
+}
+
+bool MasterLink::may_tell_answers() const {
+  return !channel_.ended() && !channel_.awaits(static_cast<uint16_t>(ControlKind::answers));
+}
+
+bool MasterLink::tell_answers(size_t bytes) {
+  if (!send_answers(channel_, bytes).ok()) return false;
+  retry_later();
+  return true;
 }
 
 void MasterLink::answer_conf(uint32_t sequence, ControlChannel::Answer answer) {

@@ -6,6 +6,7 @@
 
 #include "core/process/control_channel.h"
 #include "core/process/control_messages.h"
+#include "core/process/name_bytes.h"
 #include "net/reactor.h"
 
 namespace sluice {
@@ -19,6 +20,12 @@ class MasterLinkSink {
   virtual void on_conf_part(const ConfPart& part, uint32_t sequence) = 0;
   // These are in force from now on. The message comes again where memory was short.
   virtual void on_drains(std::span<const DrainOrder> orders) = 0;
+  // Names lead there from now on. The message comes again where memory was short.
+  virtual void on_members(const Members& members) = 0;
+  // The keeper's. The descriptors become the sink's.
+  virtual void on_name_files(const NameFiles& files) = 0;
+  // Something that was sent may be acknowledged.
+  virtual void on_link_progress() = 0;
   // Answers with answer_page().
   virtual void on_page_request(const PageRequest& request) = 0;
   virtual void on_unknown(uint16_t kind) = 0;
@@ -39,12 +46,19 @@ class MasterLink final : public EventHandler {
   // For a page request. Lost where the master is gone.
   void answer_page(const Page& page);
 
+  // A keeper's: whether the master has taken the answers before, so that others may be written
+  // where they lay; and telling it that so many bytes wait (send_answers). The latter is false
+  // where the master is gone.
+  bool may_tell_answers() const;
+  bool tell_answers(size_t bytes);
+
   void on_ready(Handle handle, unsigned leg, Readiness ready) override;
   void on_timer(Handle handle, unsigned which) override;
   void on_run(Handle) override {}
 
  private:
   void read(ControlMessage& message);
+  void read_members_of(const MembersText& text, uint32_t sequence);
   void retry_later();
 
   Reactor& reactor_;

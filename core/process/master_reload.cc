@@ -63,7 +63,7 @@ void Master::reload(ControlTicket ticket) {
 Master::Candidate Master::load_candidate() {
   Candidate next;
   next.ids = ids_;
-  MachineInputs machine;
+  MachineInputs machine(membership_.answers());
   RecordingInputs inputs(machine, most_recorded_bytes);
   ConfOptions options;
   options.ids = &next.ids;
@@ -113,7 +113,9 @@ void Master::use(Candidate& candidate) {
   }
   // A gone listener's copies are closed here first: a worker closes its own after its last accept.
   crew_.set_size(wanted_workers(*config_));
+  membership_.use_conf(*config_, generation_);
   keeper_.want(needs_keeper(*config_));
+  watch_name_files();
   for (const std::string& each : listeners_.adopt(*config_, crew_.size())) {
     log_.error(LogLevel::warn, each);
     candidate.outcome.warnings.push_back(each);

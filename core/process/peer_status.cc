@@ -66,15 +66,14 @@ Json check_status(const PeerHealth& health) {
 Json peer_status(const PeerConfig& peer, bool checked, PeerBoard& board, uint64_t now_ms) {
   const PeerHealth& health = board.health(peer.id);
   const bool up = standing_of(health, now_ms) == Standing::up;
-  Json status = {
-      {"name", peer.name},
-      {"server", (peer.uri.secure ? "wss://" : "ws://") + peer.uri.authority + peer.uri.path},
-      {"state", up ? "up" : "out"},
-      {"sessions", board.active(peer.id)},
-      {"weight", peer.weight},
-      {"backup", peer.backup},
-      {"failures", health.failed.load()},
-      {"times_out", health.outs.load()}};
+  Json status = {{"name", peer.name},
+                 {"server", text_of(peer.uri)},
+                 {"state", up ? "up" : "out"},
+                 {"sessions", board.active(peer.id)},
+                 {"weight", peer.weight},
+                 {"backup", peer.tier > 0},
+                 {"failures", health.failed.load()},
+                 {"times_out", health.outs.load()}};
   if (peer.max_connections > 0) status["max_connections"] = peer.max_connections;
   const uint64_t since_ms = health.since_ms.load();
   if (since_ms > 0) status["since_s"] = (now_ms - std::min(now_ms, since_ms)) / 1000;
@@ -90,22 +89,29 @@ Json peer_status(const PeerConfig& peer, bool checked, PeerBoard& board, uint64_
 
 }  // namespace
 
-Json upstreams_status(std::span<const UpstreamConfig> upstreams, PeerBoard& board,
-                      uint64_t now_ms) {
+Json upstreams_status(std::span<const UpstreamConfig> upstreams, const Members& members,
+                      PeerBoard& board, uint64_t now_ms) {
   Json all = Json::array();
   size_t room = most_peers_shown;
   for (const UpstreamConfig& upstream : upstreams) {
-    const size_t shown = std::min(room, upstream.peers.size());
+    const std::vector<PeerConfig> all_peers = peers_now(upstream, members);
+    const size_t shown = std::min(room, all_peers.size());
     room -= shown;
     const bool checked = upstream.check.kind != CheckSettings::Kind::off;
     Json peers = Json::array();
     for (size_t i = 0; i < shown; ++i) {
-      peers.push_back(peer_status(upstream.peers[i], checked, board, now_ms));
+      peers.push_back(peer_status(all_peers[i], checked, board, now_ms));
     }
     Json one = {{"name", upstream.name},
                 {"balance", name_of(upstream.balance)},
                 {"peers", std::move(peers)}};
-    if (shown < upstream.peers.size()) one["peers_not_shown"] = upstream.peers.size() - shown;
+    if (shown < all_peers.size()) one["peers_not_shown"] = all_peers.size() - shown;
+    for (const NamedServer& named : upstream.named) {
+      const bool led = std::any_of(
+          all_peers.begin(), all_peers.end(),
+          [&named](const PeerConfig& peer) { return peer.server == named.like.server; });
+      if (!led) one["without_address"].push_back(text_of(named.like.uri));
+    }
     all.push_back(std::move(one));
   }
   return all;

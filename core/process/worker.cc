@@ -35,14 +35,6 @@ constexpr unsigned leave_timer = 2;
 constexpr const char* out_of_memory = "out of memory";
 constexpr EndCause shutting_down{EndKind::shutdown, "shutting down"};
 
-void add_upstreams(const Config& config, UpstreamTable& upstreams) {
-  for (const UpstreamConfig& upstream : config.upstreams) {
-    uint32_t seed = 0;
-    sys::random_bytes(&seed, sizeof seed);
-    upstreams.add(upstream, seed);
-  }
-}
-
 // Whether the next start may succeed after this errno value: the machine may get back what it lacks
 // as a whole. A process's own limits and rights stay as they are.
 bool may_pass(int error) {
@@ -112,12 +104,15 @@ Worker::Worker(const WorkerSetup& setup)
                .id_prefix = id_prefix(setup)},
       drains_(context_),
       sockets_(reactor_, *this, setup.rates ? setup.rates : ListenerRates(own_rates_)),
+      generation_(setup.generation),
       number_(setup.number),
       reload_(reactor_, *this, setup.tls_store != nullptr ? *setup.tls_store : own_store_),
       signals_(std::make_unique<Signals>(*this)) {
   if (setup.control >= 0) master_ = std::make_unique<MasterLink>(reactor_, *this, setup.control);
-  add_upstreams(*setup.config, upstreams_);
+  add_upstreams(*setup.config, setup.members);
+  members_ = setup.members;
   drains_.use(setup.drains);
+  drains_.watch_health(watches_health(*setup.config));
   context_.stalled.reserve(expected_stalls);
   buffers_.pipes().set_limit(setup.config->splice ? PipePool::most_pipes : 0);
   prepare_frame_codec();

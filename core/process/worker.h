@@ -42,6 +42,8 @@ struct WorkerSetup {
   Digest sticky_key = {};          // of all workers; where the conf brings none
   TlsStore* tls_store = nullptr;   // outlives the worker; null: it has one of its own
   std::vector<DrainOrder> drains;  // in force when it starts
+  uint32_t generation = 1;         // of the conf
+  Members members;                 // where names lead when it starts, of that generation
 };
 
 // The exit status of a worker that could not start and, as far as it can tell, never will.
@@ -78,6 +80,9 @@ class Worker final : public EventHandler,
   void on_logs(const LogHandover& logs) override;
   void on_conf_part(const ConfPart& part, uint32_t sequence) override;
   void on_drains(std::span<const DrainOrder> orders) override { drains_.use(orders); }
+  void on_members(const Members& members) override;
+  void on_name_files(const NameFiles& files) override;
+  void on_link_progress() override {}
   void on_page_request(const PageRequest& request) override;
   void on_unknown(uint16_t kind) override;
   void on_master_gone() override;
@@ -113,7 +118,9 @@ class Worker final : public EventHandler,
   const ListenConfig& listener(uint32_t id) const {
     return context_.config->listeners[listener_places_[id]];
   }
+  void add_upstreams(const Config& config, const Members& members);
   void drop_old_confs();
+  void use_members(const Members& members);
   void end_oldest_lingering();
   void begin_session(int fd, const Address& client, uint32_t listener, const Refusal* refused);
   void turn_away(int fd, const Address& client, const ListenConfig& listener,
@@ -143,6 +150,9 @@ class Worker final : public EventHandler,
   WorkerSockets sockets_;
   std::vector<uint32_t> listener_places_;  // in Config::listeners, by ListenerId
   std::vector<ConfigRef> old_confs_;       // that sessions may still hold
+  uint32_t generation_;                    // of the conf in force
+  Members members_;                        // of that conf
+  Members later_members_;                  // of one that is under way
   Admission admission_;
   uint64_t descriptor_limit_ = 0;
   uint64_t own_descriptors_ = 0;  // those that are neither sockets_' nor sessions'

@@ -14,6 +14,19 @@ namespace {
 
 constexpr uint64_t conf_look_ms = 1'000;  // between looks for confs that no session holds
 
+uint32_t random_seed() {
+  uint32_t seed = 0;
+  sys::random_bytes(&seed, sizeof seed);
+  return seed;
+}
+
+// The upstream with the peers that its names lead to.
+UpstreamConfig now(const UpstreamConfig& upstream, const Members& members) {
+  UpstreamConfig fresh = upstream;
+  if (!upstream.named.empty()) fresh.peers = peers_now(upstream, members);
+  return fresh;
+}
+
 }  // namespace
 
 void Worker::on_conf_part(const ConfPart& part, uint32_t sequence) {
@@ -41,11 +54,10 @@ bool Worker::adopt(LoadedConf& loaded) {
   note_listeners(config, places);
   old_confs_.reserve(old_confs_.size() + 1);
   if (upstreams_.mark_gone(config)) drains_.drain_gone(config.drain_timeout_ms);
-  for (const UpstreamConfig& upstream : config.upstreams) {
-    uint32_t seed = 0;
-    sys::random_bytes(&seed, sizeof seed);
-    upstreams_.add(upstream, seed);
-  }
+  // Where names lead may have been told before the conf was ready.
+  Members members;
+  if (later_members_.generation == loaded.terms.generation) members = later_members_;
+  add_upstreams(config, members);
   drains_.mark_peers();
   // Clients that are queued on a listener that goes came to the old conf.
   if (!leaving_) sockets_.keep(loaded.sockets, config);
@@ -64,8 +76,45 @@ bool Worker::adopt(LoadedConf& loaded) {
   if (const Status bounded = bound_sessions(config); !bounded.ok()) {
     log_.error(LogLevel::error, "worker_connections stays as it was: " + bounded.fault().text());
   }
+  generation_ = loaded.terms.generation;
+  drains_.watch_health(watches_health(config));
+  members_ = std::move(members);
   drop_old_confs();
   return true;
+}
+
+void Worker::add_upstreams(const Config& config, const Members& members) {
+  for (const UpstreamConfig& upstream : config.upstreams) {
+    upstreams_.add(now(upstream, members), random_seed());
+  }
+}
+
+void Worker::on_members(const Members& members) {
+  if (members.generation == generation_) return use_members(members);
+  later_members_ = members;
+}
+
+// Each upstream whose members changed takes its own place, as at a reload.
+void Worker::use_members(const Members& members) {
+  bool any_gone = false;
+  bool any_changed = false;
+  for (const UpstreamConfig& upstream : context_.config->upstreams) {
+    if (upstream.named.empty() || same_members(upstream.id, members, members_)) continue;
+    const UpstreamConfig fresh = now(upstream, members);
+    any_gone = upstreams_.mark_gone(fresh) || any_gone;
+    upstreams_.add(fresh, random_seed());
+    any_changed = true;
+  }
+  members_ = members;
+  if (any_gone) drains_.drain_gone(context_.config->drain_timeout_ms);
+  if (any_changed) drains_.mark_peers();
+}
+
+// Workers ask nobody for names.
+void Worker::on_name_files(const NameFiles& files) {
+  for (const int fd : {files.hosts, files.resolv_conf}) {
+    if (fd >= 0) sys::close(fd);
+  }
 }
 
 // By ListenerId, the place of each listener in the conf.

@@ -14,6 +14,9 @@ namespace sluice {
 namespace {
 
 constexpr Handle own_handle{0, 1};
+constexpr unsigned drain_step = 0;  // timers
+constexpr unsigned health_look = 1;
+constexpr uint64_t health_look_ms = 1'000;
 constexpr EndCause told_by_order{EndKind::drain, "drain"};
 constexpr EndCause peer_gone{EndKind::drain, "on_peer_gone"};
 constexpr EndCause shutting_down{EndKind::shutdown, "shutting down"};
@@ -72,9 +75,22 @@ class WorkerDrains::Sessions final : public DrainGround {
   const UnderWay& drain_;
 };
 
+bool watches_health(const Config& config) {
+  return std::any_of(config.upstreams.begin(), config.upstreams.end(),
+                     [](const UpstreamConfig& upstream) {
+                       return upstream.on_peer_gone == OnPeerGone::drain &&
+                              upstream.check.kind != CheckSettings::Kind::off;
+                     });
+}
+
 WorkerDrains::WorkerDrains(WorkerContext& context)
     : context_(context), id_(context.reactor.attach(*this)) {
   for (DrainGauges& each : context.row.drains) each.number.set(0);  // of a worker before
+}
+
+WorkerDrains::~WorkerDrains() {
+  context_.reactor.cancel(timer_);
+  context_.reactor.cancel(health_timer_);
 }
 
 void WorkerDrains::drain_all(uint64_t window_ms, CloseCode code) {
@@ -94,6 +110,23 @@ void WorkerDrains::drain_gone(uint64_t window_ms) {
   gone_.emplace(
       UnderWay{order, peer_gone, Drain(window_ms, context_.reactor.now_ms(), random_phase())});
   gone_->of_gone = true;
+}
+
+// Checks are the keeper's, who writes what it finds into memory that workers share: nothing tells
+// them of it.
+void WorkerDrains::watch_health(bool watch) {
+  if (watch == (health_timer_ != 0)) return;
+  context_.reactor.cancel(std::exchange(health_timer_, 0));
+  if (watch) {
+    health_timer_ = context_.reactor.arm(context_.reactor.now_ms() + health_look_ms, id_,
+                                         own_handle, health_look);
+  }
+}
+
+void WorkerDrains::look_at_health() {
+  health_timer_ = 0;
+  if (context_.upstreams.mark_unwell()) drain_gone(context_.config->drain_timeout_ms);
+  watch_health(watches_health(*context_.config));  // there is room: this one's timer is over
 }
 
 // What may lack memory comes first.
@@ -137,7 +170,8 @@ void WorkerDrains::mark_peers() {
   });
 }
 
-void WorkerDrains::on_timer(Handle, unsigned) {
+void WorkerDrains::on_timer(Handle, unsigned which) {
+  if (which == health_look) return look_at_health();
   timer_ = 0;
   run_due();
 }
@@ -190,7 +224,7 @@ void WorkerDrains::on_turn_end() {
     if (soon || (timer_ != 0 && timer_due_ms_ <= due_ms)) return;
     context_.reactor.cancel(std::exchange(timer_, 0));
     timer_due_ms_ = due_ms;
-    timer_ = context_.reactor.arm(due_ms, id_, own_handle, 0);
+    timer_ = context_.reactor.arm(due_ms, id_, own_handle, drain_step);
   } catch (const std::bad_alloc&) {
   }
 }

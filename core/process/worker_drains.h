@@ -1,5 +1,5 @@
-// WorkerDrains: what a worker is draining, each with its own window: everybody, once it ends, and
-// parts, until the master takes an order back.
+// WorkerDrains: what a worker is draining, each with its own window: everybody, once it ends,
+// parts, until the master takes an order back, and sessions whose peer is gone.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +17,14 @@
 
 namespace sluice {
 
+// Whether peers that a check finds to be down have their sessions drained (on_peer_gone drain).
+bool watches_health(const Config& config);
+
 class WorkerDrains final : public EventHandler {
  public:
   // The context outlives it, and so does its reactor.
   explicit WorkerDrains(WorkerContext& context);
-  ~WorkerDrains() override { context_.reactor.cancel(timer_); }
+  ~WorkerDrains() override;
 
   // Ends all sessions over the window, those that begin to relay meanwhile or later among them. A
   // second call changes nothing.
@@ -31,6 +34,9 @@ class WorkerDrains final : public EventHandler {
   void use(std::span<const DrainOrder> orders);
   // Peers are marked as gone: ends their sessions over the window, which begins anew; 0: they stay.
   void drain_gone(uint64_t window_ms);
+  // Looks every second, from now on or no longer, which peers checks found to be down: their
+  // sessions are drained where their upstream says so.
+  void watch_health(bool watch);
   // To be called when upstreams have come or changed.
   void mark_peers();
 
@@ -49,6 +55,7 @@ class WorkerDrains final : public EventHandler {
     bool of_gone = false;  // sessions whose peer is gone, whatever the order's part says
   };
 
+  void look_at_health();
   void run_due();
   void tell_left(const UnderWay& drain);
 
@@ -60,6 +67,7 @@ class WorkerDrains final : public EventHandler {
   size_t first_ = 0;  // of parts_, modulo their number: the one that ran first, last time
   TimerId timer_ = 0;
   uint64_t timer_due_ms_ = 0;
+  TimerId health_timer_ = 0;
   bool queued_ = false;
 };
 

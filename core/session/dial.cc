@@ -223,6 +223,9 @@ Dial::Step Dial::fail_for_want_of_peers() {
   if (failure_ != nullptr) return fail({502, failure_});
   if (timeout_ != nullptr) return fail({504, timeout_, std::move(limit_)});
   if (tries_ > 0) return fail({502, no_peer_reached});
+  if (upstream().empty()) {
+    return fail({503, unresolved_reason, "every server of the upstream"});
+  }
   if (upstream().all_drained()) {
     return fail({503, drained_reason, "every server of the upstream"});
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/conf/inputs.h"
+#include "core/members.h"
 
 namespace sluice::testing {
 
@@ -45,14 +46,16 @@ class MemoryInputs final : public ConfInputs {
   std::optional<std::string> variable(const std::string& name) override {
     return of(variables, name);
   }
-  Result<std::vector<Address>> resolve(const std::string& host, uint16_t port) override {
-    if (const Result<Address> numeric = Address::from_ip(host, port); numeric.ok()) {
-      return std::vector<Address>{numeric.value()};
-    }
-    std::optional<std::vector<Address>> found = of(hosts, host);
+  Result<NameTargets> resolve(const NameQuestion& question) override {
+    std::optional<std::vector<Address>> found = of(hosts, question.host);
     if (!found) return Fault{"no such host"};
-    for (Address& address : *found) address.set_port(port);
-    return *std::move(found);
+    NameTargets targets;
+    for (Address& address : *found) {
+      if (!question.service) address.set_port(question.port);
+      targets.push_back({.address = address});
+    }
+    put_in_order(targets);
+    return targets;
   }
   std::optional<uid_t> user_id(const std::string& name) override { return of(users, name); }
   std::optional<gid_t> group_id(const std::string& name) override { return of(groups, name); }

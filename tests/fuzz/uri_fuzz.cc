@@ -126,12 +126,6 @@ void check_target(std::string_view text) {
                second.value().path == target.path && second.value().query == target.query);
 }
 
-std::string text_of_server(const ServerUri& uri) {
-  const std::string scheme = uri.secure ? "wss://" : "ws://";
-  if (uri.unix_path.empty()) return scheme + uri.authority + uri.path;
-  return scheme + "unix:" + uri.unix_path + (uri.path.empty() ? "" : ":" + uri.path);
-}
-
 void check_server(std::string_view text, std::string_view target_text) {
   const Result<ServerUri> parsed = parse_server_uri(text);
   if (!parsed.ok()) return;
@@ -140,11 +134,8 @@ void check_server(std::string_view text, std::string_view target_text) {
   SLUICE_CHECK(parse_authority(uri.authority).ok() && printable(uri.authority));
   SLUICE_CHECK(!uri.host.empty() && !holds_any(uri.host, "[]@/"));
   if (!uri.path.empty()) check_path(uri.path);
-  const Result<ServerUri> second = parse_server_uri(text_of_server(uri));
-  SLUICE_CHECK(second.ok() && second.value().secure == uri.secure &&
-               second.value().unix_path == uri.unix_path && second.value().host == uri.host &&
-               second.value().port == uri.port && second.value().authority == uri.authority &&
-               second.value().path == uri.path);
+  const Result<ServerUri> second = parse_server_uri(text_of(uri));
+  SLUICE_CHECK(second.ok() && second.value() == uri);
   // What is joined of a server's path and a target's goes into a request line as it is.
   const Result<RequestTarget> target = parse_request_target(target_text);
   if (!target.ok()) return;

@@ -1,6 +1,27 @@
 """What tests of upstreams share: a sluice with one upstream of several servers."""
+import threading
+
 from control import Controlled
-from wire import dial, request
+from wire import Upstream, answer_101, dial, request
+
+
+class Greeting(Upstream):
+    """An upstream that upgrades whoever comes, and keeps them."""
+
+    def __init__(self, listener=None):
+        super().__init__(listener=listener)
+        self.wires = []
+        self.came = 0
+        self.lock = threading.Lock()
+        self.serve(self.greet, times=None)
+
+    def greet(self, wire):
+        head = wire.head()
+        with self.lock:
+            self.wires.append(wire)
+            self.came += 1
+        wire.send(answer_101(head.get("Sec-WebSocket-Key")))
+        wire.rest()
 
 
 class Balanced(Controlled):

@@ -7,30 +7,11 @@ import socket
 import threading
 import time
 
-from balanced import Balanced
+from balanced import Balanced, Greeting
 from harness import Suite, wait_until
 from wire import CLOSE, Upstream, answer_101, close_payload, refusal, refusing_socket, request
 
 suite = Suite()
-
-
-class Greeting(Upstream):
-    """An upstream that upgrades whoever comes, and keeps them."""
-
-    def __init__(self, listener=None):
-        super().__init__(listener=listener)
-        self.wires = []
-        self.came = 0
-        self.lock = threading.Lock()
-        self.serve(self.greet, times=None)
-
-    def greet(self, wire):
-        head = wire.head()
-        with self.lock:
-            self.wires.append(wire)
-            self.came += 1
-        wire.send(answer_101(head.get("Sec-WebSocket-Key")))
-        wire.rest()
 
 
 class Several:

@@ -33,6 +33,11 @@ void add_decoys(Config& conf, uint32_t first_id) {
   conf.routes.push_back(std::move(route));
 }
 
+// Each server has a name of its own, since the test leads each to one address.
+NameQuestion question_of(uint32_t server) {
+  return {"s" + std::to_string(server) + ".invalid", 80, false};
+}
+
 void add_listeners(const Config& first, Config& conf) {
   for (const ListenConfig& listener : first.listeners) conf.listeners.push_back(listener);
 }
@@ -59,7 +64,13 @@ ConfigRef newer(const Config& first, uint32_t generation) {
   for (uint32_t i = 0; i < first.upstreams.size(); ++i) {
     UpstreamConfig upstream = first.upstreams[i];
     upstream.id = UpstreamId{first_id + 1 + i};
-    for (PeerConfig& peer : upstream.peers) peer.id = PeerId{++next_peer};
+    upstream.named.clear();
+    for (uint32_t server = 0; server < upstream.peers.size(); ++server) {
+      PeerConfig& peer = upstream.peers[server];
+      peer.id = PeerId{++next_peer};
+      peer.server = server;
+      upstream.named.push_back({question_of(server), peer});
+    }
     conf->upstreams.push_back(std::move(upstream));
   }
   for (const RouteConfig& each : first.routes) {
@@ -90,6 +101,29 @@ void Reloads::plan(World& world) {
   for (size_t i = 0; i < planned_; ++i) {
     world.after(random_.between(0, 3'000 * ms), [this] { ++due_; });
   }
+  if (!moves_.chance(70)) return;
+  moves_planned_ = moves_.between(1, 6);
+  for (size_t i = 0; i < moves_planned_; ++i) {
+    world.after(moves_.between(0, 3'500 * ms), [this] { ++moves_due_; });
+  }
+}
+
+// Some servers' names lead to the same address under a number that is new to the worker. Now and
+// then the message is of a conf that is still to come, or of one that is no more.
+void Reloads::move_peers(Worker& worker, const Config& first) {
+  Members members;
+  members.generation = adopted_ + 1 + (moves_.chance(10) ? 1u : 0u) - (moves_.chance(10) ? 1u : 0u);
+  for (uint32_t i = 0; i < first.upstreams.size(); ++i) {
+    const UpstreamConfig& upstream = first.upstreams[i];
+    for (uint32_t server = 0; server < upstream.peers.size(); ++server) {
+      if (moves_.chance(30)) continue;
+      members.named.push_back({UpstreamId{adopted_ * ids_a_conf + 1 + i},
+                               server,
+                               {{upstream.peers[server].address, 0, 0}},
+                               {PeerId{next_moved_id_++}}});
+    }
+  }
+  worker.on_members(members);
 }
 
 void Reloads::adopt_due(World& world, Worker& worker, const Config& first,
@@ -101,10 +135,14 @@ void Reloads::adopt_due(World& world, Worker& worker, const Config& first,
                       {{first.listeners[0].id, 0, -1}}};  // it has that one
     if (!worker.adopt(loaded)) world.fail("a conf is not adopted");
   }
+  for (; moves_due_ > 0; --moves_due_) {
+    if (adopted_ > 0) move_peers(worker, first);  // before, servers have no names
+  }
 }
 
 std::string Reloads::text() const {
-  return planned_ == 0 ? "" : ", " + std::to_string(planned_) + " reloads";
+  if (planned_ == 0) return "";
+  return ", " + std::to_string(planned_) + " reloads, " + std::to_string(moves_planned_) + " moves";
 }
 
 }  // namespace sluice::sim

@@ -101,7 +101,7 @@ void make_balance(Random& random, UpstreamConfig& upstream) {
     peer.weight = static_cast<uint32_t>(random.between(1, 5));
     if (random.chance(10)) peer.max_connections = static_cast<uint32_t>(random.between(1, 3));
     if (random.chance(20)) peer.slow_start_ms = static_cast<uint32_t>(random.between(1, 2'000));
-    peer.backup = random.chance(20);
+    peer.tier = random.chance(20) ? backup_tier : 0;
   }
 }
 

@@ -64,6 +64,8 @@ TESTED_ELSEWHERE = {
     "core/process/crew.cc": "tests/unit/master_test.cc",  # a crew forks its owner
     "core/process/keeper_place.cc": "tests/unit/keeper_test.cc",  # both ends of one channel
     "core/process/master_drain.cc": "tests/integration/drain_test.py",
+    "core/process/master_names.cc": "tests/integration/names_test.py",
+    "core/process/answer_memory.cc": "tests/unit/memory_text_test.cc",
     "core/process/master_reload.cc": "tests/unit/master_test.cc",
     "core/process/worker_accept.cc": "tests/unit/worker_test.cc",
     "core/process/worker_conf.cc": "tests/unit/worker_test.cc",

@@ -67,8 +67,8 @@ TEST_CASE("balance: round robin by weight, as evenly as can be") {
 TEST_CASE("balance: those that are up, then backups, then those that are out, in any way") {
   std::vector<Candidate> all = equal_ones(5);
   all[0].up = false;
-  all[1].backup = true;
-  all[2].backup = true;
+  all[1].tier = 1;
+  all[2].tier = 1;
   all[2].up = false;
   all[3].weight = 1000;
   for (const Balance how :
@@ -163,7 +163,7 @@ TEST_CASE("balance: an order holds everybody once, the best kinds first, and the
       each.weight = 1 + static_cast<uint32_t>(random() % 1000);
       each.active = static_cast<uint32_t>(random() % 5);
       each.up = random() % 3 != 0;
-      each.backup = random() % 4 == 0;
+      each.tier = random() % 4 == 0 ? 1 + static_cast<uint32_t>(random() % 3) : 0;
       each.turn = static_cast<int64_t>(random() % 2000) - 1000;
     }
     const auto how = static_cast<Balance>(random() % 4);
@@ -172,7 +172,7 @@ TEST_CASE("balance: an order holds everybody once, the best kinds first, and the
     std::vector<Candidate> shuffled = all;
     order_peers(how, key, draw, all);
     std::string order = text_of(all);
-    const auto kind = [](const Candidate& each) { return (each.up ? 0 : 2) + each.backup; };
+    const auto kind = [](const Candidate& each) { return (each.up ? 0u : 10u) + each.tier; };
     CHECK(std::is_sorted(all.begin(), all.end(), [&](const Candidate& a, const Candidate& b) {
       return kind(a) < kind(b);
     }));

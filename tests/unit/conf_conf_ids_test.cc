@@ -188,3 +188,25 @@ TEST_CASE("conf ids: bytes that are cut short, or name something twice, are no i
   std::string_view view = twice;
   CHECK_FALSE(ConfIds::from(view));
 }
+
+TEST_CASE("conf ids: a number that is given back is the next new peer's, in every process") {
+  ConfIds ids;
+  const UpstreamId chat = ids.upstream("chat");
+  for (const char* each : {"10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1"}) {
+    ids.peer(chat, address(each), uri("ws://chat.example:1"));
+  }
+  ids.release(PeerId{1});
+  ids.release(PeerId{1});  // it is free already
+  CHECK(ids.peers() == 3);
+  std::string bytes = ids.bytes() + "rest";
+  std::string_view left = bytes;
+  std::optional<ConfIds> copy = ConfIds::from(left);
+  REQUIRE(copy);
+  CHECK(left == "rest");
+  for (ConfIds* each : {&ids, &*copy}) {
+    CHECK(each->peer(chat, address("10.0.0.3:1"), uri("ws://chat.example:1")) == PeerId{2});
+    CHECK(each->peer(chat, address("10.0.0.2:1"), uri("ws://chat.example:1")) == PeerId{1});
+    CHECK(each->peer(chat, address("10.0.0.4:1"), uri("ws://chat.example:1")) == PeerId{3});
+    CHECK(each->peers() == 4);
+  }
+}

@@ -66,9 +66,9 @@ class CountingInputs final : public ConfInputs {
     ++questions;
     return asked_.variable(name);
   }
-  Result<std::vector<Address>> resolve(const std::string& host, uint16_t port) override {
+  Result<NameTargets> resolve(const NameQuestion& question) override {
     ++questions;
-    return asked_.resolve(host, port);
+    return asked_.resolve(question);
   }
   std::optional<uid_t> user_id(const std::string& name) override { return asked_.user_id(name); }
   std::optional<gid_t> group_id(const std::string& name) override { return asked_.group_id(name); }

@@ -87,9 +87,14 @@ TEST_CASE("conf machine inputs: variables, hosts, users and groups") {
   CHECK(inputs.variable("SLUICE_TEST_SET") == "value");
   CHECK(inputs.variable("SLUICE_TEST_EMPTY") == "");
   CHECK(inputs.variable("SLUICE_TEST_UNSET") == std::nullopt);
-  const Result<std::vector<Address>> numeric = inputs.resolve("192.0.2.1", 80);
+  const Result<NameTargets> numeric = inputs.resolve({"192.0.2.1", 80});
   REQUIRE(numeric.ok());
-  CHECK(numeric.value() == std::vector<Address>{Address::parse("192.0.2.1:80").value()});
+  CHECK(numeric.value() == NameTargets{{.address = Address::parse("192.0.2.1:80").value()}});
+  CHECK_FALSE(inputs.resolve({"_ws._tcp.example.org", 0, true}).ok());
+  const NameAnswers known{{{"_ws._tcp.example.org", 0, true}, numeric.value()}};
+  MachineInputs later(known);
+  REQUIRE(later.resolve({"_ws._tcp.example.org", 0, true}).ok());
+  CHECK(later.resolve({"_ws._tcp.example.org", 0, true}).value() == numeric.value());
   CHECK(inputs.user_id("root") == uid_t{0});
   CHECK(inputs.user_id("nobody-of-that-name") == std::nullopt);
   CHECK(inputs.group_id("root") == gid_t{0});

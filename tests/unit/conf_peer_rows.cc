@@ -24,6 +24,27 @@ const RouteConfig& last_route(const Config& config) {
   return config.routes.back();
 }
 
+std::vector<ConfRow> name_rows() {
+  return {
+      {"resolver", "top", "resolver 10.0.0.2 [::1]:54",
+       [](const Config& c) {
+         return joined(c.resolver.servers, [](const Address& each) { return each.text(); });
+       },
+       "10.0.0.2:53 [::1]:54 "},
+      {"resolver_timeout", "top", "resolver_timeout 3s",
+       [](const Config& c) { return number(c.resolver.timeout_ms); }, "3000"},
+      {"resolve_interval", "top", "resolve_interval 2s 9s",
+       [](const Config& c) {
+         return number(c.resolver.least_interval_ms) + " " + number(c.resolver.most_interval_ms);
+       },
+       "2000 9000"},
+      {"resolve_at_start", "top", "resolve_at_start require",
+       [](const Config& c) { return number(c.resolver.required); }, "1"},
+      {"resolve_max_addresses", "top", "resolve_max_addresses 7",
+       [](const Config& c) { return number(c.resolver.most_addresses); }, "7"},
+  };
+}
+
 std::vector<ConfRow> health_rows() {
   return {
       {"max_fails", "top, upstream", "max_fails 7",
@@ -106,6 +127,7 @@ std::vector<ConfRow> peer_rows() {
       {"next_peer_timeout", everywhere, "next_peer_timeout 3s",
        [](const Config& c) { return number(last_route(c).next_peer_timeout_ms); }, "3000"},
   };
+  for (ConfRow& each : name_rows()) rows.push_back(std::move(each));
   for (ConfRow& each : health_rows()) rows.push_back(std::move(each));
   return rows;
 }

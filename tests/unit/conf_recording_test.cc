@@ -96,6 +96,8 @@ TEST_CASE("conf recording: a bad conf is as bad from its recording") {
       "nonsense\nroute /b\nproxy_pass up\nset_header X ${env:UNSET}\n";
   inputs.read_errors["/site.key"] = EACCES;
   inputs.hosts.clear();
+  std::string& conf = inputs.files["/etc/site.conf"];
+  conf = "resolve_at_start require\n" + conf;
   RecordingInputs recording(inputs, plenty);
   const ConfOutcome first = load(recording);
   CHECK(first.errors.size() == 4);

@@ -58,7 +58,7 @@ TEST_CASE("whereabouts: no name server is asked") {
     }
     std::vector<std::string> glob(const std::string&) override { return {}; }
     std::optional<std::string> variable(const std::string&) override { return {}; }
-    Result<std::vector<Address>> resolve(const std::string&, uint16_t) override {
+    Result<NameTargets> resolve(const NameQuestion&) override {
       ++asked;
       return Fault{"asked", 0};
     }

@@ -99,7 +99,8 @@ TEST_CASE("control answer: one with more errors than fit says how many it leaves
   for (int i = 0; i < 2000; ++i) answer.errors.push_back(error);
   const std::string text = text_of(answer);
   CHECK(text.size() < most_answer_bytes + 2000);
-  CHECK(text_of({false, {std::string(most_answer_bytes / 2, '\x1b')}, {}}).size() < 100);
+  const ControlAnswer escapes{false, {std::string(most_answer_bytes / 2, '\x1b')}, {}};
+  CHECK(text_of(escapes).size() < 100);
   const auto read = parse_control_answer(text);
   REQUIRE(read.has_value());
   CHECK(read->errors.size() < 2000);

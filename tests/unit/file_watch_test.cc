@@ -84,7 +84,7 @@ struct Site {
   Reactor reactor;
   Log log;
   int times = 0;
-  FileWatch watch{reactor, log, [this] { ++times; }, quiet_ms};
+  FileWatch watch{reactor, log, "tls_reload_on_change", [this] { ++times; }, quiet_ms};
 };
 
 TEST_CASE("file watch: a renewed pair is told of once, however it gets there") {

@@ -140,7 +140,7 @@ TEST_CASE("keeper place: what a keeper found is forgotten when it is gone and no
   PeerMemory memory;
   REQUIRE(memory.open(1).ok());
   KeeperPlace place(
-      reactor, log, memory, [](int) { return 0; }, [] {});
+      reactor, log, memory, [](int) { return 0; }, [] {}, [](size_t) { return false; });
   CHECK(place.pid() == 0);
   CHECK_FALSE(place.any_alive());
   CHECK_FALSE(place.awaits_conf());

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "core/process/memory_text.h"
+#include "core/process/name_bytes.h"
 #include "net/sys.h"
 #include "tests/unit/net_testing.h"
 
@@ -34,6 +36,18 @@ struct Told final : MasterLinkSink {
     if (short_of_memory) throw std::bad_alloc();
     text += "drains " + std::to_string(orders.size()) + " ";
   }
+  void on_members(const Members& members) override {
+    if (short_of_memory) throw std::bad_alloc();
+    text += "members " + std::to_string(members.generation) + " ";
+  }
+  void on_name_files(const NameFiles& files) override {
+    text += std::string("files ") + (files.hosts >= 0 ? "h" : "-") +
+            (files.resolv_conf >= 0 ? "r " : "- ");
+    for (const int fd : {files.hosts, files.resolv_conf}) {
+      if (fd >= 0) sys::close(fd);
+    }
+  }
+  void on_link_progress() override { ++progress; }
   void on_page_request(const PageRequest& request) override {
     if (short_of_memory) throw std::bad_alloc();
     list = request.list;
@@ -44,6 +58,7 @@ struct Told final : MasterLinkSink {
   void on_nonsense() override { text += "nonsense "; }
 
   std::string text;
+  int progress = 0;
   uint32_t sequence = 0;
   uint32_t list = 0;
   bool short_of_memory = false;
@@ -167,6 +182,49 @@ TEST_CASE("master link: the master's end is told once, and nonsense as such") {
   testing::send_text(mad.master->fd(), std::string(sizeof(ControlHeader), 'x'));
   mad.turn();
   CHECK(mad.told.text == "nonsense ");
+}
+
+TEST_CASE("master link: where names lead, and the files that say so") {
+  Fixture f;
+  const Result<MemoryText> text = MemoryText::make(bytes_of(Members{7, {}}));
+  REQUIRE(text.ok());
+  REQUIRE(send_members(*f.master, {text.value().fd(), text.value().bytes()}).ok());
+  const Pair file = unix_pair();
+  REQUIRE(send_name_files(*f.master, {-1, file.near.get()}).ok());
+  f.turn();
+  CHECK(f.told.text == "members 7 files -r ");
+  CHECK(f.master->unacknowledged() == 0);
+  // What is no members' text is told; what finds no memory comes again.
+  const Result<MemoryText> nonsense = MemoryText::make("x");
+  REQUIRE(nonsense.ok());
+  REQUIRE(send_members(*f.master, {nonsense.value().fd(), 1}).ok());
+  f.turn();
+  CHECK(f.told.text == "members 7 files -r 7? ");
+  f.told.short_of_memory = true;
+  REQUIRE(send_members(*f.master, {text.value().fd(), text.value().bytes()}).ok());
+  f.turn();
+  CHECK(f.master->unacknowledged() == 1);
+  f.told.short_of_memory = false;
+  f.master->retry();
+  f.turn();
+  CHECK(f.master->unacknowledged() == 0);
+  CHECK(f.told.text == "members 7 files -r 7? members 7 ");
+}
+
+TEST_CASE("master link: answers are told one after the other") {
+  Fixture f;
+  CHECK(f.link.may_tell_answers());
+  CHECK(f.link.tell_answers(42));
+  CHECK_FALSE(f.link.may_tell_answers());
+  std::optional<ControlMessage> message = f.master->next();
+  REQUIRE(message);
+  CHECK(read_answers(*message) == 42);
+  f.master->acknowledge(message->sequence(), Answer::taken);
+  message.reset();
+  const int before = f.told.progress;
+  f.turn();
+  CHECK(f.told.progress > before);
+  CHECK(f.link.may_tell_answers());
 }
 
 }  // namespace

@@ -21,9 +21,9 @@ TEST_CASE("peer status: up, out with what made it so, and back") {
   PeerBoard board;
   board.own_row(peer.id).active = 7;
   const auto shown = [&](uint64_t now_ms) {
-    return upstreams_status({&upstream, 1}, board, now_ms)[0]["peers"][0];
+    return upstreams_status({&upstream, 1}, {}, board, now_ms)[0]["peers"][0];
   };
-  const Json all = upstreams_status({&upstream, 1}, board, 1'000)[0];
+  const Json all = upstreams_status({&upstream, 1}, {}, board, 1'000)[0];
   CHECK(all["name"] == "chat");
   CHECK(all["balance"] == "least_conn");
   Json one = shown(1'000);
@@ -56,7 +56,7 @@ TEST_CASE("peer status: beyond so many peers only their number is told") {
   std::vector<UpstreamConfig> upstreams(3);
   for (size_t i = 0; i < upstreams.size(); ++i) upstreams[i].peers.resize(most_peers_shown / 2 + 1);
   PeerBoard board;
-  const Json all = upstreams_status(upstreams, board, 0);
+  const Json all = upstreams_status(upstreams, {}, board, 0);
   CHECK(all[0]["peers"].size() == most_peers_shown / 2 + 1);
   CHECK_FALSE(all[0].contains("peers_not_shown"));
   CHECK(all[1]["peers"].size() == most_peers_shown / 2 - 1);
@@ -71,7 +71,7 @@ TEST_CASE("peer status: what checks found, where there are any") {
   PeerBoard board;
   PeerHealth& health = board.health(peer.id);
   const auto shown = [&](uint64_t now_ms) {
-    return upstreams_status({&upstream, 1}, board, now_ms)[0]["peers"][0];
+    return upstreams_status({&upstream, 1}, {}, board, now_ms)[0]["peers"][0];
   };
   CHECK_FALSE(shown(1'000).contains("check"));
   upstream.check.kind = CheckSettings::Kind::tcp;

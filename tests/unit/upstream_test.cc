@@ -125,7 +125,7 @@ TEST_CASE("upstream: those that are out come last, and one walk tries who is due
 TEST_CASE("upstream: a backup that is out is tried only where no other one is up") {
   PeerTable peers;
   UpstreamConfig config = upstream_of(2);
-  config.peers[1].backup = true;
+  config.peers[1].tier = backup_tier;
   Upstream upstream(config, peers, 0);
   peers.board().health(PeerId{1}).out_until_ms = 5'000;
   const Upstream::Request request{.now_ms = 6'000, .probe_ms = 100};
@@ -270,4 +270,45 @@ TEST_CASE("upstream: whom a check put out gets no session while another one is n
   CHECK(walk_through(upstream, peers) == "a");
   bring_back_by_check(peers.board().health(PeerId{1}), 1);
   CHECK(walk_through(upstream, peers).size() == 2);
+}
+
+TEST_CASE("upstream: peers of a higher tier only where those of all lower ones are out") {
+  PeerTable peers;
+  UpstreamConfig config = upstream_of(4);
+  config.health.max_fails = 1;
+  config.peers[1].tier = 1;
+  config.peers[2].tier = 2;
+  config.peers[3].tier = backup_tier;
+  Upstream upstream(config, peers, 0);
+  CHECK(walk_through(upstream, peers) == "abcd");
+  note_failure(peers.board(), PeerId{0}, PeerFault::error, config.health, 1);
+  CHECK(walk_through(upstream, peers) == "bcda");
+  note_failure(peers.board(), PeerId{1}, PeerFault::error, config.health, 1);
+  CHECK(walk_through(upstream, peers).substr(0, 2) == "cd");
+}
+
+TEST_CASE("upstream: without a peer every walk is empty") {
+  PeerTable peers;
+  Upstream upstream(upstream_of(0), peers, 7);
+  CHECK(upstream.empty());
+  CHECK(walk_through(upstream, peers).empty());
+}
+
+TEST_CASE("upstream: who a check finds to be down is gone until it is up, where it is to be so") {
+  PeerTable peers;
+  UpstreamConfig config = upstream_of(2);
+  config.check.kind = CheckSettings::Kind::tcp;
+  Upstream keeping(config, peers, 0);
+  put_out_by_check(peers.board().health(PeerId{1}), 5);
+  CHECK_FALSE(keeping.mark_unwell());
+  CHECK_FALSE(peers.at(PeerId{1}).gone);
+  config.on_peer_gone = OnPeerGone::drain;
+  Upstream draining(config, peers, 0);
+  CHECK(draining.mark_unwell());
+  CHECK(peers.at(PeerId{1}).gone);
+  CHECK_FALSE(peers.at(PeerId{0}).gone);
+  CHECK_FALSE(draining.mark_unwell());  // it is so already
+  bring_back_by_check(peers.board().health(PeerId{1}), 6);
+  CHECK_FALSE(draining.mark_unwell());
+  CHECK_FALSE(peers.at(PeerId{1}).gone);
 }

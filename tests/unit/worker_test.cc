@@ -14,9 +14,12 @@
 #include "core/conf/conf.h"
 #include "core/conf/recording.h"
 #include "core/process/conf_bundle.h"
+#include "core/process/memory_text.h"
+#include "core/process/name_bytes.h"
 #include "net/connector.h"
 #include "tests/conf/memory_inputs.h"
 #include "tests/unit/process_testing.h"
+#include "tests/unit/worker_testing.h"
 
 namespace sluice {
 namespace {
@@ -216,12 +219,14 @@ TEST_CASE("worker: a message that is none ends it, so that a successor takes its
 struct NextConf {
   // `sockets` are those of the listeners that the worker is to have.
   NextConf(ConfIds& ids, const std::vector<const Descriptor*>& listeners,
-           const std::vector<const Descriptor*>& sockets, const std::string& more = "") {
+           const std::vector<const Descriptor*>& sockets, const std::string& more = "",
+           const std::string& server = "ws://127.0.0.1:1/") {
     testing::MemoryInputs machine;
+    machine.hosts["up.example"] = {Address::parse("127.0.0.9:1").value()};
     std::string& text = machine.files["/x.conf"];
     text = more;
     for (const Descriptor* each : listeners) text += "listen " + address_of(*each).text() + "\n";
-    text += "route /\nproxy_pass ws://127.0.0.1:1/\n";
+    text += "route /\nproxy_pass " + server + "\n";
     RecordingInputs inputs(machine, 1 << 20);
     ConfOptions options;
     options.ids = &ids;
@@ -305,6 +310,44 @@ TEST_CASE("worker: one that no conf needs ends with its last session, unless it 
   CHECK(served.child().running());
   sys::shutdown_write(client.get());
   CHECK(served.child().wait() == 0);
+}
+
+// Where a server's name leads may be told before the conf that has it is in use, and again later.
+TEST_CASE("worker: new sessions go where a server's name leads") {
+  Served served(true);
+  CHECK(served.serves());
+  const testing::TestUpstream first;
+  const testing::TestUpstream second;
+  const std::string name = "ws://up.example:9";
+  const NextConf conf(served.ids, {&served.listener()}, {&served.listener()}, "", name);
+  const UpstreamId upstream = *served.ids.known_upstream(name);
+  uint32_t number = 100;
+  const auto lead_to = [&](uint32_t generation, const testing::TestUpstream& to) {
+    const NameTargets targets = {{sys::local_address(to.listener()), 0, 0}};
+    const Members members{generation, {{upstream, 0, targets, {PeerId{number++}}}}};
+    const Result<MemoryText> text = MemoryText::make(bytes_of(members));
+    REQUIRE(text.ok());
+    REQUIRE(send_members(served.channel(), {text.value().fd(), text.value().bytes()}).ok());
+    CHECK(served.acknowledged());
+  };
+  const auto comes_to = [&](const testing::TestUpstream& to) {
+    const Descriptor client(start_connect(served.address()).value());
+    comes_true([&] { return sys::writable_now(client.get()); });
+    testing::send_text(client.get(),
+                       "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\n"
+                       "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                       "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n");
+    const Descriptor connection = to.accept();
+    return connection.get() >= 0;
+  };
+  lead_to(2, first);
+  conf.send(served.channel(), 2, 4);
+  CHECK(served.acknowledged());
+  CHECK(comes_to(first));
+  lead_to(2, second);
+  CHECK(comes_to(second));
+  lead_to(1, first);  // of a conf that is no more
+  CHECK(comes_to(second));
 }
 
 }  // namespace

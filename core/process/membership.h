@@ -1,0 +1,46 @@
+// Membership: the master's knowledge of where servers' names lead, as its keeper finds out, and of
+// which peers that makes.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+
+#include "core/conf/conf_ids.h"
+#include "core/config.h"
+#include "core/members.h"
+#include "core/names.h"
+#include "core/peers/peer_board.h"
+
+namespace sluice {
+
+class Membership {
+ public:
+  // So long a peer that is listed no more keeps its number at least: what is under way in workers
+  // may still be about it.
+  static constexpr uint64_t keep_number_ms = 60'000;
+
+  // The last good answer to each question of the conf in force: a load takes them for granted.
+  const NameAnswers& answers() const { return answers_; }
+  // What differs from the conf's own.
+  const Members& members() const { return members_; }
+
+  // That conf is in force, which was loaded with answers().
+  void use_conf(const Config& config, uint32_t generation);
+  // What a keeper says: answers, not always to all questions; to others than the conf's nothing is
+  // done. Returns whether members() has changed. Peers that are new get their numbers of `ids`.
+  bool take(NameAnswers found, const Config& config, ConfIds& ids, uint64_t now_ms);
+  // Gives back the numbers of peers that no name has led to for a while and that no session has.
+  // All workers use what members() says, then. `board` sees all of them.
+  void release_unused(ConfIds& ids, PeerBoard& board, uint64_t now_ms);
+
+ private:
+  std::set<PeerId> listed(const Config& config) const;
+  void rebuild(const Config& config, ConfIds& ids);
+
+  NameAnswers answers_;
+  Members members_;
+  std::map<PeerId, uint64_t> left_ms_;  // since when a peer is listed no more
+};
+
+}  // namespace sluice

@@ -1,0 +1,21 @@
+// NameBytes: what names lead to, as bytes between the processes of one sluice. Addresses travel as
+// text, so that what a taken process sends is parsed and not believed.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/members.h"
+#include "core/names.h"
+
+namespace sluice {
+
+std::string bytes_of(const NameAnswers& answers);
+std::string bytes_of(const Members& members);
+
+// Nothing where the bytes are no such thing, whole.
+std::optional<NameAnswers> answers_from(std::string_view bytes);
+std::optional<Members> members_from(std::string_view bytes);
+
+}  // namespace sluice
