@@ -116,11 +116,12 @@ struct ResolverSettings {
 // Which peer of an upstream gets a session: core/peers/balance.h.
 enum class Balance : uint8_t { round_robin, least_conn, random_two, hash };
 
-// When a peer gets no session because it failed: max_fails times within fail_timeout, for as long
-// as that; each time that it goes on failing twice as long, up to max_fail_timeout.
+// When a peer gets no session because it failed: max_fails times within fail_timeout, for
+// first_fail_timeout; each time that it goes on failing twice as long, up to max_fail_timeout.
 struct HealthSettings {
   uint32_t max_fails = 3;  // 0: never
   uint32_t fail_timeout_ms = 10'000;
+  uint32_t first_fail_timeout_ms = 1'000;
   uint32_t max_fail_timeout_ms = 300'000;
 };
 

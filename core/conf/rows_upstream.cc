@@ -26,6 +26,7 @@ void inherit_max_fails(const Settings& from, Settings& to) {
 
 void inherit_fail_timeout(const Settings& from, Settings& to) {
   to.health.fail_timeout_ms = from.health.fail_timeout_ms;
+  to.health.first_fail_timeout_ms = from.health.first_fail_timeout_ms;
   to.health.max_fail_timeout_ms = from.health.max_fail_timeout_ms;
 }
 
@@ -94,8 +95,9 @@ constexpr Directive rows[] = {
      .inherit = inherit<&UpstreamSettings::on_peer_gone>,
      .default_value = "keep",
      .help =
-         "What becomes of the sessions with a server that a reload took out: keep lets them live "
-         "on, drain ends them with Close 1012, each at a message's boundary, evenly over "
+         "What becomes of the sessions with a server that a reload or a name server took out, or "
+         "that a health_check finds to be down: keep lets them live on, drain ends them with Close "
+         "1012, each at a message's boundary, evenly over "
          "drain_timeout (where that is off, they stay)."},
     {.name = "max_fails",
      .sections = top | upstream,
@@ -104,19 +106,19 @@ constexpr Directive rows[] = {
      .inherit = inherit_max_fails,
      .default_value = "3",
      .help = "A server that fails so often within fail_timeout, counted over all workers, is out: "
-             "it gets no session for fail_timeout, then one session tries it. Each time that it "
+             "it gets no session for first=, then one session tries it. Each time that it "
              "goes on failing it is out for twice as long, up to max=. It fails where it cannot "
              "be connected to or no TLS comes about, where it ends, is silent or gives no valid "
              "answer before the session begins, and by answers that next_peer_on names. While all "
              "are out, all are tried."},
     {.name = "fail_timeout",
      .sections = top | upstream,
-     .arguments = "TIME [max=TIME]",
-     .most_arguments = 2,
+     .arguments = "TIME [first=TIME] [max=TIME]",
+     .most_arguments = 3,
      .set = setters::fail_timeout,
      .inherit = inherit_fail_timeout,
-     .default_value = "10s max=5m",
-     .help = "See max_fails."},
+     .default_value = "10s first=1s max=5m",
+     .help = "See max_fails. Where TIME alone is given and is less than 1s, so is first=."},
     {.name = "health_check",
      .sections = top | upstream,
      .arguments = "tcp|http PATH|websocket [PATH]|off [OPTION=VALUE...]",

@@ -143,17 +143,23 @@ void max_fails(const SetterCall& call) {
 
 void fail_timeout(const SetterCall& call) {
   HealthSettings& health = call.section.settings.health;
+  const HealthSettings usual;
   health.fail_timeout_ms = time_ms(call.word(1));
-  health.max_fail_timeout_ms =
-      std::max(HealthSettings().max_fail_timeout_ms, health.fail_timeout_ms);
-  if (call.arguments() == 1) return;
-  Word most = call.word(2);
-  if (!most.value.starts_with("max=")) throw ConfProblem{quoted(most.text) + " is not max=TIME"};
-  most.value.erase(0, 4);
-  health.max_fail_timeout_ms = time_ms(most);
-  if (health.max_fail_timeout_ms < health.fail_timeout_ms) {
-    throw ConfProblem{quoted(most.text) + " is less than the time before it"};
+  health.first_fail_timeout_ms = std::min(usual.first_fail_timeout_ms, health.fail_timeout_ms);
+  health.max_fail_timeout_ms = std::max(usual.max_fail_timeout_ms, health.fail_timeout_ms);
+  std::set<std::string> given;
+  for (size_t i = 2; i <= call.arguments(); ++i) {
+    Word time = call.word(i);
+    const std::string name = time.value.substr(0, time.value.find('='));
+    if (time.value.size() == name.size() || (name != "first" && name != "max")) {
+      throw ConfProblem{quoted(time.text) + " is neither first=TIME nor max=TIME"};
+    }
+    if (!given.insert(name).second) throw ConfProblem{quoted(name) + " is given twice"};
+    time.value.erase(0, name.size() + 1);
+    (name == "max" ? health.max_fail_timeout_ms : health.first_fail_timeout_ms) = time_ms(time);
   }
+  if (health.max_fail_timeout_ms >= health.first_fail_timeout_ms) return;
+  throw ConfProblem{"max= is less than first="};
 }
 
 void server_options(const SetterCall& call, PeerConfig& like) {

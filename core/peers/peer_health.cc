@@ -31,9 +31,9 @@ uint32_t next_time_out(const PeerHealth& health, const HealthSettings& settings,
   const uint64_t latest = health.out_ms.load(std::memory_order_relaxed);
   const uint64_t since = health.since_ms.load(std::memory_order_relaxed);
   const bool steady = latest == 0 || (up && now_ms - since >= std::max<uint64_t>(latest, 1));
-  const uint64_t next = steady ? settings.fail_timeout_ms : 2 * latest;
-  const uint64_t most = std::max(settings.max_fail_timeout_ms, settings.fail_timeout_ms);
-  return static_cast<uint32_t>(std::clamp<uint64_t>(next, settings.fail_timeout_ms, most));
+  const uint64_t least = settings.first_fail_timeout_ms;
+  const uint64_t most = std::max<uint64_t>(settings.max_fail_timeout_ms, least);
+  return static_cast<uint32_t>(std::clamp(steady ? least : 2 * latest, least, most));
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ def a_peer_that_fails_is_out_and_comes_back():
     closed = refusing_socket()  # bound, and nobody listens
     with Greeting() as good:
         servers = [f"ws://127.0.0.1:{closed.getsockname()[1]}", good.uri]
-        with Balanced(servers, "  fail_timeout 3s\n", workers=2) as sluice:
+        with Balanced(servers, "  fail_timeout 3s first=3s\n", workers=2) as sluice:
             kept = sluice.opened(20)
             dead, well = sluice.peers()
             assert dead["failures"] == 3, dead
@@ -125,7 +125,7 @@ def least_conn_over_all_workers_fills_up_who_comes():
 
 @suite.check
 def a_key_has_its_peer_on_every_worker_and_after_a_reload():
-    with Several(5) as peers:
+    with Several(10) as peers:
         uris = [peer.uri for peer in peers]
 
         def where(sluice, key):
@@ -136,17 +136,18 @@ def a_key_has_its_peer_on_every_worker_and_after_a_reload():
             return [now - then for now, then in zip(after, before)].index(1)
 
         with Balanced(uris, "  balance hash $http_x_user\n", workers=3) as sluice:
-            keys = [f"user-{i}" for i in range(40)]
+            keys = [f"user-{i}" for i in range(200)]
             homes = {key: where(sluice, key) for key in keys}
-            assert len(set(homes.values())) == 5, homes
-            for _ in range(4):
+            assert len(set(homes.values())) == 10, homes
+            for _ in range(2):
                 assert {key: where(sluice, key) for key in keys} == homes
             sluice.reload(list(reversed(uris)))
             assert {key: where(sluice, key) for key in keys} == homes
             gone = homes[keys[0]]
             sluice.reload([uri for i, uri in enumerate(uris) if i != gone])
-            for key in keys:
-                assert (where(sluice, key) == homes[key]) == (homes[key] != gone), key
+            moved = [key for key in keys if where(sluice, key) != homes[key]]
+            assert moved == [key for key in keys if homes[key] == gone], moved
+            print(f"peers: hash, one of 10 peers gone: {len(moved)} of {len(keys)} keys moved")
 
 
 @suite.check

@@ -96,6 +96,7 @@ void make_balance(Random& random, UpstreamConfig& upstream) {
   upstream.hash_key.add(Variable::http, "x_session");
   upstream.health.max_fails = static_cast<uint32_t>(random.below(4));
   upstream.health.fail_timeout_ms = static_cast<uint32_t>(random.between(1, 3'000));
+  upstream.health.first_fail_timeout_ms = upstream.health.fail_timeout_ms;
   upstream.health.max_fail_timeout_ms = 10'000;
   for (PeerConfig& peer : upstream.peers) {
     peer.weight = static_cast<uint32_t>(random.between(1, 5));

@@ -49,12 +49,13 @@ std::vector<ConfRow> health_rows() {
   return {
       {"max_fails", "top, upstream", "max_fails 7",
        [](const Config& c) { return number(c.upstreams[0].health.max_fails); }, "7"},
-      {"fail_timeout", "top, upstream", "fail_timeout 2s max=1m",
+      {"fail_timeout", "top, upstream", "fail_timeout 2s max=1m first=500ms",
        [](const Config& c) {
          const HealthSettings& health = c.upstreams[0].health;
-         return number(health.fail_timeout_ms) + " " + number(health.max_fail_timeout_ms);
+         return number(health.fail_timeout_ms) + " " + number(health.first_fail_timeout_ms) + " " +
+                number(health.max_fail_timeout_ms);
        },
-       "2000 60000"},
+       "2000 500 60000"},
       {"health_check", "top, upstream",
        "health_check http /up?x host=a.b status=200,300-399 interval=2s timeout=1s rise=4 fall=5",
        [](const Config& c) {

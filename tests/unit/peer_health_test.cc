@@ -11,7 +11,7 @@ namespace {
 
 constexpr PeerId peer{0};
 constexpr HealthSettings settings{
-    .max_fails = 3, .fail_timeout_ms = 10'000, .max_fail_timeout_ms = 35'000};
+    .max_fails = 3, .fail_timeout_ms = 10'000, .first_fail_timeout_ms = 10'000, .max_fail_timeout_ms = 35'000};
 
 // Two workers' boards.
 struct Boards {

@@ -36,7 +36,7 @@ TEST_CASE("peer status: up, out with what made it so, and back") {
   CHECK_FALSE(one.contains("latest_failure"));
 
   for (int i = 0; i < 3; ++i) {
-    note_failure(board, peer.id, PeerFault::timeout, HealthSettings(), 5'000);
+    note_failure(board, peer.id, PeerFault::timeout, {.first_fail_timeout_ms = 10'000}, 5'000);
   }
   one = shown(7'500);
   CHECK(one["state"] == "out");
