@@ -270,6 +270,14 @@ std::string write_proxy_v2(const ProxyHeader& header, const ProxyTlvs& tlvs) {
   return bytes + behind;
 }
 
+std::string write_proxy_v2_local() {
+  std::string bytes(v2_signature);
+  bytes += '\x20';  // version 2, LOCAL
+  bytes += '\0';    // UNSPEC
+  append_number(bytes, 0);
+  return bytes;
+}
+
 ProxyParse parse_proxy_header(std::span<const uint8_t> bytes) {
   const std::string_view text = text_of(bytes);
   for (const std::string_view signature : {v1_signature, v2_signature}) {

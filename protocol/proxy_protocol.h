@@ -56,6 +56,8 @@ struct ProxyTlvs {
 // says UNKNOWN, and version 2 UNSPEC.
 std::string write_proxy_v1(const ProxyHeader& header);
 std::string write_proxy_v2(const ProxyHeader& header, const ProxyTlvs& tlvs);
+// Version 2 of a connection that is the proxy's own (2.2, LOCAL): a check's.
+std::string write_proxy_v2_local();
 
 // Reads the header at the front of `bytes`, which hold all that has come so far: it keeps nothing
 // between calls. What is bad is told at the first byte that makes it so, at most at

@@ -50,7 +50,7 @@ std::string_view host_of(const CheckTarget& target) {
 // It names nobody: the connection is the proxy's own.
 std::string proxy_header(SendProxyProtocol version) {
   if (version == SendProxyProtocol::off) return "";
-  return version == SendProxyProtocol::v1 ? write_proxy_v1({}) : write_proxy_v2({}, {});
+  return version == SendProxyProtocol::v1 ? write_proxy_v1({}) : write_proxy_v2_local();
 }
 
 // The first of ours that is of the peer's kind; null: the system chooses.

@@ -159,8 +159,10 @@ TEST_CASE("health check: it comes as sessions do: behind a PROXY header, from an
     REQUIRE(::getpeername(peer.get(), reinterpret_cast<sockaddr*>(&from), &bytes) == 0);
     CHECK(ntohl(from.sin_addr.s_addr) == 0x7f000002);
     const std::string head = c.heard(peer, "HTTP/1.1\r\n");
-    CHECK(head.starts_with(version == SendProxyProtocol::v1 ? "PROXY UNKNOWN\r\nGET / HTTP/1.1\r\n"
-                                                            : "\r\n\r\n"));
+    const std::string local("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16);
+    const std::string request = "GET / HTTP/1.1\r\n";
+    CHECK(head.starts_with(version == SendProxyProtocol::v1 ? "PROXY UNKNOWN\r\n" + request
+                                                            : local + request));
   }
 }
 
