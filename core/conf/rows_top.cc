@@ -135,7 +135,8 @@ constexpr Directive rows[] = {
      .set = setters::worker_timeout,
      .default_value = "30s",
      .help =
-         "A worker whose loop has been in one and the same turn for so long, 1s at least, is "
+         "A worker, or the keeper, whose loop has been in one and the same turn for so long, 1s "
+         "at least, is "
          "stuck: it is sent SIGABRT, so that it writes to the error log where it stands, SIGKILL "
          "where it has not ended after as long again, and another takes its place. A turn "
          "takes milliseconds; waiting is none, and neither is a worker that was stopped while "

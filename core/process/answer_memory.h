@@ -1,12 +1,13 @@
-// AnswerMemory: where a keeper leaves what it found for its master, who shares the memory with it
-// and with nobody else. The keeper writes; a message says when it is done; until that is
-// acknowledged it writes nothing.
+// AnswerMemory: where a keeper leaves what it found for its master, and whether its loop turns. The
+// two share the memory with nobody else. The keeper writes; a message says when answers are whole;
+// until that is acknowledged it writes no others.
 #pragma once
 
 #include <cstddef>
 #include <span>
 #include <utility>
 
+#include "net/heartbeat.h"
 #include "net/result.h"
 
 namespace sluice {
@@ -26,9 +27,12 @@ class AnswerMemory {
   // In a process that is neither: it may not see, and least of all write, what is there.
   void close();
   std::span<char> bytes() const { return {start_, start_ != nullptr ? most_bytes : 0}; }
+  // While it is open.
+  Heartbeat& heartbeat() const { return *heartbeat_; }
 
  private:
   char* start_ = nullptr;
+  Heartbeat* heartbeat_ = nullptr;  // behind the answers
 };
 
 }  // namespace sluice

@@ -176,12 +176,6 @@ void Crew::on_death(uint32_t number, int status) {
   start_later(number, pause_ms);
 }
 
-std::vector<pid_t> Crew::pids() const {
-  std::vector<pid_t> pids;
-  for (const Place& place : places_) pids.push_back(place.pid);
-  return pids;
-}
-
 bool Crew::hopeless() const {
   for (uint32_t number = 0; number < size_; ++number) {
     if (!places_[number].hopeless) return false;

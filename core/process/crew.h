@@ -66,8 +66,6 @@ class Crew final : public EventHandler {
   bool hopeless() const;
   // The process of that place; 0 where it has none.
   pid_t pid(uint32_t number) const { return places_[number].pid; }
-  // Of all places.
-  std::vector<pid_t> pids() const;
   // Sessions that went with workers that died there.
   uint64_t lost(uint32_t number) const { return places_[number].lost; }
 

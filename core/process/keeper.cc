@@ -31,6 +31,7 @@ Keeper::Keeper(const KeeperSetup& setup)
   if (setup.control >= 0) master_ = std::make_unique<MasterLink>(reactor_, *this, setup.control);
   prepare_frame_codec();
   log_.set_level(config_->error_log.level);
+  if (setup.heartbeat != nullptr) reactor_.tell_turns(*setup.heartbeat);
   sys::name_traced_process("keeper");
   log_.use_for_errors(setup.logs.error);
   log_.access_sink.use(setup.logs.access);

@@ -34,8 +34,9 @@ struct KeeperSetup {
   uint32_t generation = 1;           // of the conf
   Members members;                   // where names lead, of that generation
   NameFiles name_files;
-  std::span<char> answers;        // shared with the master; outlives the keeper
-  TlsStore* tls_store = nullptr;  // outlives the keeper; null: it has one of its own
+  std::span<char> answers;         // shared with the master; outlives the keeper
+  Heartbeat* heartbeat = nullptr;  // so is this; null: nobody looks
+  TlsStore* tls_store = nullptr;   // outlives the keeper; null: it has one of its own
 };
 
 class Keeper final : public EventHandler,

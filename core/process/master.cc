@@ -268,6 +268,7 @@ int Master::live_as_keeper(int control) {
   setup.members = membership_.members();
   setup.name_files = name_files_;
   setup.answers = answer_memory_.bytes();
+  setup.heartbeat = &answer_memory_.heartbeat();
   setup.tls_store = &tls_store_;
   const auto keeper = Keeper::start(std::move(setup));
   return keeper.ok() ? keeper.value()->run() : start_failure_status(keeper.fault());
@@ -330,6 +331,15 @@ void Master::tell_status(Json& status) {
   PeerBoard board(peers_.memory(), 0);
   status["upstreams"] =
       upstreams_status(config_->upstreams, membership_.members(), board, sys::monotonic_ms());
+}
+
+// The keeper first, whose place is always there.
+std::vector<Watchdog::Watched> Master::watched() {
+  std::vector<Watchdog::Watched> all = {{keeper_.pid(), &answer_memory_.heartbeat(), "the keeper"}};
+  for (uint32_t number = 0; number < crew_.places(); ++number) {
+    all.push_back({crew_.pid(number), &rows_.row(number).heartbeat, name_of(number)});
+  }
+  return all;
 }
 
 void Master::end_if_hopeless() {

@@ -96,6 +96,7 @@ class Master final : public EventHandler,
   void reap();
   void dismiss();
   void signal_all(int signal);
+  std::vector<Watchdog::Watched> watched();
   bool any_alive() const { return crew_.any_alive() || keeper_.any_alive(); }
   void on_signal(int signal);
   void leave_fast(const char* signal);
@@ -179,7 +180,7 @@ class Master final : public EventHandler,
                       [this](int control) { return live_as_keeper(control); },
                       [this] { on_crew_progress(); },
                       [this](size_t bytes) { return on_answers(bytes); }};
-  Watchdog watchdog_{reactor_, log_, config_, rows_, [this] { return crew_.pids(); }};
+  Watchdog watchdog_{reactor_, log_, config_, [this] { return watched(); }};
   std::optional<Rollout> rollout_;
   std::vector<ReloadDone> waiting_;  // reloads that begin when this one has ended
   uint32_t generation_ = 1;

@@ -27,31 +27,29 @@ bool LoopJudge::look(uint64_t busy_since_ms, uint64_t now_ms, uint32_t timeout_m
   return turn_ != 0 && looks_ >= least_looks && now_ms >= turn_ + timeout_ms;
 }
 
-Watchdog::Watchdog(Reactor& reactor, Log& log, const ConfigRef& config, CounterRows& rows,
-                   Pids pids)
+Watchdog::Watchdog(Reactor& reactor, Log& log, const ConfigRef& config, Places places)
     : reactor_(reactor),
       id_(reactor.attach(*this)),
       log_(log),
       config_(config),
-      rows_(rows),
-      pids_(std::move(pids)) {}
+      watched_(std::move(places)) {}
 
 void Watchdog::on_timer(Handle, unsigned) {
   if (config_->worker_timeout_ms > 0) {
-    const std::vector<pid_t> pids = pids_();
-    places_.resize(std::max(places_.size(), pids.size()));
-    for (uint32_t number = 0; number < pids.size(); ++number) look(number, pids[number]);
+    const std::vector<Watched> watched = watched_();
+    places_.resize(std::max(places_.size(), watched.size()));
+    for (size_t i = 0; i < watched.size(); ++i) look(watched[i], places_[i]);
   }
   arm();
 }
 
-void Watchdog::look(uint32_t number, pid_t pid) {
-  Place& place = places_[number];
+void Watchdog::look(const Watched& watched, Place& place) {
+  const pid_t pid = watched.pid;
   if (pid != place.pid) place = Place{.pid = pid, .judge = {}, .aborted_ms = 0};
   const uint64_t now_ms = reactor_.now_ms();
-  const uint64_t busy_since_ms = rows_.row(number).heartbeat.busy_since_ms();
+  const uint64_t busy_since_ms = watched.heartbeat->busy_since_ms();
   if (!place.judge.look(busy_since_ms, now_ms, config_->worker_timeout_ms) || pid <= 0) return;
-  const std::string name = "worker " + std::to_string(number) + ", pid " + std::to_string(pid);
+  const std::string name = watched.name + ", pid " + std::to_string(pid);
   if (place.aborted_ms == 0) {
     log_.error(LogLevel::error,
                name + ", is stuck: its loop has been in one turn for " +

@@ -1,4 +1,5 @@
-// Watchdog: finds workers whose loop stands still, and ends them, so that the master replaces them.
+// Watchdog: finds workers, and keepers, whose loop stands still, and ends them, so that the master
+// replaces them.
 #pragma once
 
 #include <sys/types.h>
@@ -6,11 +7,12 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "core/config.h"
 #include "core/observe/log.h"
-#include "core/process/counter_rows.h"
+#include "net/heartbeat.h"
 #include "net/reactor.h"
 
 namespace sluice {
@@ -34,8 +36,14 @@ class LoopJudge {
 // of a turn counts as stuck. It is sent SIGABRT, and SIGKILL where it has not ended in time.
 class Watchdog final : public EventHandler {
  public:
-  // The processes by the workers' numbers, 0 where a place has none.
-  using Pids = std::function<std::vector<pid_t>()>;
+  // A place of a process.
+  struct Watched {
+    pid_t pid = 0;  // 0: it has none
+    const Heartbeat* heartbeat = nullptr;
+    std::string name;  // "worker 3"
+  };
+  // All of them, each always at the same place.
+  using Places = std::function<std::vector<Watched>()>;
 
   // How long a worker may take to end by SIGABRT: to write where it stands on a busy machine, and,
   // of a large one, a core.
@@ -43,8 +51,8 @@ class Watchdog final : public EventHandler {
     return std::max<uint64_t>(worker_timeout_ms, 1'000);
   }
 
-  // All of it outlives the watchdog. `config` and `pids` are asked at each look.
-  Watchdog(Reactor& reactor, Log& log, const ConfigRef& config, CounterRows& rows, Pids pids);
+  // All of it outlives the watchdog. `config` and `places` are asked at each look.
+  Watchdog(Reactor& reactor, Log& log, const ConfigRef& config, Places places);
 
   // Looks from here on. Once.
   void begin() { arm(); }
@@ -60,15 +68,14 @@ class Watchdog final : public EventHandler {
     uint64_t aborted_ms = 0;  // when it was sent SIGABRT; 0: it was not
   };
 
-  void look(uint32_t number, pid_t pid);
+  void look(const Watched& watched, Place& place);
   void arm();
 
   Reactor& reactor_;
   Reactor::HandlerId id_;
   Log& log_;
   const ConfigRef& config_;
-  CounterRows& rows_;
-  Pids pids_;
+  Places watched_;
   std::vector<Place> places_;
 };
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/process/counter_rows.h"
 #include "net/sys.h"
 #include "tests/unit/process_testing.h"
 
@@ -90,9 +91,13 @@ struct Guarded {
   Reactor reactor;
   Log log;
   CounterRows rows;
+  Heartbeat idle;
   pid_t pid = 0;
   uint64_t lived_ms = 0;  // the latest child
-  Watchdog watchdog{reactor, log, config, rows, [this] { return std::vector<pid_t>{pid}; }};
+  Watchdog watchdog{reactor, log, config, [this] {
+                      return std::vector<Watchdog::Watched>{
+                          {0, &idle, "the keeper"}, {pid, &rows.row(0).heartbeat, "worker 0"}};
+                    }};
 };
 
 void nap_ms(int milliseconds) {
