@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -25,6 +26,14 @@ const NamedServer* find_named(const UpstreamConfig& upstream, uint32_t server) {
       std::find_if(upstream.named.begin(), upstream.named.end(),
                    [&](const NamedServer& each) { return each.like.server == server; });
   return found == upstream.named.end() ? nullptr : &*found;
+}
+
+// There may be as many upstreams as named servers.
+std::span<const NamedMembers> of_upstream(const Members& members, UpstreamId upstream) {
+  const auto [first, last] = std::equal_range(
+      members.named.begin(), members.named.end(), NamedMembers{.upstream = upstream},
+      [](const NamedMembers& a, const NamedMembers& b) { return a.upstream < b.upstream; });
+  return {first, last};
 }
 
 }  // namespace
@@ -98,23 +107,15 @@ std::vector<NameQuestion> questions_of(const Config& config) {
 }
 
 bool same_members(UpstreamId upstream, const Members& one, const Members& other) {
-  const auto of_upstream = [upstream](const Members& members) {
-    std::vector<const NamedMembers*> own;
-    for (const NamedMembers& each : members.named) {
-      if (each.upstream == upstream) own.push_back(&each);
-    }
-    return own;
-  };
-  const std::vector<const NamedMembers*> a = of_upstream(one);
-  const std::vector<const NamedMembers*> b = of_upstream(other);
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const NamedMembers* x, const NamedMembers* y) { return *x == *y; });
+  const std::span<const NamedMembers> a = of_upstream(one, upstream);
+  const std::span<const NamedMembers> b = of_upstream(other, upstream);
+  return std::equal(a.begin(), a.end(), b.begin(), b.end());
 }
 
 std::vector<PeerConfig> peers_now(const UpstreamConfig& upstream, const Members& members) {
   std::vector<PeerConfig> peers = upstream.peers;
-  for (const NamedMembers& each : members.named) {
-    if (each.upstream != upstream.id || each.ids.size() != each.targets.size()) continue;
+  for (const NamedMembers& each : of_upstream(members, upstream.id)) {
+    if (each.ids.size() != each.targets.size()) continue;
     const NamedServer* const server = find_named(upstream, each.server);
     if (server == nullptr) continue;
     std::vector<PeerConfig> now = peers_of(*server, each.targets);

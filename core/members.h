@@ -31,8 +31,8 @@ std::vector<NameQuestion> questions_of(const Config& config);
 struct NamedMembers {
   UpstreamId upstream{};
   uint32_t server = 0;  // PeerConfig::server
-  NameTargets targets;
-  std::vector<PeerId> ids;  // of the targets, one by one
+  NameTargets targets{};
+  std::vector<PeerId> ids{};  // of the targets, one by one
 
   bool operator==(const NamedMembers&) const = default;
 };
@@ -40,8 +40,8 @@ struct NamedMembers {
 // What names stand for in place of what they did when a conf was loaded. Of those that it leaves
 // out the conf's own peers stand.
 struct Members {
-  uint32_t generation = 0;  // of the conf
-  std::vector<NamedMembers> named;
+  uint32_t generation = 0;          // of the conf
+  std::vector<NamedMembers> named;  // sorted by upstream
 
   bool operator==(const Members&) const = default;
 };

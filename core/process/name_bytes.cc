@@ -118,9 +118,12 @@ std::optional<Members> members_from(std::string_view bytes) {
   Parts parts(bytes);
   std::optional<Members> members(std::in_place);
   members->generation = parts.number<uint32_t>();
+  UpstreamId last{};
   while (parts.good() && !parts.used_up()) {
     NamedMembers& named = members->named.emplace_back();
     named.upstream = UpstreamId{parts.number<uint32_t>()};
+    if (named.upstream < last) return std::nullopt;
+    last = named.upstream;
     named.server = parts.number<uint32_t>();
     for (auto count = parts.number<uint32_t>(); count > 0 && parts.good(); --count) {
       named.targets.push_back(parts.target());

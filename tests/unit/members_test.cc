@@ -90,9 +90,9 @@ TEST_CASE("members: what a name leads to stands where its line stood") {
   members.named = {{UpstreamId{4}, 1, {}, {}}};
   CHECK(names_of(peers_now(upstream, members)) == "10.0.0.1:80 10.0.0.3:80 ");
   // Of another upstream, of no named server, with too few ids.
-  members.named = {{UpstreamId{5}, 1, {}, {}},
-                   {UpstreamId{4}, 2, {}, {}},
-                   {UpstreamId{4}, 1, {target("10.1.0.1:80")}, {}}};
+  members.named = {{UpstreamId{4}, 2, {}, {}},
+                   {UpstreamId{4}, 1, {target("10.1.0.1:80")}, {}},
+                   {UpstreamId{5}, 1, {}, {}}};
   CHECK(names_of(peers_now(upstream, members)) == names_of(upstream.peers));
 }
 

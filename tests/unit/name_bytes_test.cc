@@ -56,4 +56,7 @@ TEST_CASE("name bytes: members there and back") {
     const std::optional<Members> part = members_from(bytes.substr(0, cut));
     CHECK((!part || part->named.size() < members.named.size()));
   }
+  Members turned = members;
+  std::swap(turned.named[0], turned.named[1]);
+  CHECK_FALSE(members_from(bytes_of(turned)));
 }
