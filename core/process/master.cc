@@ -137,7 +137,7 @@ bool Master::prepare() {
     return false;
   }
   if (!watch_signals() || !bind_listeners() || !open_control() || !write_pid_file()) return false;
-  membership_.use_conf(*config_, generation_);
+  membership_.use_conf(*config_, generation_, true);
   watch_name_files();
   started_ms_ = sys::monotonic_ms();
   sys::random_bytes(sticky_key_.data(), sticky_key_.size());

@@ -113,7 +113,8 @@ void Master::use(Candidate& candidate) {
   }
   // A gone listener's copies are closed here first: a worker closes its own after its last accept.
   crew_.set_size(wanted_workers(*config_));
-  membership_.use_conf(*config_, generation_);
+  const bool all_told = !crew_.awaits(static_cast<uint16_t>(ControlKind::members));
+  membership_.use_conf(*config_, generation_, all_told);
   keeper_.want(needs_keeper(*config_));
   watch_name_files();
   for (const std::string& each : listeners_.adopt(*config_, crew_.size())) {

@@ -9,13 +9,14 @@
 
 namespace sluice {
 
-void Membership::use_conf(const Config& config, uint32_t generation) {
+void Membership::use_conf(const Config& config, uint32_t generation, bool all_told) {
   NameAnswers kept;
   for (NameQuestion& question : questions_of(config)) {
     if (auto known = answers_.extract(question)) kept.insert(std::move(known));
   }
   answers_ = std::move(kept);
   members_ = {.generation = generation, .named = {}};
+  if (!all_told) left_ms_.clear();
   for (const PeerId id : listed(config)) left_ms_.erase(id);
 }
 

@@ -25,8 +25,11 @@ class Membership {
   // What differs from the conf's own.
   const Members& members() const { return members_; }
 
-  // That conf is in force, which was loaded with answers().
-  void use_conf(const Config& config, uint32_t generation);
+  // That conf is in force, which was loaded with answers(). `all_told`: all workers use what
+  // members() said until now. One that did not, and uses the new conf first, keeps the upstreams
+  // that only confs before it have as they were, so that peers that were left until now keep their
+  // numbers for good.
+  void use_conf(const Config& config, uint32_t generation, bool all_told);
   // What a keeper says: answers, not always to all questions; to others than the conf's nothing is
   // done. Returns whether members() has changed. Peers that are new get their numbers of `ids`.
   bool take(NameAnswers found, const Config& config, ConfIds& ids, uint64_t now_ms);

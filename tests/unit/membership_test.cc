@@ -29,15 +29,18 @@ const NameQuestion chat{"chat.example", 80, false};
 
 struct Fixture {
   Fixture() {
-    inputs.hosts["chat.example"] = {Address::parse("10.0.0.1:80").value()};
-    load(
-        "listen 8080\nupstream up\nserver ws://chat.example\nserver ws://10.9.9.9\n"
-        "route /\nproxy_pass up\n");
-    membership.use_conf(*config, 1);
+    load_with("10.0.0.1:80");
+    membership.use_conf(*config, 1, true);
     memory.health = health;
     memory.rows = rows;
     memory.workers = &workers;
     board.emplace(memory, 0);
+  }
+  void load_with(const char* address) {
+    inputs.hosts["chat.example"] = {Address::parse(address).value()};
+    load(
+        "listen 8080\nupstream up\nserver ws://chat.example\nserver ws://10.9.9.9\n"
+        "route /\nproxy_pass up\n");
   }
   void load(const std::string& text) {
     inputs.files["/x.conf"] = text;
@@ -112,10 +115,26 @@ TEST_CASE("membership: a peer's number is another's when it is long unlisted and
 TEST_CASE("membership: a new conf has the answers, and forgets what it does not ask") {
   Fixture f;
   f.take(targets({"10.0.0.2:80"}));
-  f.membership.use_conf(*f.config, 2);
+  f.membership.use_conf(*f.config, 2, true);
   CHECK(f.membership.members() == Members{2, {}});
   CHECK(f.membership.answers().count(chat) == 1);
   f.load("listen 8080\nroute /\nproxy_pass ws://10.9.9.9\n");
-  f.membership.use_conf(*f.config, 3);
+  f.membership.use_conf(*f.config, 3, true);
   CHECK(f.membership.answers().empty());
+}
+
+TEST_CASE("membership: where not all were told before a new conf, numbers are given to nobody") {
+  for (const bool all_told : {true, false}) {
+    CAPTURE(all_told);
+    Fixture f;
+    f.take(targets({"10.0.0.2:80"}), 1'000);
+    f.load_with("10.0.0.2:80");
+    f.membership.use_conf(*f.config, 2, all_told);
+    const uint64_t later = 1'000 + 2 * Membership::keep_number_ms;
+    f.membership.release_unused(f.ids, *f.board, later);
+    f.take(targets({"10.0.0.3:80"}), later);
+    // A worker may still list the peer of number 0 for the sessions of the conf before.
+    CHECK(f.peers() ==
+          (all_told ? "0=10.0.0.3:80 1=10.9.9.9:80 " : "3=10.0.0.3:80 1=10.9.9.9:80 "));
+  }
 }
