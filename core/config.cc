@@ -16,6 +16,12 @@ bool take_some(All& all) {
 
 }  // namespace
 
+std::vector<std::string> default_masked_parameters() {
+  return {"access_token", "api_key", "apikey", "auth",      "authorization", "code",
+          "id_token",     "jwt",     "key",    "passwd",    "password",      "refresh_token",
+          "secret",       "session", "sig",    "signature", "token"};
+}
+
 bool take_apart(Config& config) {
   return take_some(config.routes) || take_some(config.upstreams) || take_some(config.listeners);
 }

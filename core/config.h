@@ -14,6 +14,7 @@
 
 #include "core/header_value.h"
 #include "core/ids.h"
+#include "core/log_format.h"
 #include "core/names.h"
 #include "net/address.h"
 #include "net/check.h"
@@ -29,11 +30,16 @@ namespace sluice {
 
 enum class LogLevel : uint8_t { debug, info, notice, warn, error };
 
+// Config::masked_parameters without a log_mask.
+std::vector<std::string> default_masked_parameters();
+
 // Where a log goes. `path` is "off", a standard stream or another descriptor as stream_of() (log.h)
-// knows them, or a file's path.
+// knows them, a file's path, or, where `syslog` is set, what the conf says of that.
 struct LogTarget {
   std::string path;
   LogLevel level = LogLevel::info;  // error_log only
+  LogFormat format = {};            // of error_log its form alone
+  std::optional<SyslogTarget> syslog = {};
 };
 
 // Where the master takes commands from.
@@ -306,6 +312,8 @@ struct Config {
   LogTarget error_log{"stderr", LogLevel::info};
   LogTarget access_log{"off", LogLevel::info};
   bool log_query = false;
+  // Lower-case names of query parameters whose values no log shows; sorted.
+  std::vector<std::string> masked_parameters = default_masked_parameters();
   std::string pid_file;  // "": none
   std::optional<ControlConfig> control;
   uint32_t ring_bytes = 256 * 1024;

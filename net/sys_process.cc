@@ -415,6 +415,11 @@ int send_datagram(const std::string& name, std::string_view text) {
   return static_cast<int>(std::min<ssize_t>(sent, 0));
 }
 
+std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
+}
+
 void hide_environment() {
   static std::vector<std::string> variables;
   static std::vector<char*> pointers;

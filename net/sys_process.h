@@ -141,6 +141,7 @@ std::string take_variable(const char* name);
 // Sends one datagram to the unix socket of that name, which begins with '@' where it is abstract
 // (Linux). Does not wait: -EAGAIN where there is no room.
 int send_datagram(const std::string& name, std::string_view text);
+std::string host_name();  // the machine's, "" where it has none
 
 // The environment lies where every process of the same user and root can read it
 // (/proc/PID/environ): moves it elsewhere and wipes it there. getenv() goes on to know it.

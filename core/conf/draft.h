@@ -160,6 +160,17 @@ inline SectionDraft::SectionDraft(Section kind, Place opened_at) : place(std::mo
   if (kind == Section::route) own_.emplace<RouteDraft>();
 }
 
+// A log_format, and who names one.
+struct LogFormatDraft {
+  Word name;
+  LogFormat format;
+  Place place;
+};
+struct LogFormatUse {
+  Word name;
+  Place place;
+};
+
 struct ConfDraft {
   ConfDraft(ConfInputs& machine, const ConfOptions& chosen)
       : inputs(machine),
@@ -179,6 +190,10 @@ struct ConfDraft {
   std::deque<SectionDraft> sections;  // the top, then as read
   std::optional<BundleDraft> bundle;  // set by a line that is not done with, taken by the reader
   std::optional<Word> include;        // set by the include line, taken by the reader
+  std::map<std::string, LogFormatDraft, std::less<>> log_formats;
+  std::optional<LogFormatUse> access_format;  // nothing: the built-in text
+  uint32_t log_value_bytes = default_log_value_bytes;
+  std::optional<Place> log_mask_at;
   bool incomplete = false;            // a file is missing: what it would have said is unknown
   bool unreadable = false;            // it is the conf itself
   bool upstream_unnamed = false;      // an upstream's own line was wrong

@@ -39,7 +39,6 @@ constexpr ForeignWord table[] = {
     {"master_process", n, "", leave_out},
     {"load_module", n, "", leave_out},
     {"env", n, "", "${env:NAME} reads a variable"},
-    {"log_format", n, "", "access_log has one form, name=value"},
     {"log_not_found", n, "", leave_out},
     // nginx: blocks
     {"events", n, "", "its lines stand before the first section"},
@@ -189,8 +188,11 @@ constexpr ForeignWord table[] = {
     {"timeout server-fin", h, "", "write close_timeout TIME"},
     {"timeout queue", h, "", "nothing is queued: leave the line out"},
     {"timeout check", h, "health_check", "write health_check KIND timeout=TIME"},
-    {"log", h, "", "write error_log and access_log"},
-    {"log-format", h, "", "access_log has one form, name=value"},
+    {"log", h, "",
+     "write error_log and access_log, which may go to syslog:unix:/dev/log or "
+     "syslog:udp:127.0.0.1:514"},
+    {"log-format", h, "log_format",
+     "write log_format NAME text FIELD..., and access_log FILE NAME"},
     {"pidfile", h, "pid_file", ""},
     {"chroot", h, "", not_yet},
     {"group", h, "", "workers run in the groups of `user`"},
@@ -307,13 +309,39 @@ std::string hint_for_arguments(const Statement& statement) {
   }
   const bool takes_value = name == "set_header" || name == "match_header";
   if (takes_value && words.size() > 3) return "a value with blanks stands in double quotes";
-  if (name == "access_log" && words.size() > 2) return "it has one form, name=value";
+  const bool formed = words.size() > 3 && (words[2].value == "text" || words[2].value == "json");
+  if (name == "log_format" && !formed) {
+    return "lines are made of fields, as in log_format NAME json client host user_agent";
+  }
   if (name == "user" && words.size() > 2) return "the groups are those of the user";
   // HAProxy's servers have a name before their address.
   const bool named = name == "server" && words.size() > 2 && !words[2].expanded() &&
                      words[2].text != "backup" && words[2].text.find('=') == std::string::npos &&
                      parse_server_uri("ws://" + words[2].text).ok();
   return named ? "write server ws://" + words[2].text : "";
+}
+
+std::string syslog_of_nginx(const std::string& text) {
+  constexpr std::string_view begin = "syslog:server=";
+  if (!text.starts_with(begin)) return "";
+  std::string_view rest = std::string_view(text).substr(begin.size());
+  std::string_view server = rest.substr(0, rest.find(','));
+  std::string ours = "syslog:";
+  if (server.starts_with("unix:")) {
+    ours += server;
+  } else {
+    const bool has_port = server.rfind(':') != std::string_view::npos && !server.ends_with(']');
+    ours.append("udp:").append(server == "localhost" ? "127.0.0.1" : server);
+    if (!has_port) ours += ":514";
+  }
+  while (rest.find(',') != std::string_view::npos) {
+    rest.remove_prefix(rest.find(',') + 1);
+    const std::string_view option = rest.substr(0, rest.find(','));
+    if (option.starts_with("facility=") || option.starts_with("tag=")) {
+      ours.append(" ").append(option);
+    }
+  }
+  return ours;
 }
 
 }  // namespace sluice

@@ -29,4 +29,8 @@ std::string foreign_text(const ForeignWord& row);
 // nobody can know.
 std::string hint_for_arguments(const Statement& statement);
 
+// What nginx's "syslog:server=ADDRESS,..." is here: "syslog:udp:127.0.0.1:514 tag=x"; "" where the
+// text is none.
+std::string syslog_of_nginx(const std::string& text);
+
 }  // namespace sluice

@@ -38,7 +38,7 @@ std::string with_whole_references(const std::string& text, const std::string& fo
 }
 
 // Whether the n-th argument of that row, from 1, names a file; "stdout" where the row has such a
-// word of its own does not.
+// word of its own does not, and neither does "syslog:unix:/dev/log" where it has "syslog:ADDRESS".
 bool names_file(const Directive& row, size_t n, const std::string& value) {
   std::string_view rest = row.arguments;
   for (size_t i = 1; i < n; ++i) rest.remove_prefix(std::min(rest.find(' ') + 1, rest.size()));
@@ -46,7 +46,9 @@ bool names_file(const Directive& row, size_t n, const std::string& value) {
   bool file = false;
   while (!rest.empty()) {
     const std::string_view form = rest.substr(0, rest.find('|'));
+    const size_t prefix_bytes = form.find(':') + 1;  // 0: it has none
     if (form == value) return false;
+    if (prefix_bytes > 0 && value.starts_with(form.substr(0, prefix_bytes))) return false;
     file = file || form == "FILE";
     rest.remove_prefix(std::min(form.size() + 1, rest.size()));
   }

@@ -54,7 +54,8 @@ std::string wrong_count(const Directive& row, size_t given) {
     const bool two = row.most_arguments == row.least_arguments + 1;
     wanted += (two ? " or " : " to ") + std::to_string(row.most_arguments);
   }
-  const bool one = row.most_arguments == 1 || row.most_arguments == Directive::any_number;
+  const bool unbounded = row.most_arguments == Directive::any_number;
+  const bool one = (unbounded ? row.least_arguments : row.most_arguments) == 1;
   return std::string(row.name) + " takes " + wanted + (one ? " argument (" : " arguments (") +
          std::string(row.arguments) + "), not " + std::to_string(given);
 }

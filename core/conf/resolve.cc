@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "core/conf/resolve_logs.h"
 #include "core/conf/rows.h"
 #include "core/conf/suggest.h"
 #include "core/members.h"
@@ -106,6 +107,7 @@ void ConfResolver::prepare() {
   draft_.config.routes.reserve(count(Section::route));
   keep_what_runs();
   check_buffer_memory();
+  resolve_logs(draft_, errors_, warnings_);
 }
 
 // What is laid out once stays as it is: the Config says what is in force, and the next start takes

@@ -30,21 +30,27 @@ constexpr Directive rows[] = {
      .keep = keep<&Config::user>},
     {.name = "error_log",
      .sections = top,
-     .arguments = "stderr|stdout|off|FILE [LEVEL]",
-     .most_arguments = 2,
+     .arguments =
+         "stderr|stdout|off|FILE|syslog:ADDRESS [LEVEL] [text|json] [facility=NAME] [tag=NAME]",
+     .most_arguments = 5,
      .set = setters::error_log,
      .default_value = "stderr info",
      .help =
          "Where starts, ends and faults are logged, from LEVEL on: debug, info, notice, warn or "
          "error. What recurs is told at a bounded rate: the first five of a kind at once, then one "
-         "line a minute with a count. Where access_log is off, refusals are told here, at info."},
+         "line a minute with a count. Where access_log is off, refusals are told here, at info. "
+         "With json each line is an object with time, level, process, pid and message, but what a "
+         "fatal signal leaves, which is text. syslog is as with access_log; the level is the "
+         "severity."},
     {.name = "access_log",
      .sections = top,
-     .arguments = "off|stderr|stdout|FILE",
+     .arguments = "off|stderr|stdout|FILE|syslog:ADDRESS [FORMAT] [facility=NAME] [tag=NAME]",
+     .most_arguments = 4,
      .set = setters::access_log,
      .default_value = "off",
      .help =
-         "Where a line goes for each session that opens, closes or is refused. A close line says "
+         "Where a line goes for each session that opens, closes or is refused. FORMAT is text, "
+         "json, or the name of a log_format; text where none is given. A close line says "
          "closed_by: client or upstream, which sent a Close (code, 1005 for one without a code) or "
          "left without one (no code); proxy, by a decision of its own or for what a peer did "
          "(fault). sent_client and sent_upstream are the codes of Closes of the proxy's own. "
@@ -55,7 +61,42 @@ constexpr Directive rows[] = {
          "exceeded; buffer_memory; shutting down; out of memory; else what was wrong with a frame. "
          "client_rtt and upstream_rtt are the round trips of the latest pings of the proxy's own, "
          "in "
-         "seconds."},
+         "seconds. syslog:unix:PATH and syslog:udp:IP:PORT (514 where none is given) send each "
+         "line as a datagram of RFC 5424, in UTC, cut behind 8 KiB where it is text; facility= "
+         "is that of syslog.conf(5), local7 by default, tag= the program's name there, sluice by "
+         "default. Lines that the daemon has no room for, or that come while it is not there, are "
+         "lost and counted. Workers' user must be able to write to the socket, so that they "
+         "find a daemon that was started anew."},
+    {.name = "log_format",
+     .sections = top,
+     .arguments = "NAME text|json FIELD...",
+     .least_arguments = 3,
+     .most_arguments = Directive::any_number,
+     .set = setters::log_format,
+     .example = "wide json id client host target user_agent status duration closed_by code reason",
+     .help =
+         "The fields of access_log's lines, in their order, behind the time and the event (open, "
+         "close, refused): name=value in text, an object in json, where numbers are numbers. A "
+         "field that has nothing to tell, or not yet, is left out. Fields: id, client, listener, "
+         "route, upstream, peer; peers_tried (all, joined by commas) and tries; host, target, "
+         "origin, user_agent, forwarded_for (X-Forwarded-For as it came); request_id (the "
+         "client's X-Request-Id, or the session's id where there is none or set_header replaces "
+         "it); subprotocol, status; tls_version, tls_cipher, tls_name (SNI), tls_client_subject "
+         "(of a verified certificate); handshake_time (from accept to the 101), connect_time (to "
+         "all peers tried, TLS included) and duration, in seconds; client_bytes, client_messages, "
+         "upstream_bytes, upstream_messages, client_rtt, upstream_rtt; closed_by, fault, code, "
+         "sent_client, sent_upstream; client_sent_close, client_got_close, upstream_sent_close, "
+         "upstream_got_close (codes of the Closes that each side sent and was sent; what answers "
+         "one of the proxy's own is not looked at); reason, detail. A session keeps for its close "
+         "line what the format names of its handshake.",
+     .repeatable = true},
+    {.name = "max_log_value_size",
+     .sections = top,
+     .arguments = "SIZE",
+     .set = setters::max_log_value_size,
+     .default_value = "1k",
+     .help = "The most that one value takes in lines of json and of a log_format, 64 to 4k, as it "
+             "is written, escapes and all; what is longer ends in \"...\"."},
     {.name = "sticky_key",
      .sections = top,
      .arguments = "FILE",
@@ -71,7 +112,20 @@ constexpr Directive rows[] = {
      .arguments = "on|off",
      .set = setters::log_query,
      .default_value = "off",
-     .help = "Whether logs show the query of a request's target; it often holds tokens."},
+     .help = "Whether logs show the query of a request's target; it often holds tokens. log_mask "
+             "says of which parameters they show no value."},
+    {.name = "log_mask",
+     .sections = top,
+     .arguments = "off|NAME...",
+     .most_arguments = Directive::any_number,
+     .set = setters::log_mask,
+     .default_value = "(names that often stand for secrets)",
+     .example = "access_token,token,pin",
+     .help = "Query parameters whose values logs show as ***, where log_query is on; between the "
+             "names stand blanks or commas. Case counts for nothing, and a name may be "
+             "percent-encoded. The line takes the place of the default, which is access_token, "
+             "api_key, apikey, auth, authorization, code, id_token, jwt, key, passwd, password, "
+             "refresh_token, secret, session, sig, signature, token."},
     {.name = "pid_file",
      .sections = top,
      .arguments = "FILE",

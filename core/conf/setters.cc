@@ -2,15 +2,10 @@
 #include "core/conf/setters.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <cstring>
 
-#include "core/conf/expand.h"
-#include "core/conf/suggest.h"
 #include "core/conf/variables.h"
 #include "core/observe/limit_text.h"
-#include "core/observe/log.h"
 #include "protocol/close_code.h"
 #include "protocol/end_to_end.h"
 #include "protocol/handshake.h"
@@ -19,61 +14,6 @@
 namespace sluice::setters {
 
 namespace {
-
-constexpr std::array<std::string_view, 5> level_names = {"debug", "info", "notice", "warn",
-                                                         "error"};
-
-LogLevel level_of(const Word& word) {
-  const auto found = std::find(level_names.begin(), level_names.end(), word.value);
-  if (found == level_names.end()) {
-    throw ConfProblem{quoted(word.text) + " is not a level (debug, info, notice, warn, error)" +
-                      (word.expanded() ? "" : suggestion(word.value, level_names))};
-  }
-  return static_cast<LogLevel>(found - level_names.begin());
-}
-
-// `sluice -t` asks whether a start could open it, and leaves nothing behind.
-void check_writable(const SetterCall& call, const std::string& path) {
-  if (!call.draft.options.open_files) return;
-  const int error = call.draft.inputs.writable(path);
-  if (error == 0) return;
-  throw ConfProblem{quoted(call.word(1).text) + " cannot be opened: " + std::strerror(error)};
-}
-
-bool is_switch(const std::string& text) {
-  static constexpr std::array<std::string_view, 6> words = {"on", "yes",   "true",
-                                                            "no", "false", "none"};
-  return std::find(words.begin(), words.end(), text) != words.end();
-}
-
-// Refuses words that are likely meant as something else than a file's name.
-void refuse_log_habits(const SetterCall& call) {
-  const Word& word = call.word(1);
-  const std::string directive = call.statement.words[0].value;
-  const std::string file = "; a file of that name is ./" + word.text;
-  if (std::find(level_names.begin(), level_names.end(), word.value) != level_names.end()) {
-    throw ConfProblem{
-        quoted(word.text) + " is a level, not a place; write " +
-        (directive == "error_log" ? "error_log stderr " + word.text : "access_log stdout") + file};
-  }
-  if (is_switch(word.value)) {
-    throw ConfProblem{quoted(word.text) + " is not a place; write " + directive +
-                      " stderr, stdout, off or a file's name" + file};
-  }
-  if (word.value.starts_with("syslog:")) {
-    throw ConfProblem{quoted(word.text) + ": there is no syslog yet; log to stderr or to a file"};
-  }
-}
-
-std::string log_path(const SetterCall& call) {
-  const Word& word = call.word(1);
-  if (word.value == "off" || stream_of(word.value) >= 0) return word.value;
-  if (word.value.empty()) throw ConfProblem{"the file's name is empty"};
-  refuse_log_habits(call);
-  const std::string path = resolve_path(call.statement.folder, word.value);
-  check_writable(call, path);
-  return path;
-}
 
 void check_header_name(const Word& word) {
   if (!is_token(word.value)) {
@@ -137,33 +77,6 @@ void user(const SetterCall& call) {
     throw ConfProblem{"there is no user " + quoted(word.text) + " on this machine"};
   }
   call.draft.config.user = word.value;
-}
-
-void error_log(const SetterCall& call) {
-  LogTarget target = call.draft.config.error_log;
-  if (call.arguments() == 2) target.level = level_of(call.word(2));
-  target.path = log_path(call);
-  call.draft.config.error_log = target;
-}
-
-void access_log(const SetterCall& call) {
-  call.draft.config.access_log.path = log_path(call);
-}
-
-void log_query(const SetterCall& call) {
-  call.draft.config.log_query = switch_on(call.word(1));
-}
-
-void pid_file(const SetterCall& call) {
-  const Word& word = call.word(1);
-  if (word.value.empty()) throw ConfProblem{"the file's name is empty"};
-  if (word.value == "off" || is_switch(word.value)) {
-    throw ConfProblem{quoted(word.text) + " is not a file; without this line there is none" +
-                      "; a file of that name is ./" + word.text};
-  }
-  const std::string path = resolve_path(call.statement.folder, word.value);
-  check_writable(call, path);
-  call.draft.config.pid_file = path;
 }
 
 void splice(const SetterCall& call) {

@@ -1,13 +1,10 @@
-// Writing never waits: files cannot block, pipes are opened again in non-blocking mode where the
-// system permits it, else they are asked first.
+// Writing is LogSink's, how values stand in a line line_text's.
 #include "core/observe/log.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <cstdio>
-#include <ctime>
 #include <new>
+#include <utility>
 
 #include "net/sys.h"
 #include "net/sys_trace.h"
@@ -15,6 +12,9 @@
 namespace sluice {
 
 namespace {
+
+// Of a line to syslog, which receivers may cut (RFC 5424 6.1); and of a message in JSON.
+constexpr size_t most_message_bytes = 8 * 1024;
 
 std::string_view level_name(LogLevel level) {
   switch (level) {
@@ -32,82 +32,83 @@ std::string_view level_name(LogLevel level) {
   return "error";
 }
 
-bool plain_in_field(char byte) {
-  return byte > 0x20 && byte < 0x7f && byte != '"' && byte != '\\' && byte != '=';
+// RFC 5424 6.2.1.
+unsigned severity_of(LogLevel level) {
+  switch (level) {
+    case LogLevel::debug:
+      return 7;
+    case LogLevel::info:
+      return 6;
+    case LogLevel::notice:
+      return 5;
+    case LogLevel::warn:
+      return 4;
+    case LogLevel::error:
+      return 3;
+  }
+  return 3;
 }
 
-enum class Quotes { kept, escaped };
+// Its first bytes, with the mark where there are more.
+void cut(std::string& text) {
+  if (text.size() <= most_message_bytes) return;
+  text.resize(most_message_bytes);
+  text += cut_mark;
+}
 
-void append_escaped(std::string& line, std::string_view value, Quotes quotes) {
-  static constexpr char digits[] = "0123456789abcdef";
-  for (const char byte : value) {
-    const auto number = static_cast<unsigned char>(byte);
-    if (quotes == Quotes::escaped && (byte == '"' || byte == '\\')) {
-      line += '\\';
-      line += byte;
-    } else if (number < 0x20 || number >= 0x7f) {
-      line += "\\x";
-      line += digits[number >> 4];
-      line += digits[number & 15];
-    } else {
-      line += byte;
-    }
+void use(LogSink& sink, const LogOutput& output) {
+  if (output.syslog) {
+    sink.use(output.descriptor, output.syslog->address);
+  } else {
+    sink.use(output.descriptor);
   }
 }
 
 }  // namespace
 
-void LogSink::write(std::string_view line) {
-  if (!enabled()) return;
-  if (buffer_.size() + line.size() + 1 > most_buffered_bytes) flush();
-  if (buffer_.size() + line.size() + 1 > most_buffered_bytes) {
-    ++dropped_;
-    return;
-  }
-  buffer_ += line;
-  buffer_ += '\n';
+void Log::name_process(const std::string& name) {
+  process_ = name;
+  sys::name_traced_process(name);
 }
 
-// A sink that takes only a part of a batch keeps the rest of the line that was begun; whole lines
-// that do not fit are dropped rather than kept for later, so that a stuck pipe holds no memory.
-void LogSink::flush() {
-  if (buffer_.empty() || !enabled()) return;
-  size_t done = 0;
-  while (done < buffer_.size()) {
-    size_t piece = buffer_.size() - done;
-    if (descriptor_.may_block) {
-      if (!sys::writable_now(descriptor_.fd)) break;
-      piece = std::min<size_t>(piece, sys::pipe_atomic_bytes);
+// RFC 5424 6: what is unknown is "-", and there is no structured data.
+std::string Log::syslog_head(const LogOutput& output, LogLevel level, const char* kind,
+                             const std::string& time) const {
+  if (!output.syslog) return "";
+  const unsigned priority = output.syslog->facility * 8u + severity_of(level);
+  std::string head = "<" + std::to_string(priority) + ">1 " + time + ' ';
+  head += output.host_name.empty() ? "-" : output.host_name;
+  head += ' ' + output.syslog->tag + ' ' + std::to_string(sys::process_id()) + ' ';
+  return head + kind + " - ";
+}
+
+void Log::write_error(LogLevel level, std::string_view text) {
+  const std::string time = timestamp_text(sys::wall_clock_ms());
+  std::string line = syslog_head(error_, level, "error", time);
+  const std::string name(level_name(level));
+  if (error_.format.form == LogForm::json) {
+    line += "{\"time\":\"" + time + "\",\"level\":\"" + name + "\",\"process\":";
+    append_json_text(line, process_);
+    line += ",\"pid\":" + std::to_string(sys::process_id()) + ",\"message\":";
+    append_json_text(line, text, most_message_bytes);
+    line += '}';
+  } else {
+    std::string told = name + ' ';
+    append_printable(told, text);
+    if (error_.syslog) {
+      cut(told);
+    } else {
+      line += time + ' ';
     }
-    const ssize_t written = sys::write(descriptor_.fd, buffer_.data() + done, piece);
-    if (written <= 0) break;
-    done += static_cast<size_t>(written);
+    line += told;
   }
-  if (done < buffer_.size()) {
-    const bool line_begun = done > 0 && buffer_[done - 1] != '\n';
-    const size_t keep_end = line_begun ? buffer_.find('\n', done) + 1 : done;
-    for (size_t i = keep_end; i < buffer_.size(); ++i) dropped_ += buffer_[i] == '\n';
-    buffer_.resize(keep_end);
-  }
-  buffer_.erase(0, done);
-  if (buffer_.empty() && buffer_.capacity() > 4096) std::string().swap(buffer_);
-}
-
-uint64_t LogSink::take_dropped() {
-  const uint64_t fresh = dropped_ - reported_;
-  reported_ = dropped_;
-  return fresh;
+  error_sink.write(line);
 }
 
 void Log::error(LogLevel level, std::string_view text) noexcept {
   if (!enabled(level)) return;
   try {
-    std::string line = timestamp_text(sys::wall_clock_ms());
-    line += ' ';
-    line += level_name(level);
-    line += ' ';
-    append_escaped(line, text, Quotes::kept);
-    error_sink.write(line);
+    write_error(level, text);
   } catch (const std::bad_alloc&) {
     error_sink.lose_line();
   }
@@ -122,21 +123,39 @@ void Log::recurring(LogLevel level, std::string_view kind, std::string_view text
   }
 }
 
+void Log::write_access(std::string_view text) {
+  const std::string time = timestamp_text(sys::wall_clock_ms());
+  std::string line = syslog_head(access_, LogLevel::info, "access", time);
+  if (access_.format.form == LogForm::json) {
+    line.append("{\"time\":\"").append(time).append("\",").append(text);
+  } else if (access_.syslog) {
+    std::string told(text);
+    cut(told);
+    line += told;
+  } else {
+    line.append(time).append(" ").append(text);
+  }
+  access_sink.write(line);
+}
+
 void Log::access(std::string_view text) noexcept {
   if (!access_enabled()) return;
   try {
-    std::string line = timestamp_text(sys::wall_clock_ms());
-    line += ' ';
-    line += text;
-    access_sink.write(line);
+    write_access(text);
   } catch (const std::bad_alloc&) {
     access_sink.lose_line();
   }
 }
 
-void Log::use_for_errors(sys::LogDescriptor descriptor) {
-  error_sink.use(descriptor);
-  sys::trace_to(descriptor.fd);
+void Log::use_for_errors(LogOutput output) {
+  error_ = std::move(output);
+  use(error_sink, error_);
+  sys::trace_to(error_.descriptor.fd);
+}
+
+void Log::use_for_access(LogOutput output) {
+  access_ = std::move(output);
+  use(access_sink, access_);
 }
 
 void Log::flush() noexcept {
@@ -160,14 +179,21 @@ void Log::flush_all() noexcept {
   } catch (const std::bad_alloc&) {
     error_sink.lose_line();
   }
+  losses_due_ms_ = 0;
   flush();
+  error_sink.flush();
 }
 
 void Log::tell_due() {
   while (const auto line = notices_.take_due(sys::monotonic_ms())) error(line->level, line->text);
 }
 
+// A syslog daemon may be away for long, and the error log is not to fill with that.
 void Log::tell_losses() {
+  if (!access_sink.has_losses() && !error_sink.has_losses()) return;
+  const uint64_t now_ms = sys::monotonic_ms();
+  if (now_ms < losses_due_ms_) return;
+  losses_due_ms_ = now_ms + Notices::window_ms;
   if (const uint64_t lost = access_sink.take_dropped(); lost > 0) {
     error(LogLevel::warn, "access log: " + std::to_string(lost) + " lines dropped");
     error_sink.flush();
@@ -177,36 +203,6 @@ void Log::tell_losses() {
   if (const uint64_t lost = error_sink.take_dropped(); lost > 0) {
     error(LogLevel::warn, "error log: " + std::to_string(lost) + " lines dropped");
   }
-}
-
-std::string timestamp_text(uint64_t wall_clock_ms) {
-  const auto seconds = static_cast<std::time_t>(wall_clock_ms / 1000);
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
-  char text[40];
-  const size_t length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-  const auto fraction = static_cast<unsigned>(wall_clock_ms % 1000);
-  std::snprintf(text + length, sizeof text - length, ".%03uZ", fraction);
-  return text;
-}
-
-void append_field(std::string& line, std::string_view name, std::string_view value) {
-  line += ' ';
-  line += name;
-  line += '=';
-  bool plain = !value.empty();
-  for (const char byte : value) plain = plain && plain_in_field(byte);
-  if (plain) {
-    line += value;
-    return;
-  }
-  line += '"';
-  append_escaped(line, value, Quotes::escaped);
-  line += '"';
-}
-
-void append_field(std::string& line, std::string_view name, uint64_t value) {
-  append_field(line, name, std::to_string(value));
 }
 
 int stream_of(std::string_view path) {
@@ -222,8 +218,9 @@ int stream_of(std::string_view path) {
   return -1;
 }
 
-Result<sys::LogDescriptor> open_log(const LogTarget& target) {
-  if (target.path == "off") return sys::LogDescriptor{};
+namespace {
+
+Result<sys::LogDescriptor> open_file(const LogTarget& target) {
   if (const int stream = stream_of(target.path); stream >= 0) {
     const sys::LogDescriptor opened = sys::open_standard_stream(stream);
     // A program started without them logs nothing there; any other number is a mistake.
@@ -233,6 +230,28 @@ Result<sys::LogDescriptor> open_log(const LogTarget& target) {
   const int fd = sys::open_for_append(target.path.c_str());
   if (fd < 0) return sys::open_fault(fd);
   return sys::LogDescriptor{fd, false};
+}
+
+}  // namespace
+
+Result<LogOutput> open_log(const LogTarget& target, std::string& warning) {
+  LogOutput output{{}, target.format, target.syslog, {}};
+  if (target.path == "off") return output;
+  if (!target.syslog) {
+    const Result<sys::LogDescriptor> opened = open_file(target);
+    if (!opened.ok()) return opened.fault();
+    output.descriptor = opened.value();
+    return output;
+  }
+  output.host_name = sys::host_name();
+  output.descriptor.fd = sys::datagram_socket(target.syslog->address.family());
+  if (output.descriptor.fd < 0) return Fault{"socket", -output.descriptor.fd};
+  const int connected = sys::connect(output.descriptor.fd, target.syslog->address);
+  if (connected < 0) {
+    warning = target.path + ": " + Fault{"connect", -connected}.text() +
+              "; lines are dropped until somebody listens there";
+  }
+  return output;
 }
 
 }  // namespace sluice

@@ -1,4 +1,4 @@
-// Logs are a byte of flags each, everything else is its own bytes: both ends are one program.
+// Logs are packed (log_handover.h), everything else is its own bytes: both ends are one program.
 #include "core/process/control_messages.h"
 
 #include <openssl/crypto.h>
@@ -15,9 +15,6 @@
 namespace sluice {
 
 namespace {
-
-constexpr uint8_t has_descriptor = 1;
-constexpr uint8_t may_block = 2;
 
 // A part of a conf: this, then a SocketName for each of its sockets.
 struct ConfHead {
@@ -91,13 +88,6 @@ std::string take_text(std::span<const uint8_t>& bytes, size_t count) {
   return text;
 }
 
-uint8_t flags_of(const sys::LogDescriptor& log) {
-  uint8_t flags = 0;
-  if (log.fd >= 0) flags |= has_descriptor;
-  if (log.may_block) flags |= may_block;
-  return flags;
-}
-
 Status send_latest(ControlChannel& channel, ControlKind kind, std::span<const uint8_t> payload,
                    std::span<const int> fds) {
   const Result<uint32_t> sent =
@@ -124,13 +114,12 @@ KeyHandover::~KeyHandover() {
 }
 
 Status send_logs(ControlChannel& channel, const LogHandover& logs) {
-  const std::array<uint8_t, 2> flags{flags_of(logs.error), flags_of(logs.access)};
   std::array<int, 2> fds{};
   size_t count = 0;
-  for (const int fd : {logs.error.fd, logs.access.fd}) {
-    if (fd >= 0) fds[count++] = fd;
+  for (const LogOutput* output : {&logs.error, &logs.access}) {
+    if (output->on()) fds[count++] = output->descriptor.fd;
   }
-  return send_latest(channel, ControlKind::logs, flags, std::span(fds).first(count));
+  return send_latest(channel, ControlKind::logs, packed(logs), std::span(fds).first(count));
 }
 
 Status send_ticket_keys(ControlChannel& channel, const TicketKeys& keys) {
@@ -365,18 +354,13 @@ std::optional<Page> read_page(const ControlMessage& message) {
 }
 
 std::optional<LogHandover> read_logs(ControlMessage& message) {
-  if (!is(message, ControlKind::logs, 2)) return std::nullopt;
-  const uint8_t error = message.payload()[0];
-  const uint8_t access = message.payload()[1];
-  const size_t wanted = size_t{(error & has_descriptor) != 0} + ((access & has_descriptor) != 0);
-  if (message.descriptors() != wanted) return std::nullopt;
-  LogHandover logs;
-  const auto take = [&message](uint8_t flags, sys::LogDescriptor& log) {
-    if ((flags & has_descriptor) != 0) log.fd = message.take_descriptor();
-    log.may_block = (flags & may_block) != 0;
-  };
-  take(error, logs.error);
-  take(access, logs.access);
+  if (message.kind() != static_cast<uint16_t>(ControlKind::logs)) return std::nullopt;
+  std::optional<LogHandover> logs = unpacked_logs(message.payload());
+  if (!logs) return std::nullopt;
+  if (message.descriptors() != size_t{logs->error.on()} + logs->access.on()) return std::nullopt;
+  for (LogOutput* output : {&logs->error, &logs->access}) {
+    if (output->on()) output->descriptor.fd = message.take_descriptor();
+  }
   return logs;
 }
 

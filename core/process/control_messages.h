@@ -11,10 +11,10 @@
 
 #include "core/process/control_channel.h"
 #include "core/process/listeners.h"
+#include "core/process/log_handover.h"
 #include "core/process/session_pages.h"
 #include "core/session/drained.h"
 #include "net/result.h"
-#include "net/sys_process.h"
 #include "tls/tickets.h"
 
 namespace sluice {
@@ -29,12 +29,6 @@ enum class ControlKind : uint16_t {
   members = 7,
   answers = 8,
   name_files = 9
-};
-
-// Both logs of a process; a descriptor of -1 is one that is off.
-struct LogHandover {
-  sys::LogDescriptor error;
-  sys::LogDescriptor access;
 };
 
 // Ticket keys in a message. Each copy wipes what it held.

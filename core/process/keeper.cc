@@ -32,9 +32,9 @@ Keeper::Keeper(const KeeperSetup& setup)
   prepare_frame_codec();
   log_.set_level(config_->error_log.level);
   if (setup.heartbeat != nullptr) reactor_.tell_turns(*setup.heartbeat);
-  sys::name_traced_process("keeper");
+  log_.name_process("keeper");
   log_.use_for_errors(setup.logs.error);
-  log_.access_sink.use(setup.logs.access);
+  log_.use_for_access(setup.logs.access);
 }
 
 Keeper::~Keeper() = default;
@@ -134,13 +134,13 @@ void Keeper::on_reload_end(uint32_t sequence, const std::string& why) {
       sequence, why.empty() ? ControlChannel::Answer::taken : ControlChannel::Answer::not_now);
 }
 
-void Keeper::on_logs(const LogHandover& logs) {
+void Keeper::on_logs(LogHandover logs) {
   log_.flush();
   for (const int fd : {log_.error_sink.descriptor().fd, log_.access_sink.descriptor().fd}) {
     if (fd >= 0) sys::close(fd);
   }
-  log_.use_for_errors(logs.error);
-  log_.access_sink.use(logs.access);
+  log_.use_for_errors(std::move(logs.error));
+  log_.use_for_access(std::move(logs.access));
 }
 
 // Master and keeper are one binary: this is a fault of ours, and silence would hide it.

@@ -57,7 +57,7 @@ class Keeper final : public EventHandler,
   bool has(const WorkerSocket&) const override { return false; }
   void on_reload_end(uint32_t sequence, const std::string& why) override;
 
-  void on_logs(const LogHandover& logs) override;
+  void on_logs(LogHandover logs) override;
   void on_conf_part(const ConfPart& part, uint32_t sequence) override;
   void on_drains(std::span<const DrainOrder>) override {}
   void on_members(const Members& members) override;

@@ -115,12 +115,17 @@ bool Master::prepare() {
   close_inherited();
   notify_.open();
   sys::raise_descriptor_limit();
-  if (const std::string wrong = open_logs(*config_, logs_); !wrong.empty()) {
+  std::vector<std::string> warnings;
+  if (const std::string wrong = open_logs(*config_, logs_, warnings); !wrong.empty()) {
     complain(wrong);
     return false;
   }
   log_.set_level(config_->error_log.level);
   log_.use_for_errors(logs_.error);
+  for (const std::string& each : warnings) {
+    complain(each);  // the log may be what nobody reads
+    log_.error(LogLevel::warn, each);
+  }
   if (!find_user()) return false;
   // OpenSSL reads its files at its first use, which must not be in a worker without privileges, and
   // a later conf may be the first to need it.
@@ -211,15 +216,23 @@ void Master::remove_pid_file() const {
   }
 }
 
-std::string open_logs(const Config& config, LogHandover& logs) {
-  const Result<sys::LogDescriptor> error = open_log(config.error_log);
-  if (!error.ok()) return "error_log " + config.error_log.path + ": " + error.fault().text();
-  const Result<sys::LogDescriptor> access = open_log(config.access_log);
-  if (!access.ok()) {
-    if (error.value().fd >= 0) sys::close(error.value().fd);
-    return "access_log " + config.access_log.path + ": " + access.fault().text();
+std::string open_logs(const Config& config, LogHandover& logs, std::vector<std::string>& warnings) {
+  struct {
+    const char* name;
+    const LogTarget& target;
+    LogOutput& output;
+  } both[] = {{"error_log ", config.error_log, logs.error},
+              {"access_log ", config.access_log, logs.access}};
+  for (auto& [name, target, output] : both) {
+    std::string warning;
+    Result<LogOutput> opened = open_log(target, warning);
+    if (!opened.ok()) {
+      if (&output == &logs.access && logs.error.on()) sys::close(logs.error.descriptor.fd);
+      return name + target.path + ": " + opened.fault().text();
+    }
+    output = std::move(opened.value());
+    if (!warning.empty()) warnings.push_back(name + warning);
   }
-  logs = LogHandover{error.value(), access.value()};
   return "";
 }
 
@@ -411,21 +424,23 @@ void Master::leave_when_empty() {
 
 ControlAnswer Master::reopen_logs() {
   LogHandover fresh;
-  if (const std::string wrong = open_logs(*config_, fresh); !wrong.empty()) {
+  ControlAnswer outcome;
+  if (const std::string wrong = open_logs(*config_, fresh, outcome.warnings); !wrong.empty()) {
     log_.error(LogLevel::error, "logs could not be reopened, the old ones stay in use: " + wrong);
     return refusal(wrong);
   }
-  use_logs(fresh);
+  use_logs(std::move(fresh));
+  for (const std::string& each : outcome.warnings) log_.error(LogLevel::warn, each);
   log_.error(LogLevel::info, "logs reopened");
-  return {};
+  return outcome;
 }
 
-void Master::use_logs(const LogHandover& fresh) {
+void Master::use_logs(LogHandover fresh) {
   log_.flush();
-  for (const int fd : {logs_.error.fd, logs_.access.fd}) {
-    if (fd >= 0) sys::close(fd);
+  for (const LogOutput* output : {&logs_.error, &logs_.access}) {
+    if (output->on()) sys::close(output->descriptor.fd);
   }
-  logs_ = fresh;
+  logs_ = std::move(fresh);
   log_.use_for_errors(logs_.error);
   crew_.send_to_all(
       "logs", [this](uint32_t, ControlChannel& channel) { return send_logs(channel, logs_); });

@@ -25,6 +25,7 @@
 #include "core/process/keeper_place.h"
 #include "core/process/listener_rates.h"
 #include "core/process/listeners.h"
+#include "core/process/log_handover.h"
 #include "core/process/membership.h"
 #include "core/process/memory_text.h"
 #include "core/process/notify.h"
@@ -103,7 +104,7 @@ class Master final : public EventHandler,
   void leave_when_empty();
   void end_if_hopeless();
   ControlAnswer reopen_logs();
-  void use_logs(const LogHandover& fresh);
+  void use_logs(LogHandover fresh);
   void start_tickets();
   void rotate_tickets();
   void plan_rotation();
@@ -191,7 +192,8 @@ class Master final : public EventHandler,
   int exit_status_ = 0;
 };
 
-// Opens both logs of a conf. Returns what went wrong, or "".
-std::string open_logs(const Config& config, LogHandover& logs);
+// Opens both logs of a conf. Returns what went wrong, or "". `warnings` gets what is not as it
+// should be and may become so.
+std::string open_logs(const Config& config, LogHandover& logs, std::vector<std::string>& warnings);
 
 }  // namespace sluice

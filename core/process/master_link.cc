@@ -5,6 +5,7 @@
 #include <new>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "core/process/memory_text.h"
 
@@ -55,12 +56,14 @@ void MasterLink::read(ControlMessage& message) {
       sink_.on_page_request(*request);
       return channel_.acknowledge(message.sequence(), ControlChannel::Answer::taken);
     }
+    if (auto logs = read_logs(message)) {
+      sink_.on_logs(std::move(*logs));
+      return channel_.acknowledge(message.sequence(), ControlChannel::Answer::taken);
+    }
   } catch (const std::bad_alloc&) {
     return channel_.acknowledge(message.sequence(), ControlChannel::Answer::not_now);
   }
-  if (const auto logs = read_logs(message)) {
-    attempt([&] { sink_.on_logs(*logs); });
-  } else if (const auto files = read_name_files(message)) {
+  if (const auto files = read_name_files(message)) {
     attempt([&] { sink_.on_name_files(*files); });
   } else if (const auto handover = read_ticket_keys(message)) {
     use_ticket_keys(handover->keys);

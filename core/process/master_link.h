@@ -15,7 +15,7 @@ namespace sluice {
 class MasterLinkSink {
  public:
   virtual ~MasterLinkSink() = default;
-  virtual void on_logs(const LogHandover& logs) = 0;
+  virtual void on_logs(LogHandover logs) = 0;
   // The descriptors become the sink's. The message is answered with answer_conf().
   virtual void on_conf_part(const ConfPart& part, uint32_t sequence) = 0;
   // These are in force from now on. The message comes again where memory was short.

@@ -93,7 +93,9 @@ void Master::open_for(Candidate& candidate) {
   std::vector<std::string>& errors = candidate.outcome.errors;
   errors = listeners_.open(*candidate.config, wanted_workers(*candidate.config));
   if (!errors.empty()) return;
-  if (const std::string wrong = open_logs(*candidate.config, candidate.logs); !wrong.empty()) {
+  const std::string wrong =
+      open_logs(*candidate.config, candidate.logs, candidate.outcome.warnings);
+  if (!wrong.empty()) {
     errors.push_back(wrong);
     listeners_.roll_back();
   }
@@ -122,7 +124,7 @@ void Master::use(Candidate& candidate) {
     candidate.outcome.warnings.push_back(each);
   }
   log_.set_level(config_->error_log.level);
-  use_logs(candidate.logs);
+  use_logs(std::move(candidate.logs));
   watch_certificates();
   if (old->tls_ticket_lifetime_ms != config_->tls_ticket_lifetime_ms || rotation_ == 0) {
     plan_rotation();

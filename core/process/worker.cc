@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <new>
+#include <utility>
 
 #include "core/observe/access_log.h"
 #include "core/process/descriptors.h"
@@ -118,9 +119,9 @@ Worker::Worker(const WorkerSetup& setup)
   prepare_frame_codec();
   log_.set_level(setup.config->error_log.level);
   reactor_.tell_turns(row_.heartbeat);
-  sys::name_traced_process("worker " + std::to_string(setup.number));
+  log_.name_process("worker " + std::to_string(setup.number));
   log_.use_for_errors(setup.logs.error);
-  log_.access_sink.use(setup.logs.access);
+  log_.use_for_access(setup.logs.access);
 }
 
 Result<std::unique_ptr<Worker>> Worker::start(WorkerSetup setup) {
@@ -293,13 +294,13 @@ void Worker::arm(uint64_t delay_ms, unsigned which) {
   reactor_.arm(reactor_.now_ms() + delay_ms, context_.handler, Handle{}, which);
 }
 
-void Worker::on_logs(const LogHandover& logs) {
+void Worker::on_logs(LogHandover logs) {
   log_.flush();
   for (const int fd : {log_.error_sink.descriptor().fd, log_.access_sink.descriptor().fd}) {
     if (fd >= 0) sys::close(fd);
   }
-  log_.use_for_errors(logs.error);
-  log_.access_sink.use(logs.access);
+  log_.use_for_errors(std::move(logs.error));
+  log_.use_for_access(std::move(logs.access));
 }
 
 void Worker::on_signal(int signal) {

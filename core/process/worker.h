@@ -77,7 +77,7 @@ class Worker final : public EventHandler,
   bool has(const WorkerSocket& socket) const override { return sockets_.has(socket); }
   void on_reload_end(uint32_t sequence, const std::string& why) override;
 
-  void on_logs(const LogHandover& logs) override;
+  void on_logs(LogHandover logs) override;
   void on_conf_part(const ConfPart& part, uint32_t sequence) override;
   void on_drains(std::span<const DrainOrder> orders) override { drains_.use(orders); }
   void on_members(const Members& members) override;

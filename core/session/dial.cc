@@ -130,6 +130,10 @@ std::optional<PeerId> Dial::next_peer(bool& probing) {
   if (!peer) return std::nullopt;
   probing = walk_.probes && tries_ == 0 && walk_.next == 1;
   ++tries_;
+  if (lent_.worker.log.access_format().wanted().has(LogField::peers_tried)) {
+    if (!tried_.empty()) tried_ += ',';
+    tried_ += lent_.worker.upstreams.peers().at(*peer).name;
+  }
   return peer;
 }
 
@@ -156,6 +160,7 @@ void Dial::begin_rival() {
   bool probing = false;
   while (may_try_another()) {
     const size_t place = walk_.next;
+    const size_t tried_bytes = tried_.size();
     const std::optional<PeerId> peer = next_peer(probing);
     rival_ = std::make_unique<Rival>(lent_, route_, preamble_);
     if (rival_->attempt.begin(*peer, probing) == Attempt::Step::wait) return;
@@ -164,6 +169,7 @@ void Dial::begin_rival() {
     end_rival();
     if (!lacked_descriptor) continue;
     walk_.next = place;
+    tried_.resize(tried_bytes);
     --tries_;
     break;
   }

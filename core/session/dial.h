@@ -59,6 +59,9 @@ class Dial {
 
   // The latest peer dialled, good until the next one is; null before the first.
   const Peer* peer() const { return first_.peer(); }
+  // How many were, and, where the access log's format has peers_tried, which, joined by commas.
+  uint32_t tries() const { return tries_; }
+  const std::string& tried() const { return tried_; }
   const Refusal& refusal() const { return refusal_; }
   // PeerLog::tell about that peer.
   void log(LogLevel level, const char* kind, std::string_view what) const {
@@ -104,6 +107,7 @@ class Dial {
   uint64_t begun_ms_ = 0;
   uint64_t rival_at_ms_ = 0;  // when the first has had hedge_after; 0: no rival comes
   uint32_t tries_ = 0;
+  std::string tried_;
 };
 
 }  // namespace sluice

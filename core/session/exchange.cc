@@ -18,9 +18,6 @@ namespace {
 
 constexpr const char* client_left = "client left during the handshake";
 
-// A target or Host that was not understood is logged up to so many bytes.
-constexpr size_t most_unread_bytes = 256;
-
 // The error log gets so many bytes of a client's host and target each.
 constexpr size_t most_notice_value_bytes = 200;
 
@@ -153,7 +150,9 @@ Exchange::Step Exchange::end_without_proxy_header(const char* reason) {
   reason_ = reason;
   logged_ = true;
   lent_.worker.row.refused.add(1);
-  if (log.access_enabled()) log.access(refused_line(record(), 0));
+  if (log.access_enabled()) {
+    log.access(access_line(log.access_format(), SessionEvent::refused, record()));
+  }
   return Step::abandon;
 }
 
@@ -219,6 +218,7 @@ Exchange::Step Exchange::route_request() {
     }
   }
   dial_.emplace(lent_, *route_, preamble());
+  dialled_ms_ = lent_.now_ms();
   const UpstreamSettings& settings = lent_.worker.upstreams.at(route->upstream).settings();
   wish_ = wish_of(lent_, settings, client_request());
   return follow(dial_->begin(wish_));
@@ -263,6 +263,7 @@ Exchange::Step Exchange::follow(Dial::Step step) {
     case Dial::Step::ready:
       break;
   }
+  connect_ms_ = static_cast<uint32_t>(lent_.now_ms() - dialled_ms_);
   forward_.emplace(lent_.upstream,
                    request_for_peer(lent_, *route_, *dial_->peer(), client_request()),
                    route_->max_answer_header_bytes);
@@ -415,49 +416,6 @@ void Exchange::log_silent(const SessionContext& lent) {
                                 header_timeout_text(lent.listener) + ": closed");
 }
 
-// Where a request was refused before its target was understood, this is the part that came, without
-// what may be a password or a token.
-std::string Exchange::target_for_log() const {
-  const bool query = lent_.config.log_query;
-  std::string target(upgrade_.target.path);
-  if (!target.empty()) return query ? target.append(upgrade_.target.query) : target;
-  target = request_.head_so_far().target;
-  if (!query) target.resize(std::min(target.find_first_of("?#"), target.size()));
-  if (!target.starts_with('/')) {
-    // An absolute form, or CONNECT's authority alone.
-    const size_t scheme = target.find("://");
-    const size_t authority = scheme == std::string::npos ? 0 : scheme + 3;
-    const size_t userinfo = target.substr(0, target.find_first_of("/?#", authority)).rfind('@');
-    if (userinfo != std::string::npos && userinfo >= authority) {
-      target.erase(authority, userinfo + 1 - authority);
-    }
-  }
-  return target.substr(0, most_unread_bytes);
-}
-
-std::string_view Exchange::host_for_log() const {
-  if (!upgrade_.authority.empty()) return upgrade_.authority;
-  const RequestHead head = request_.head_so_far();
-  const std::string_view* host = head.find("Host");
-  if (host == nullptr) return {};
-  return host->substr(host->rfind('@') + 1).substr(0, most_unread_bytes);
-}
-
-SessionRecord Exchange::record() const {
-  SessionRecord record;
-  record.id = lent_.id_text();
-  record.client = lent_.client_address.text();
-  if (route_ != nullptr) record.route = route_->path;
-  if (dial_ && dial_->peer() != nullptr) record.peer = dial_->peer()->name;
-  record.subprotocol = agreed_.protocol;
-  record.duration_ms = lent_.now_ms() - lent_.opened_ms;
-  record.host = host_for_log();
-  record.target = target_for_log();
-  record.reason = reason_;
-  record.detail = detail_;
-  return record;
-}
-
 void Exchange::log_unanswered(const char* reason) noexcept {
   const bool heard = request_.heard() || (stage_ == Stage::preface && preface_->heard());
   if (!heard || logged_) return;
@@ -473,11 +431,16 @@ void Exchange::log_end(int status) {
   logged_ = true;
   lent_.worker.row.refused.add(1);
   Log& log = lent_.worker.log;
-  if (log.access_enabled()) return log.access(refused_line(record(), status));
+  SessionRecord last;
+  if (log.access_enabled() || log.enabled(LogLevel::info)) last = record();
+  last.status = static_cast<uint16_t>(status);
+  if (log.access_enabled()) {
+    return log.access(access_line(log.access_format(), SessionEvent::refused, last));
+  }
   // Without an access log the error log is where an operator looks.
   if (!log.enabled(LogLevel::info)) return;
   log.recurring(LogLevel::info, std::string("refused ") + reason_,
-                refused_line(record(), status, most_notice_value_bytes));
+                refused_notice(std::move(last), most_notice_value_bytes));
 }
 
 }  // namespace sluice

@@ -65,7 +65,7 @@ class Exchange {
 
   const char* reason() const { return reason_; }
   // For the access log, with the request's target and host as far as they were read: the query only
-  // where log_query is on, userinfo never.
+  // where log_query is on and without what log_mask names, userinfo never.
   SessionRecord record() const;
   // The access line of a handshake that ends without an answer; the client must have said
   // something.
@@ -117,6 +117,8 @@ class Exchange {
   Step refuse_late_answer();
   std::string target_for_log() const;
   std::string_view host_for_log() const;
+  std::string request_id_for_log(const Head& head) const;
+  void add_details(SessionRecord& record, const LogFields& wanted) const;
   void log_end(int status);
 
   const SessionContext lent_;
@@ -134,8 +136,10 @@ class Exchange {
   std::optional<OwnAnswer> own_answer_;
   Outgoing upgrade_answer_;
   UpgradeAnswer agreed_;
-  const char* reason_ = "";  // static text
-  std::string detail_;       // of the reason, for the log
+  uint64_t dialled_ms_ = 0;                     // when the first peer was, by the reactor's clock
+  uint32_t connect_ms_ = SessionRecord::no_ms;  // from then until the latest one was connected
+  const char* reason_ = "";                     // static text
+  std::string detail_;                          // of the reason, for the log
   Stage stage_ = Stage::reading_request;
   bool logged_ = false;  // its access line is written
 };

@@ -210,14 +210,33 @@ void Session::close(EndCause cause, End how) {
   context_.sessions.retire(handle);
 }
 
+void Session::log_open(const Exchange& exchange) {
+  Log& log = context_.log;
+  if (!log.access_enabled()) return;
+  const LogFormat& format = log.access_format();
+  SessionRecord opened = exchange.record();
+  opened.handshake_ms = static_cast<uint32_t>(now_ms() - opened_ms_);
+  log.access(access_line(format, SessionEvent::open, opened));
+  if (format.wanted().both(LogMemory::fields).none()) return;
+  extras_ = new SessionExtras;
+  extras_->log = std::make_unique<LogMemory>(opened, format);
+}
+
 void Session::log_close() noexcept {
-  if (!context_.log.access_enabled()) return;
+  Log& log = context_.log;
+  if (!log.access_enabled()) return;
   try {
+    const LogFormat& format = log.access_format();
     SessionRecord last = record();
     last.reason = reason_text();
-    context_.log.access(close_line(last));
+    if (format.wanted().has(LogField::listener)) last.listener = listener().address.text();
+    if (format.wanted().has(LogField::upstream)) {
+      last.upstream = config_->upstream(route_->upstream).name;
+    }
+    if (extras_ != nullptr && extras_->log != nullptr) extras_->log->recall(last);
+    log.access(access_line(format, SessionEvent::close, last));
   } catch (const std::bad_alloc&) {
-    context_.log.access_sink.lose_line();  // the session still ends in order
+    log.access_sink.lose_line();  // the session still ends in order
   }
 }
 
@@ -281,7 +300,10 @@ void Session::close_leg(Side side, End how) {
   leg(side).close(context_.reactor, how);
   if (state_ == State::exchanging) return;
   Direction& to = toward(side);
-  if (!to.over() || !to.delivered()) own_codes_[index_of(side)] = 0;  // that Close never left
+  if (!to.over() || !to.delivered()) {  // that Close never left
+    own_codes_[index_of(side)] = 0;
+    if (extras_ != nullptr && extras_->log != nullptr) extras_->log->passed[index_of(side)] = 0;
+  }
   to.drop(context_.transits);
 }
 
@@ -319,8 +341,7 @@ void Session::begin_relaying() {
     subprotocol_ = new char[name.size() + 1]();
     std::memcpy(subprotocol_, name.data(), name.size());
   }
-  Log& log = context_.log;
-  if (log.access_enabled()) log.access(open_line(exchange->record()));
+  log_open(*exchange);
   last_activity_ms_ = static_cast<uint32_t>(now_ms());
   begin_timing();
   if (route_->tcp_keepalive_ms > 0) {

@@ -107,6 +107,7 @@ class Session {
   // PeerLog::tell about the peer of this session.
   void log_upstream(const char* kind, std::string_view what) const;
 
+  void log_open(const Exchange& exchange);
   void log_close() noexcept;
 
   void begin_exchange();
@@ -200,7 +201,7 @@ class Session {
     Exchange* exchange_;                // exchanging: owned
     char* subprotocol_;                 // relaying, closing: owned; null: none was agreed
   };
-  SessionExtras* extras_ = nullptr;  // owned; null: the route asks for none, or it does not relay
+  SessionExtras* extras_ = nullptr;  // owned; null: nothing asks for any, or it does not relay
   Leg legs_[2];
   Direction directions_[2];  // by their sources
   uint64_t id_;

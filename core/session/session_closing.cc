@@ -4,6 +4,7 @@
 
 #include "core/session/peer_log.h"
 #include "core/session/session.h"
+#include "core/session/session_extras.h"
 #include "tls/transport.h"
 
 namespace sluice {
@@ -121,7 +122,12 @@ void Session::log_upstream(const char* kind, std::string_view what) const {
 
 // The Close is queued for the other peer, which answers it; until then its data travels on.
 void Session::on_peer_close(Side source) {
-  if (closed_by_ == Party::nobody) close_code_ = from(source).peer_close_code();
+  const uint16_t code = from(source).peer_close_code();
+  if (closed_by_ == Party::nobody) close_code_ = code;
+  if (extras_ != nullptr && extras_->log != nullptr) {
+    extras_->log->sent[index_of(source)] = code;
+    if (leg(other(source)).is_open()) extras_->log->passed[index_of(other(source))] = code;
+  }
   own_codes_[index_of(other(source))] = 0;  // it came before a Close of ours that waited
   record_end(who_is(source), {EndKind::peer_close, "close"});
   extends_while_moving_ = true;

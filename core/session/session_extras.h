@@ -1,9 +1,10 @@
-// SessionExtras: what a session keeps only where its route asks for it.
+// SessionExtras: what a session keeps only where its route or the access log's format asks for it.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 
+#include "core/session/log_memory.h"
 #include "core/session/own_ping.h"
 #include "core/session/rate_bucket.h"
 
@@ -19,7 +20,8 @@ struct SessionExtras {
   OwnPing pings[2];                     // toward each side, by its index
   uint32_t timer_due_ms = 0;            // of the session's timer, on the clock's low 32 bits
   std::unique_ptr<SessionRates> rates;  // null: nothing is limited
+  std::unique_ptr<LogMemory> log;       // null: the access log's format wants nothing of it
 };
-static_assert(sizeof(SessionExtras) <= 72);
+static_assert(sizeof(SessionExtras) <= 80);
 
 }  // namespace sluice

@@ -49,7 +49,7 @@ bool limits_anything(const RouteSettings& route) {
 void Session::begin_timing() {
   const bool limited = limits_anything(*route_);
   if (limited || route_->client_ping_interval_ms > 0 || route_->upstream_ping_interval_ms > 0) {
-    extras_ = new SessionExtras;
+    if (extras_ == nullptr) extras_ = new SessionExtras;
     if (limited) extras_->rates = std::make_unique<SessionRates>();
     for (const Side side : {Side::client, Side::upstream}) {
       const PingTimes times = ping_times(side);

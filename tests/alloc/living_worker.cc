@@ -130,8 +130,8 @@ LivingWorker::LivingWorker(ConfigRef config, const std::function<void()>& on_thr
     setup.sockets.push_back({ListenerId{i}, 0, open_loopback()});
     ports_[i] = port_of(setup.sockets.back().fd);
   }
-  setup.logs.error.fd = sys::open_for_append(log_path_.c_str());
-  setup.logs.access.fd = sys::open_for_append(access_path_.c_str());
+  setup.logs.error.descriptor.fd = sys::open_for_append(log_path_.c_str());
+  setup.logs.access.descriptor.fd = sys::open_for_append(access_path_.c_str());
   thread_ = std::thread([this, setup, on_thread]() mutable {
     const auto worker = Worker::start(std::move(setup));
     SLUICE_CHECK(worker.ok());

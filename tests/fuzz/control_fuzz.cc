@@ -103,8 +103,8 @@ void read_as_worker(ControlMessage& message) {
     }
     close_if_open(part->bundle);
   } else if (const auto logs = read_logs(message)) {
-    close_if_open(logs->error.fd);
-    close_if_open(logs->access.fd);
+    close_if_open(logs->error.descriptor.fd);
+    close_if_open(logs->access.descriptor.fd);
   } else if (const auto orders = read_drains(message)) {
     SLUICE_CHECK(drains_fit(*orders));
     for (const DrainOrder& order : *orders) SLUICE_CHECK(order.place < most_drains);

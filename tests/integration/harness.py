@@ -71,17 +71,18 @@ def assert_within_100_ms(waits, what):
 class Sluice:
     """One running sluice. `conf` is everything but logs and the listener on self.port; `wrap` is
     what puts its clients' sockets in TLS. With `error_log` its error log is a file beside the
-    access log."""
+    access log, with `error_to` whatever these words of its line say."""
 
     def __init__(self, conf, workers=1, wait=True, access=True, prefix=(), listen=True,
-                 error_log=False, wrap=None):
+                 error_log=False, error_to=None, wrap=None):
         self.wrap = wrap
         self.folder = tempfile.mkdtemp(prefix="sluice-test-")
         os.chmod(self.folder, 0o755)
         self.port = free_port()
         self.access_log = os.path.join(self.folder, "access.log")
         self.error_log = os.path.join(self.folder, "error.log") if error_log else None
-        lines = [f"workers {workers}", f"error_log {self.error_log or 'stderr'} debug"]
+        errors = error_to or f"{self.error_log or 'stderr'} debug"
+        lines = [f"workers {workers}", f"error_log {errors}"]
         if access:
             lines.append(f"access_log {self.access_log}")
         conf = conf.strip("\n")

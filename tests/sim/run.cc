@@ -371,8 +371,8 @@ void Run::work() {
   WorkerSetup setup;
   setup.config = copy_of(config_);
   setup.sockets = {{scenery_.config->listeners[0].id, 0, listener_}};
-  setup.logs.error = sys::LogDescriptor{error_log_, false};
-  setup.logs.access = sys::LogDescriptor{access_log_, false};
+  setup.logs.error.descriptor = sys::LogDescriptor{error_log_, false};
+  setup.logs.access.descriptor = sys::LogDescriptor{access_log_, false};
   setup.buffer_memory_bytes = scenery_.buffer_memory_bytes;
   const auto worker = Worker::start(std::move(setup));
   if (!worker.ok()) return world_.fail("no worker can start: " + worker.fault().text());

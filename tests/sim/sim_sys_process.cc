@@ -56,6 +56,9 @@ pid_t fork() {
 pid_t process_id() {
   return 1;
 }
+std::string host_name() {
+  return "";
+}
 int kill(pid_t, int) {
   unexpected("kill");
 }

@@ -4,8 +4,24 @@
 
 #include <doctest/doctest.h>
 
+#include <nlohmann/json.hpp>
+
 namespace sluice {
 namespace {
+
+std::string open_line(const SessionRecord& session) {
+  return access_line({}, SessionEvent::open, session);
+}
+std::string close_line(const SessionRecord& session) {
+  return access_line({}, SessionEvent::close, session);
+}
+std::string refused_line(const SessionRecord& session) {
+  return access_line({}, SessionEvent::refused, session);
+}
+// The object that a line of JSON is behind its time.
+nlohmann::json object(const std::string& line) {
+  return nlohmann::json::parse("{" + line);
+}
 
 SessionRecord record() {
   SessionRecord session;
@@ -61,12 +77,13 @@ TEST_CASE(
   session.detail = "max_header_size 16k";
   session.route = session.peer = "";
   const std::string same = "refused id=0-tjx4k2-17 client=192.0.2.1:4711 ";
-  CHECK(refused_line(session, 431) ==
-        same +
-            "host=a.example target=/chat/1 status=431 duration=61.005 "
-            "reason=\"head too large\" detail=\"max_header_size 16k\"");
+  session.status = 431;
+  CHECK(refused_line(session) == same +
+                                     "host=a.example target=/chat/1 status=431 duration=61.005 "
+                                     "reason=\"head too large\" detail=\"max_header_size 16k\"");
   session.detail = "";
-  CHECK(refused_line(session, 0, 3) ==
+  session.status = 0;
+  CHECK(refused_notice(session, 3) ==
         same + "host=a.e target=/ch duration=61.005 reason=\"head too large\"");
 }
 
@@ -84,6 +101,93 @@ TEST_CASE("access log: a stranger's value ends neither its field nor the line") 
   session.host = "x\" status=101\nopen id=\"y";
   CHECK(open_line(session).find("host=\"x\\\" status=101\\x0aopen id=\\\"y\" target=") !=
         std::string::npos);
+}
+
+TEST_CASE("access log: a format has its fields in its order, and leaves out what tells nothing") {
+  SessionRecord session = record();
+  session.user_agent = "curl/8";
+  session.handshake_ms = 42;
+  session.tries = 2;
+  session.client_closes = {1000, 1001};
+  LogFormat format;
+  format.fields = {LogField::user_agent,
+                   LogField::id,
+                   LogField::origin,
+                   LogField::handshake_time,
+                   LogField::connect_time,
+                   LogField::tries,
+                   LogField::client_sent_close,
+                   LogField::client_got_close,
+                   LogField::duration,
+                   LogField::status,
+                   LogField::upstream_rtt,
+                   LogField::reason};
+  CHECK(access_line(format, SessionEvent::open, session) ==
+        "open user_agent=curl/8 id=0-tjx4k2-17 handshake_time=0.042 tries=2 status=101");
+  CHECK(access_line(format, SessionEvent::close, session) ==
+        "close user_agent=curl/8 id=0-tjx4k2-17 handshake_time=0.042 tries=2 "
+        "client_sent_close=1000 client_got_close=1001 duration=61.005 status=101 reason=close");
+  session.handshake_ms = SessionRecord::no_ms;
+  CHECK(access_line(format, SessionEvent::refused, session) ==
+        "refused user_agent=curl/8 id=0-tjx4k2-17 tries=2 duration=61.005 reason=close");
+}
+
+TEST_CASE("access log: JSON has the fields of text, and numbers where they are numbers") {
+  LogFormat format;
+  format.form = LogForm::json;
+  SessionRecord session = record();
+  session.code = 1000;
+  session.upstream_rtt_us = 1'500;
+  const nlohmann::json close = object(access_line(format, SessionEvent::close, session));
+  CHECK(close["event"] == "close");
+  CHECK(close["peer"] == "10.0.0.1:4000");
+  CHECK(close["upstream_bytes"] == 2'000'000'000'000);
+  CHECK(close["duration"] == 61.005);
+  CHECK(close["upstream_rtt"] == 0.0015);
+  CHECK(close["code"] == 1000);
+  CHECK_FALSE(close.contains("client_rtt"));
+  CHECK_FALSE(close.contains("host"));
+  CHECK(object(access_line(format, SessionEvent::open, SessionRecord()))["host"] == "");
+  for (const SessionEvent event :
+       {SessionEvent::open, SessionEvent::close, SessionEvent::refused}) {
+    const std::string text = access_line({}, event, session);
+    const nlohmann::json line = object(access_line(format, event, session));
+    for (const auto& [name, value] : line.items()) {
+      CAPTURE(name);
+      CHECK((name == "event" || text.find(" " + name + "=") != std::string::npos));
+    }
+  }
+}
+
+TEST_CASE("access log: each field has a value somewhere, under its own name") {
+  SessionRecord session = record();
+  session.upstream = session.listener = session.peers_tried = session.origin = "x";
+  session.user_agent = session.forwarded_for = session.request_id = session.tls_version = "x";
+  session.tls_cipher = session.tls_name = session.tls_client_subject = session.detail = "x";
+  session.tries = session.client_rtt_us = session.upstream_rtt_us = 1;
+  session.code = session.sent_client = session.sent_upstream = 1000;
+  session.client_closes = session.upstream_closes = {1000, 1000};
+  session.fault = Party::client;
+  session.handshake_ms = session.connect_ms = 1;
+  for (size_t i = 0; i < log_field_names().size(); ++i) {
+    LogFormat format;
+    format.fields = {static_cast<LogField>(i)};
+    const std::string line = access_line(format, SessionEvent::close, session);
+    CHECK(line.starts_with("close " + std::string(log_field_names()[i]) + "="));
+  }
+}
+
+TEST_CASE("access log: a value is cut where its format says so, and marked") {
+  LogFormat format{LogForm::text, {LogField::user_agent, LogField::origin}, 64};
+  SessionRecord session;
+  session.user_agent = std::string(65, 'a');
+  session.origin = std::string(64, 'b');
+  CHECK(access_line(format, SessionEvent::open, session) ==
+        "open user_agent=" + std::string(64, 'a') + "... origin=" + std::string(64, 'b'));
+  format.form = LogForm::json;
+  const nlohmann::json json = object(access_line(format, SessionEvent::open, session));
+  CHECK(json["user_agent"] == std::string(64, 'a') + "...");
+  CHECK(json["origin"] == std::string(64, 'b'));
 }
 
 }  // namespace

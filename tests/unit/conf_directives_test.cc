@@ -75,8 +75,19 @@ std::vector<Row> global_rows() {
        [](const Config& c) { return log_text(c.error_log); }, "off 3"},
       {"access_log", "top", "access_log stdout", [](const Config& c) { return c.access_log.path; },
        "stdout"},
+      {"log_format", "top", "log_format mine json host id",
+       [](const Config& c) { return number(c.access_log.format.fields.size()); }, "2",
+       "log_format other text id", "access_log stdout mine\n"},
+      {"max_log_value_size", "top", "max_log_value_size 2k",
+       [](const Config& c) { return number(c.access_log.format.most_value_bytes); }, "2048", "",
+       "access_log stdout json\n"},
       {"log_query", "top", "log_query on", [](const Config& c) { return number(c.log_query); },
        "1"},
+      {"log_mask", "top", "log_mask Token,pin",
+       [](const Config& c) {
+         return joined(c.masked_parameters, [](const std::string& each) { return each; });
+       },
+       "pin token ", "", "log_query on\n"},
       {"pid_file", "top", "pid_file /run/x.pid", [](const Config& c) { return c.pid_file; },
        "/run/x.pid"},
       {"control", "top", "control unix:/run/x.sock mode=0660",
@@ -454,8 +465,8 @@ TEST_CASE("conf directives: few take effect with a restart alone") {
 TEST_CASE("conf directives: a wrong count says how many and which") {
   CHECK(errors_in(conf_of("workers")) == "1: workers takes 1 argument (N|auto), not 0\n");
   CHECK(errors_in(conf_of("workers 1 2")) == "1: workers takes 1 argument (N|auto), not 2\n");
-  CHECK(errors_in(conf_of("error_log stderr info x")) ==
-        "1: error_log takes 1 or 2 arguments (stderr|stdout|off|FILE [LEVEL]), not 3\n");
+  CHECK(errors_in(conf_of("control off mode=0600 x")) ==
+        "1: control takes 1 or 2 arguments (unix:/PATH|off [mode=MODE]), not 3\n");
   CHECK(errors_in(conf_of("set_header X-A")) ==
         "1: set_header takes 2 arguments (NAME VALUE), not 1\n");
   CHECK(errors_in(conf_of("set_header X-A b c")) ==

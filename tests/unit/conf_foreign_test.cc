@@ -218,8 +218,8 @@ TEST_CASE("conf foreign: levels and switches are no files") {
         "1: access_log: \"on\" is not a place; write access_log stderr, stdout, off or a file's "
         "name; a file of that name is ./on\n");
   CHECK(errors_with("error_log syslog:server=127.0.0.1") ==
-        "1: error_log: \"syslog:server=127.0.0.1\": there is no syslog yet; log to stderr or to a "
-        "file\n");
+        "1: error_log: \"syslog:server=127.0.0.1\" of nginx; here it is error_log "
+        "syslog:udp:127.0.0.1:514\n");
   CHECK(errors_with("pid_file off") ==
         "1: pid_file: \"off\" is not a file; without this line there is none; a file of that name "
         "is ./off\n");

@@ -48,18 +48,18 @@ TEST_CASE("control_messages: logs travel with their descriptors, as many as ther
       CHECK_FALSE(read_ticket_keys(*message));
       const std::optional<LogHandover> logs = read_logs(*message);
       REQUIRE(logs);
-      CHECK(logs->error.may_block);
-      CHECK_FALSE(logs->access.may_block);
-      REQUIRE((logs->error.fd >= 0) == with_error);
-      REQUIRE((logs->access.fd >= 0) == with_access);
+      CHECK(logs->error.descriptor.may_block);
+      CHECK_FALSE(logs->access.descriptor.may_block);
+      REQUIRE((logs->error.descriptor.fd >= 0) == with_error);
+      REQUIRE((logs->access.descriptor.fd >= 0) == with_access);
       if (with_error) {
-        const Descriptor got(logs->error.fd);
+        const Descriptor got(logs->error.descriptor.fd);
         CHECK(got.get() != error_log.near.get());
         testing::send_text(got.get(), "error");
         CHECK(testing::recv_text(error_log.far.get()) == "error");
       }
       if (with_access) {
-        const Descriptor got(logs->access.fd);
+        const Descriptor got(logs->access.descriptor.fd);
         testing::send_text(got.get(), "access");
         CHECK(testing::recv_text(access_log.far.get()) == "access");
       }
@@ -77,10 +77,15 @@ TEST_CASE("control_messages: logs whose flags and descriptors differ are none, a
     REQUIRE(message);
     return !read_logs(*message);
   };
-  CHECK(refused(std::array<uint8_t, 2>{1, 1}, fds));
-  CHECK(refused(std::array<uint8_t, 2>{1, 0}, {}));
-  CHECK(refused(std::array<uint8_t, 2>{0, 0}, fds));
-  CHECK(refused(std::array<uint8_t, 3>{1, 0, 0}, fds));
+  LogHandover logs;
+  CHECK(refused(packed(logs), fds));
+  logs.error.descriptor.fd = 5;
+  CHECK(refused(packed(logs), {}));
+  std::vector<uint8_t> longer = packed(logs);
+  longer.push_back(0);
+  CHECK(refused(longer, fds));
+  logs.access.descriptor.fd = 6;
+  CHECK(refused(packed(logs), fds));
   CHECK(refused({}, fds));
   passed.near.close();
   char byte = 0;

@@ -98,6 +98,68 @@ TEST_CASE("exchange: what a request lacks is answered, and told in its record") 
   CHECK(elsewhere.answer().starts_with("HTTP/1.1 404 "));
 }
 
+TEST_CASE("exchange: its record tells what the access log's format wants, and no more") {
+  std::string request = upgrade;
+  request.insert(request.size() - 2,
+                 "Origin: https://a.example\r\nUser-Agent: curl/8\r\nX-Forwarded-For: 192.0.2.1\r\n"
+                 "x-forwarded-for: 192.0.2.2\r\nX-Request-Id: theirs\r\n");
+  const auto record_of = [&](const std::string& directives, std::vector<LogField> fields) {
+    Exchanging e(directives);
+    e.worker.log.use_for_access({.format = {.fields = std::move(fields)}});
+    CHECK(e.begin(request) == Step::wait);
+    const testing::Descriptor peer = e.upstream.accept();
+    e.request_at(peer);
+    testing::send_text(peer.get(), accepted + "\r\n");
+    CHECK(e.settle() == Step::relay);
+    SessionRecord record = e.exchange.record();
+    record.route = record.peer = record.subprotocol = {};  // views
+    return record;
+  };
+  const std::vector<LogField> all = {
+      LogField::listener,      LogField::upstream,   LogField::peers_tried,
+      LogField::tries,         LogField::origin,     LogField::user_agent,
+      LogField::forwarded_for, LogField::request_id, LogField::connect_time};
+  SessionRecord record = record_of("", all);
+  CHECK(record.listener != "");
+  CHECK(record.upstream == "up");
+  CHECK(record.peers_tried.starts_with("127.0.0.1:"));
+  CHECK(record.peers_tried.find(',') == std::string::npos);
+  CHECK(record.tries == 1);
+  CHECK(record.origin == "https://a.example");
+  CHECK(record.user_agent == "curl/8");
+  CHECK(record.forwarded_for == "192.0.2.1, 192.0.2.2");
+  CHECK(record.request_id == "theirs");
+  CHECK(record.connect_ms != SessionRecord::no_ms);
+  record = record_of("set_header X-Request-ID $request_id\n", {LogField::request_id});
+  CHECK(record.request_id == record.id);
+  CHECK(record.user_agent == "");
+  CHECK(record.upstream == "");
+  record = record_of("", {});
+  CHECK(record.request_id == "");
+  CHECK(record.origin == "");
+}
+
+TEST_CASE("exchange: where queries are logged, those that look like secrets are masked") {
+  for (const std::string target :
+       {"/chat?token=hunter2&room=1", "/chat?room=1&%70assword=hunter2",
+        "http://a.example/chat?token=hunter2", "/chat?x=1;key=hunter2"}) {
+    testing::TestUpstream upstream;
+    testing::TestWorker worker(
+        "upstream up\nserver " + upstream.uri() + "\nroute /chat\nproxy_pass up\n",
+        "log_query on\n");
+    testing::Lent lent(worker);
+    Exchange exchange(lent.context, nullptr);
+    testing::send_text(lent.client_end().get(),
+                       "GET " + target + " HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    CHECK(worker.turn_until([&] { return bool{lent.context.client.readable}; }));
+    CHECK(exchange.begin() == Step::linger);
+    const std::string told = exchange.record().target;
+    CAPTURE(told);
+    CHECK(told.find("hunter2") == std::string::npos);
+    CHECK(told.find("=***") != std::string::npos);
+  }
+}
+
 TEST_CASE("exchange: one who may have no session is told so, whatever it asks for") {
   Exchanging e("", Admission(0).refusal(1, 0));
   CHECK(e.begin(upgrade) == Step::linger);

@@ -39,7 +39,7 @@ class Kept {
       KeeperSetup setup;
       setup.config = ConfigRef(testing::config_of(conf).release());
       setup.control = pair.far.get();
-      setup.logs.error.fd = sys::open_for_append(log().c_str());
+      setup.logs.error.descriptor.fd = sys::open_for_append(log().c_str());
       setup.peers = memory.memory();
       const auto keeper = Keeper::start(std::move(setup));
       return keeper.ok() ? keeper.value()->run() : 99;

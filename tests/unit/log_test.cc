@@ -1,32 +1,48 @@
-// Log lines: escaping, timestamps, and that a sink which takes nothing costs lines, not time.
+// Log lines: their level, their form, and what stands in front of them.
 #include "core/observe/log.h"
 
 #include <doctest/doctest.h>
-#include <fcntl.h>
 #include <unistd.h>
 
+#include <nlohmann/json.hpp>
+#include <regex>
 #include <string>
+#include <vector>
+
+#include "net/sys.h"
+#include "net/sys_trace.h"
+#include "tests/unit/net_testing.h"
 
 namespace sluice {
 namespace {
 
-std::string field(std::string_view value) {
-  std::string line;
-  append_field(line, "name", value);
-  return line;
-}
+using testing::Pair;
+using testing::unix_pair;
 
-TEST_CASE("fields of strangers stay on their line") {
-  CHECK(field("plain/value:1") == " name=plain/value:1");
-  CHECK(field("") == " name=\"\"");
-  CHECK(field("two words") == " name=\"two words\"");
-  CHECK(field("a\nb\"c\\d\x7f\xff") == " name=\"a\\x0ab\\\"c\\\\d\\x7f\\xff\"");
-  CHECK(field("x=y") == " name=\"x=y\"");
-}
+// A log whose lines come out of a socket.
+struct Told {
+  explicit Told(LogOutput output = {}) {
+    output.descriptor = {ends.near.get(), false};
+    log.use_for_errors(output);
+    log.use_for_access(output);
+  }
+  std::string text() {
+    log.flush();
+    std::string all;
+    for (std::string piece = "-"; !piece.empty(); all += piece) {
+      piece = testing::recv_text(ends.far.get());
+    }
+    return all;
+  }
 
-TEST_CASE("timestamps are UTC with milliseconds") {
-  CHECK(timestamp_text(0) == "1970-01-01T00:00:00.000Z");
-  CHECK(timestamp_text(1'700'000'000'042) == "2023-11-14T22:13:20.042Z");
+  Pair ends = unix_pair();
+  Log log;
+};
+
+LogOutput in_json() {
+  LogOutput output;
+  output.format.form = LogForm::json;
+  return output;
 }
 
 TEST_CASE("lines below the level are not written") {
@@ -48,46 +64,93 @@ TEST_CASE("lines below the level are not written") {
   ::close(ends[1]);
 }
 
-TEST_CASE("a stuck pipe drops whole lines and counts them") {
-  for (const bool may_block : {false, true}) {
-    int ends[2];
-    REQUIRE(::pipe(ends) == 0);
-    if (!may_block) REQUIRE(::fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0);
-    LogSink sink;
-    sink.use({ends[1], may_block});
-    const std::string line(999, 'l');
-    for (int i = 0; i < 200; ++i) {
-      sink.write(line);
-      if (i % 10 == 9) sink.flush();
-    }
-    sink.flush();
-    CHECK(sink.dropped() > 0);
-    CHECK(sink.dropped() < 200);
-    ::close(ends[1]);
-    std::string all;
-    char piece[4096];
-    for (ssize_t got = ::read(ends[0], piece, sizeof piece); got > 0;
-         got = ::read(ends[0], piece, sizeof piece)) {
-      all.append(piece, static_cast<size_t>(got));
-    }
-    CHECK(all.size() / 1000 + sink.dropped() <= 200);
-    CHECK(all.size() / 1000 + sink.dropped() >= 199);
-    ::close(ends[0]);
-  }
+TEST_CASE("log: an access line has the time in front") {
+  Told told;
+  told.log.access("open id=1");
+  CHECK(std::regex_match(told.text(),
+                         std::regex("\\d{4}-\\d\\d-\\d\\dT[\\d:]{8}\\.\\d{3}Z open id=1\n")));
 }
 
-TEST_CASE("a full disk drops lines and counts them") {
-  LogSink sink;
-  const int fd = ::open("/dev/full", O_WRONLY);
-  if (fd < 0) return;
-  sink.use({fd, false});
-  sink.write("lost");
-  sink.write("lost too");
-  sink.flush();
-  CHECK(sink.dropped() == 2);
-  CHECK(sink.take_dropped() == 2);
-  CHECK(sink.take_dropped() == 0);
-  ::close(fd);
+TEST_CASE("log: in JSON each line is an object, whatever stands in it") {
+  Told told(in_json());
+  told.log.name_process("worker 7");
+  told.log.error(LogLevel::warn, "a \"quoted\"\n\xff word");
+  const std::string line = told.text();
+  REQUIRE(line.ends_with("}\n"));
+  const auto object = nlohmann::json::parse(line);
+  CHECK(object["level"] == "warn");
+  CHECK(object["process"] == "worker 7");
+  CHECK(object["pid"] == sys::process_id());
+  CHECK(object["message"] == "a \"quoted\"\n\xef\xbf\xbd word");
+  CHECK(object["time"].get<std::string>().size() == 24);
+  told.log.access("\"event\":\"open\"}");
+  CHECK(nlohmann::json::parse(told.text())["event"] == "open");
+  told.log.error(LogLevel::warn, std::string(100'000, 'x'));
+  const auto cut = nlohmann::json::parse(told.text())["message"].get<std::string>();
+  CHECK(cut.size() < 9'000);
+  CHECK(cut.ends_with("x..."));
+  sys::trace_to(-1);
+}
+
+TEST_CASE("log: to syslog a line is RFC 5424's, with the level as its severity") {
+  LogOutput output;
+  output.syslog = SyslogTarget{Address::parse("127.0.0.1:514").value(), 3, "edge"};
+  output.host_name = "box";
+  Told told(output);
+  const std::string pid = std::to_string(sys::process_id());
+  const auto after_time = [](const std::string& line) { return line.substr(line.find("Z ")); };
+  told.log.error(LogLevel::warn, "a\nb");
+  std::string line = told.text();
+  CHECK(line.starts_with("<28>1 20"));  // 3 * 8 + 4
+  CHECK(after_time(line) == "Z box edge " + pid + " error - warn a\\x0ab");
+  told.log.access("open id=1");
+  line = told.text();
+  CHECK(line.starts_with("<30>1 20"));
+  CHECK(after_time(line) == "Z box edge " + pid + " access - open id=1");
+  told.log.access(std::string(10'000, 'x'));
+  line = told.text();
+  CHECK(line.size() < 8'400);
+  CHECK(line.ends_with("x..."));
+  output.format.form = LogForm::json;
+  output.host_name = "";
+  Told object(output);
+  object.log.access("\"event\":\"open\"}");
+  line = object.text();
+  CHECK(after_time(line).starts_with("Z - edge " + pid + " access - {\"time\":\""));
+  CHECK(nlohmann::json::parse(line.substr(line.find('{')))["event"] == "open");
+  sys::trace_to(-1);
+}
+
+TEST_CASE("log: losses are told at once, and then not with every flush") {
+  Told told;
+  LogSink& access = told.log.access_sink;
+  access.use({-1, false});
+  access.lose_line();
+  CHECK(told.text().ends_with(" warn access log: 1 lines dropped\n"));
+  access.lose_line();
+  access.lose_line();
+  CHECK(told.text() == "");
+  access.lose_line();
+  told.log.flush_all();
+  CHECK(told.text().ends_with(" warn access log: 3 lines dropped\n"));
+}
+
+TEST_CASE("log: a syslog daemon that is not there is a warning, not a fault") {
+  LogTarget target{.path = "syslog:unix:/nowhere/log"};
+  target.syslog.emplace();
+  target.syslog->address = Address::from_unix_path("/nowhere/log").value();
+  std::string warning;
+  const Result<LogOutput> opened = open_log(target, warning);
+  REQUIRE(opened.ok());
+  CHECK(opened.value().on());
+  CHECK(warning ==
+        "syslog:unix:/nowhere/log: connect: No such file or directory; lines are dropped until "
+        "somebody listens there");
+  sys::close(opened.value().descriptor.fd);
+  CHECK_FALSE(open_log(LogTarget{.path = "/nowhere/log"}, warning).ok());
+  const Result<LogOutput> off = open_log(LogTarget{.path = "off"}, warning);
+  REQUIRE(off.ok());
+  CHECK_FALSE(off.value().on());
 }
 
 }  // namespace

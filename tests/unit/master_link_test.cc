@@ -22,8 +22,8 @@ using Answer = ControlChannel::Answer;
 using Keep = ControlChannel::Keep;
 
 struct Told final : MasterLinkSink {
-  void on_logs(const LogHandover& logs) override {
-    sys::close(logs.error.fd);
+  void on_logs(LogHandover logs) override {
+    sys::close(logs.error.descriptor.fd);
     text += "logs ";
   }
   void on_conf_part(const ConfPart& part, uint32_t number) override {

@@ -45,7 +45,7 @@ WorkerSetup setup_for(int listener, const std::string& error_log, const RateLimi
   setup.number = 3;
   setup.config = ConfigRef(config);
   setup.sockets = {{ListenerId{0}, 0, listener}};
-  setup.logs.error.fd = sys::open_for_append(error_log.c_str());
+  setup.logs.error.descriptor.fd = sys::open_for_append(error_log.c_str());
   return setup;
 }
 

@@ -53,9 +53,9 @@ inline std::unique_ptr<Config> config_of(const std::string& conf) {
 
 class TestWorker final : public EventHandler {
  public:
-  // The conf's lines behind `listen`, which no test's client passes through.
-  explicit TestWorker(const std::string& conf)
-      : config_(config_of("listen 127.0.0.1:1\n" + conf).release()),
+  // The conf's lines behind `listen`, which no test's client passes through, and before it.
+  explicit TestWorker(const std::string& conf, const std::string& top = "")
+      : config_(config_of(top + "listen 127.0.0.1:1\n" + conf).release()),
         context{.reactor = reactor,
                 .handler = reactor.attach(*this),
                 .sessions = sessions,
