@@ -104,6 +104,24 @@ Address Address::from_sockaddr(const sockaddr* address, socklen_t length) {
   return result;
 }
 
+bool operator==(const Address& a, const Address& b) {
+  if (a.family() != b.family()) return false;
+  const auto same = [](const void* x, const void* y, size_t bytes) {
+    return std::memcmp(x, y, bytes) == 0;
+  };
+  if (a.family() == AF_INET) {
+    const auto* const x = reinterpret_cast<const sockaddr_in*>(&a.storage_);
+    const auto* const y = reinterpret_cast<const sockaddr_in*>(&b.storage_);
+    return x->sin_port == y->sin_port && same(&x->sin_addr, &y->sin_addr, sizeof x->sin_addr);
+  }
+  if (a.family() == AF_INET6) {
+    const auto* const x = reinterpret_cast<const sockaddr_in6*>(&a.storage_);
+    const auto* const y = reinterpret_cast<const sockaddr_in6*>(&b.storage_);
+    return x->sin6_port == y->sin6_port && same(&x->sin6_addr, &y->sin6_addr, sizeof x->sin6_addr);
+  }
+  return a.text() == b.text();
+}
+
 uint16_t Address::port() const {
   switch (family()) {
     case AF_INET:

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sluice {
@@ -79,19 +81,29 @@ UpstreamId ConfIds::upstream(const std::string& name) {
 }
 
 PeerId ConfIds::peer(UpstreamId upstream, const Address& address, const ServerUri& uri) {
-  std::string text = std::to_string(static_cast<uint32_t>(upstream));
-  for (const std::string& part : {address.text(), text_of(uri)}) (text += '\0') += part;
-  if (free_peers_.empty()) return PeerId{number_in(peers_, text)};
-  const auto [known, fresh] = peers_.emplace(text, *free_peers_.begin());
-  if (fresh) free_peers_.erase(free_peers_.begin());
-  return PeerId{known->second};
+  return *peer_below(std::numeric_limits<size_t>::max(), upstream, address, uri);
 }
 
-void ConfIds::release(PeerId id) {
-  const auto number = static_cast<uint32_t>(id);
-  const size_t released =
-      std::erase_if(peers_, [number](const auto& each) { return each.second == number; });
-  if (released > 0) free_peers_.insert(number);
+std::optional<PeerId> ConfIds::peer_below(size_t most, UpstreamId upstream, const Address& address,
+                                          const ServerUri& uri) {
+  std::string text = std::to_string(static_cast<uint32_t>(upstream));
+  for (const std::string& part : {address.text(), text_of(uri)}) (text += '\0') += part;
+  if (const auto known = peers_.find(text); known != peers_.end()) return PeerId{known->second};
+  const auto fresh =
+      free_peers_.empty() ? static_cast<uint32_t>(peers_.size()) : *free_peers_.begin();
+  if (fresh >= most) return std::nullopt;
+  peers_.emplace(std::move(text), fresh);
+  free_peers_.erase(fresh);
+  return PeerId{fresh};
+}
+
+void ConfIds::release(const std::set<PeerId>& ids) {
+  if (ids.empty()) return;
+  std::erase_if(peers_, [&](const auto& each) {
+    if (ids.count(PeerId{each.second}) == 0) return false;
+    free_peers_.insert(each.second);
+    return true;
+  });
 }
 
 ListenerId ConfIds::listener(const Address& address) {

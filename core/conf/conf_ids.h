@@ -28,8 +28,12 @@ class ConfIds {
   std::optional<ListenerId> known_listener(const Address& address) const;
   // The numbers that peers have, or had, are those below it.
   size_t peers() const { return peers_.size() + free_peers_.size(); }
-  // That peer's number is free for another one. It had it, and nobody anywhere uses it any more.
-  void release(PeerId id);
+  // The same as peer(), where that is below `most`; else nothing, and no number is given.
+  std::optional<PeerId> peer_below(size_t most, UpstreamId upstream, const Address& address,
+                                   const ServerUri& uri);
+  // These peers' numbers are free for others. They had them, and nobody anywhere uses them any
+  // more.
+  void release(const std::set<PeerId>& ids);
 
   // For another process: bytes, and the same numbers from them. Nothing where the bytes are
   // malformed; what follows the ids is left in `bytes`.

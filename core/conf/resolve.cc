@@ -237,7 +237,9 @@ void ConfResolver::add_server(const ServerDraft& server, uint32_t number,
   if (!server.question) return upstream.peers.push_back(std::move(named.like));
   const ResolverSettings& settings = draft_.config.resolver;
   const bool followed = settings.follow && !is_local_name(named.question.host);
-  const bool required = (!followed || settings.required) && !draft_.options.open_files;
+  // A host that this machine does not know may be another one's, a service never is answered here.
+  const bool required =
+      (!followed || settings.required) && (named.question.service || !draft_.options.open_files);
   const Result<NameTargets> found = draft_.inputs.resolve(named.question);
   if (found.ok()) {
     NameTargets targets = found.value();

@@ -302,7 +302,7 @@ constexpr Directive rows[] = {
      .default_value = "(those of /etc/resolv.conf)",
      .example = "10.0.0.2 [2001:db8::2]:5353",
      .help = "Name servers that are asked where the names of servers lead, each as IP, IP:PORT or "
-             "[IPV6]:PORT. /etc/hosts is asked before them, and localhost never."},
+             "[IPV6]:PORT. /etc/hosts is asked before them; localhost is asked of nobody."},
     {.name = "resolver_timeout",
      .sections = top,
      .arguments = "TIME",
@@ -327,7 +327,8 @@ constexpr Directive rows[] = {
      .default_value = "try",
      .help =
          "What a server's name that cannot be resolved at the start or at a reload is: with try "
-         "a warning, and its peers come when it can be; with require an error."},
+         "a warning, and its peers come when it can be; with require an error. It is asked of this "
+         "machine's resolver then; name servers of `resolver` are asked once sluice runs."},
     {.name = "resolve_max_addresses",
      .sections = top,
      .arguments = "N",

@@ -34,7 +34,7 @@ struct NameAnswer {
   bool incomplete = false;
   NameTargets targets = {};  // sorted as core/names.h says; never empty with Kind::targets
   uint32_t ttl_s = 0;        // the smallest
-  size_t left_out = 0;       // beyond resolver_max_addresses
+  size_t left_out = 0;       // beyond resolve_max_addresses
   std::string why = {};      // where it is no whole answer: "10.0.0.2:53 answered SERVFAIL: ..."
 };
 

@@ -63,7 +63,7 @@ Status Keeper::open(const KeeperSetup& setup) {
     const Status confined = confine(*setup.user, setup.config->sandbox, sys::Confined::keeper);
     if (!confined.ok()) return confined;
   }
-  use_conf(*setup.config);
+  use_conf(*setup.config, setup.generation);
   return Done{};
 }
 
@@ -79,22 +79,22 @@ void Keeper::on_conf_part(const ConfPart& part, uint32_t sequence) {
 }
 
 bool Keeper::adopt(LoadedConf& loaded) {
-  generation_ = loaded.terms.generation;
-  use_conf(*loaded.config);
+  use_conf(*loaded.config, loaded.terms.generation);
   config_ = loaded.config;
   log_.set_level(config_->error_log.level);
   if (!needs_keeper(*config_)) reactor_.stop();  // at the end of the turn: it acknowledges first
   return true;
 }
 
-void Keeper::use_conf(const Config& config) {
+void Keeper::use_conf(const Config& config, uint32_t generation) {
   const Members none;
-  checks_.use(config, members_.generation == generation_ ? members_ : none);
+  checks_.use(config, members_.generation == generation ? members_ : none);
   const std::vector<NameQuestion> questions = questions_of(config);
   std::erase_if(answers_, [&questions](const auto& each) {
     return std::find(questions.begin(), questions.end(), each.first) == questions.end();
   });
   names_.use(questions, config.resolver);
+  generation_ = generation;
 }
 
 void Keeper::on_members(const Members& members) {
@@ -107,7 +107,7 @@ void Keeper::on_name_files(const NameFiles& files) {
 }
 
 void Keeper::on_targets(const NameQuestion& question, const NameTargets& targets) {
-  answers_[question] = targets;
+  answers_.insert_or_assign(question, targets);
   answers_new_ = true;
 }
 

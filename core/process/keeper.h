@@ -77,7 +77,7 @@ class Keeper final : public EventHandler,
   explicit Keeper(const KeeperSetup& setup);
 
   Status open(const KeeperSetup& setup);
-  void use_conf(const Config& config);
+  void use_conf(const Config& config, uint32_t generation);
   void on_targets(const NameQuestion& question, const NameTargets& targets) override;
   void tell_answers();
 

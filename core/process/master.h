@@ -174,6 +174,7 @@ class Master final : public EventHandler,
   AnswerMemory answer_memory_;
   Membership membership_;
   std::optional<MemoryText> members_text_;  // of the latest message to the crew
+  bool members_owed_ = false;               // not all could be sent them
   Crew crew_;
   KeeperPlace keeper_{reactor_,
                       log_,

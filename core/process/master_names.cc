@@ -23,33 +23,49 @@ bool Master::on_answers(size_t bytes) {
   if (bytes > memory.size()) return false;
   // A copy: what is parsed may not change meanwhile.
   const std::string text(memory.data(), bytes);
-  std::optional<NameAnswers> answers = answers_from(text);
+  std::optional<NameAnswers> answers = answers_from(text, config_->resolver.most_addresses);
   if (!answers) return false;
   const uint64_t now_ms = sys::monotonic_ms();
-  const auto awaits = [this](ControlKind kind) {
-    return crew_.awaits(static_cast<uint16_t>(kind));
+  if (members_owed_) send_members();
+  const auto awaits = [](const Crew& crew, ControlKind kind) {
+    return crew.awaits(static_cast<uint16_t>(kind));
   };
-  if (!awaits(ControlKind::members) && !awaits(ControlKind::conf)) {
-    PeerBoard board(peers_.memory(), 0);
-    membership_.release_unused(ids_, board, now_ms);
+  const bool all_told = !members_owed_ && !awaits(crew_, ControlKind::members) &&
+                        !awaits(crew_, ControlKind::conf) &&
+                        !awaits(keeper_.crew(), ControlKind::members);
+  PeerBoard board(peers_.memory(), 0);
+  if (all_told) membership_.release_unused(ids_, board, now_ms);
+  const size_t room = peers_.memory().health.size();
+  if (!membership_.take(*std::move(answers), *config_, ids_, room, now_ms)) return true;
+  if (membership_.left_out() > 0) {
+    log_.recurring(LogLevel::warn, "addresses without a number",
+                   std::to_string(membership_.left_out()) +
+                       " addresses of servers' names are left out: there are " +
+                       std::to_string(room) + " peers, or they change faster than sessions end");
   }
-  if (membership_.take(*std::move(answers), *config_, ids_, now_ms)) send_members();
+  send_members();
   return true;
 }
 
-// A process that starts later inherits them.
+// A process that starts later inherits them. What could not be sent to all is sent again with the
+// keeper's next answers, and no number is given anew until then.
 void Master::send_members() {
+  members_owed_ = true;
   Result<MemoryText> text = MemoryText::make(bytes_of(membership_.members()));
   if (!text.ok()) {
-    return log_.error(LogLevel::error,
-                      "workers do not learn where names lead now: " + text.fault().text());
+    return log_.recurring(LogLevel::error, "members without memory",
+                          "workers do not learn yet where names lead: " + text.fault().text());
   }
   const MembersText message{text.value().fd(), text.value().bytes()};
+  bool all = true;
   crew_.send_to_all("where names lead", [&](uint32_t, ControlChannel& channel) {
-    return sluice::send_members(channel, message);
+    const Status sent = sluice::send_members(channel, message);
+    all = all && sent.ok();
+    return sent;
   });
   keeper_.send_members(message);
   members_text_.emplace(std::move(text.value()));
+  members_owed_ = !all;
 }
 
 void Master::watch_name_files() {

@@ -115,8 +115,10 @@ void Master::use(Candidate& candidate) {
   }
   // A gone listener's copies are closed here first: a worker closes its own after its last accept.
   crew_.set_size(wanted_workers(*config_));
-  const bool all_told = !crew_.awaits(static_cast<uint16_t>(ControlKind::members));
+  const bool all_told =
+      !members_owed_ && !crew_.awaits(static_cast<uint16_t>(ControlKind::members));
   membership_.use_conf(*config_, generation_, all_told);
+  members_owed_ = false;
   keeper_.want(needs_keeper(*config_));
   watch_name_files();
   for (const std::string& each : listeners_.adopt(*config_, crew_.size())) {

@@ -79,7 +79,7 @@ std::string bytes_of(const NameAnswers& answers) {
   return bytes;
 }
 
-std::optional<NameAnswers> answers_from(std::string_view bytes) {
+std::optional<NameAnswers> answers_from(std::string_view bytes, size_t most_targets) {
   Parts parts(bytes);
   std::optional<NameAnswers> answers(std::in_place);
   while (parts.good() && !parts.used_up()) {
@@ -88,8 +88,11 @@ std::optional<NameAnswers> answers_from(std::string_view bytes) {
     question.port = parts.number<uint16_t>();
     question.service = parts.number<uint8_t>() != 0;
     NameTargets targets;
-    for (auto count = parts.number<uint32_t>(); count > 0 && parts.good(); --count) {
-      targets.push_back(parts.target());
+    auto count = parts.number<uint32_t>();
+    if (count > most_targets) return std::nullopt;
+    for (; count > 0 && parts.good(); --count) {
+      const NameTarget& target = targets.emplace_back(parts.target());
+      if (!question.service && target.address.port() != question.port) return std::nullopt;
     }
     if (targets.empty() || !answers->emplace(std::move(question), std::move(targets)).second) {
       return std::nullopt;

@@ -53,10 +53,15 @@ bool Worker::adopt(LoadedConf& loaded) {
   std::vector<uint32_t> places;
   note_listeners(config, places);
   old_confs_.reserve(old_confs_.size() + 1);
-  if (upstreams_.mark_gone(config)) drains_.drain_gone(config.drain_timeout_ms);
   // Where names lead may have been told before the conf was ready.
   Members members;
   if (later_members_.generation == loaded.terms.generation) members = later_members_;
+  bool any_gone = upstreams_.mark_gone(config);
+  for (const UpstreamConfig& upstream : config.upstreams) {
+    if (!upstream.named.empty())
+      any_gone = upstreams_.mark_gone(now(upstream, members)) || any_gone;
+  }
+  if (any_gone) drains_.drain_gone(config.drain_timeout_ms);
   add_upstreams(config, members);
   drains_.mark_peers();
   // Clients that are queued on a listener that goes came to the old conf.
@@ -96,17 +101,15 @@ void Worker::on_members(const Members& members) {
 
 // Each upstream whose members changed takes its own place, as at a reload.
 void Worker::use_members(const Members& members) {
-  bool any_gone = false;
   bool any_changed = false;
   for (const UpstreamConfig& upstream : context_.config->upstreams) {
     if (upstream.named.empty() || same_members(upstream.id, members, members_)) continue;
     const UpstreamConfig fresh = now(upstream, members);
-    any_gone = upstreams_.mark_gone(fresh) || any_gone;
+    if (upstreams_.mark_gone(fresh)) drains_.drain_gone(context_.config->drain_timeout_ms);
     upstreams_.add(fresh, random_seed());
     any_changed = true;
   }
   members_ = members;
-  if (any_gone) drains_.drain_gone(context_.config->drain_timeout_ms);
   if (any_changed) drains_.mark_peers();
 }
 

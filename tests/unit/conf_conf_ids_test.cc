@@ -195,8 +195,8 @@ TEST_CASE("conf ids: a number that is given back is the next new peer's, in ever
   for (const char* each : {"10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1"}) {
     ids.peer(chat, address(each), uri("ws://chat.example:1"));
   }
-  ids.release(PeerId{1});
-  ids.release(PeerId{1});  // it is free already
+  ids.release({PeerId{1}});
+  ids.release({PeerId{1}});  // it is free already
   CHECK(ids.peers() == 3);
   std::string bytes = ids.bytes() + "rest";
   std::string_view left = bytes;
@@ -206,6 +206,9 @@ TEST_CASE("conf ids: a number that is given back is the next new peer's, in ever
   for (ConfIds* each : {&ids, &*copy}) {
     CHECK(each->peer(chat, address("10.0.0.3:1"), uri("ws://chat.example:1")) == PeerId{2});
     CHECK(each->peer(chat, address("10.0.0.2:1"), uri("ws://chat.example:1")) == PeerId{1});
+    CHECK_FALSE(each->peer_below(3, chat, address("10.0.0.4:1"), uri("ws://chat.example:1")));
+    CHECK(each->peer_below(3, chat, address("10.0.0.3:1"), uri("ws://chat.example:1")) ==
+          PeerId{2});
     CHECK(each->peer(chat, address("10.0.0.4:1"), uri("ws://chat.example:1")) == PeerId{3});
     CHECK(each->peers() == 4);
   }

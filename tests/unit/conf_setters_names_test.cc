@@ -114,6 +114,8 @@ TEST_CASE("conf names: a service has its peers from whoever asks while sluice ru
               "write resolve_at_start try"));
   CHECK(holds(Loaded(to("srv+ws://x.example", "resolve_interval off\n")).errors(),
               "write resolve_interval with times, not off"));
+  CHECK_FALSE(Loaded(to("srv+ws://x.example", "resolve_interval off\n"), true).errors().empty());
+  CHECK(Loaded(to("srv+ws://x.example"), true).errors().empty());
   CHECK(holds(Loaded(to("srv+ws://x.example:80")).errors(), "a service has no port of its own"));
   CHECK(holds(Loaded(to("srv+ws://10.0.0.1")).errors(), "a service is a name"));
 }

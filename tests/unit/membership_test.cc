@@ -51,7 +51,7 @@ struct Fixture {
     config = std::move(outcome.config);
   }
   bool take(NameTargets found, uint64_t now_ms = 0) {
-    return membership.take({{chat, std::move(found)}}, *config, ids, now_ms);
+    return membership.take({{chat, std::move(found)}}, *config, ids, most_peers, now_ms);
   }
   std::string peers() const {
     std::string all;
@@ -61,6 +61,7 @@ struct Fixture {
     return all;
   }
 
+  size_t most_peers = 100;
   testing::MemoryInputs inputs;
   ConfIds ids;
   std::unique_ptr<Config> config;
@@ -85,7 +86,7 @@ TEST_CASE("membership: the first answer is the conf's own, a later one takes its
   CHECK(f.membership.members().generation == 1);
   CHECK(f.membership.answers().at(chat) == targets({"10.0.0.2:80", "10.0.0.3:80"}));
   CHECK_FALSE(f.membership.take({{{"other.example", 80, false}, targets({"10.0.0.7:80"})}},
-                                *f.config, f.ids, 0));
+                                *f.config, f.ids, 100, 0));
   CHECK(f.membership.answers().size() == 1);
 }
 
@@ -137,4 +138,16 @@ TEST_CASE("membership: where not all were told before a new conf, numbers are gi
     CHECK(f.peers() ==
           (all_told ? "0=10.0.0.3:80 1=10.9.9.9:80 " : "3=10.0.0.3:80 1=10.9.9.9:80 "));
   }
+}
+
+TEST_CASE("membership: a target without a number is left out and counted, until one is free") {
+  Fixture f;
+  f.most_peers = 4;
+  f.take(targets({"10.0.0.2:80", "10.0.0.3:80", "10.0.0.4:80"}), 1'000);
+  CHECK(f.peers() == "2=10.0.0.2:80 3=10.0.0.3:80 1=10.9.9.9:80 ");
+  CHECK(f.membership.left_out() == 1);
+  f.membership.release_unused(f.ids, *f.board, 1'000 + Membership::keep_number_ms);
+  f.take(targets({"10.0.0.2:80", "10.0.0.4:80"}), 100'000);
+  CHECK(f.peers() == "2=10.0.0.2:80 0=10.0.0.4:80 1=10.9.9.9:80 ");
+  CHECK(f.membership.left_out() == 0);
 }
