@@ -219,7 +219,7 @@ void Session::log_open(const Exchange& exchange) {
   log.access(access_line(format, SessionEvent::open, opened));
   if (format.wanted().both(LogMemory::fields).none()) return;
   extras_ = new SessionExtras;
-  extras_->log = std::make_unique<LogMemory>(opened, format);
+  extras_->room().log = std::make_unique<LogMemory>(opened, format);
 }
 
 void Session::log_close() noexcept {
@@ -233,7 +233,7 @@ void Session::log_close() noexcept {
     if (format.wanted().has(LogField::upstream)) {
       last.upstream = config_->upstream(route_->upstream).name;
     }
-    if (extras_ != nullptr && extras_->log != nullptr) extras_->log->recall(last);
+    if (extras_ != nullptr && extras_->log() != nullptr) extras_->log()->recall(last);
     log.access(access_line(format, SessionEvent::close, last));
   } catch (const std::bad_alloc&) {
     log.access_sink.lose_line();  // the session still ends in order
@@ -302,7 +302,7 @@ void Session::close_leg(Side side, End how) {
   Direction& to = toward(side);
   if (!to.over() || !to.delivered()) {  // that Close never left
     own_codes_[index_of(side)] = 0;
-    if (extras_ != nullptr && extras_->log != nullptr) extras_->log->passed[index_of(side)] = 0;
+    if (extras_ != nullptr && extras_->log() != nullptr) extras_->log()->passed[index_of(side)] = 0;
   }
   to.drop(context_.transits);
 }

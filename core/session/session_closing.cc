@@ -124,9 +124,9 @@ void Session::log_upstream(const char* kind, std::string_view what) const {
 void Session::on_peer_close(Side source) {
   const uint16_t code = from(source).peer_close_code();
   if (closed_by_ == Party::nobody) close_code_ = code;
-  if (extras_ != nullptr && extras_->log != nullptr) {
-    extras_->log->sent[index_of(source)] = code;
-    if (leg(other(source)).is_open()) extras_->log->passed[index_of(other(source))] = code;
+  if (extras_ != nullptr && extras_->log() != nullptr) {
+    extras_->log()->sent[index_of(source)] = code;
+    if (leg(other(source)).is_open()) extras_->log()->passed[index_of(other(source))] = code;
   }
   own_codes_[index_of(other(source))] = 0;  // it came before a Close of ours that waited
   record_end(who_is(source), {EndKind::peer_close, "close"});

@@ -16,12 +16,26 @@ struct SessionRates {
   RateBucket bytes[2];
 };
 
-struct SessionExtras {
-  OwnPing pings[2];                     // toward each side, by its index
-  uint32_t timer_due_ms = 0;            // of the session's timer, on the clock's low 32 bits
+// What fewer sessions have than pings of the proxy's own.
+struct RareExtras {
   std::unique_ptr<SessionRates> rates;  // null: nothing is limited
   std::unique_ptr<LogMemory> log;       // null: the access log's format wants nothing of it
 };
-static_assert(sizeof(SessionExtras) <= 80);
+
+struct SessionExtras {
+  // Null where there are none.
+  SessionRates* rates() const { return rare != nullptr ? rare->rates.get() : nullptr; }
+  LogMemory* log() const { return rare != nullptr ? rare->log.get() : nullptr; }
+  // Where they are put. Throws std::bad_alloc.
+  RareExtras& room() {
+    if (rare == nullptr) rare = std::make_unique<RareExtras>();
+    return *rare;
+  }
+
+  OwnPing pings[2];                  // toward each side, by its index
+  uint32_t timer_due_ms = 0;         // of the session's timer, on the clock's low 32 bits
+  std::unique_ptr<RareExtras> rare;  // one pointer, since sessions with pings are many
+};
+static_assert(sizeof(SessionExtras) <= 72);
 
 }  // namespace sluice

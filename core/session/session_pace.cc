@@ -50,7 +50,7 @@ void Session::begin_timing() {
   const bool limited = limits_anything(*route_);
   if (limited || route_->client_ping_interval_ms > 0 || route_->upstream_ping_interval_ms > 0) {
     if (extras_ == nullptr) extras_ = new SessionExtras;
-    if (limited) extras_->rates = std::make_unique<SessionRates>();
+    if (limited) extras_->room().rates = std::make_unique<SessionRates>();
     for (const Side side : {Side::client, Side::upstream}) {
       const PingTimes times = ping_times(side);
       if (times.interval_ms == 0) continue;
@@ -134,7 +134,7 @@ void Session::on_relaying_timer() {
     return take_leave(CloseCode::going_away, {EndKind::session_age, "max_session_age"});
   }
   if (extras_ != nullptr) {
-    if (extras_->rates != nullptr) run();
+    if (extras_->rates() != nullptr) run();
     for (const Side side : {Side::client, Side::upstream}) {
       if (state_ == State::relaying) look_at_ping(side);
     }
@@ -227,7 +227,7 @@ void Session::note_answer(Side side) {
 // ----------------------------------------------------------------------------------------
 
 bool Session::limits_rates() const {
-  return extras_ != nullptr && extras_->rates != nullptr && state_ == State::relaying;
+  return extras_ != nullptr && extras_->rates() != nullptr && state_ == State::relaying;
 }
 
 BucketLimit Session::message_limit(Side source) const {
@@ -243,14 +243,14 @@ BucketLimit Session::byte_limit(Side source) const {
 uint64_t Session::messages_allowed(Side source) const {
   const BucketLimit limit = message_limit(source);
   if (!limits_rates() || limit.a_second == 0) return UINT64_MAX;
-  const RateBucket& bucket = extras_->rates->messages[index_of(source)];
+  const RateBucket& bucket = extras_->rates()->messages[index_of(source)];
   return from(source).messages() + bucket.left(limit, static_cast<uint32_t>(now_ms()));
 }
 
 uint64_t Session::bytes_allowed(Side source) const {
   const BucketLimit limit = byte_limit(source);
   if (!limits_rates() || limit.a_second == 0) return UINT64_MAX;
-  const RateBucket& bucket = extras_->rates->bytes[index_of(source)];
+  const RateBucket& bucket = extras_->rates()->bytes[index_of(source)];
   const uint64_t left = bucket.left(limit, static_cast<uint32_t>(now_ms()));
   return route_->on_rate == OnRate::delay ? left : left + 1;  // one more shows that it is too much
 }
@@ -260,7 +260,7 @@ void Session::charge(Side source, const Accepted& before) {
   if (!limits_rates()) return;
   const Accepted after = accepted(source);
   const auto now = static_cast<uint32_t>(now_ms());
-  SessionRates& rates = *extras_->rates;
+  SessionRates& rates = *extras_->rates();
   if (const BucketLimit limit = message_limit(source); limit.a_second > 0) {
     rates.messages[index_of(source)].take(after.messages - before.messages, limit, now);
   }
@@ -293,7 +293,7 @@ bool Session::act_on_rates(Side source) {
 bool Session::over_byte_rate(Side source) const {
   const BucketLimit limit = byte_limit(source);
   if (limit.a_second == 0) return false;
-  const RateBucket& bucket = extras_->rates->bytes[index_of(source)];
+  const RateBucket& bucket = extras_->rates()->bytes[index_of(source)];
   return bucket.exceeded(limit, static_cast<uint32_t>(now_ms()));
 }
 
@@ -301,7 +301,7 @@ bool Session::over_byte_rate(Side source) const {
 uint64_t Session::rate_wait_ms(Side source) const {
   if (!limits_rates()) return never_ms;
   const auto now = static_cast<uint32_t>(now_ms());
-  const SessionRates& rates = *extras_->rates;
+  const SessionRates& rates = *extras_->rates();
   uint64_t wait_ms = never_ms;
   if (from(source).holds_back() &&
       from(source).delivered()) {  // else an edge of the target's wakes it
