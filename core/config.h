@@ -50,6 +50,14 @@ struct ControlConfig {
   bool operator==(const ControlConfig&) const = default;
 };
 
+// Where metrics and health are told.
+struct AdminConfig {
+  Address address;
+  sys::SocketFileAccess file{.mode = 0600};  // unix addresses only
+
+  bool operator==(const AdminConfig&) const = default;
+};
+
 // Whose word is taken for who the client is.
 struct TrustedProxies {
   std::vector<Cidr> ranges;
@@ -74,6 +82,14 @@ struct ListenSettings {
   TrustedProxies trusted_proxies;
   std::string real_ip_header = "X-Forwarded-For";  // the field in which they name the client
   bool proxy_protocol = false;  // each connection begins with a PROXY header of one of them
+};
+
+// Who may ask there, and when we are ready.
+struct AdminRules {
+  std::vector<Cidr> allow;                 // by TCP; empty: this machine
+  std::vector<std::string> hosts;          // besides addresses and localhost; lower case
+  std::vector<UpstreamId> ready_requires;  // each must have a peer that is up
+  ListenSettings limits;                   // of requests
 };
 
 struct ListenConfig : ListenSettings {
@@ -284,6 +300,7 @@ struct RouteSettings {
 
 struct RouteConfig : RouteSettings {
   RouteKey key{};
+  RouteId id{};
   std::string path;        // in normal form (RFC 3986 6.2.2), no '/' at its end but of "/" itself
   std::string match_host;  // lower case, "" matches all; "*.example.org" matches any subdomain
   std::vector<HeaderMatch> match_headers;  // all must match
@@ -316,6 +333,8 @@ struct Config {
   std::vector<std::string> masked_parameters = default_masked_parameters();
   std::string pid_file;  // "": none
   std::optional<ControlConfig> control;
+  std::optional<AdminConfig> admin;
+  AdminRules admin_rules;
   uint32_t ring_bytes = 256 * 1024;
   bool splice = true;
   uint32_t worker_timeout_ms = 30'000;  // 0: off

@@ -11,6 +11,7 @@ namespace sluice {
 enum class PeerId : uint32_t {};      // an upstream's (address, URI)
 enum class UpstreamId : uint32_t {};  // a name, or the URI of a proxy_pass
 enum class ListenerId : uint32_t {};  // an address
+enum class RouteId : uint32_t {};     // a route's label: what counters say of it
 
 // Stands for no peer.
 inline constexpr PeerId no_peer{UINT32_MAX};

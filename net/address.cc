@@ -151,6 +151,11 @@ std::string Address::text() const {
   }
 }
 
+bool Address::is_loopback() const {
+  if (is_unix()) return false;
+  return family() == AF_INET ? host_text().starts_with("127.") : host_text() == "::1";
+}
+
 bool Address::is_any() const {
   return !is_unix() && host_text() == (family() == AF_INET ? "0.0.0.0" : "::");
 }

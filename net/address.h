@@ -39,6 +39,8 @@ class Address {
   std::string unix_path() const;
   // 0.0.0.0 or [::], which take every address of their family.
   bool is_any() const;
+  // Of 127.0.0.0/8, or [::1]: who connects from there is on this machine.
+  bool is_loopback() const;
 
   const sockaddr* raw() const { return &storage_.any; }
   socklen_t raw_length() const { return length_; }

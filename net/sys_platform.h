@@ -55,4 +55,7 @@ int drop_capabilities();
 bool can_forbid_files();
 int forbid_files();
 
+// For mmap(2), of memory of which most will never be touched: it is counted when it is.
+int unreserved_memory_flag();
+
 }  // namespace sluice::sys

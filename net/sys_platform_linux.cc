@@ -271,4 +271,8 @@ int forbid_files() {
   return answer;
 }
 
+int unreserved_memory_flag() {
+  return MAP_NORESERVE;
+}
+
 }  // namespace sluice::sys

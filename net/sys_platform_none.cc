@@ -97,4 +97,8 @@ int forbid_files() {
   return -ENOSYS;
 }
 
+int unreserved_memory_flag() {
+  return 0;
+}
+
 }  // namespace sluice::sys

@@ -344,7 +344,9 @@ Status become_user(const UserIds& ids) {
 }
 
 void* map_shared_memory(size_t bytes) {
-  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  // Callers lay out for the most that there may ever be, and touch what there is.
+  const int flags = MAP_SHARED | MAP_ANONYMOUS | unreserved_memory_flag();
+  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
   return memory == MAP_FAILED ? nullptr : memory;
 }
 

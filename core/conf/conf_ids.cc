@@ -59,6 +59,12 @@ bool take_texts(std::string_view& bytes, std::map<std::string, uint32_t>& all,
   return true;
 }
 
+std::vector<std::string> by_number(const std::map<std::string, uint32_t>& all) {
+  std::vector<std::string> texts(all.size());
+  for (const auto& [text, number] : all) texts[number] = text;
+  return texts;
+}
+
 // 64-bit FNV-1a, part by part.
 class Hash {
  public:
@@ -110,6 +116,18 @@ ListenerId ConfIds::listener(const Address& address) {
   return ListenerId{number_in(listeners_, address.text())};
 }
 
+RouteId ConfIds::route(const std::string& label) {
+  return RouteId{number_in(routes_, label)};
+}
+
+std::vector<std::string> ConfIds::route_labels() const {
+  return by_number(routes_);
+}
+
+std::vector<std::string> ConfIds::listener_labels() const {
+  return by_number(listeners_);
+}
+
 std::optional<UpstreamId> ConfIds::known_upstream(const std::string& name) const {
   const auto found = upstreams_.find(name);
   if (found == upstreams_.end()) return std::nullopt;
@@ -135,6 +153,7 @@ std::string ConfIds::bytes() const {
   add_texts(bytes, upstreams_, upstreams_.size());
   add_texts(bytes, peers_, peers());
   add_texts(bytes, listeners_, listeners_.size());
+  add_texts(bytes, routes_, routes_.size());
   return bytes;
 }
 
@@ -143,7 +162,8 @@ std::optional<ConfIds> ConfIds::from(std::string_view& bytes) {
   std::set<uint32_t> none;
   if (!take_texts(bytes, ids->upstreams_, none) ||
       !take_texts(bytes, ids->peers_, ids->free_peers_) ||
-      !take_texts(bytes, ids->listeners_, none) || !none.empty()) {
+      !take_texts(bytes, ids->listeners_, none) || !take_texts(bytes, ids->routes_, none) ||
+      !none.empty()) {
     return std::nullopt;
   }
   return ids;
@@ -158,6 +178,12 @@ RouteKey key_of(const RouteConfig& route) {
     hash.add(match.value);
   }
   return RouteKey{hash.value()};
+}
+
+std::string label_of(const RouteConfig& route) {
+  std::string label = route.match_host + route.path;
+  for (const HeaderMatch& match : route.match_headers) label += "[" + match.name + "]";
+  return label;
 }
 
 }  // namespace sluice

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/config.h"
 #include "core/ids.h"
@@ -21,11 +22,15 @@ class ConfIds {
   UpstreamId upstream(const std::string& name);
   PeerId peer(UpstreamId upstream, const Address& address, const ServerUri& uri);
   ListenerId listener(const Address& address);
+  RouteId route(const std::string& label);  // label_of()
 
   // Whether some conf so far had that, and its number.
   std::optional<UpstreamId> known_upstream(const std::string& name) const;
   bool knows_server(UpstreamId upstream, const ServerUri& uri) const;
   std::optional<ListenerId> known_listener(const Address& address) const;
+  // What routes and listeners are called, by their numbers.
+  std::vector<std::string> route_labels() const;
+  std::vector<std::string> listener_labels() const;
   // The numbers that peers have, or had, are those below it.
   size_t peers() const { return peers_.size() + free_peers_.size(); }
   // The same as peer(), where that is below `most`; else nothing, and no number is given.
@@ -44,10 +49,16 @@ class ConfIds {
   std::map<std::string, uint32_t> upstreams_;
   std::map<std::string, uint32_t> peers_;
   std::map<std::string, uint32_t> listeners_;
+  std::map<std::string, uint32_t> routes_;
   std::set<uint32_t> free_peers_;
 };
 
 // Hashes the route's path and conditions; its other fields do not matter.
 RouteKey key_of(const RouteConfig& route);
+
+// What counters call it: "/chat", "chat.example/", and the names of the fields that it asks for,
+// "/chat[X-Beta]", without their values, which may be secrets. Routes that differ in those alone
+// are counted together.
+std::string label_of(const RouteConfig& route);
 
 }  // namespace sluice

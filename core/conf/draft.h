@@ -92,7 +92,9 @@ struct CertificateDraft {
 };
 
 // The part of a section that only its kind has.
-struct TopDraft {};
+struct TopDraft {
+  std::vector<Word> ready_requires;
+};
 
 struct ListenDraft {
   Address address;

@@ -39,6 +39,8 @@ constexpr ForeignWord table[] = {
     {"master_process", n, "", leave_out},
     {"load_module", n, "", leave_out},
     {"env", n, "", "${env:NAME} reads a variable"},
+    {"stub_status", n, "admin",
+     "write admin 127.0.0.1:PORT before the first section: /metrics and /status.json are there"},
     {"log_not_found", n, "", leave_out},
     // nginx: blocks
     {"events", n, "", "its lines stand before the first section"},
@@ -201,7 +203,8 @@ constexpr ForeignWord table[] = {
     {"reqadd", h, "", "write set_header"},
     {"ssl-default-bind-ciphers", h, "tls_ciphers", ""},
     {"ssl-default-bind-options", h, "", "write tls_protocols"},
-    {"stats", h, "", not_yet},
+    {"monitor-uri", h, "admin", "write admin 127.0.0.1:PORT: /healthz and /readyz are there"},
+    {"stats", h, "admin", "write admin 127.0.0.1:PORT: /metrics and /status.json are there"},
     {"errorfile", h, "", not_yet},
     {"redirect", h, "", not_yet},
     {"retry-on", h, "next_peer_on", ""},

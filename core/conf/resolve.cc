@@ -76,8 +76,11 @@ std::string described(const SectionDraft& section) {
 }  // namespace
 
 const ConfResolver::Pass ConfResolver::passes[] = {
-    &ConfResolver::check_required, &ConfResolver::add_listener_or_upstream,
-    &ConfResolver::add_route,      &ConfResolver::warn_where_walked_around,
+    &ConfResolver::check_required,
+    &ConfResolver::add_listener_or_upstream,
+    &ConfResolver::add_admin,
+    &ConfResolver::add_route,
+    &ConfResolver::warn_where_walked_around,
     &ConfResolver::warn_of_unused,
 };
 
@@ -256,12 +259,37 @@ void ConfResolver::add_server(const ServerDraft& server, uint32_t number,
   if (followed) upstream.named.push_back(std::move(named));
 }
 
+void ConfResolver::add_admin(SectionDraft& section) {
+  if (section.kind() != Section::top) return;
+  AdminRules& rules = draft_.config.admin_rules;
+  rules.limits = settings_for(Section::listen, {&section});
+  const auto required = section.given.find(&directive::ready_requires);
+  for (const Word& name : section.as<TopDraft>().ready_requires) {
+    const Named* const named = find_upstream(required->second, "ready_requires", name);
+    if (named != nullptr) rules.ready_requires.push_back(named->id);
+  }
+  const auto given = section.given.find(&directive::admin);
+  if (!draft_.config.admin || given == section.given.end()) return;
+  const Address& address = draft_.config.admin->address;
+  for (const SectionDraft* listener : listeners_) {
+    if (!overlap(listener->as<ListenDraft>().address, address)) continue;
+    errors_.add(given->second, "admin: " + address.text() + " is taken by " + described(*listener) +
+                                   " " + seen_from(given->second, listener->place) +
+                                   "; clients come there: give it a port of its own");
+  }
+  if (address.is_unix() || !rules.allow.empty() || address.is_loopback()) return;
+  warnings_.push_back(text_at(given->second,
+                              "admin: only this machine may ask there; write admin_allow with the "
+                              "addresses of those who are to"));
+}
+
 void ConfResolver::add_route(SectionDraft& section) {
   if (section.kind() != Section::route || section.label.empty()) return;
   const RouteDraft& own = section.as<RouteDraft>();
   if (!own.proxy_pass) return;
   RouteConfig route = own.route;
   route.key = key_of(route);
+  route.id = draft_.ids.route(label_of(route));
   const SectionDraft* upstream = nullptr;
   if (!own.server) {
     upstream = find_target(section, route);
@@ -278,22 +306,27 @@ void ConfResolver::add_route(SectionDraft& section) {
 
 // The upstream that proxy_pass names; null, and an error, where there is none.
 const SectionDraft* ConfResolver::find_target(const SectionDraft& section, RouteConfig& route) {
-  const Word& target = *section.as<RouteDraft>().proxy_pass;
-  const auto known = upstreams_.find(target.value);
-  if (known != upstreams_.end()) {
-    known->second.used = true;
-    route.upstream = known->second.id;
-    return known->second.section;
-  }
+  const Place& place = section.given.at(&directive::proxy_pass);
+  Named* const named = find_upstream(place, "proxy_pass", *section.as<RouteDraft>().proxy_pass);
+  if (named == nullptr) return nullptr;
+  named->used = true;
+  route.upstream = named->id;
+  return named->section;
+}
+
+// The same of any line.
+ConfResolver::Named* ConfResolver::find_upstream(const Place& place, const char* directive,
+                                                 const Word& name) {
+  const auto known = upstreams_.find(name.value);
+  if (known != upstreams_.end()) return &known->second;
   // A missing file, or an upstream with a wrong opening line, may have held that name.
   if (draft_.incomplete || draft_.upstream_unnamed) return nullptr;
   std::vector<std::string_view> names;
-  for (const auto& [name, named] : upstreams_) {
-    if (named.section->label == quoted(name)) names.push_back(name);  // not an expanded one
+  for (const auto& [each, named] : upstreams_) {
+    if (named.section->label == quoted(each)) names.push_back(each);  // not an expanded one
   }
-  const Place& place = section.given.at(&directive::proxy_pass);
-  errors_.add(place, "proxy_pass: there is no upstream " + quoted(target.text) +
-                         (target.expanded() ? "" : suggestion(target.value, names)));
+  errors_.add(place, std::string(directive) + ": there is no upstream " + quoted(name.text) +
+                         (name.expanded() ? "" : suggestion(name.value, names)));
   return nullptr;
 }
 

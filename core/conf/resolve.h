@@ -53,11 +53,13 @@ class ConfResolver {
   void check_proxy_protocol(const SectionDraft& section, const ListenConfig& listener);
   void secure_listener();
   void add_upstream(const SectionDraft& section);
+  void add_admin(SectionDraft& section);
   void add_route(SectionDraft& section);
   void make_upstream(const SectionDraft& section, UpstreamId id, const std::string& name,
                      std::span<const ServerDraft> servers);
   void add_server(const ServerDraft& server, uint32_t number, UpstreamConfig& upstream);
   const SectionDraft* find_target(const SectionDraft& section, RouteConfig& route);
+  Named* find_upstream(const Place& place, const char* directive, const Word& name);
   void share_anonymous(const SectionDraft& section, RouteConfig& route);
   void inherit(const SectionDraft& own, const SectionDraft* upstream, RouteConfig& route) const;
   void check_as(const RouteConfig& route);

@@ -25,7 +25,9 @@ consteval const Directive& row_named(std::span<const Directive> rows, std::strin
 // Rows that the resolver refers to, each defined below the table that it stands in.
 namespace directive {
 
+extern const Directive& admin;
 extern const Directive& buffer_memory;
+extern const Directive& ready_requires;
 extern const Directive& tls_crl;
 
 extern const Directive& proxy_protocol;

@@ -335,6 +335,46 @@ constexpr Directive rows[] = {
      .set = setters::resolve_max_addresses,
      .default_value = "256",
      .help = "Addresses, 1 to 10000, that a name may stand for; more are left out."},
+    {.name = "admin",
+     .sections = top,
+     .arguments = "IP:PORT|unix:PATH|off [mode=MODE]",
+     .most_arguments = 2,
+     .set = setters::admin,
+     .default_value = "off",
+     .example = "127.0.0.1:9300",
+     .help = "Where sluice tells how it is, over HTTP and without changing anything: /metrics for "
+             "Prometheus, /healthz (200 while a worker accepts clients), /readyz (503 also while "
+             "sluice ends, and as ready_requires says), /status.json. Its keeper answers, never a "
+             "worker. The names of routes, upstreams, peers and listeners are shown there, so it "
+             "is no address for strangers. A unix socket has mode= (octal, 0600)."},
+    {.name = "admin_allow",
+     .sections = top,
+     .arguments = "RANGE...",
+     .most_arguments = Directive::any_number,
+     .set = setters::admin_allow,
+     .default_value = "(this machine: 127.0.0.0/8 ::1)",
+     .example = "127.0.0.1 10.0.0.0/8",
+     .help = "Who may ask there by TCP: IP addresses and ranges. At a unix socket its mode "
+             "decides."},
+    {.name = "admin_host",
+     .sections = top,
+     .arguments = "NAME...",
+     .most_arguments = Directive::any_number,
+     .set = setters::admin_host,
+     .default_value = "(IP addresses and localhost)",
+     .example = "metrics.internal",
+     .help = "Names under which it may be asked, besides. What a request's Host field, or its "
+             "Origin, says beyond is refused: else a page from elsewhere could read it through an "
+             "operator's browser."},
+    {.name = "ready_requires",
+     .sections = top,
+     .arguments = "UPSTREAM...",
+     .most_arguments = Directive::any_number,
+     .set = setters::ready_requires,
+     .default_value = "(nothing)",
+     .example = "chat",
+     .help = "Upstreams without which sluice is of no use: /readyz is 503 while one of them has "
+             "only peers that are out, or none."},
     {.name = "include",
      .sections = top | listen | upstream | route,
      .arguments = "FILE",
@@ -349,6 +389,8 @@ constexpr Directive rows[] = {
 
 namespace directive {
 
+constinit const Directive& admin = row_named(rows, "admin");
+constinit const Directive& ready_requires = row_named(rows, "ready_requires");
 constinit const Directive& buffer_memory = row_named(rows, "buffer_memory");
 constinit const Directive& tls_crl = row_named(rows, "tls_crl");
 

@@ -147,17 +147,6 @@ bool name_byte(char byte) {
          byte == '.';
 }
 
-// Who may connect to a socket file: the MODE of the word "mode=MODE".
-mode_t mode_of(const std::string& value, const Word& word) {
-  const bool octal = value.size() >= 3 && value.size() <= 4 &&
-                     value.size() == std::strspn(value.c_str(), "01234567");
-  const unsigned long mode = octal ? std::strtoul(value.c_str(), nullptr, 8) : 01000;
-  if (mode > 0777) {
-    throw ConfProblem{quoted(word.text) + ": the mode is octal, 000 to 0777, as in mode=0660"};
-  }
-  return static_cast<mode_t>(mode);
-}
-
 // "mode=0660", "owner=USER", "group=GROUP".
 void set_access(const SetterCall& call, const std::string& name, const std::string& value,
                 const Word& word) {

@@ -2,6 +2,8 @@
 #include "core/conf/values.h"
 
 #include <charconv>
+#include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <string_view>
 
@@ -107,6 +109,16 @@ uint32_t named_number(const Word& word, const std::string& name, uint32_t least,
     throw ConfProblem{quoted(word.text) + " is not " + wanted};
   }
   return static_cast<uint32_t>(value);
+}
+
+mode_t mode_of(const std::string& value, const Word& word) {
+  const bool octal = value.size() >= 3 && value.size() <= 4 &&
+                     value.size() == std::strspn(value.c_str(), "01234567");
+  const unsigned long mode = octal ? std::strtoul(value.c_str(), nullptr, 8) : 01000;
+  if (mode > 0777) {
+    throw ConfProblem{quoted(word.text) + ": the mode is octal, 000 to 0777, as in mode=0660"};
+  }
+  return static_cast<mode_t>(mode);
 }
 
 }  // namespace sluice

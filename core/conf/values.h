@@ -2,6 +2,8 @@
 // prints the word as it stands in the file and says what is allowed.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <string>
 
@@ -36,5 +38,7 @@ uint32_t number(const Word& word, uint32_t least, uint32_t most);
 uint32_t number_or_off(const Word& word, uint32_t least, uint32_t most);
 // "burst=50" for a `name` of "burst".
 uint32_t named_number(const Word& word, const std::string& name, uint32_t least, uint32_t most);
+// Who may connect to a socket file: the MODE of the word "mode=MODE".
+mode_t mode_of(const std::string& value, const Word& word);
 
 }  // namespace sluice

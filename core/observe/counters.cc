@@ -46,18 +46,65 @@ const char* name_of(EndKind kind) {
   return "none";
 }
 
-void Durations::add(uint32_t us) {
-  counts[std::min<size_t>(std::bit_width(us), places - 1)].add(1);
-  sum_us.add(us);
+void Durations::add(uint64_t duration) {
+  counts[std::min<size_t>(std::bit_width(duration), places - 1)].add(1);
+  sum.add(duration);
 }
 
 uint64_t Durations::count() const {
+  uint64_t all = 0;
+  for (const Counter& each : counts) all += each.value();
+  return all;
+}
+
+size_t answer_place(int status) {
+  const auto* const found = std::find(counted_answers.begin(), counted_answers.end(), status);
+  return static_cast<size_t>(found - counted_answers.begin());
+}
+
+size_t close_place(uint16_t code) {
+  constexpr uint16_t first = 1000;
+  if (code >= first && code <= 1015) return code - first;
+  if (code >= 3000 && code < 4000) return 16;
+  return code >= 4000 && code < 5000 ? 17 : 18;
+}
+
+uint64_t RouteRow::closed_in_all() const {
   uint64_t sum = 0;
-  for (const Counter& each : counts) sum += each.value();
+  for (const auto& of_party : closed) {
+    for (const Counter& each : of_party) sum += each.value();
+  }
   return sum;
 }
 
-std::string text_of(const WorkerRow& row) {
+uint64_t RouteRow::active() const {
+  const uint64_t over = closed_in_all() + lost.value();
+  return std::max(opened.value(), over) - over;
+}
+
+namespace {
+
+Traffic sum_of(const WorkerRow& row, const LabelRows& labels, TrafficCounters RouteRow::*side) {
+  Traffic sum;
+  const size_t rows = std::min<size_t>(row.routes.value(), labels.routes.size());
+  for (const RouteRow& each : labels.routes.first(rows)) {
+    sum.bytes += (each.*side).bytes.value();
+    sum.messages += (each.*side).messages.value();
+  }
+  return sum;
+}
+
+}  // namespace
+
+Traffic traffic_from_clients(const WorkerRow& row, const LabelRows& labels) {
+  return sum_of(row, labels, &RouteRow::from_client);
+}
+
+Traffic traffic_from_upstreams(const WorkerRow& row, const LabelRows& labels) {
+  return sum_of(row, labels, &RouteRow::from_upstream);
+}
+
+std::string text_of(const WorkerRow& row, const LabelRows& labels) {
   std::string text;
   const auto add = [&text](const char* name, uint64_t value) {
     if (!text.empty()) text += ", ";
@@ -69,17 +116,19 @@ std::string text_of(const WorkerRow& row) {
   add("handshake_rate pauses", row.held_back.value());
   add("handshake_rate refused", row.rate_refused.value());
   add("relayed", row.relayed.value());
-  add("client bytes", row.from_client.bytes.value());
-  add("client messages", row.from_client.messages.value());
-  add("upstream bytes", row.from_upstream.bytes.value());
-  add("upstream messages", row.from_upstream.messages.value());
+  const Traffic up = traffic_from_clients(row, labels);
+  const Traffic down = traffic_from_upstreams(row, labels);
+  add("client bytes", up.bytes);
+  add("client messages", up.messages);
+  add("upstream bytes", down.bytes);
+  add("upstream messages", down.messages);
   const auto add_pings = [&add](const char* name, const Counter& sent, const Durations& trips) {
     if (sent.value() == 0) return;
     const std::string side = name;
     add(("pings to " + side).c_str(), sent.value());
     const uint64_t answered = trips.count();
     add(("pongs of " + side).c_str(), answered);
-    if (answered > 0) add((side + " round trip us").c_str(), trips.sum_us.value() / answered);
+    if (answered > 0) add((side + " round trip us").c_str(), trips.sum.value() / answered);
   };
   add_pings("client", row.pings_to_client, row.client_round_trips);
   add_pings("upstream", row.pings_to_upstream, row.upstream_round_trips);

@@ -7,8 +7,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
 
+#include "core/ids.h"
 #include "core/observe/end_cause.h"
 #include "net/heartbeat.h"
 
@@ -51,15 +54,100 @@ struct TrafficCounters {
   Counter messages;  // of data, that began
 };
 
-// How often something took how long, in microseconds: the n-th place counts what took at least
-// 2^(n-1) and less than 2^n, the first one what took none, the last one all that took longer.
+// How often something took how long, in microseconds or milliseconds, as its name says: the n-th
+// place counts what took at least 2^(n-1) and less than 2^n, the first one what took none, the last
+// one all that took longer.
 struct Durations {
   static constexpr size_t places = 32;
   std::array<Counter, places> counts;
-  Counter sum_us;
+  Counter sum;
 
-  void add(uint32_t us);
+  void add(uint64_t duration);
   uint64_t count() const;
+};
+
+// TLS handshakes with one kind of peer.
+struct TlsCounters {
+  std::array<std::array<Counter, 2>, 2> done;  // by: TLS 1.3 or before, resumed or not
+  Counter failed;                              // of those that began
+
+  // One that is done; `version` as OpenSSL names it.
+  void count(std::string_view version, bool resumed) {
+    done[version == "TLSv1.3" ? 1 : 0][resumed ? 1 : 0].add(1);
+  }
+};
+
+// Why a connection got no session, beside what its handshake was answered (RouteRow::answered).
+enum class TurnedAway : uint8_t {
+  no_place,  // worker_connections, and no room even for an answer
+  drained,   // a TLS listener that is drained
+  rate,      // handshake_rate
+};
+inline constexpr size_t turned_away_kinds = static_cast<size_t>(TurnedAway::rate) + 1;
+
+// Of one listener, by one worker.
+struct ListenerRow {
+  Counter accepted;
+  std::array<Counter, turned_away_kinds> turned_away;  // of them
+};
+
+// The answers that are counted each for itself: 0 stands for a handshake that ended without any.
+// One more place is for all others.
+inline constexpr std::array<uint16_t, 25> counted_answers{
+    0,   101, 200, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405,
+    408, 413, 414, 421, 426, 429, 431, 500, 501, 502, 503, 504};
+inline constexpr size_t answer_places = counted_answers.size() + 1;
+size_t answer_place(int status);
+
+// Codes of Closes that are counted: 1000 to 1015 each for itself (1005: a Close without a code),
+// then those of 3000 to 3999, of 4000 to 4999, and all others.
+inline constexpr size_t close_places = 19;
+size_t close_place(uint16_t code);
+
+// The sides that may have ended a session, by Party (access_log.h).
+inline constexpr size_t parties = 4;
+
+// Of the handshakes and sessions of one route, by one worker.
+struct alignas(64) RouteRow {
+  TrafficCounters from_client;
+  TrafficCounters from_upstream;
+  Counter opened;  // sessions
+  Counter lost;    // sessions that went with their worker: whoever finds it dead counts them
+  std::array<std::array<Counter, end_kinds>, parties> closed;    // by Party and EndKind
+  std::array<Counter, answer_places> answered;                   // handshakes; opened are no part
+  std::array<std::array<Counter, close_places>, 2> close_codes;  // of Closes, by who sent them
+
+  uint64_t closed_in_all() const;
+  // Sessions that live. Read while the worker writes it may be one off, but never below 0.
+  uint64_t active() const;
+};
+
+// The rows of one worker that bear a label. Its memory is others'.
+struct LabelRows {
+  static constexpr uint32_t no_route = 0;     // handshakes that ended before they had a route
+  static constexpr uint32_t other = 1;        // routes without a row of their own
+  static constexpr uint32_t first_route = 2;  // of the route with id 0
+
+  std::span<RouteRow> routes;
+  std::span<ListenerRow> listeners;  // by ListenerId; the last one is of those beyond
+
+  static constexpr size_t place_of(RouteId id) { return first_route + static_cast<size_t>(id); }
+  RouteRow& route(RouteId id) const {
+    const size_t place = place_of(id);
+    return routes[place < routes.size() ? place : other];
+  }
+  ListenerRow& listener(ListenerId id) const {
+    const auto place = static_cast<size_t>(id);
+    return listeners[place < listeners.size() ? place : listeners.size() - 1];
+  }
+};
+
+// For a worker without a master.
+struct FewLabelRows {
+  std::array<RouteRow, 4> routes;
+  std::array<ListenerRow, 2> listeners;
+
+  LabelRows rows() { return {routes, listeners}; }
 };
 
 // A worker's. All zero where its memory is. Rows share no cache line: each is written all the time.
@@ -72,8 +160,15 @@ struct alignas(64) WorkerRow {
   Counter held_back;
   Counter rate_refused;
   Counter relayed;  // sessions that began to relay
-  TrafficCounters from_client;
-  TrafficCounters from_upstream;
+  Counter starts;   // processes that took this place
+  Gauge pid;        // of the one that has it, while it accepts; 0: nobody does
+  Gauge routes;     // so many of its LabelRows::routes may hold something, from the first one on
+  Counter retries;  // peers that were dialled because one before had failed
+  Durations handshakes_ms;  // from the accept to the end of the answer, or to no answer
+  Durations connects_ms;    // to peers, that were made
+  Durations sessions_ms;    // from the accept to the end, of those that relayed
+  TlsCounters tls_with_clients;
+  TlsCounters tls_with_upstreams;
   Counter pings_to_client;  // of the proxy's own
   Counter pings_to_upstream;
   Durations client_round_trips;  // of those that were answered
@@ -89,8 +184,16 @@ struct alignas(64) WorkerRow {
 };
 static_assert(std::atomic<uint64_t>::is_always_lock_free);
 
+// What all routes had of it, by the worker of that row.
+struct Traffic {
+  uint64_t bytes = 0;
+  uint64_t messages = 0;
+};
+Traffic traffic_from_clients(const WorkerRow& row, const LabelRows& labels);
+Traffic traffic_from_upstreams(const WorkerRow& row, const LabelRows& labels);
+
 // "accepted 3, turned away 0, ...": for the report that SIGUSR2 asks a worker for.
-std::string text_of(const WorkerRow& row);
+std::string text_of(const WorkerRow& row, const LabelRows& labels);
 // As Prometheus would label it: "peer_close".
 const char* name_of(EndKind kind);
 

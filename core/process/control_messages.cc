@@ -222,6 +222,18 @@ std::optional<NameFiles> read_name_files(ControlMessage& message) {
   return files;
 }
 
+Status send_admin(ControlChannel& channel, int fd) {
+  const std::array<uint8_t, 1> given{fd >= 0};
+  return send_latest(channel, ControlKind::admin, given, std::span(&fd, fd >= 0 ? 1 : 0));
+}
+
+std::optional<int> read_admin(ControlMessage& message) {
+  if (!is(message, ControlKind::admin, 1)) return std::nullopt;
+  const bool given = message.payload()[0] != 0;
+  if (message.descriptors() != size_t{given}) return std::nullopt;
+  return given ? message.take_descriptor() : -1;
+}
+
 Result<uint32_t> send_answers(ControlChannel& channel, size_t bytes) {
   std::vector<uint8_t> payload;
   put(payload, static_cast<uint64_t>(bytes));

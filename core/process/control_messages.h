@@ -28,7 +28,8 @@ enum class ControlKind : uint16_t {
   page = 6,
   members = 7,
   answers = 8,
-  name_files = 9
+  name_files = 9,
+  admin = 10
 };
 
 // Ticket keys in a message. Each copy wipes what it held.
@@ -86,6 +87,8 @@ Status send_drains(ControlChannel& channel, const DrainOrders& orders);  // whic
 // Both sides' descriptors stay the caller's, as ControlChannel::send() says.
 Status send_members(ControlChannel& channel, const MembersText& text);
 Status send_name_files(ControlChannel& channel, const NameFiles& files);
+// The listening socket of the admin address; -1: there is none.
+Status send_admin(ControlChannel& channel, int fd);
 // A keeper's: so many bytes wait in the memory that it shares with its master (answer_memory.h).
 // Returns the message's sequence number.
 Result<uint32_t> send_answers(ControlChannel& channel, size_t bytes);
@@ -108,6 +111,7 @@ std::optional<PageRequest> read_page_request(const ControlMessage& message);
 std::optional<Page> read_page(const ControlMessage& message);
 std::optional<MembersText> read_members(ControlMessage& message);
 std::optional<NameFiles> read_name_files(ControlMessage& message);
+std::optional<int> read_admin(ControlMessage& message);
 std::optional<size_t> read_answers(const ControlMessage& message);
 std::optional<ConfPart> read_conf_part(ControlMessage& message);
 

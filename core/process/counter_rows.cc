@@ -1,6 +1,8 @@
-// CounterRows: a row is good as the kernel gives its memory, all zero.
+// CounterRows: one mapping. A row is good as the kernel gives its memory, all zero; pages that
+// nobody writes to are never touched, and so cost nothing.
 #include "core/process/counter_rows.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <new>
 
@@ -9,17 +11,50 @@
 
 namespace sluice {
 
+namespace {
+
+constexpr size_t route_rows = LabelRows::first_route + CounterRows::most_routes;
+constexpr size_t listener_rows = CounterRows::most_listeners + 1;
+
+// Of one worker, so that those of the next one begin with a cache line of their own.
+constexpr size_t label_bytes =
+    (route_rows * sizeof(RouteRow) + listener_rows * sizeof(ListenerRow) + 63) / 64 * 64;
+
+constexpr size_t master_bytes = (sizeof(MasterRow) + 63) / 64 * 64;
+
+}  // namespace
+
 CounterRows::~CounterRows() {
-  if (rows_ != nullptr) sys::unmap_memory(rows_, bytes_);
+  if (master_ != nullptr) sys::unmap_memory(master_, bytes_);
 }
 
 Status CounterRows::open(uint32_t workers) {
-  bytes_ = workers * sizeof(WorkerRow);
+  bytes_ = master_bytes + workers * (sizeof(WorkerRow) + label_bytes);
   void* const memory = sys::map_shared_memory(bytes_);
   if (memory == nullptr) return Fault{"counters", ENOMEM};
-  rows_ = static_cast<WorkerRow*>(memory);
+  auto* const bytes = static_cast<char*>(memory);
+  master_ = new (bytes) MasterRow;
+  rows_ = reinterpret_cast<WorkerRow*>(bytes + master_bytes);
   for (uint32_t i = 0; i < workers; ++i) new (rows_ + i) WorkerRow;
+  labels_ = bytes + master_bytes + workers * sizeof(WorkerRow);
   return Done{};
+}
+
+LabelRows CounterRows::labels(uint32_t worker) const {
+  char* const begin = labels_ + worker * label_bytes;
+  return {{reinterpret_cast<RouteRow*>(begin), route_rows},
+          {reinterpret_cast<ListenerRow*>(begin + route_rows * sizeof(RouteRow)), listener_rows}};
+}
+
+void CounterRows::note_worker(uint32_t number) {
+  master_->workers.set(std::max<uint64_t>(master_->workers.value(), number + 1));
+}
+
+void CounterRows::bury(uint32_t worker) {
+  rows_[worker].pid.set(0);
+  for (RouteRow& each : labels(worker).routes.first(rows_[worker].routes.value())) {
+    each.lost.add(each.active());
+  }
 }
 
 }  // namespace sluice

@@ -15,7 +15,7 @@
 namespace sluice {
 
 bool needs_keeper(const Config& config) {
-  return asks_for_checks(config) || !questions_of(config).empty();
+  return config.admin || asks_for_checks(config) || !questions_of(config).empty();
 }
 
 Keeper::Keeper(const KeeperSetup& setup)
@@ -23,6 +23,8 @@ Keeper::Keeper(const KeeperSetup& setup)
       config_(setup.config),
       checks_(reactor_, log_, setup.peers.health, setup.known_peers),
       names_(reactor_, log_, *this),
+      pages_(setup.rows, setup.peers, setup.route_labels, setup.listener_labels),
+      admin_(reactor_, log_, pages_),
       answer_memory_(setup.answers),
       generation_(setup.generation),
       members_(setup.members),
@@ -64,6 +66,7 @@ Status Keeper::open(const KeeperSetup& setup) {
     if (!confined.ok()) return confined;
   }
   use_conf(*setup.config, setup.generation);
+  admin_.listen(setup.admin);
   return Done{};
 }
 
@@ -88,17 +91,24 @@ bool Keeper::adopt(LoadedConf& loaded) {
 
 void Keeper::use_conf(const Config& config, uint32_t generation) {
   const Members none;
-  checks_.use(config, members_.generation == generation ? members_ : none);
+  const Members& members = members_.generation == generation ? members_ : none;
+  checks_.use(config, members);
   const std::vector<NameQuestion> questions = questions_of(config);
   std::erase_if(answers_, [&questions](const auto& each) {
     return std::find(questions.begin(), questions.end(), each.first) == questions.end();
   });
   names_.use(questions, config.resolver);
+  // Last: a conf that could not be used for want of memory is gone, and comes again.
+  pages_.use(config, members);
+  admin_.use(config.admin_rules);
   generation_ = generation;
 }
 
 void Keeper::on_members(const Members& members) {
-  if (members.generation == generation_) checks_.use(*config_, members);
+  if (members.generation == generation_) {
+    checks_.use(*config_, members);
+    pages_.use(*config_, members);
+  }
   members_ = members;
 }
 

@@ -1,18 +1,22 @@
-// Keeper: the process that looks after peers. It has no listener and no session, so that what it
-// does costs no client anything, and happens once and not once a worker: health checks, and where
-// servers' names lead.
+// Keeper: the process that looks after peers, and tells how sluice is. It has no session, so that
+// what it does costs no client anything, and happens once and not once a worker: health checks,
+// where servers' names lead, and what the admin address says.
 #pragma once
 
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/config.h"
 #include "core/keeper/health_checks.h"
 #include "core/keeper/names.h"
 #include "core/observe/log.h"
 #include "core/peers/peer_board.h"
+#include "core/process/admin_pages.h"
+#include "core/process/admin_server.h"
 #include "core/process/control_messages.h"
+#include "core/process/counter_rows.h"
 #include "core/process/master_link.h"
 #include "core/process/privileges.h"
 #include "core/process/reload.h"
@@ -34,9 +38,13 @@ struct KeeperSetup {
   uint32_t generation = 1;           // of the conf
   Members members;                   // where names lead, of that generation
   NameFiles name_files;
-  std::span<char> answers;         // shared with the master; outlives the keeper
-  Heartbeat* heartbeat = nullptr;  // so is this; null: nobody looks
-  TlsStore* tls_store = nullptr;   // outlives the keeper; null: it has one of its own
+  std::span<char> answers;                     // shared with the master; outlives the keeper
+  Heartbeat* heartbeat = nullptr;              // so is this; null: nobody looks
+  TlsStore* tls_store = nullptr;               // outlives the keeper; null: it has one of its own
+  const CounterRows* rows = nullptr;           // outlives the keeper; null: there are none
+  std::vector<std::string> route_labels = {};  // of confs so far, by their ids
+  std::vector<std::string> listener_labels = {};  // the same
+  int admin = -1;                                 // the admin address's socket; -1: there is none
 };
 
 class Keeper final : public EventHandler,
@@ -62,6 +70,7 @@ class Keeper final : public EventHandler,
   void on_drains(std::span<const DrainOrder>) override {}
   void on_members(const Members& members) override;
   void on_name_files(const NameFiles& files) override;
+  void on_admin(int fd) override { admin_.listen(fd); }
   void on_link_progress() override { tell_answers(); }
   void on_page_request(const PageRequest&) override {}
   void on_unknown(uint16_t kind) override;
@@ -88,6 +97,8 @@ class Keeper final : public EventHandler,
   TlsStore own_store_;  // where the setup brings none
   HealthChecks checks_;
   Names names_;
+  KeeperPages pages_;
+  AdminServer admin_;
   NameAnswers answers_;       // that were found, of the conf's questions
   bool answers_new_ = false;  // since the master was told
   std::span<char> answer_memory_;

@@ -41,6 +41,12 @@ void KeeperPlace::send_name_files(const NameFiles& files) {
   });
 }
 
+void KeeperPlace::send_admin(int fd) {
+  crew_.send_to_all("the admin address's socket", [&](uint32_t, ControlChannel& channel) {
+    return sluice::send_admin(channel, fd);
+  });
+}
+
 bool KeeperPlace::on_worker_says(uint32_t, const ControlMessage& message) {
   const std::optional<size_t> bytes = read_answers(message);
   return bytes && answered_(*bytes);

@@ -51,6 +51,7 @@ class KeeperPlace final : private CrewOwner {
   void send_logs(const LogHandover& logs);
   void send_members(const MembersText& members);
   void send_name_files(const NameFiles& files);
+  void send_admin(int fd);
   // Whether it has not acknowledged the latest conf.
   bool awaits_conf() const { return crew_.awaits(static_cast<uint16_t>(ControlKind::conf)); }
 

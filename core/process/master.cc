@@ -66,6 +66,7 @@ int Master::run() {
   reactor_.turn(0);  // the last death may have brought answers
   remove_pid_file();
   control_.close();
+  admin_.close();
   return exit_status_;
 }
 
@@ -141,10 +142,16 @@ bool Master::prepare() {
     complain(opened.fault().text());
     return false;
   }
-  if (!watch_signals() || !bind_listeners() || !open_control() || !write_pid_file()) return false;
+  const bool open = watch_signals() && bind_listeners() && open_admin() && open_control();
+  if (!open || !write_pid_file()) return false;
   membership_.use_conf(*config_, generation_, true);
   watch_name_files();
   started_ms_ = sys::monotonic_ms();
+  MasterRow& told = rows_.master();
+  told.started_ms.set(started_ms_);
+  told.started_s.set(sys::wall_clock_ms() / 1000);
+  told.last_reload_s.set(told.started_s.value());
+  told.generation.set(generation_);
   sys::random_bytes(sticky_key_.data(), sticky_key_.size());
   start_tickets();
   watchdog_.begin();
@@ -187,6 +194,13 @@ bool Master::watch_signals() {
   if (watched.ok()) watched = reactor_.watch_listener(signals_, id_, own_handle, false);
   if (!watched.ok()) complain(watched.fault().text());
   return watched.ok();
+}
+
+bool Master::open_admin() {
+  const std::string wrong = admin_.open(config_->admin);
+  if (!wrong.empty()) complain(wrong);
+  admin_.adopt(config_->admin, [](int) {});  // the keeper inherits it
+  return wrong.empty();
 }
 
 bool Master::open_control() {
@@ -253,6 +267,7 @@ uint32_t Master::wanted_workers(const Config& config) const {
 
 std::vector<std::string> Master::prepare_start(uint32_t number) {
   peers_.note_worker(number);
+  rows_.note_worker(number);
   return listeners_.mend(number);
 }
 
@@ -282,6 +297,10 @@ int Master::live_as_keeper(int control) {
   setup.name_files = name_files_;
   setup.answers = answer_memory_.bytes();
   setup.heartbeat = &answer_memory_.heartbeat();
+  setup.rows = &rows_;
+  setup.route_labels = ids_.route_labels();
+  setup.listener_labels = ids_.listener_labels();
+  setup.admin = admin_.take();
   setup.tls_store = &tls_store_;
   const auto keeper = Keeper::start(std::move(setup));
   return keeper.ok() ? keeper.value()->run() : start_failure_status(keeper.fault());
@@ -289,6 +308,7 @@ int Master::live_as_keeper(int control) {
 
 int Master::live_as_worker(uint32_t number, uint64_t start_s, int control) {
   leave_to_parent();
+  admin_.leave_to_parent();
   answer_memory_.close();
   close_name_files();
   WorkerSetup setup;
@@ -300,6 +320,7 @@ int Master::live_as_worker(uint32_t number, uint64_t start_s, int control) {
   setup.logs = logs_;
   setup.user = &user_;
   setup.row = &rows_.row(number);
+  setup.labels = rows_.labels(number);
   setup.rates = rates_.rates();
   setup.peers = peers_.memory();
   setup.sticky_key = sticky_key_;
@@ -323,6 +344,7 @@ size_t Master::buffer_memory() const {
 
 std::optional<uint64_t> Master::sessions_lost(uint32_t number, uint64_t before) {
   bury(peers_.memory().rows_of(number));
+  rows_.bury(number);
   return living_sessions(rows_.row(number), before);
 }
 
@@ -337,8 +359,8 @@ void Master::tell_status(Json& status) {
       drains_.status([this](const DrainOrder& order) { return sessions_left(order); });
   Json& workers = status["workers"] = Json::array();
   for (uint32_t number = 0; number < crew_.places(); ++number) {
-    workers.push_back(
-        worker_status(number, crew_.pid(number), rows_.row(number), crew_.lost(number)));
+    workers.push_back(worker_status(number, crew_.pid(number), rows_.row(number),
+                                    rows_.labels(number), crew_.lost(number)));
   }
   if (keeper_.crew().size() > 0) status["keeper"] = {{"pid", keeper_.pid()}};
   PeerBoard board(peers_.memory(), 0);
@@ -398,6 +420,7 @@ void Master::on_signal(int signal) {
 void Master::leave_fast(const char* signal) {
   if (leaving_ == Leaving::fast) return;
   leaving_ = Leaving::fast;
+  rows_.master().ending.set(1);
   log_.error(LogLevel::notice, std::string(signal) + ": ending, sessions get Close 1001");
   notify_.stopping("Ending");
   dismiss();
@@ -409,6 +432,7 @@ void Master::leave_fast(const char* signal) {
 void Master::leave_when_empty() {
   if (leaving_ != Leaving::no) return;
   leaving_ = Leaving::when_empty;
+  rows_.master().ending.set(1);
   const uint32_t over_ms = config_->drain_timeout_ms;
   const std::string how = over_ms == 0 ? "listening no more, ending with the last session"
                                        : "listening no more, ending the sessions (" +
@@ -419,7 +443,8 @@ void Master::leave_when_empty() {
   // The master closes its copies first. A worker closes its own after its last accept, which
   // then ends the listener, so that no client queues where nobody accepts any more.
   listeners_.close();
-  signal_all(SIGQUIT);
+  crew_.signal_all(SIGQUIT);
+  end_keeper_behind_workers();
 }
 
 ControlAnswer Master::reopen_logs() {

@@ -13,6 +13,7 @@
 #include "core/conf/conf_ids.h"
 #include "core/config.h"
 #include "core/observe/log.h"
+#include "core/process/admin_socket.h"
 #include "core/process/answer_memory.h"
 #include "core/process/certificate_notices.h"
 #include "core/process/conf_bundle.h"
@@ -86,6 +87,7 @@ class Master final : public EventHandler,
   bool find_user();
   bool watch_signals();
   bool bind_listeners();
+  bool open_admin();
   bool open_control();
   bool write_pid_file() const;
   void tell_ready();
@@ -103,6 +105,7 @@ class Master final : public EventHandler,
   void leave_fast(const char* signal);
   void leave_when_empty();
   void end_if_hopeless();
+  void end_keeper_behind_workers();
   ControlAnswer reopen_logs();
   void use_logs(LogHandover fresh);
   void start_tickets();
@@ -155,6 +158,7 @@ class Master final : public EventHandler,
   Log log_;
   WorkerUser user_;
   ListenerSet listeners_;
+  AdminSocket admin_;
   CounterRows rows_;
   ListenerRateMemory rates_;
   PeerMemory peers_;

@@ -65,6 +65,8 @@ void MasterLink::read(ControlMessage& message) {
   }
   if (const auto files = read_name_files(message)) {
     attempt([&] { sink_.on_name_files(*files); });
+  } else if (const auto admin = read_admin(message)) {
+    attempt([&] { sink_.on_admin(*admin); });
   } else if (const auto handover = read_ticket_keys(message)) {
     use_ticket_keys(handover->keys);
   } else {

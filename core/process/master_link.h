@@ -24,6 +24,8 @@ class MasterLinkSink {
   virtual void on_members(const Members& members) = 0;
   // The keeper's. The descriptors become the sink's.
   virtual void on_name_files(const NameFiles& files) = 0;
+  // The same; -1: there is no admin address any more.
+  virtual void on_admin(int fd) = 0;
   // Something that was sent may be acknowledged.
   virtual void on_link_progress() = 0;
   // Answers with answer_page().

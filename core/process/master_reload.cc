@@ -1,5 +1,7 @@
 // Master: a reload. A conf that is not wholly good changes nothing: it is loaded, its logs and
 // sockets are opened, and only then it takes the old one's place.
+#include <signal.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -42,7 +44,10 @@ void Master::reload(ReloadDone done) {
   for (const std::string& each : next.outcome.errors) log_.error(LogLevel::error, each);
   for (const std::string& each : next.outcome.warnings) log_.error(LogLevel::warn, each);
   next.outcome.ok = next.outcome.errors.empty();
+  MasterRow& told = rows_.master();
+  told.last_reload_failed.set(next.outcome.ok ? 0 : 1);
   if (!next.outcome.ok) {
+    told.failed_reloads.add(1);
     log_.error(LogLevel::error, "reload: " + conf_path_ + " is bad; nothing changes");
     tell_ready();
     return done(next.outcome);
@@ -93,18 +98,23 @@ void Master::open_for(Candidate& candidate) {
   std::vector<std::string>& errors = candidate.outcome.errors;
   errors = listeners_.open(*candidate.config, wanted_workers(*candidate.config));
   if (!errors.empty()) return;
-  const std::string wrong =
-      open_logs(*candidate.config, candidate.logs, candidate.outcome.warnings);
-  if (!wrong.empty()) {
-    errors.push_back(wrong);
-    listeners_.roll_back();
+  std::string wrong = admin_.open(candidate.config->admin);
+  if (wrong.empty()) {
+    wrong = open_logs(*candidate.config, candidate.logs, candidate.outcome.warnings);
   }
+  if (wrong.empty()) return;
+  errors.push_back(wrong);
+  listeners_.roll_back();
+  admin_.roll_back();
 }
 
 void Master::use(Candidate& candidate) {
   const ConfigRef old = std::exchange(config_, candidate.config);
   ids_ = candidate.ids;
   ++generation_;
+  rows_.master().generation.set(generation_);
+  rows_.master().reloads.add(1);
+  rows_.master().last_reload_s.set(sys::wall_clock_ms() / 1000);
   tls_store_.forget_unused();
   const auto had = [&old](const ListenConfig& listener) {
     return std::any_of(old->listeners.begin(), old->listeners.end(),
@@ -120,6 +130,7 @@ void Master::use(Candidate& candidate) {
   membership_.use_conf(*config_, generation_, all_told);
   members_owed_ = false;
   keeper_.want(needs_keeper(*config_));
+  admin_.adopt(config_->admin, [this](int fd) { keeper_.send_admin(fd); });
   watch_name_files();
   for (const std::string& each : listeners_.adopt(*config_, crew_.size())) {
     log_.error(LogLevel::warn, each);
@@ -142,10 +153,17 @@ void Master::hand_out() {
   keeper_.send_conf(generation_, rollout_->bundle);
 }
 
+// Until the last session has gone the admin address tells how many there are, and that we are not
+// ready.
+void Master::end_keeper_behind_workers() {
+  if (leaving_ == Leaving::when_empty && !crew_.any_alive()) keeper_.crew().signal_all(SIGTERM);
+}
+
 // Ends a rollout with the last acknowledgement, or with the last worker that owed one. A worker's
 // successor has the new conf from its start on; where the master leaves there is none.
 void Master::on_crew_progress() {
   end_if_hopeless();
+  end_keeper_behind_workers();
   lists_.on_crew_progress();
   if (!rollout_ || crew_.awaits(static_cast<uint16_t>(ControlKind::conf))) return;
   if (keeper_.awaits_conf()) return;

@@ -8,8 +8,8 @@ namespace sluice {
 
 namespace {
 
-Json traffic_status(const TrafficCounters& traffic) {
-  return {{"bytes", traffic.bytes.value()}, {"messages", traffic.messages.value()}};
+Json traffic_status(const Traffic& traffic) {
+  return {{"bytes", traffic.bytes}, {"messages", traffic.messages}};
 }
 
 }  // namespace
@@ -20,7 +20,8 @@ uint64_t living_sessions(const WorkerRow& row, uint64_t lost) {
   return relayed > over ? relayed - over : 0;
 }
 
-Json worker_status(uint32_t number, pid_t pid, const WorkerRow& row, uint64_t lost) {
+Json worker_status(uint32_t number, pid_t pid, const WorkerRow& row, const LabelRows& labels,
+                   uint64_t lost) {
   Json ended = Json::object();
   for (size_t i = 0; i < row.ended.size(); ++i) {
     const uint64_t count = row.ended[i].value();
@@ -36,8 +37,8 @@ Json worker_status(uint32_t number, pid_t pid, const WorkerRow& row, uint64_t lo
           {"handshake_rate_refused", row.rate_refused.value()},
           {"relayed", row.relayed.value()},
           {"lost", lost},
-          {"from_client", traffic_status(row.from_client)},
-          {"from_upstream", traffic_status(row.from_upstream)},
+          {"from_client", traffic_status(traffic_from_clients(row, labels))},
+          {"from_upstream", traffic_status(traffic_from_upstreams(row, labels))},
           {"ended", std::move(ended)}};
 }
 

@@ -15,6 +15,7 @@ namespace sluice {
 uint64_t living_sessions(const WorkerRow& row, uint64_t lost);
 
 // An object about the worker with that number. `pid` 0: nobody has its place now.
-Json worker_status(uint32_t number, pid_t pid, const WorkerRow& row, uint64_t lost);
+Json worker_status(uint32_t number, pid_t pid, const WorkerRow& row, const LabelRows& labels,
+                   uint64_t lost);
 
 }  // namespace sluice

@@ -100,6 +100,7 @@ Worker::Worker(const WorkerSetup& setup)
                .transits = transits_,
                .log = log_,
                .row = row_,
+               .labels = setup.row != nullptr ? setup.labels : own_labels_.rows(),
                .upstreams = upstreams_,
                .config = setup.config,
                .id_prefix = id_prefix(setup)},
@@ -111,6 +112,7 @@ Worker::Worker(const WorkerSetup& setup)
       signals_(std::make_unique<Signals>(*this)) {
   if (setup.control >= 0) master_ = std::make_unique<MasterLink>(reactor_, *this, setup.control);
   add_upstreams(*setup.config, setup.members);
+  note_routes(*setup.config);
   members_ = setup.members;
   drains_.use(setup.drains);
   drains_.watch_health(watches_health(*setup.config));
@@ -151,8 +153,13 @@ Status Worker::open(const WorkerSetup& setup) {
   descriptor_limit_ = sys::raise_descriptor_limit();
   own_descriptors_ = sys::held_descriptors() - sockets_.size();
   if (const Status bounded = bound_sessions(*setup.config); !bounded.ok()) return bounded;
-  if (setup.user == nullptr) return Done{};
-  return confine(*setup.user, setup.config->sandbox);
+  if (setup.user != nullptr) {
+    const Status confined = confine(*setup.user, setup.config->sandbox);
+    if (!confined.ok()) return confined;
+  }
+  row_.starts.add(1);
+  row_.pid.set(static_cast<uint64_t>(sys::process_id()));
+  return Done{};
 }
 
 Status Worker::bound_sessions(const Config& config) {
@@ -184,8 +191,11 @@ int Worker::run() {
 void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
   if (!admission_.has_place(sessions_.live())) end_oldest_lingering();
   row_.accepted.add(1);
+  ListenerRow& label = context_.labels.listener(ListenerId{listener});
+  label.accepted.add(1);
   if (!admission_.has_place(sessions_.live())) {
     row_.turned_away.add(1);
+    label.turned_away[static_cast<size_t>(TurnedAway::no_place)].add(1);
     attempt([&] { note_overload(); });
     return turn_away(fd, client, this->listener(listener), Admission::overload());
   }
@@ -193,6 +203,7 @@ void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
   const Refusal* const drained = context_.drained.refusal(of_listener.id);
   if (drained != nullptr && of_listener.tls != nullptr) {
     row_.turned_away.add(1);
+    label.turned_away[static_cast<size_t>(TurnedAway::drained)].add(1);
     return turn_away(fd, client, of_listener, *drained);
   }
   const Refusal* const refused = admission_.refusal(sessions_.live() + 1, context_.lingering_now);
@@ -319,6 +330,7 @@ void Worker::on_signal(int signal) {
 
 void Worker::leave_fast() {
   leaving_ = true;
+  row_.pid.set(0);
   sockets_.stop();
   arm(leave_ms, leave_timer);
   sessions_.for_each([this](Handle handle, Session&) {
@@ -331,6 +343,7 @@ void Worker::leave_fast() {
 void Worker::leave_when_empty() {
   if (leaving_) return;
   leaving_ = true;
+  row_.pid.set(0);
   // The master has closed its copies; with these closed the kernel refuses clients, where it would
   // queue them otherwise.
   sockets_.drain_and_close();
@@ -429,17 +442,18 @@ void Worker::on_unknown(uint16_t kind) {
 
 // SIGUSR2 to a worker writes what it lends and holds, until there is a status page.
 void Worker::report_buffers() {
-  log_.error(
-      LogLevel::notice,
-      "sessions " + std::to_string(sessions_.live()) + ", relaying " +
-          std::to_string(context_.relaying) + ", rings lent " + std::to_string(buffers_.lent()) +
-          ", blocks lent " + std::to_string(buffers_.lent_blocks()) + ", bytes lent " +
-          std::to_string(buffers_.lent_bytes()) + ", pipes lent " +
-          std::to_string(buffers_.pipes().lent()) + ", transits lent " +
-          std::to_string(transits_.lent()) + ", timers " + std::to_string(reactor_.armed_timers()) +
-          ", bytes a session " + std::to_string(sizeof(Session)) + ", confs " +
-          std::to_string(old_confs_.size() + 1) + ", longest turn us " +
-          std::to_string(reactor_.take_longest_turn_ns() / 1'000) + ", " + text_of(row_));
+  log_.error(LogLevel::notice, "sessions " + std::to_string(sessions_.live()) + ", relaying " +
+                                   std::to_string(context_.relaying) + ", rings lent " +
+                                   std::to_string(buffers_.lent()) + ", blocks lent " +
+                                   std::to_string(buffers_.lent_blocks()) + ", bytes lent " +
+                                   std::to_string(buffers_.lent_bytes()) + ", pipes lent " +
+                                   std::to_string(buffers_.pipes().lent()) + ", transits lent " +
+                                   std::to_string(transits_.lent()) + ", timers " +
+                                   std::to_string(reactor_.armed_timers()) + ", bytes a session " +
+                                   std::to_string(sizeof(Session)) + ", confs " +
+                                   std::to_string(old_confs_.size() + 1) + ", longest turn us " +
+                                   std::to_string(reactor_.take_longest_turn_ns() / 1'000) + ", " +
+                                   text_of(row_, context_.labels));
 }
 
 }  // namespace sluice

@@ -37,6 +37,7 @@ struct WorkerSetup {
   const WorkerUser* user = nullptr;  // outlives the worker; null: it gives up nothing (tests)
   size_t buffer_memory_bytes = BufferPool::default_most_bytes;
   WorkerRow* row = nullptr;        // outlives the worker; null: it counts for itself
+  LabelRows labels = {};           // of that row
   ListenerRates rates;             // its memory outlives the worker; none: the worker has its own
   PeerBoard::Memory peers;         // outlives the worker; none: it knows of peers by itself alone
   Digest sticky_key = {};          // of all workers; where the conf brings none
@@ -82,6 +83,7 @@ class Worker final : public EventHandler,
   void on_drains(std::span<const DrainOrder> orders) override { drains_.use(orders); }
   void on_members(const Members& members) override;
   void on_name_files(const NameFiles& files) override;
+  void on_admin(int fd) override;
   void on_link_progress() override {}
   void on_page_request(const PageRequest& request) override;
   void on_unknown(uint16_t kind) override;
@@ -114,6 +116,7 @@ class Worker final : public EventHandler,
 
   Status open(const WorkerSetup& setup);
   Status bound_sessions(const Config& config);
+  void note_routes(const Config& config);
   void note_listeners(const Config& config, std::vector<uint32_t>& places) const;
   const ListenConfig& listener(uint32_t id) const {
     return context_.config->listeners[listener_places_[id]];
@@ -144,6 +147,7 @@ class Worker final : public EventHandler,
   Log log_;
   WorkerRow own_row_;  // where the setup brings none
   WorkerRow& row_;
+  FewLabelRows own_labels_;  // as own_row_
   WorkerContext context_;
   WorkerDrains drains_;
   std::array<SharedRate, 8> own_rates_;  // where the setup brings none

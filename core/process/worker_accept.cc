@@ -31,6 +31,9 @@ void Worker::on_hold_back(uint32_t listener) {
 void Worker::on_refuse(int fd, const Address& client, uint32_t listener) {
   row_.accepted.add(1);
   row_.rate_refused.add(1);
+  ListenerRow& label = context_.labels.listener(ListenerId{listener});
+  label.accepted.add(1);
+  label.turned_away[static_cast<size_t>(TurnedAway::rate)].add(1);
   const ListenConfig& refusing = this->listener(listener);
   attempt([&] {
     log_.recurring(LogLevel::warn, "handshake_queue_time",

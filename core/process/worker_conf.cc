@@ -76,6 +76,8 @@ bool Worker::adopt(LoadedConf& loaded) {
   }
   sockets_.limit(config);
   retired_ = number_ >= loaded.terms.workers;
+  note_routes(config);
+  row_.pid.set(leaving_ || retired_ ? 0 : static_cast<uint64_t>(sys::process_id()));
   buffers_.set_most_bytes(loaded.terms.buffer_memory_bytes);
   log_.set_level(config.error_log.level);
   if (const Status bounded = bound_sessions(config); !bounded.ok()) {
@@ -118,6 +120,20 @@ void Worker::on_name_files(const NameFiles& files) {
   for (const int fd : {files.hosts, files.resolv_conf}) {
     if (fd >= 0) sys::close(fd);
   }
+}
+
+// It is the keeper's.
+void Worker::on_admin(int fd) {
+  if (fd >= 0) sys::close(fd);
+}
+
+// Who sums the rows looks no further: memory that nobody wrote would become real by being read.
+void Worker::note_routes(const Config& config) {
+  uint64_t rows = std::max<uint64_t>(row_.routes.value(), LabelRows::first_route);
+  for (const RouteConfig& route : config.routes) {
+    rows = std::max<uint64_t>(rows, LabelRows::place_of(route.id) + 1);
+  }
+  row_.routes.set(std::min<uint64_t>(rows, context_.labels.routes.size()));
 }
 
 // By ListenerId, the place of each listener in the conf.

@@ -131,6 +131,8 @@ Attempt::Step Attempt::on_connected() {
     note_failure(PeerFault::error, Fault{"connect", error}.text(), not_reached);
     return Step::failed;
   }
+  const uint64_t began_ms = deadline_ms_ - route_.connect_timeout_ms;
+  lent_.worker.row.connects_ms.add(lent_.now_ms() - began_ms);
   deadline_ms_ = lent_.now_ms() + route_.handshake_timeout_ms;
   introduction_ = Outgoing(preamble_);
   return introduce();
@@ -165,6 +167,7 @@ Attempt::Step Attempt::begin_securing() {
 Attempt::Step Attempt::secure() {
   switch (shake_hands(leg_, *tls_)) {
     case TlsTransport::Handshake::done:
+      lent_.worker.row.tls_with_upstreams.count(tls_->version(), tls_->resumed());
       stage_ = Stage::connected;
       return Step::ready;
     case TlsTransport::Handshake::waiting:
@@ -175,6 +178,7 @@ Attempt::Step Attempt::secure() {
     case TlsTransport::Handshake::plain_http:
       break;
   }
+  lent_.worker.row.tls_with_upstreams.failed.add(1);
   const char* failure =
       *leg_.failure() != '\0' ? leg_.failure() : "closed during the TLS handshake";
   std::string told = std::string("TLS handshake: ") + failure;

@@ -142,6 +142,7 @@ Dial::Step Dial::connect_next() {
   rival_at_ms_ = 0;
   bool probing = false;
   while (const std::optional<PeerId> peer = next_peer(probing)) {
+    if (tries_ > 1) lent_.worker.row.retries.add(1);
     if (first_.begin(*peer, probing) == Attempt::Step::wait) {
       if (route_.hedge_after_ms != 0) rival_at_ms_ = lent_.now_ms() + route_.hedge_after_ms;
       arm();

@@ -112,7 +112,10 @@ Exchange::Step Exchange::follow(Preface::Step step) {
     case Preface::Step::again:
       return Step::again;
     case Preface::Step::done:
-      if (preface_->tls() != nullptr) request_.secured_by(preface_->tls());
+      if (const TlsTransport* const tls = preface_->tls(); tls != nullptr) {
+        request_.secured_by(tls);
+        lent_.worker.row.tls_with_clients.count(tls->version(), tls->resumed());
+      }
       return refused_ == nullptr ? read_request() : refuse(*refused_);
     case Preface::Step::plain_http:
       return refuse({400, "plain HTTP on a TLS port"});
@@ -149,7 +152,7 @@ Exchange::Step Exchange::end_without_proxy_header(const char* reason) {
                     "or give other clients a listener of their own");
   reason_ = reason;
   logged_ = true;
-  lent_.worker.row.refused.add(1);
+  count_end(0);
   if (log.access_enabled()) {
     log.access(access_line(log.access_format(), SessionEvent::refused, record()));
   }
@@ -160,6 +163,7 @@ Exchange::Step Exchange::end_without_proxy_header(const char* reason) {
 // left without a byte, as health checks do, is no fault.
 Exchange::Step Exchange::end_without_tls(const char* reason, std::string detail) {
   if (!preface_->heard()) return Step::abandon;
+  lent_.worker.row.tls_with_clients.failed.add(1);
   reason_ = reason;
   detail_ = std::move(detail);
   log_end(0);
@@ -427,9 +431,17 @@ void Exchange::log_unanswered(const char* reason) noexcept {
   }
 }
 
+void Exchange::count_end(int status) {
+  const LabelRows& labels = lent_.worker.labels;
+  RouteRow& row = route_ != nullptr ? labels.route(route_->id) : labels.routes[LabelRows::no_route];
+  row.answered[answer_place(status)].add(1);
+  lent_.worker.row.refused.add(1);
+  lent_.worker.row.handshakes_ms.add(lent_.now_ms() - lent_.opened_ms);
+}
+
 void Exchange::log_end(int status) {
   logged_ = true;
-  lent_.worker.row.refused.add(1);
+  count_end(status);
   Log& log = lent_.worker.log;
   SessionRecord last;
   if (log.access_enabled() || log.enabled(LogLevel::info)) last = record();

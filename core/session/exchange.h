@@ -119,6 +119,7 @@ class Exchange {
   std::string_view host_for_log() const;
   std::string request_id_for_log(const Head& head) const;
   void add_details(SessionRecord& record, const LogFields& wanted) const;
+  void count_end(int status);
   void log_end(int status);
 
   const SessionContext lent_;

@@ -200,7 +200,7 @@ void Session::close(EndCause cause, End how) {
   if (relayed) {
     --context_.relaying;
     set_cause(cause);
-    context_.row.ended[static_cast<size_t>(end_kind_)].add(1);
+    count_end();
     log_close();
     delete[] subprotocol_;
   }
@@ -220,6 +220,13 @@ void Session::log_open(const Exchange& exchange) {
   if (format.wanted().both(LogMemory::fields).none()) return;
   extras_ = new SessionExtras;
   extras_->room().log = std::make_unique<LogMemory>(opened, format);
+}
+
+void Session::count_end() {
+  const auto kind = static_cast<size_t>(end_kind_);
+  context_.row.ended[kind].add(1);
+  context_.row.sessions_ms.add(now_ms() - opened_ms_);
+  context_.labels.route(route_->id).closed[static_cast<size_t>(closed_by_)][kind].add(1);
 }
 
 void Session::log_close() noexcept {
@@ -337,6 +344,8 @@ void Session::begin_relaying() {
   route_ = exchange->route();
   peer_ = context_.upstreams.peers().enter(exchange->peer()).id;
   deflate_ = exchange->deflate();
+  context_.row.handshakes_ms.add(now_ms() - opened_ms_);
+  context_.labels.route(route_->id).opened.add(1);
   if (const std::string_view name = exchange->subprotocol(); !name.empty()) {
     subprotocol_ = new char[name.size() + 1]();
     std::memcpy(subprotocol_, name.data(), name.size());
@@ -393,8 +402,8 @@ Session::Accepted Session::accepted(Side source) const {
 }
 
 void Session::count_since(Side source, const Accepted& before) {
-  TrafficCounters& counters =
-      source == Side::client ? context_.row.from_client : context_.row.from_upstream;
+  RouteRow& row = context_.labels.route(route_->id);
+  TrafficCounters& counters = source == Side::client ? row.from_client : row.from_upstream;
   counters.bytes.add(from(source).bytes() - before.bytes);
   counters.messages.add(from(source).messages() - before.messages);
 }

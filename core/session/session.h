@@ -107,6 +107,7 @@ class Session {
   // PeerLog::tell about the peer of this session.
   void log_upstream(const char* kind, std::string_view what) const;
 
+  void count_end();
   void log_open(const Exchange& exchange);
   void log_close() noexcept;
 

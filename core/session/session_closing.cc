@@ -123,6 +123,7 @@ void Session::log_upstream(const char* kind, std::string_view what) const {
 // The Close is queued for the other peer, which answers it; until then its data travels on.
 void Session::on_peer_close(Side source) {
   const uint16_t code = from(source).peer_close_code();
+  context_.labels.route(route_->id).close_codes[index_of(source)][close_place(code)].add(1);
   if (closed_by_ == Party::nobody) close_code_ = code;
   if (extras_ != nullptr && extras_->log() != nullptr) {
     extras_->log()->sent[index_of(source)] = code;

@@ -29,6 +29,7 @@ struct WorkerContext {
   TransitPool& transits;
   Log& log;
   WorkerRow& row;
+  LabelRows labels;
   UpstreamTable& upstreams;  // those of every Config that a session holds
   ConfigRef config;          // for sessions that begin now
   // What the ids of its sessions begin with, unique within a log: "0-tjx4k2-" is worker 0 and the

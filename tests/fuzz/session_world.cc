@@ -94,6 +94,7 @@ SessionWorld::SessionWorld(const WorldChoices& choices)
                .transits = transits_,
                .log = log_,
                .row = row_,
+               .labels = labels_.rows(),
                .upstreams = upstreams_,
                .config = config_,
                .id_prefix = "0-0-"} {

@@ -74,6 +74,7 @@ class SessionWorld final : public EventHandler {
   TransitPool transits_;
   Log log_;
   WorkerRow row_;
+  FewLabelRows labels_;
   WorkerContext context_;
   Handle session_;
   int leg_fds_[2] = {-1, -1};

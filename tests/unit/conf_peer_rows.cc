@@ -45,6 +45,25 @@ std::vector<ConfRow> name_rows() {
   };
 }
 
+std::vector<ConfRow> admin_rows() {
+  return {
+      {"admin", "top", "admin 127.0.0.1:9300",
+       [](const Config& c) { return c.admin ? c.admin->address.text() : "off"; }, "127.0.0.1:9300"},
+      {"admin_allow", "top", "admin_allow 10.0.0.0/8 ::1",
+       [](const Config& c) {
+         return joined(c.admin_rules.allow, [](const Cidr& each) { return each.text(); });
+       },
+       "10.0.0.0/8 ::1/128 "},
+      {"admin_host", "top", "admin_host Metrics.Internal",
+       [](const Config& c) {
+         return joined(c.admin_rules.hosts, [](const std::string& each) { return each; });
+       },
+       "metrics.internal "},
+      {"ready_requires", "top", "ready_requires up",
+       [](const Config& c) { return number(c.admin_rules.ready_requires.size()); }, "1"},
+  };
+}
+
 std::vector<ConfRow> health_rows() {
   return {
       {"max_fails", "top, upstream", "max_fails 7",
@@ -128,6 +147,7 @@ std::vector<ConfRow> peer_rows() {
       {"next_peer_timeout", everywhere, "next_peer_timeout 3s",
        [](const Config& c) { return number(last_route(c).next_peer_timeout_ms); }, "3000"},
   };
+  for (ConfRow& each : admin_rows()) rows.push_back(std::move(each));
   for (ConfRow& each : name_rows()) rows.push_back(std::move(each));
   for (ConfRow& each : health_rows()) rows.push_back(std::move(each));
   return rows;

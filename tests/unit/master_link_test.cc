@@ -40,6 +40,10 @@ struct Told final : MasterLinkSink {
     if (short_of_memory) throw std::bad_alloc();
     text += "members " + std::to_string(members.generation) + " ";
   }
+  void on_admin(int fd) override {
+    text += fd >= 0 ? "admin " : "no admin ";
+    if (fd >= 0) sys::close(fd);
+  }
   void on_name_files(const NameFiles& files) override {
     text += std::string("files ") + (files.hosts >= 0 ? "h" : "-") +
             (files.resolv_conf >= 0 ? "r " : "- ");

@@ -104,9 +104,10 @@ TEST_CASE("session: frames travel both ways as they came, are counted, and a Clo
   testing::send_text(l.peer.get(), hello);
   CHECK(l.worker.await(l.client, hello.size()) == hello);
   CHECK(l.worker.row.relayed.value() == 1);
-  CHECK(l.worker.row.from_client.bytes.value() == masked_hello.size());
-  CHECK(l.worker.row.from_client.messages.value() == 1);
-  CHECK(l.worker.row.from_upstream.bytes.value() == hello.size());
+  const RouteRow& route = l.worker.labels.routes[LabelRows::first_route];
+  CHECK(route.from_client.bytes.value() == masked_hello.size());
+  CHECK(route.from_client.messages.value() == 1);
+  CHECK(route.from_upstream.bytes.value() == hello.size());
   CHECK(l.worker.transits.lent() == 0);
 
   testing::send_text(l.client.get(), masked_close);
@@ -120,6 +121,14 @@ TEST_CASE("session: frames travel both ways as they came, are counted, and a Clo
   CHECK(l.ended_by(EndKind::peer_close) == 1);
   CHECK(l.worker.row.ended_in_all() == 1);
   CHECK(l.worker.context.relaying == 0);
+  CHECK(route.opened.value() == 1);
+  CHECK(route.active() == 0);
+  const auto client = static_cast<size_t>(Party::client);
+  CHECK(route.closed[client][static_cast<size_t>(EndKind::peer_close)].value() == 1);
+  for (const auto& of_side : route.close_codes) CHECK(of_side[close_place(1000)].value() == 1);
+  CHECK(l.worker.row.sessions_ms.count() == 1);
+  CHECK(l.worker.row.handshakes_ms.count() == 1);
+  CHECK(l.worker.row.connects_ms.count() == 1);
 }
 
 TEST_CASE("session: what came early, behind the handshake, is counted like the rest") {
@@ -136,10 +145,11 @@ TEST_CASE("session: what came early, behind the handshake, is counted like the r
   testing::send_text(l.peer.get(), accepted + hello);
   CHECK(l.worker.await(l.client, accepted.size() + hello.size()) == accepted + hello);
   CHECK(l.worker.await(l.peer, masked_hello.size()) == masked_hello);
-  CHECK(l.worker.row.from_client.bytes.value() == masked_hello.size());
-  CHECK(l.worker.row.from_client.messages.value() == 1);
-  CHECK(l.worker.row.from_upstream.bytes.value() == hello.size());
-  CHECK(l.worker.row.from_upstream.messages.value() == 1);
+  const RouteRow& route = l.worker.labels.routes[LabelRows::first_route];
+  CHECK(route.from_client.bytes.value() == masked_hello.size());
+  CHECK(route.from_client.messages.value() == 1);
+  CHECK(route.from_upstream.bytes.value() == hello.size());
+  CHECK(route.from_upstream.messages.value() == 1);
 }
 
 TEST_CASE("session: one who may have no session gets its answer at once, and lingers") {
@@ -363,7 +373,8 @@ TEST_CASE(
   testing::send_text(l.client.get(), pong + masked_hello);
   CHECK(l.worker.await(l.peer, masked_hello.size()) == masked_hello);
   CHECK(l.worker.row.client_round_trips.count() == 1);
-  CHECK(l.worker.row.from_client.bytes.value() == masked_hello.size());
+  const RouteRow& route = l.worker.labels.routes[LabelRows::first_route];
+  CHECK(route.from_client.bytes.value() == masked_hello.size());
 }
 
 TEST_CASE("session: a silent upstream is pinged in a mask, and lost where it does not answer") {

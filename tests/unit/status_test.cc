@@ -28,12 +28,15 @@ TEST_CASE("status: a worker as JSON, kinds of ends that occurred alone") {
   row.held_back.add(7);
   row.rate_refused.add(8);
   row.relayed.add(9);
-  row.from_client.bytes.add(100);
-  row.from_client.messages.add(5);
-  row.from_upstream.bytes.add(200);
-  row.from_upstream.messages.add(6);
+  FewLabelRows labels;
+  row.routes.set(LabelRows::first_route + 1);
+  RouteRow& route = labels.rows().route(RouteId{0});
+  route.from_client.bytes.add(100);
+  route.from_client.messages.add(5);
+  route.from_upstream.bytes.add(200);
+  route.from_upstream.messages.add(6);
   row.ended[static_cast<size_t>(EndKind::idle_timeout)].add(4);
-  CHECK(line_of(worker_status(3, 4711, row, 2)) ==
+  CHECK(line_of(worker_status(3, 4711, row, labels.rows(), 2)) ==
         "{\"number\":3,\"pid\":4711,\"sessions\":3,\"accepted\":12,\"turned_away\":1,\"refused\":2,"
         "\"handshake_rate_pauses\":7,\"handshake_rate_refused\":8,"
         "\"relayed\":9,\"lost\":2,\"from_client\":{\"bytes\":100,\"messages\":5},"

@@ -62,6 +62,7 @@ class TestWorker final : public EventHandler {
                 .transits = transits,
                 .log = log,
                 .row = row,
+                .labels = labels.rows(),
                 .upstreams = upstreams,
                 .config = config_,
                 .id_prefix = "0-test-",
@@ -147,6 +148,7 @@ class TestWorker final : public EventHandler {
   TransitPool transits{buffers};
   Log log;
   WorkerRow row;
+  FewLabelRows labels;
   UpstreamTable upstreams;
   WorkerContext context;
   int timers_expired = 0;

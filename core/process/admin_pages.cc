@@ -1,0 +1,127 @@
+// Pages are made when they are asked for, and kept by nobody.
+#include "core/process/admin_pages.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "core/conf/conf_ids.h"
+#include "core/peers/peer_health.h"
+#include "core/process/metrics.h"
+#include "core/process/peer_status.h"
+#include "core/process/status.h"
+#include "net/sys.h"
+
+namespace sluice {
+
+namespace {
+
+void name(std::vector<std::string>& labels, size_t id, const std::string& label) {
+  if (labels.size() <= id) labels.resize(id + 1);
+  labels[id] = label;
+}
+
+AdminAnswer verdict(const std::string& why_not) {
+  if (why_not.empty()) return {.body = "ok\n"};
+  return {.status = 503, .body = why_not + "\n"};
+}
+
+}  // namespace
+
+KeeperPages::KeeperPages(const CounterRows* rows, PeerBoard::Memory peers,
+                         std::vector<std::string> routes, std::vector<std::string> listeners)
+    : rows_(rows), peers_(peers), routes_(std::move(routes)), listeners_(std::move(listeners)) {}
+
+void KeeperPages::use(const Config& config, const Members& members) {
+  for (const RouteConfig& route : config.routes) {
+    name(routes_, static_cast<size_t>(route.id), label_of(route));
+  }
+  for (const ListenConfig& each : config.listeners) {
+    name(listeners_, static_cast<size_t>(each.id), each.address.text());
+  }
+  members_ = members;
+  config_ = &config;
+}
+
+AdminAnswer KeeperPages::answer(const AdminRequest& request) {
+  if (rows_ == nullptr || config_ == nullptr) return verdict("there is nothing to tell");
+  switch (request.page) {
+    case AdminPage::health:
+      return verdict(unhealthy());
+    case AdminPage::ready:
+      return verdict(unready());
+    case AdminPage::status:
+      return {.content_type = "application/json", .body = line_of(status()) + "\n"};
+    case AdminPage::metrics:
+      break;
+  }
+  return metrics(request.format);
+}
+
+AdminAnswer KeeperPages::metrics(MetricsFormat format) const {
+  const MetricsSources sources{.rows = *rows_,
+                               .peers = peers_,
+                               .config = *config_,
+                               .members = members_,
+                               .routes = routes_,
+                               .listeners = listeners_,
+                               .now_ms = sys::monotonic_ms()};
+  return {.content_type = content_type_of(format), .body = metrics_text(sources, format)};
+}
+
+std::string KeeperPages::unhealthy() const {
+  for (uint32_t i = 0; i < rows_->workers(); ++i) {
+    if (rows_->row(i).pid.value() != 0) return "";
+  }
+  return "no worker accepts clients";
+}
+
+// A peer that is due, whose time out is over, counts as there: only a session finds out whether it
+// is well, and nobody sends any where we are not ready.
+bool KeeperPages::has_peer(const UpstreamConfig& upstream) const {
+  PeerBoard board(peers_, 0);
+  const std::vector<PeerConfig> peers = peers_now(upstream, members_);
+  const uint64_t now_ms = sys::monotonic_ms();
+  return std::any_of(peers.begin(), peers.end(), [&](const PeerConfig& peer) {
+    return standing_of(board.health(peer.id), now_ms) != Standing::out;
+  });
+}
+
+std::string KeeperPages::unready() const {
+  if (rows_->master().ending.value() != 0) return "sluice ends";
+  std::string why = unhealthy();
+  if (!why.empty()) return why;
+  for (const UpstreamId id : config_->admin_rules.ready_requires) {
+    const UpstreamConfig* const upstream = config_->find_upstream(id);
+    if (upstream == nullptr || has_peer(*upstream)) continue;
+    return "upstream " + upstream->name + " has no peer that is up";
+  }
+  return "";
+}
+
+// As `sluice -s status` has it, as far as shared memory does.
+Json KeeperPages::status() const {
+  const MasterRow& master = rows_->master();
+  const uint64_t now_ms = sys::monotonic_ms();
+  Json status;
+  status["version"] = SLUICE_VERSION;
+  status["conf"] = config_->file;
+  status["generation"] = master.generation.value();
+  status["uptime_s"] = (now_ms - std::min(now_ms, master.started_ms.value())) / 1000;
+  status["ending"] = master.ending.value() != 0;
+  Json& workers = status["workers"] = Json::array();
+  for (uint32_t i = 0; i < rows_->workers(); ++i) {
+    const WorkerRow& row = rows_->row(i);
+    const LabelRows labels = rows_->labels(i);
+    uint64_t lost = 0;
+    for (const RouteRow& route : labels.routes.first(row.routes.value())) {
+      lost += route.lost.value();
+    }
+    workers.push_back(worker_status(i, static_cast<pid_t>(row.pid.value()), row, labels, lost));
+  }
+  PeerBoard board(peers_, 0);
+  status["upstreams"] = upstreams_status(config_->upstreams, members_, board, now_ms);
+  return status;
+}
+
+}  // namespace sluice

@@ -1,0 +1,48 @@
+// KeeperPages: what the admin address tells, from the memory that all processes share and from the
+// conf that the keeper has. It asks nobody.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "core/members.h"
+#include "core/observe/json.h"
+#include "core/peers/peer_board.h"
+#include "core/process/admin_server.h"
+#include "core/process/counter_rows.h"
+
+namespace sluice {
+
+class KeeperPages final : public AdminPages {
+ public:
+  // `rows` (null: there are none, and nothing is told) and `peers` outlive it. Labels are those of
+  // confs so far, by their ids.
+  KeeperPages(const CounterRows* rows, PeerBoard::Memory peers, std::vector<std::string> routes,
+              std::vector<std::string> listeners);
+
+  // From now on what that conf says, which outlives this, or the next call. Where it throws
+  // std::bad_alloc the conf before is still in use.
+  void use(const Config& config, const Members& members);
+
+  AdminAnswer answer(const AdminRequest& request) override;
+
+  // "": sluice is well, or ready; else why not.
+  std::string unhealthy() const;
+  std::string unready() const;
+
+ private:
+  AdminAnswer metrics(MetricsFormat format) const;
+  Json status() const;
+  bool has_peer(const UpstreamConfig& upstream) const;
+
+  const CounterRows* rows_;
+  PeerBoard::Memory peers_;
+  std::vector<std::string> routes_;
+  std::vector<std::string> listeners_;
+  const Config* config_ = nullptr;
+  Members members_;
+};
+
+}  // namespace sluice
