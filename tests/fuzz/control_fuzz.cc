@@ -116,6 +116,8 @@ void read_as_worker(ControlMessage& message) {
                                    reason.size()}) == reason.size());
   } else if (const auto page = read_page(message)) {
     SLUICE_CHECK(page->text.size() <= ControlChannel::most_payload_bytes);
+  } else if (const auto admin = read_admin(message)) {
+    close_if_open(*admin);
   } else if (!read_ticket_keys(message) && message.descriptors() > 0) {
     sys::close(message.take_descriptor());
   }

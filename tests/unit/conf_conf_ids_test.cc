@@ -41,6 +41,21 @@ TEST_CASE("conf ids: numbers begin at 0 and are given once") {
   CHECK(ids.listener(address("0.0.0.0:8080")) == ListenerId{0});
 }
 
+TEST_CASE("conf ids: routes and listeners have labels, which travel with the numbers") {
+  ConfIds ids;
+  CHECK(ids.route("/b") == RouteId{0});
+  CHECK(ids.route("/a") == RouteId{1});
+  CHECK(ids.route("/b") == RouteId{0});
+  ids.listener(address("127.0.0.1:1"));
+  const std::string bytes = ids.bytes();
+  std::string_view rest = bytes;
+  std::optional<ConfIds> copy = ConfIds::from(rest);
+  REQUIRE(copy);
+  CHECK(copy->route_labels() == std::vector<std::string>{"/b", "/a"});
+  CHECK(copy->listener_labels() == std::vector<std::string>{"127.0.0.1:1"});
+  CHECK(copy->route("/c") == RouteId{2});
+}
+
 TEST_CASE("conf ids: what was met is known, and asking adds nothing") {
   ConfIds ids;
   const UpstreamId chat = ids.upstream("chat");

@@ -188,6 +188,18 @@ TEST_CASE("master link: the master's end is told once, and nonsense as such") {
   CHECK(mad.told.text == "nonsense ");
 }
 
+TEST_CASE("master link: the admin address's socket, and that there is none any more") {
+  Fixture f;
+  const Pair socket = unix_pair();
+  REQUIRE(send_admin(*f.master, socket.near.get()).ok());
+  f.turn();
+  CHECK(f.told.text == "admin ");
+  REQUIRE(send_admin(*f.master, -1).ok());
+  f.turn();
+  CHECK(f.told.text == "admin no admin ");
+  CHECK(f.master->unacknowledged() == 0);
+}
+
 TEST_CASE("master link: where names lead, and the files that say so") {
   Fixture f;
   const Result<MemoryText> text = MemoryText::make(bytes_of(Members{7, {}}));
