@@ -109,8 +109,9 @@ def a_socket_that_the_user_may_not_use():
 
 @suite.check
 def a_reload_wants_every_host():
-    """Where -t only warns, as the machine may be another one, a reload leaves the old conf."""
-    conf = "upstream chat\n  server ws://{}:1\nroute /\n  proxy_pass chat"
+    """With `require`: where -t only warns, as the machine may be another one, a reload leaves the
+    old conf."""
+    conf = "@resolve_at_start require\nupstream chat\n  server ws://{}:1\nroute /\n  proxy_pass chat"
     with Sluice(conf.format("127.0.0.1")) as sluice:
         with open(sluice.conf_path, encoding="utf-8") as file:
             text = file.read()
