@@ -152,7 +152,8 @@ TEST_CASE("access log: JSON has the fields of text, and numbers where they are n
        {SessionEvent::open, SessionEvent::close, SessionEvent::refused}) {
     const std::string text = access_line({}, event, session);
     const nlohmann::json line = object(access_line(format, event, session));
-    for (const auto& [name, value] : line.items()) {
+    for (const auto& field : line.items()) {
+      const std::string& name = field.key();
       CAPTURE(name);
       CHECK((name == "event" || text.find(" " + name + "=") != std::string::npos));
     }

@@ -40,8 +40,8 @@ TEST_CASE("control_messages: logs travel with their descriptors, as many as ther
       Ends ends;
       const Pair error_log = unix_pair();
       const Pair access_log = unix_pair();
-      const LogHandover sent{{with_error ? error_log.near.get() : -1, true},
-                             {with_access ? access_log.near.get() : -1, false}};
+      const LogHandover sent{{{with_error ? error_log.near.get() : -1, true}},
+                             {{with_access ? access_log.near.get() : -1, false}}};
       REQUIRE(send_logs(ends.master, sent).ok());
       std::optional<ControlMessage> message = ends.worker.next();
       REQUIRE(message);

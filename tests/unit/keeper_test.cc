@@ -116,7 +116,7 @@ TEST_CASE("keeper: a new conf, new logs, and a conf that needs no keeper") {
 
   const std::string other = kept.folder.file("other.log");
   const Descriptor fresh(sys::open_for_append(other.c_str()));
-  REQUIRE(send_logs(*kept.channel, {{fresh.get(), false}, {}}).ok());
+  REQUIRE(send_logs(*kept.channel, {{{fresh.get(), false}}, {}}).ok());
   CHECK(kept.acknowledged());
 
   const ConfBundle none = kept.bundle(checking(upstream, "off"));

@@ -88,7 +88,7 @@ struct Fixture {
 TEST_CASE("master link: each message goes where it belongs and is acknowledged") {
   Fixture f;
   const Pair log = unix_pair();
-  REQUIRE(send_logs(*f.master, {{log.near.get(), false}, {}}).ok());
+  REQUIRE(send_logs(*f.master, {{{log.near.get(), false}}, {}}).ok());
   REQUIRE(send_ticket_keys(*f.master, make_ticket_keys()).ok());
   REQUIRE(f.master->send(99, {}, {}, Keep::all).ok());
   f.turn();

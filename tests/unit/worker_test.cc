@@ -185,7 +185,7 @@ TEST_CASE("worker: it writes to the logs that it was sent last, and acknowledges
   CHECK(served.serves());
   for (const char* name : {"first", "second"}) {
     const Descriptor log(sys::open_for_append(served.file(name).c_str()));
-    REQUIRE(send_logs(served.channel(), LogHandover{{log.get(), false}, {}}).ok());
+    REQUIRE(send_logs(served.channel(), LogHandover{{{log.get(), false}}, {}}).ok());
     CHECK(served.acknowledged());
     served.child().signal(SIGUSR2);
     CHECK(comes_to_say(served.file(name), " notice sessions "));
