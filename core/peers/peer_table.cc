@@ -15,13 +15,12 @@ Peer& PeerTable::use(const PeerConfig& config) {
   if (place >= entries_.size()) entries_.resize(place + 1);
   if (entries_[place] == nullptr) {
     entries_[place] = std::make_unique<Entry>(Entry{
-        {config.id, config.address, config.uri, config.name, identity_of(config), {}, 0, 0, false},
-        0});
+        {config.id, config.address, config.uri, config.name, identity_of(config), {}, 0, 0, 0}, 0});
     ++size_;
   }
   Entry& used = entry(config.id);
   SLUICE_CHECK(used.peer.address == config.address);  // an id is given anew when nobody uses it
-  used.peer.gone = false;
+  used.peer.gone = 0;
   ++used.users;
   return used.peer;
 }

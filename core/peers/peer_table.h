@@ -26,8 +26,9 @@ struct Peer {
   uint32_t bind_turn = 0;
   // The number of the order that drains it: nobody dials it, then; 0: none does.
   uint32_t drain = 0;
-  // No upstream lists it any more, and its sessions are to go (OnPeerGone::drain).
-  bool gone = false;
+  // No upstream lists it any more, or a check finds it down, and its sessions are to go
+  // (OnPeerGone::drain): the number of the wave that it is of; 0: it is there.
+  uint32_t gone = 0;
 };
 
 // Owned by a worker. Sessions and upstreams are the users; each counts itself in and out. Sessions

@@ -28,6 +28,14 @@ std::string token_of(const UpstreamConfig& upstream, const PeerConfig& peer, con
   return token;
 }
 
+void mark(Peer& peer, bool gone, uint32_t wave) {
+  if (!gone) {
+    peer.gone = 0;
+  } else if (peer.gone == 0) {
+    peer.gone = wave;
+  }
+}
+
 }  // namespace
 
 // Delegates, so that the destructor runs where memory falls short half-way.
@@ -58,20 +66,20 @@ bool Upstream::lists_peers_of(const UpstreamConfig& config) const {
       [](const Member& member, const PeerConfig& peer) { return member.peer == peer.id; });
 }
 
-bool Upstream::mark_gone(const UpstreamConfig* now, OnPeerGone on_peer_gone) {
+bool Upstream::mark_gone(const UpstreamConfig* now, OnPeerGone on_peer_gone, uint32_t wave) {
   if (on_peer_gone != OnPeerGone::drain) return false;
   bool any = false;
   for (const Member& member : members_) {
     const bool listed = now != nullptr &&
                         std::any_of(now->peers.begin(), now->peers.end(),
                                     [&](const PeerConfig& peer) { return peer.id == member.peer; });
-    peers_.at(member.peer).gone = !listed;
+    mark(peers_.at(member.peer), !listed, wave);
     any = any || !listed;
   }
   return any;
 }
 
-bool Upstream::mark_unwell() {
+bool Upstream::mark_unwell(uint32_t wave) {
   if (settings_.on_peer_gone != OnPeerGone::drain) return false;
   if (settings_.check.kind == CheckSettings::Kind::off) return false;
   bool any = false;
@@ -79,8 +87,8 @@ bool Upstream::mark_unwell() {
     const PeerHealth& health = peers_.board().health(member.peer);
     const bool down = health.check.load(std::memory_order_relaxed) == PeerCheck::down;
     Peer& peer = peers_.at(member.peer);
-    any = any || (down && !peer.gone);
-    peer.gone = down;
+    any = any || (down && peer.gone == 0);
+    mark(peer, down, wave);
   }
   return any;
 }
@@ -232,28 +240,28 @@ uint64_t Upstream::random() {
   return random_ * 0x2545f4914f6cdd1d;
 }
 
-bool UpstreamTable::mark_gone(const Config& config) {
+bool UpstreamTable::mark_gone(const Config& config, uint32_t wave) {
   bool any = false;
   for (size_t place = 0; place < upstreams_.size(); ++place) {
     if (upstreams_[place] == nullptr) continue;
     const UpstreamConfig* now = config.find_upstream(UpstreamId{static_cast<uint32_t>(place)});
     const OnPeerGone what =
         now != nullptr ? now->on_peer_gone : upstreams_[place]->settings().on_peer_gone;
-    if (upstreams_[place]->mark_gone(now, what)) any = true;
+    if (upstreams_[place]->mark_gone(now, what, wave)) any = true;
   }
   return any;
 }
 
-bool UpstreamTable::mark_gone(const UpstreamConfig& now) {
+bool UpstreamTable::mark_gone(const UpstreamConfig& now, uint32_t wave) {
   const auto place = static_cast<size_t>(now.id);
   if (place >= upstreams_.size() || upstreams_[place] == nullptr) return false;
-  return upstreams_[place]->mark_gone(&now, now.on_peer_gone);
+  return upstreams_[place]->mark_gone(&now, now.on_peer_gone, wave);
 }
 
-bool UpstreamTable::mark_unwell() {
+bool UpstreamTable::mark_unwell(uint32_t wave) {
   bool any = false;
   for (const auto& each : upstreams_) {
-    if (each != nullptr && each->mark_unwell()) any = true;
+    if (each != nullptr && each->mark_unwell(wave)) any = true;
   }
   return any;
 }

@@ -48,10 +48,10 @@ class Upstream {
   // How its wss:// peers are spoken to; null where it has none.
   const TlsClientRef& tls() const { return tls_; }
   const UpstreamSettings& settings() const { return settings_; }
-  // Marks those of its peers as gone that are not in `now`, where such are to be drained; null:
-  // all. Returns whether there are any.
-  bool mark_gone(const UpstreamConfig* now, OnPeerGone on_peer_gone);
-  bool mark_unwell();
+  // Marks those of its peers as gone in that wave that are not in `now`, where such are to be
+  // drained, and were not marked before; null: all. Returns whether there are any.
+  bool mark_gone(const UpstreamConfig* now, OnPeerGone on_peer_gone, uint32_t wave);
+  bool mark_unwell(uint32_t wave);
   // Whether it lists the same peers in the same order.
   bool lists_peers_of(const UpstreamConfig& config) const;
   // Takes over all but the peers, which are the same.
@@ -129,12 +129,12 @@ class UpstreamTable {
   void add(const UpstreamConfig& config, uint32_t seed);
   // The conf in force is that one: marks the peers that it does not list any more as gone, where
   // their upstream says so. Before its upstreams are added. Returns whether there are any.
-  bool mark_gone(const Config& config);
+  bool mark_gone(const Config& config, uint32_t wave);
   // The same where one upstream's peers change.
-  bool mark_gone(const UpstreamConfig& now);
+  bool mark_gone(const UpstreamConfig& now, uint32_t wave);
   // Marks those peers as gone that a health check found to be down, where their upstream says so,
   // and no longer those that are up. Returns whether a peer is newly gone.
-  bool mark_unwell();
+  bool mark_unwell(uint32_t wave);
   // Forgets those for whose id `wanted(id)` is false.
   template <class Wanted>
   void keep_only(Wanted wanted);

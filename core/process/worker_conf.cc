@@ -56,10 +56,10 @@ bool Worker::adopt(LoadedConf& loaded) {
   // Where names lead may have been told before the conf was ready.
   Members members;
   if (later_members_.generation == loaded.terms.generation) members = later_members_;
-  bool any_gone = upstreams_.mark_gone(config);
+  bool any_gone = upstreams_.mark_gone(config, drains_.next_wave());
   for (const UpstreamConfig& upstream : config.upstreams) {
     if (!upstream.named.empty())
-      any_gone = upstreams_.mark_gone(now(upstream, members)) || any_gone;
+      any_gone = upstreams_.mark_gone(now(upstream, members), drains_.next_wave()) || any_gone;
   }
   if (any_gone) drains_.drain_gone(config.drain_timeout_ms);
   add_upstreams(config, members);
@@ -107,7 +107,8 @@ void Worker::use_members(const Members& members) {
   for (const UpstreamConfig& upstream : context_.config->upstreams) {
     if (upstream.named.empty() || same_members(upstream.id, members, members_)) continue;
     const UpstreamConfig fresh = now(upstream, members);
-    if (upstreams_.mark_gone(fresh)) drains_.drain_gone(context_.config->drain_timeout_ms);
+    if (upstreams_.mark_gone(fresh, drains_.next_wave()))
+      drains_.drain_gone(context_.config->drain_timeout_ms);
     upstreams_.add(fresh, random_seed());
     any_changed = true;
   }

@@ -54,7 +54,10 @@ class WorkerDrains::Sessions final : public DrainGround {
 
  private:
   bool is_of(const Session& session) const {
-    if (drain_.of_gone) return context_.upstreams.peers().at(session.peer()).gone;
+    if (drain_.gone_wave != 0) {
+      const uint32_t wave = context_.upstreams.peers().at(session.peer()).gone;
+      return wave != 0 && wave <= drain_.gone_wave;
+    }
     const Part& part = drain_.order.part;
     switch (part.kind) {
       case Part::Kind::everything:
@@ -104,12 +107,20 @@ void WorkerDrains::drain_all(uint64_t window_ms, CloseCode code) {
 
 void WorkerDrains::drain_gone(uint64_t window_ms) {
   if (window_ms == 0) return;
+  if (gone_) {
+    later_window_ms_ = window_ms;
+  } else {
+    begin_wave(window_ms);
+  }
+}
+
+void WorkerDrains::begin_wave(uint64_t window_ms) {
   DrainOrder order;
   order.window_ms = window_ms;
   order.code = CloseCode::service_restart;
   gone_.emplace(
       UnderWay{order, peer_gone, Drain(window_ms, context_.reactor.now_ms(), random_phase())});
-  gone_->of_gone = true;
+  gone_->gone_wave = ++gone_wave_;
 }
 
 // Checks are the keeper's, who writes what it finds into memory that workers share: nothing tells
@@ -125,7 +136,7 @@ void WorkerDrains::watch_health(bool watch) {
 
 void WorkerDrains::look_at_health() {
   health_timer_ = 0;
-  if (context_.upstreams.mark_unwell()) drain_gone(context_.config->drain_timeout_ms);
+  if (context_.upstreams.mark_unwell(next_wave())) drain_gone(context_.config->drain_timeout_ms);
   watch_health(watches_health(*context_.config));  // there is room: this one's timer is over
 }
 
@@ -193,6 +204,7 @@ void WorkerDrains::run_due() {
   if (all_) run(*all_);
   if (gone_) run(*gone_);
   if (gone_ && gone_->drain.is_over()) gone_.reset();
+  if (!gone_ && later_window_ms_ != 0) begin_wave(std::exchange(later_window_ms_, 0));
   // Another one is the first each time, so that each comes to what the others leave.
   ++first_;
   for (size_t i = 0; i < parts_.size(); ++i) run(*parts_[(first_ + i) % parts_.size()]);

@@ -32,8 +32,11 @@ class WorkerDrains final : public EventHandler {
   // From now on these are in force, and no others: the parts get no new session, and an order that
   // was not there before begins to end theirs. Throws std::bad_alloc, and may be called again.
   void use(std::span<const DrainOrder> orders);
-  // Peers are marked as gone: ends their sessions over the window, which begins anew; 0: they stay.
+  // Peers are marked as gone in next_wave(): ends their sessions over the window, which begins now,
+  // or when that of the waves before is over; so peers that go one after the other do not put off
+  // the end of the first one's sessions. 0: they stay.
   void drain_gone(uint64_t window_ms);
+  uint32_t next_wave() const { return gone_wave_ + 1; }
   // Looks every second, from now on or no longer, which peers checks found to be down: their
   // sessions are drained where their upstream says so.
   void watch_health(bool watch);
@@ -52,10 +55,11 @@ class WorkerDrains final : public EventHandler {
     EndCause cause;
     Drain drain;
     bool soon = false;
-    bool of_gone = false;  // sessions whose peer is gone, whatever the order's part says
+    uint32_t gone_wave = 0;  // of sessions whose peer went in that wave or before; 0: of the part
   };
 
   void look_at_health();
+  void begin_wave(uint64_t window_ms);
   void run_due();
   void tell_left(const UnderWay& drain);
 
@@ -64,6 +68,8 @@ class WorkerDrains final : public EventHandler {
   std::vector<std::unique_ptr<UnderWay>> parts_;  // in the order of their numbers
   std::optional<UnderWay> all_;
   std::optional<UnderWay> gone_;
+  uint32_t gone_wave_ = 0;        // whose window has begun
+  uint64_t later_window_ms_ = 0;  // of the next wave, which waits for that one; 0: there is none
   size_t first_ = 0;  // of parts_, modulo their number: the one that ran first, last time
   TimerId timer_ = 0;
   uint64_t timer_due_ms_ = 0;

@@ -221,24 +221,24 @@ TEST_CASE("upstream table: peers that a conf lists no more are gone where sessio
   for (uint32_t id = 0; id < 3; ++id) peers.enter(PeerId{id});
   UpstreamConfig& now = config.upstreams[0];
   now.peers.erase(now.peers.begin() + 1);
-  CHECK_FALSE(upstreams.mark_gone(config));
+  CHECK_FALSE(upstreams.mark_gone(config, 1));
   now.on_peer_gone = OnPeerGone::drain;
-  CHECK(upstreams.mark_gone(config));
+  CHECK(upstreams.mark_gone(config, 1));
   upstreams.add(now, 0);
-  CHECK_FALSE(peers.at(PeerId{0}).gone);
-  CHECK(peers.at(PeerId{1}).gone);
-  CHECK_FALSE(upstreams.mark_gone(config));  // nobody more
-  CHECK(peers.at(PeerId{1}).gone);
+  CHECK(peers.at(PeerId{0}).gone == 0);
+  CHECK(peers.at(PeerId{1}).gone == 1);
+  CHECK_FALSE(upstreams.mark_gone(config, 1));  // nobody more
+  CHECK(peers.at(PeerId{1}).gone == 1);
   // It comes back before its session went.
   config.upstreams[0] = upstream_of(3);
   config.upstreams[0].on_peer_gone = OnPeerGone::drain;
-  CHECK_FALSE(upstreams.mark_gone(config));
+  CHECK_FALSE(upstreams.mark_gone(config, 1));
   upstreams.add(config.upstreams[0], 0);
-  CHECK_FALSE(peers.at(PeerId{1}).gone);
+  CHECK(peers.at(PeerId{1}).gone == 0);
   // The whole upstream goes, which said so while it was there.
   config.upstreams.clear();
-  CHECK(upstreams.mark_gone(config));
-  CHECK(peers.at(PeerId{2}).gone);
+  CHECK(upstreams.mark_gone(config, 1));
+  CHECK(peers.at(PeerId{2}).gone == 1);
   for (uint32_t id = 0; id < 3; ++id) peers.leave(PeerId{id});
 }
 
@@ -300,15 +300,16 @@ TEST_CASE("upstream: who a check finds to be down is gone until it is up, where 
   config.check.kind = CheckSettings::Kind::tcp;
   Upstream keeping(config, peers, 0);
   put_out_by_check(peers.board().health(PeerId{1}), 5);
-  CHECK_FALSE(keeping.mark_unwell());
-  CHECK_FALSE(peers.at(PeerId{1}).gone);
+  CHECK_FALSE(keeping.mark_unwell(1));
+  CHECK(peers.at(PeerId{1}).gone == 0);
   config.on_peer_gone = OnPeerGone::drain;
   Upstream draining(config, peers, 0);
-  CHECK(draining.mark_unwell());
-  CHECK(peers.at(PeerId{1}).gone);
-  CHECK_FALSE(peers.at(PeerId{0}).gone);
-  CHECK_FALSE(draining.mark_unwell());  // it is so already
+  CHECK(draining.mark_unwell(1));
+  CHECK(peers.at(PeerId{1}).gone == 1);
+  CHECK(peers.at(PeerId{0}).gone == 0);
+  CHECK_FALSE(draining.mark_unwell(2));  // it is so already
+  CHECK(peers.at(PeerId{1}).gone == 1);
   bring_back_by_check(peers.board().health(PeerId{1}), 6);
-  CHECK_FALSE(draining.mark_unwell());
-  CHECK_FALSE(peers.at(PeerId{1}).gone);
+  CHECK_FALSE(draining.mark_unwell(1));
+  CHECK(peers.at(PeerId{1}).gone == 0);
 }

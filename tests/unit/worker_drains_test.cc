@@ -131,11 +131,27 @@ TEST_CASE("worker drains: taken back in the midst of a window, the rest stay") {
 TEST_CASE("worker drains: sessions of peers that are gone end with 1012, and then it is over") {
   Fixture f;
   const PeerId peer = f.relaying.worker.config().upstreams[0].peers[0].id;
-  f.relaying.worker.upstreams.peers().at(peer).gone = true;
+  f.relaying.worker.upstreams.peers().at(peer).gone = f.drains.next_wave();
   f.drains.drain_gone(0);
   f.relaying.worker.reactor.turn(0);
   CHECK(f.come_to(3, 2));
   f.drains.drain_gone(1);
+  CHECK(f.come_to(0, 2));
+}
+
+TEST_CASE("worker drains: who goes later does not put off the end of who went first") {
+  Fixture f;
+  const auto goes = [&f](size_t upstream) {
+    const PeerId peer = f.relaying.worker.config().upstreams[upstream].peers[0].id;
+    f.relaying.worker.upstreams.peers().at(peer).gone = f.drains.next_wave();
+  };
+  goes(0);
+  f.drains.drain_gone(1);
+  goes(1);
+  f.drains.drain_gone(3'600'000);
+  CHECK(f.come_to(0, 2));
+  // Their window begins when the first one is over.
+  f.relaying.worker.reactor.turn(10);
   CHECK(f.come_to(0, 2));
 }
 
