@@ -20,6 +20,9 @@ void resolver(const SetterCall& call) {
     if (!address.ok() && has_port) address = Address::parse(word.value);
     const bool usable = address.ok() && !address.value().is_unix() && address.value().port() != 0 &&
                         !address.value().is_any();
+    if (word.value.starts_with("valid=")) {  // nginx's
+      throw ConfProblem{quoted(word.text) + ": write resolve_interval MIN MAX, a line of its own"};
+    }
     if (!usable) {
       throw ConfProblem{quoted(word.text) +
                         " is not a name server's address: IP, IP:PORT or [IPV6]:PORT"};

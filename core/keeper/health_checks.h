@@ -38,9 +38,9 @@ class HealthChecks final : public EventHandler {
   ~HealthChecks() override;
 
   // From now on what that conf asks for, of the peers that its servers' names lead to now, and
-  // nothing else. A peer that is asked the same as before
-  // goes on as it was; one that is asked otherwise begins anew, and what was found stands until
-  // then. Throws std::bad_alloc, and may be called again.
+  // nothing else. A peer that is asked the same as before goes on as it was; one that is asked
+  // otherwise begins anew, and what was found stands until then. Throws std::bad_alloc, and may be
+  // called again.
   void use(const Config& config, const Members& members = {});
   // Peers that are checked.
   size_t size() const { return by_peer_.size(); }

@@ -29,8 +29,13 @@ AdminAnswer verdict(const std::string& why_not) {
 }  // namespace
 
 KeeperPages::KeeperPages(const CounterRows* rows, PeerBoard::Memory peers,
-                         std::vector<std::string> routes, std::vector<std::string> listeners)
-    : rows_(rows), peers_(peers), routes_(std::move(routes)), listeners_(std::move(listeners)) {}
+                         std::vector<std::string> routes, std::vector<std::string> listeners,
+                         const NameCounts* names)
+    : rows_(rows),
+      peers_(peers),
+      routes_(std::move(routes)),
+      listeners_(std::move(listeners)),
+      names_(names) {}
 
 void KeeperPages::use(const Config& config, const Members& members) {
   for (const RouteConfig& route : config.routes) {
@@ -65,7 +70,8 @@ AdminAnswer KeeperPages::metrics(MetricsFormat format) const {
                                .members = members_,
                                .routes = routes_,
                                .listeners = listeners_,
-                               .now_ms = sys::monotonic_ms()};
+                               .now_ms = sys::monotonic_ms(),
+                               .names = names_ != nullptr ? *names_ : NameCounts()};
   return {.content_type = content_type_of(format), .body = metrics_text(sources, format)};
 }
 

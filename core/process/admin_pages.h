@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/config.h"
+#include "core/keeper/names.h"
 #include "core/members.h"
 #include "core/observe/json.h"
 #include "core/peers/peer_board.h"
@@ -19,8 +20,9 @@ class KeeperPages final : public AdminPages {
  public:
   // `rows` (null: there are none, and nothing is told) and `peers` outlive it. Labels are those of
   // confs so far, by their ids.
+  // `names` outlives it, too; null: nobody asks for names.
   KeeperPages(const CounterRows* rows, PeerBoard::Memory peers, std::vector<std::string> routes,
-              std::vector<std::string> listeners);
+              std::vector<std::string> listeners, const NameCounts* names = nullptr);
 
   // From now on what that conf says, which outlives this, or the next call. Where it throws
   // std::bad_alloc the conf before is still in use.
@@ -41,6 +43,7 @@ class KeeperPages final : public AdminPages {
   PeerBoard::Memory peers_;
   std::vector<std::string> routes_;
   std::vector<std::string> listeners_;
+  const NameCounts* names_;
   const Config* config_ = nullptr;
   Members members_;
 };

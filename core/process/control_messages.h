@@ -1,6 +1,8 @@
 // The messages that a master sends its workers: newly opened logs (SIGUSR1), because workers need
 // no file system, the keys of session tickets, because all workers share them, a new conf, what is
-// drained, and which piece of a list of sessions it wants. Workers answer that alone.
+// drained, where servers' names lead, and which piece of a list of sessions it wants. Workers
+// answer that alone. The keeper gets files and the admin address's socket besides, and tells what
+// names it found out.
 #pragma once
 
 #include <array>

@@ -23,7 +23,7 @@ Keeper::Keeper(const KeeperSetup& setup)
       config_(setup.config),
       checks_(reactor_, log_, setup.peers.health, setup.known_peers),
       names_(reactor_, log_, *this),
-      pages_(setup.rows, setup.peers, setup.route_labels, setup.listener_labels),
+      pages_(setup.rows, setup.peers, setup.route_labels, setup.listener_labels, &names_.counts()),
       admin_(reactor_, log_, pages_),
       answer_memory_(setup.answers),
       generation_(setup.generation),

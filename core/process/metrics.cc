@@ -96,6 +96,7 @@ class Writer {
   void write_traffic();
   void write_pings();
   void write_peers();
+  void write_names();
   void write_conf();
   void write_workers();
   template <class Visit>
@@ -374,6 +375,14 @@ void Writer::write_peers() {
   }
 }
 
+void Writer::write_names() {
+  text_.counter("sluice_dns_queries", "Servers' names that were asked for, by what came of it.");
+  text_.sample({{"result", "found"}}, from_.names.ok);
+  text_.sample({{"result", "none"}}, from_.names.none);
+  text_.sample({{"result", "failed"}}, from_.names.failed);
+  text_.sample({{"result", "timeout"}}, from_.names.timed_out);
+}
+
 void Writer::write_conf() {
   const MasterRow& master = from_.rows.master();
   text_.counter("sluice_config_reloads", "Reloads of the conf.");
@@ -426,6 +435,7 @@ std::string Writer::write() {
   write_traffic();
   write_pings();
   write_peers();
+  write_names();
   write_conf();
   write_workers();
   return text_.finish();

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/config.h"
+#include "core/keeper/names.h"
 #include "core/members.h"
 #include "core/observe/metrics_text.h"
 #include "core/peers/peer_board.h"
@@ -22,7 +23,8 @@ struct MetricsSources {
   // What the conf's routes and listeners are called, and those of confs before it, by their ids.
   std::span<const std::string> routes;
   std::span<const std::string> listeners;
-  uint64_t now_ms = 0;  // by the monotonic clock
+  uint64_t now_ms = 0;    // by the monotonic clock
+  NameCounts names = {};  // of this keeper: they begin anew with the next one
 };
 
 // All metrics. Counters never go back while the master lives: not by a reload, and not by the death

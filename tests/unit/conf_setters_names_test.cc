@@ -142,6 +142,8 @@ TEST_CASE("conf names: settings of the resolver") {
   CHECK(settings.most_interval_ms == 9'000);
   CHECK(Loaded(to("ws://10.0.0.1", "resolve_interval 10m\n")).resolver().most_interval_ms ==
         600'000);
+  CHECK(holds(Loaded(to("ws://10.0.0.1", "resolver 10.0.0.2 valid=30s\n")).errors(),
+              "\"valid=30s\": write resolve_interval MIN MAX"));
   for (const char* wrong : {"resolver dns.example", "resolver 10.0.0.1:0", "resolver unix:/x",
                             "resolver 0.0.0.0", "resolve_interval 2s 1s", "resolve_interval off 1s",
                             "resolve_at_start maybe", "resolve_max_addresses 0"}) {

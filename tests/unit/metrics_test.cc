@@ -38,7 +38,8 @@ class Told {
                                  .members = {},
                                  .routes = routes,
                                  .listeners = listeners,
-                                 .now_ms = 1'000'000};
+                                 .now_ms = 1'000'000,
+                                 .names = {.ok = 7, .none = 1, .failed = 2, .timed_out = 3}};
     return metrics_text(sources, format);
   }
   // The value of that sample; "" where there is none.
@@ -177,6 +178,14 @@ TEST_CASE("metrics: no sample and no family stands twice, and counters end in _t
   }
   CHECK(seen.size() > 200);
   CHECK(told.text(MetricsFormat::openmetrics).ends_with("\n# EOF\n"));
+}
+
+TEST_CASE("metrics: what came of asking for names") {
+  Told told;
+  CHECK(told.value("sluice_dns_queries_total{result=\"found\"}") == "7");
+  CHECK(told.value("sluice_dns_queries_total{result=\"none\"}") == "1");
+  CHECK(told.value("sluice_dns_queries_total{result=\"failed\"}") == "2");
+  CHECK(told.value("sluice_dns_queries_total{result=\"timeout\"}") == "3");
 }
 
 }  // namespace
