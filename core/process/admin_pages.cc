@@ -7,9 +7,7 @@
 
 #include "core/conf/conf_ids.h"
 #include "core/peers/peer_health.h"
-#include "core/process/metrics.h"
-#include "core/process/peer_status.h"
-#include "core/process/status.h"
+#include "core/process/overview.h"
 #include "net/sys.h"
 
 namespace sluice {
@@ -56,23 +54,25 @@ AdminAnswer KeeperPages::answer(const AdminRequest& request) {
     case AdminPage::ready:
       return verdict(unready());
     case AdminPage::status:
-      return {.content_type = "application/json", .body = line_of(status()) + "\n"};
+      return {.content_type = "application/json",
+              .body = line_of(overview(sources(), totals_of(*rows_), sys::wall_clock_ms() / 1000)) +
+                      "\n"};
     case AdminPage::metrics:
       break;
   }
-  return metrics(request.format);
+  return {.content_type = content_type_of(request.format),
+          .body = metrics_text(sources(), request.format)};
 }
 
-AdminAnswer KeeperPages::metrics(MetricsFormat format) const {
-  const MetricsSources sources{.rows = *rows_,
-                               .peers = peers_,
-                               .config = *config_,
-                               .members = members_,
-                               .routes = routes_,
-                               .listeners = listeners_,
-                               .now_ms = sys::monotonic_ms(),
-                               .names = names_ != nullptr ? *names_ : NameCounts()};
-  return {.content_type = content_type_of(format), .body = metrics_text(sources, format)};
+MetricsSources KeeperPages::sources() const {
+  return {.rows = *rows_,
+          .peers = peers_,
+          .config = *config_,
+          .members = members_,
+          .routes = routes_,
+          .listeners = listeners_,
+          .now_ms = sys::monotonic_ms(),
+          .names = names_ != nullptr ? *names_ : NameCounts()};
 }
 
 std::string KeeperPages::unhealthy() const {
@@ -103,31 +103,6 @@ std::string KeeperPages::unready() const {
     return "upstream " + upstream->name + " has no peer that is up";
   }
   return "";
-}
-
-// As `sluice -s status` has it, as far as shared memory does.
-Json KeeperPages::status() const {
-  const MasterRow& master = rows_->master();
-  const uint64_t now_ms = sys::monotonic_ms();
-  Json status;
-  status["version"] = SLUICE_VERSION;
-  status["conf"] = config_->file;
-  status["generation"] = master.generation.value();
-  status["uptime_s"] = (now_ms - std::min(now_ms, master.started_ms.value())) / 1000;
-  status["ending"] = master.ending.value() != 0;
-  Json& workers = status["workers"] = Json::array();
-  for (uint32_t i = 0; i < rows_->workers(); ++i) {
-    const WorkerRow& row = rows_->row(i);
-    const LabelRows labels = rows_->labels(i);
-    uint64_t lost = 0;
-    for (const RouteRow& route : labels.routes.first(row.routes.value())) {
-      lost += route.lost.value();
-    }
-    workers.push_back(worker_status(i, static_cast<pid_t>(row.pid.value()), row, labels, lost));
-  }
-  PeerBoard board(peers_, 0);
-  status["upstreams"] = upstreams_status(config_->upstreams, members_, board, now_ms);
-  return status;
 }
 
 }  // namespace sluice

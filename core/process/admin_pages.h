@@ -9,10 +9,10 @@
 #include "core/config.h"
 #include "core/keeper/names.h"
 #include "core/members.h"
-#include "core/observe/json.h"
 #include "core/peers/peer_board.h"
 #include "core/process/admin_server.h"
 #include "core/process/counter_rows.h"
+#include "core/process/metrics.h"
 
 namespace sluice {
 
@@ -35,8 +35,7 @@ class KeeperPages final : public AdminPages {
   std::string unready() const;
 
  private:
-  AdminAnswer metrics(MetricsFormat format) const;
-  Json status() const;
+  MetricsSources sources() const;
   bool has_peer(const UpstreamConfig& upstream) const;
 
   const CounterRows* rows_;

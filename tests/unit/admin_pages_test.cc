@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/observe/json.h"
 #include "core/peers/peer_health.h"
 #include "core/process/peer_memory.h"
 #include "tests/unit/worker_testing.h"
