@@ -311,6 +311,21 @@ def whole_messages_arrive_before_a_reset_is_told():
 
 
 @suite.check
+def a_close_arrives_before_a_reset_is_told():
+    """As browsers do it for a page that goes: the Close, and at once the end of the connection."""
+    with started() as (sluice, upstream):
+        for index in range(2):
+            for _ in range(50):
+                leaver, stayer, _ = both_sides(*pair(sluice, upstream))[index]
+                leaver.send_frame(CLOSE, close_payload(1001))
+                wait_until_acknowledged(leaver.sock)
+                leaver.reset()
+                stayer.expect_close(1001)
+                stayer.close()
+        sluice.wait_sessions(0)
+
+
+@suite.check
 def steady_slow_reader_gets_everything():
     """Whoever reads all the time is not cut off, although the kernel's buffers hide it for long."""
     with started("@close_timeout 1s\n@send_timeout 2s") as (sluice, upstream):
