@@ -1,13 +1,10 @@
 """How sessions end: core/DESIGN.md section 7, leaving a leg, and the timeouts. Codes, boundaries,
 what is still delivered, and who sees an abort."""
-import fcntl
-import struct
-import termios
 import threading
 import time
 
 from harness import Sluice, Suite, wait_until
-from wire import (BINARY, CLOSE, TEXT, Reset, Upstream, close_payload, frame, header, pair)
+from wire import BINARY, CLOSE, TEXT, Reset, Upstream, close_payload, frame, header, pair
 
 suite = Suite()
 
@@ -283,25 +280,16 @@ def death_behind_a_slow_reader():
         assert 0 < frames <= sent // len(flood)
 
 
-def wait_until_acknowledged(sock):
-    """What was sent has arrived at the other end's kernel, so that a reset does not take it back."""
-    def left():
-        return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4))[0]
-    wait_until(lambda: left() == 0, "everything acknowledged")
-
-
 @suite.check
 def whole_messages_arrive_before_a_reset_is_told():
     """More than a turn's worth waits when the upstream resets, and the client's message fails there."""
     with started() as (sluice, upstream):
         for _ in range(5):
             client, server = pair(sluice, upstream)
-            flood = frame(BINARY, b"m" * 99_990) * 20
 
-            def send_and_reset(server=server, flood=flood):
+            def send_and_reset(server=server, flood=frame(BINARY, b"m" * 99_990) * 20):
                 server.send(flood)
-                wait_until_acknowledged(server.sock)
-                server.reset()
+                server.reset_once_acknowledged()
             threading.Thread(target=send_and_reset, daemon=True).start()
             client.send_frame(TEXT, "nobody reads this")
             for _ in range(20):
@@ -314,15 +302,12 @@ def whole_messages_arrive_before_a_reset_is_told():
 def a_close_arrives_before_a_reset_is_told():
     """As browsers do it for a page that goes: the Close, and at once the end of the connection."""
     with started() as (sluice, upstream):
-        for index in range(2):
-            for _ in range(50):
-                leaver, stayer, _ = both_sides(*pair(sluice, upstream))[index]
-                leaver.send_frame(CLOSE, close_payload(1001))
-                wait_until_acknowledged(leaver.sock)
-                leaver.reset()
-                stayer.expect_close(1001)
-                stayer.close()
-        sluice.wait_sessions(0)
+        for index in [0, 1] * 50:
+            leaver, stayer, _ = both_sides(*pair(sluice, upstream))[index]
+            leaver.send_frame(CLOSE, close_payload(1001))
+            leaver.reset_once_acknowledged()
+            stayer.expect_close(1001)
+            stayer.close()
 
 
 @suite.check

@@ -2,14 +2,16 @@
 blocking sockets. Standard library only."""
 import base64
 import contextlib
+import fcntl
 import hashlib
 import os
 import select
 import socket
 import struct
+import termios
 import threading
 
-from harness import PATIENCE
+from harness import PATIENCE, wait_until
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
@@ -181,6 +183,13 @@ class Wire:
 
     def finish(self):
         self.sock.shutdown(socket.SHUT_WR)
+
+    def reset_once_acknowledged(self):
+        """What was sent has arrived at the other end's kernel: the reset does not take it back."""
+        def left():
+            return struct.unpack("i", fcntl.ioctl(self.sock, termios.TIOCOUTQ, b"\0" * 4))[0]
+        wait_until(lambda: left() == 0, "everything acknowledged")
+        self.reset()
 
     def reset(self):
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
