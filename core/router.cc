@@ -69,6 +69,18 @@ RouteChoice find_route(const Config& config, std::string_view host, std::string_
   return choice;
 }
 
+std::string why_not(const RouteConfig& route, std::string_view host, std::string_view path,
+                    const Head& request) {
+  if (!path_is_under(normal_path(path), route.path)) return "the path is not under it";
+  if (!host_matches(route.match_host, host)) return "the host is not " + route.match_host;
+  for (const HeaderMatch& wanted : route.match_headers) {
+    if (header_matches(wanted, request)) continue;
+    const bool there = request.find(wanted.name) != nullptr;
+    return (there ? "another value in the field " : "no field ") + wanted.name;
+  }
+  return "";
+}
+
 bool path_is_under(std::string_view path, std::string_view prefix) {
   if (prefix == "/") return true;
   return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');

@@ -2,6 +2,7 @@
 // (core/DESIGN.md section 5).
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "core/config.h"
@@ -20,6 +21,11 @@ struct RouteChoice {
 // It is matched in its normal form, case-sensitive.
 RouteChoice find_route(const Config& config, std::string_view host, std::string_view path,
                        const Head& request);
+
+// Why that route is not taken, in words of the conf and the request's host; "" where it could be.
+// Values of fields are not told.
+std::string why_not(const RouteConfig& route, std::string_view host, std::string_view path,
+                    const Head& request);
 
 // True where `path` is `prefix` or lies under it; "/" takes everything.
 bool path_is_under(std::string_view path, std::string_view prefix);

@@ -11,7 +11,9 @@
 
 #include "core/conf/conf.h"
 #include "core/conf/whereabouts.h"
+#include "core/process/conversation.h"
 #include "core/process/session_table.h"
+#include "core/process/trace_text.h"
 #include "net/address.h"
 #include "net/sys.h"
 #include "net/sys_process.h"
@@ -38,80 +40,6 @@ void say_all(const std::vector<std::string>& warnings, const std::vector<std::st
 
 // --- the control socket
 
-// One connection to it; closed at its end.
-class Conversation {
- public:
-  ~Conversation() {
-    if (fd_ >= 0) sys::close(fd_);
-  }
-
-  // 0 or an errno value. A queue that is full is waited for.
-  int connect(const Address& address, uint64_t deadline_ms) {
-    for (;;) {
-      fd_ = sys::stream_socket(AF_UNIX);
-      if (fd_ < 0) return -std::exchange(fd_, -1);
-      const int answer = sys::connect(fd_, address);
-      if (answer == 0) return 0;
-      sys::close(std::exchange(fd_, -1));
-      if (answer != -EAGAIN || sys::monotonic_ms() > deadline_ms) return -answer;
-      sys::wait_readable(-1, poll_ms);
-    }
-  }
-
-  // One that cannot be written to may answer all the same: it says why it hears nothing.
-  void ask(const std::string& request) const {
-    const std::string line = request + "\n";
-    sys::send(fd_, line.data(), line.size());
-  }
-
-  // The next line, or what came of it; "" where none comes in time; of what is longer than any
-  // answer, no more than shows that.
-  std::string answer(uint64_t deadline_ms) {
-    size_t end = 0;
-    while ((end = came_.find('\n')) == std::string::npos &&
-           came_.size() <= most_answer_line_bytes && receive(came_, deadline_ms)) {
-    }
-    cut_ = end == std::string::npos && came_.size() <= most_answer_line_bytes;
-    std::string line = came_.substr(0, end);
-    came_.erase(0, end == std::string::npos ? end : end + 1);
-    return line;
-  }
-
-  // Its other end is.
-  bool ended() const { return ended_; }
-  // The last line is no whole one, because nothing more came of it.
-  bool cut() const { return cut_; }
-
-  // Until the other end is closed, as it is when the process has ended. False: not in time.
-  bool await_end(uint64_t deadline_ms) {
-    std::string ignored;
-    while (receive(ignored, deadline_ms)) {
-    }
-    return ended_;
-  }
-
- private:
-  bool receive(std::string& text, uint64_t deadline_ms) {
-    char piece[4096];
-    for (;;) {
-      const ssize_t got = sys::recv(fd_, piece, sizeof piece);
-      if (got > 0) {
-        text.append(piece, static_cast<size_t>(got));
-        return true;
-      }
-      ended_ = got != -EAGAIN;
-      const uint64_t now_ms = sys::monotonic_ms();
-      if (ended_ || now_ms >= deadline_ms) return false;
-      sys::wait_readable(fd_, static_cast<int>(std::min<uint64_t>(deadline_ms - now_ms, 60'000)));
-    }
-  }
-
-  int fd_ = -1;
-  std::string came_;
-  bool ended_ = false;
-  bool cut_ = false;
-};
-
 // Prints the sessions that are told of as rows of a table. The line that ends them. `headed`:
 // whether there was any.
 std::string print_sessions(Conversation& conversation, uint64_t patience_ms, bool& headed) {
@@ -123,6 +51,19 @@ std::string print_sessions(Conversation& conversation, uint64_t patience_ms, boo
     if (!headed) std::printf("%s\n", session_head().c_str());
     headed = true;
     std::printf("%s\n", row->c_str());
+  }
+}
+
+// Prints the handshakes that are told of, as they come, and returns the line that ends them.
+std::string print_trace(Conversation& conversation, bool& begun) {
+  TraceText text;
+  for (;;) {
+    std::string line = conversation.answer(UINT64_MAX);
+    const std::optional<std::string> rows = text.rows_of(line);
+    if (!rows) return line;
+    begun = true;
+    std::fputs(rows->c_str(), stdout);
+    std::fflush(stdout);
   }
 }
 
@@ -144,9 +85,11 @@ int converse(Conversation& conversation, ControlCommand command, const std::stri
       command == ControlCommand::reload ? patience.reload_ms : patience.answer_ms;
   conversation.ask(std::string(word_of(command)) + (arguments.empty() ? "" : " ") + arguments);
   const bool lists = command == ControlCommand::sessions;
+  const bool traces = command == ControlCommand::trace;
   bool headed = false;
-  const std::string line = lists ? print_sessions(conversation, patience_ms, headed)
-                                 : conversation.answer(sys::monotonic_ms() + patience_ms);
+  const std::string line = lists    ? print_sessions(conversation, patience_ms, headed)
+                           : traces ? print_trace(conversation, headed)
+                                    : conversation.answer(sys::monotonic_ms() + patience_ms);
   const std::optional<ControlAnswer> answer = parse_control_answer(line);
   if (!answer && conversation.cut())
     return fail(name + ": " + silence(conversation, headed, patience_ms));
@@ -155,29 +98,12 @@ int converse(Conversation& conversation, ControlCommand command, const std::stri
   if (!answer->ok) return 1;
   if (command == ControlCommand::status) std::printf("%s\n", line.c_str());
   if (lists) say(sessions_told(line));
+  if (traces) say(handshakes_told(line));
   if (command != ControlCommand::stop ||
       conversation.await_end(sys::monotonic_ms() + patience.end_ms)) {
     return 0;
   }
   return fail(name + ": it was told to stop and has not ended yet");
-}
-
-// Why nobody can be spoken to there, and what helps.
-std::string unreachable(const std::string& name, int error) {
-  switch (error) {
-    case ENOENT:
-    case ECONNREFUSED:
-      return name +
-             ": nobody listens there: sluice is not running, or was started before its "
-             "conf named this socket";
-    case EACCES:
-    case EPERM:
-      return name +
-             ": permission denied: only root and the user that sluice was started as may "
-             "speak to it";
-    default:
-      return name + ": " + std::strerror(error);
-  }
 }
 
 // --- signals to the process of the pid file

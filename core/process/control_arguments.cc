@@ -68,15 +68,16 @@ std::string read_part(std::string_view& words, NamedPart& part) {
   return "";
 }
 
-std::string read_time(std::string_view word, uint64_t& value_ms) {
-  if (word.empty()) return "over needs a time behind it, such as 30s";
+// `name` is the word before it.
+std::string read_time(std::string_view name, std::string_view word, uint64_t& value_ms) {
+  if (word.empty()) return std::string(name) + " needs a time behind it, such as 30s";
   value_ms = 0;
   if (word == "0s" || word == "0ms" || word == "0") return "";
   try {
     const std::string text(word.substr(0, most_quoted_bytes));
     value_ms = time_ms(Word{text, text});
   } catch (const ConfProblem& problem) {
-    return "over: " + problem.what;
+    return std::string(name) + ": " + problem.what;
   }
   return "";
 }
@@ -103,6 +104,11 @@ bool normalize_client(std::string& value) {
   return true;
 }
 
+std::string no_client(std::string_view value) {
+  return quoted(value) +
+         " is no client's address, as 192.0.2.7, 192.0.2.7:4711, ::1, [::1]:4711 and unix: are";
+}
+
 // "" where it may be one.
 std::string wrong_id(std::string_view id) {
   if (id.size() <= most_id_bytes) return "";
@@ -125,10 +131,52 @@ std::string read_filter(std::string_view kind, std::string_view& words, SessionF
   filter.by = static_cast<SessionFilter::By>(found - filter_words.begin() + 1);
   filter.value = filter.by == SessionFilter::By::route ? path_of(value) : std::string(value);
   if (filter.by == SessionFilter::By::client && !normalize_client(filter.value)) {
-    return quoted(value) +
-           " is no client's address, as 192.0.2.7, 192.0.2.7:4711, ::1, [::1]:4711 and unix: are";
+    return no_client(value);
   }
   if (filter.by == SessionFilter::By::id) return wrong_id(value);
+  return "";
+}
+
+// The first six are filters.
+constexpr std::array<std::string_view, 9> trace_words = {
+    "client", "route", "upstream", "listener", "host", "path", "count", "lines", "for"};
+constexpr std::string_view trace_usage =
+    "client=ADDRESS, route=PATH, upstream=NAME, listener=ADDRESS, host=NAME, path=PATH, count=N, "
+    "lines=N, for=TIME";
+
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](char each) {
+    return each >= 'A' && each <= 'Z' ? static_cast<char>(each - 'A' + 'a') : each;
+  });
+  return lower;
+}
+
+std::string read_count(std::string_view name, std::string_view word, uint32_t most,
+                       uint32_t& value) {
+  if (read_number(word, value) && value > 0 && value <= most) return "";
+  return quoted(word) + " is no " + std::string(name) + ": " + std::string(name) +
+         "=N with N from 1 to " + std::to_string(most);
+}
+
+// `which` is a place in trace_words.
+std::string set_trace(size_t which, std::string_view value, TraceRequest& request) {
+  const std::string_view name = trace_words[which];
+  if (name == "count") {
+    return read_count(name, value, TraceRequest::most_handshakes, request.handshakes);
+  }
+  if (name == "lines") return read_count(name, value, TraceRequest::most_lines, request.lines);
+  if (name == "for") {
+    std::string wrong = read_time(name, value, request.for_ms);
+    return wrong.empty() && request.for_ms == 0 ? "for needs a time above 0" : wrong;
+  }
+  const std::array<std::string*, 6> filters = {&request.client,   &request.route, &request.upstream,
+                                               &request.listener, &request.host,  &request.path};
+  std::string& filter = *filters[which];
+  if (!filter.empty()) return "a second " + std::string(name);
+  filter = name == "route" || name == "path" ? path_of(value) : std::string(value);
+  if (name == "host") filter = lower_case(value);
+  if (name == "client" && !normalize_client(filter)) return no_client(value);
   return "";
 }
 
@@ -163,7 +211,7 @@ std::string read_drain(std::string_view words, DrainRequest& request) {
   if (over.empty()) return "";
   if (over != "over") return unexpected(over, "over TIME, or nothing");
   uint64_t value_ms = 0;
-  const std::string wrong = read_time(take_word(words), value_ms);
+  const std::string wrong = read_time(over, take_word(words), value_ms);
   if (!wrong.empty()) return wrong;
   request.over_ms = value_ms;
   const std::string_view more = take_word(words);
@@ -188,6 +236,25 @@ std::string read_sessions(std::string_view words, SessionsRequest& request) {
              std::to_string(SessionsRequest::most_limit);
     }
     const std::string wrong = read_filter(word, words, request.filter);
+    if (!wrong.empty()) return wrong;
+  }
+  return "";
+}
+
+// `client ADDRESS`, as sessions has it, or `client=ADDRESS`.
+std::string read_trace(std::string_view words, TraceRequest& request) {
+  for (std::string_view word = take_word(words); !word.empty(); word = take_word(words)) {
+    const size_t equals = word.find('=');
+    const bool joined = equals != std::string_view::npos;
+    const std::string_view name = word.substr(0, equals);
+    const auto found = std::find(trace_words.begin(), trace_words.end(), name);
+    if (found == trace_words.end()) {
+      return unexpected(word, trace_usage) +
+             suggestion(name.substr(0, most_quoted_bytes), trace_words);
+    }
+    const std::string_view value = joined ? word.substr(equals + 1) : take_word(words);
+    if (value.empty()) return std::string(name) + " needs a value behind it";
+    std::string wrong = set_trace(static_cast<size_t>(found - trace_words.begin()), value, request);
     if (!wrong.empty()) return wrong;
   }
   return "";

@@ -41,6 +41,23 @@ struct SessionsRequest {
   uint32_t limit = default_limit;  // sessions that are told of; the others are counted
 };
 
+// Of which of the next handshakes whoever asks wants to see the steps. All that is named must be
+// so.
+struct TraceRequest {
+  static constexpr uint32_t most_handshakes = 1'000'000;
+  static constexpr uint32_t most_lines = 100'000'000;
+
+  std::string client;  // as sessions have it
+  std::string route;   // a path
+  std::string upstream;
+  std::string listener;
+  std::string host;  // lower case
+  std::string path;
+  uint32_t handshakes = 10;
+  uint32_t lines = 5'000;  // that each worker keeps
+  uint64_t for_ms = 600'000;
+};
+
 struct CloseRequest {
   std::string id;
   uint16_t code = 1001;
@@ -52,6 +69,7 @@ struct CloseRequest {
 std::string read_drain(std::string_view words, DrainRequest& request);
 std::string read_undrain(std::string_view words, NamedPart& part);
 std::string read_sessions(std::string_view words, SessionsRequest& request);
+std::string read_trace(std::string_view words, TraceRequest& request);
 std::string read_close(std::string_view words, CloseRequest& request);
 
 // The next word of a line, which is taken from it; "" where none is left.

@@ -31,7 +31,9 @@ enum class ControlKind : uint16_t {
   members = 7,
   answers = 8,
   name_files = 9,
-  admin = 10
+  admin = 10,
+  trace_command = 11,  // trace_messages.h
+  trace_piece = 12
 };
 
 // Ticket keys in a message. Each copy wipes what it held.

@@ -34,6 +34,8 @@ std::string read_arguments(ControlCommand command, std::string_view words,
       return read_sessions(words, request.sessions);
     case ControlCommand::close:
       return read_close(words, request.close);
+    case ControlCommand::trace:
+      return read_trace(words, request.trace);
     default:
       break;
   }

@@ -23,12 +23,13 @@ enum class ControlCommand : uint8_t {
   drain,
   undrain,
   sessions,
-  close
+  close,
+  trace
 };
 
 // In the order of ControlCommand.
-inline constexpr std::array<std::string_view, 9> control_words = {
-    "reload", "stop", "quit", "reopen", "status", "drain", "undrain", "sessions", "close"};
+inline constexpr std::array<std::string_view, 10> control_words = {
+    "reload", "stop", "quit", "reopen", "status", "drain", "undrain", "sessions", "close", "trace"};
 
 inline std::string_view word_of(ControlCommand command) {
   return control_words[static_cast<size_t>(command)];
@@ -42,6 +43,7 @@ struct ControlRequest {
   NamedPart undrain{};
   SessionsRequest sessions{};
   CloseRequest close{};
+  TraceRequest trace{};
 };
 
 // `line` without its line feed. Words are separated by blanks.

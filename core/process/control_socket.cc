@@ -228,6 +228,9 @@ void ControlSocket::perform(Handle handle, Client& client, const ControlRequest&
     case ControlCommand::close:
       wait(client, true);
       return commands_.close_session(ControlTicket{handle}, request.close);
+    case ControlCommand::trace:
+      wait(client, true);
+      return commands_.trace(ControlTicket{handle}, request.trace);
     case ControlCommand::stop:
     case ControlCommand::quit:
       client.stage = Stage::staying;
@@ -281,7 +284,7 @@ void ControlSocket::refuse(Handle handle, Client& client, const std::string& why
 void ControlSocket::note_untaken(const Client& client) {
   log_.recurring(LogLevel::warn, "control answer",
                  "control: " + text_of_user(client.user) + " took nothing of " +
-                     (client.in_pieces ? "its list of sessions" : "its answer") + " for " +
+                     (client.in_pieces ? "what it asked for" : "its answer") + " for " +
                      std::to_string(patience_.request_ms) + " ms: its connection is closed");
 }
 

@@ -42,6 +42,7 @@ class ControlCommands {
   // later.
   virtual void sessions(ControlTicket ticket, const SessionsRequest& request) = 0;
   virtual void close_session(ControlTicket ticket, const CloseRequest& request) = 0;
+  virtual void trace(ControlTicket ticket, const TraceRequest& request) = 0;
   virtual void on_taken(ControlTicket ticket) = 0;
   // Nothing more is wanted for that ticket: its client is gone.
   virtual void on_gone(ControlTicket ticket) = 0;

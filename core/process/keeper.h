@@ -73,6 +73,7 @@ class Keeper final : public EventHandler,
   void on_admin(int fd) override { admin_.listen(fd); }
   void on_link_progress() override { tell_answers(); }
   void on_page_request(const PageRequest&) override {}
+  void on_trace_command(const TraceCommand&) override {}
   void on_unknown(uint16_t kind) override;
   void on_master_gone() override { reactor_.stop(); }
   void on_nonsense() override;

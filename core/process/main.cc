@@ -36,6 +36,10 @@ constexpr const char* usage =
     "           sessions [upstream NAME|route PATH|client ADDRESS|listener ADDRESS|id ID] "
     "[limit=N]\n"
     "           close ID [CODE [REASON]]: end that session\n"
+    "           trace [client=ADDRESS] [route=PATH] [upstream=NAME] [listener=ADDRESS]\n"
+    "             [host=NAME] [path=PATH] [count=N] [lines=N] [for=TIME]: show the steps of the "
+    "next\n"
+    "             handshakes, with values that may be secret masked\n"
     "  -t       check the conf and every file that it names, then exit\n"
     "  -T       the same, and print the conf with its includes and all defaults\n"
     "  -v       print the version\n"
@@ -79,7 +83,7 @@ int take_command(std::string_view word, CommandLine& line) {
   if (found == words.end()) {
     return refuse(word,
                   "no such command; there are reload, stop, quit, reopen, status, drain, undrain, "
-                  "sessions and close");
+                  "sessions, close and trace");
   }
   line.command = static_cast<ControlCommand>(found - words.begin());
   return -1;

@@ -327,6 +327,7 @@ int Master::live_as_worker(uint32_t number, uint64_t start_s, int control) {
   setup.tls_store = &tls_store_;
   setup.sockets = listeners_.take(number);
   setup.drains = drains_.orders();
+  setup.traces = traces_.orders();
   setup.generation = generation_;
   setup.members = membership_.members();
   const auto worker = Worker::start(std::move(setup));

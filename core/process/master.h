@@ -33,6 +33,7 @@
 #include "core/process/peer_memory.h"
 #include "core/process/privileges.h"
 #include "core/process/session_lists.h"
+#include "core/process/traces.h"
 #include "core/process/watchdog.h"
 #include "net/reactor.h"
 #include "tls/store.h"
@@ -43,7 +44,8 @@ namespace sluice {
 class Master final : public EventHandler,
                      public CrewOwner,
                      private ControlCommands,
-                     private SessionListsOwner {
+                     private SessionListsOwner,
+                     private TracesOwner {
  public:
   // `conf_path` is read again at each reload; `ids` are those that the conf was loaded with.
   Master(ConfigRef config, std::string conf_path, ConfIds ids);
@@ -123,14 +125,20 @@ class Master final : public EventHandler,
   ControlAnswer undrain(const NamedPart& part) override;
   void sessions(ControlTicket ticket, const SessionsRequest& request) override;
   void close_session(ControlTicket ticket, const CloseRequest& request) override;
-  void on_taken(ControlTicket ticket) override { lists_.on_taken(ticket); }
-  void on_gone(ControlTicket ticket) override { lists_.forget(ticket); }
+  void trace(ControlTicket ticket, const TraceRequest& request) override;
+  void on_taken(ControlTicket ticket) override {
+    if (!traces_.on_taken(ticket)) lists_.on_taken(ticket);
+  }
+  void on_gone(ControlTicket ticket) override {
+    if (!traces_.forget(ticket)) lists_.forget(ticket);
+  }
   void send_drains();
   std::optional<uint64_t> sessions_left(const DrainOrder& order);
-  // What lists of sessions ask for.
+  // What lists of sessions and traces ask for.
   uint32_t worker_places() const override { return crew_.places(); }
   pid_t worker_pid(uint32_t number) const override { return crew_.pid(number); }
   bool ask_for_page(uint32_t number, const PageRequest& request) override;
+  bool send_trace(uint32_t number, const TraceCommand& command) override;
   void tell(ControlTicket ticket, std::string lines) override;
   void answer(ControlTicket ticket, std::string text) override;
 
@@ -166,7 +174,8 @@ class Master final : public EventHandler,
   Reactor reactor_;
   Reactor::HandlerId id_;
   DrainRegistry drains_;
-  SessionLists lists_{*this};  // before the socket, which tells it at its end who is gone
+  SessionLists lists_{*this};  // before the socket, which tells both at its end who is gone
+  Traces traces_{reactor_, *this};
   ControlSocket control_;
   Notify notify_;
   CertificateNotices certificate_notices_{reactor_, log_};

@@ -1,5 +1,5 @@
-// Master: parts that are drained, and sessions that are listed or ended, as the control socket
-// asks.
+// Master: parts that are drained, sessions that are listed or ended, and handshakes that are
+// traced, as the control socket asks.
 #include <utility>
 
 #include "core/process/master.h"
@@ -73,7 +73,41 @@ bool Master::ask_for_page(uint32_t number, const PageRequest& request) {
   });
 }
 
+// What exists is judged as sessions() judges it.
+void Master::trace(ControlTicket ticket, const TraceRequest& request) {
+  TraceOrder order;
+  order.handshakes = request.handshakes;
+  order.lines = request.lines;
+  order.client = request.client;
+  order.route = request.route;
+  order.host = request.host;
+  order.path = request.path;
+  std::string wrong;
+  if (!request.upstream.empty()) {
+    order.upstream =
+        find_part({Part::Kind::upstream, request.upstream, ""}, *config_, ids_, wrong).upstream;
+  }
+  if (wrong.empty() && !request.listener.empty()) {
+    order.listener =
+        find_part({Part::Kind::listener, request.listener, ""}, *config_, ids_, wrong).listener;
+  }
+  if (!wrong.empty()) return control_.answer(ticket, refusal(std::move(wrong)));
+  if (!request.route.empty()) {
+    find_part({Part::Kind::route, request.route, ""}, *config_, ids_, wrong);
+  }
+  traces_.begin(ticket, std::move(order), request.for_ms, std::move(wrong));
+}
+
+bool Master::send_trace(uint32_t number, const TraceCommand& command) {
+  return crew_.send_to(number, "a trace", [&](ControlChannel& channel) {
+    return send_trace_command(channel, command);
+  });
+}
+
 bool Master::on_worker_says(uint32_t number, const ControlMessage& message) {
+  if (std::optional<TracePiece> piece = read_trace_piece(message)) {
+    return traces_.on_piece(number, std::move(*piece));
+  }
   std::optional<Page> page = read_page(message);
   if (!page) return false;
   return lists_.on_page(number, std::move(*page));

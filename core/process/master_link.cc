@@ -56,6 +56,10 @@ void MasterLink::read(ControlMessage& message) {
       sink_.on_page_request(*request);
       return channel_.acknowledge(message.sequence(), ControlChannel::Answer::taken);
     }
+    if (const auto command = read_trace_command(message)) {
+      sink_.on_trace_command(*command);
+      return channel_.acknowledge(message.sequence(), ControlChannel::Answer::taken);
+    }
     if (auto logs = read_logs(message)) {
       sink_.on_logs(std::move(*logs));
       return channel_.acknowledge(message.sequence(), ControlChannel::Answer::taken);
@@ -109,6 +113,12 @@ void MasterLink::answer_page(const Page& page) {
   const Status sent = send_page(channel_, page);
   if (!sent.ok()) return;  // there is room: the master is gone
   retry_later();
+}
+
+bool MasterLink::tell_trace(const TracePiece& piece) {
+  if (channel_.ended() || channel_.full() || !send_trace_piece(channel_, piece).ok()) return false;
+  retry_later();
+  return true;
 }
 
 void MasterLink::on_timer(Handle, unsigned) {

@@ -7,6 +7,7 @@
 #include "core/process/control_channel.h"
 #include "core/process/control_messages.h"
 #include "core/process/name_bytes.h"
+#include "core/process/trace_messages.h"
 #include "net/reactor.h"
 
 namespace sluice {
@@ -30,6 +31,8 @@ class MasterLinkSink {
   virtual void on_link_progress() = 0;
   // Answers with answer_page().
   virtual void on_page_request(const PageRequest& request) = 0;
+  // Handshakes are to be observed, or not any more. The message comes again where memory was short.
+  virtual void on_trace_command(const TraceCommand& command) = 0;
   virtual void on_unknown(uint16_t kind) = 0;
   // Nothing comes any more: the master is gone, or what it sent is no message.
   virtual void on_master_gone() = 0;
@@ -47,6 +50,9 @@ class MasterLink final : public EventHandler {
 
   // For a page request. Lost where the master is gone.
   void answer_page(const Page& page);
+
+  // What was found of a trace. False where it cannot go now, or the master is gone.
+  bool tell_trace(const TracePiece& piece);
 
   // A keeper's: whether the master has taken the answers before, so that others may be written
   // where they lay; and telling it that so many bytes wait (send_answers). The latter is false

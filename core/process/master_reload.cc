@@ -165,6 +165,7 @@ void Master::on_crew_progress() {
   end_if_hopeless();
   end_keeper_behind_workers();
   lists_.on_crew_progress();
+  traces_.on_crew_progress();
   if (!rollout_ || crew_.awaits(static_cast<uint16_t>(ControlKind::conf))) return;
   if (keeper_.awaits_conf()) return;
   if (leaving_ != Leaving::no) {

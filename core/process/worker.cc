@@ -115,6 +115,7 @@ Worker::Worker(const WorkerSetup& setup)
   note_routes(*setup.config);
   members_ = setup.members;
   drains_.use(setup.drains);
+  for (const TraceOrder& each : setup.traces) context_.tracer.begin(each);
   drains_.watch_health(watches_health(*setup.config));
   context_.stalled.reserve(expected_stalls);
   buffers_.pipes().set_limit(setup.config->splice ? PipePool::most_pipes : 0);
@@ -297,6 +298,7 @@ void Worker::on_turn_end() {
     }
   });
   attempt([this] { tell_refused_calls(log_); });
+  if (context_.tracer.on()) attempt([this] { tell_traces(); });
   log_.flush();
   if ((leaving_ || retired_) && sessions_.live() == 0) reactor_.stop();
 }
@@ -432,6 +434,24 @@ void Worker::note_overload() {
 
 void Worker::on_page_request(const PageRequest& request) {
   master_->answer_page(page(request));
+}
+
+void Worker::on_trace_command(const TraceCommand& command) {
+  switch (command.verb) {
+    case TraceCommand::Verb::begin:
+      return context_.tracer.begin(command.order);
+    case TraceCommand::Verb::more:
+      return context_.tracer.more(command.order.number);
+    case TraceCommand::Verb::end:
+      return context_.tracer.end(command.order.number);
+  }
+}
+
+void Worker::tell_traces() {
+  while (std::optional<TracePiece> piece = context_.tracer.next_piece(most_piece_bytes)) {
+    if (master_ != nullptr && master_->tell_trace(*piece)) continue;
+    return context_.tracer.put_back(std::move(*piece));
+  }
 }
 
 // Master and workers are one binary: this is a fault of ours, and silence would hide it.

@@ -43,6 +43,7 @@ struct WorkerSetup {
   Digest sticky_key = {};          // of all workers; where the conf brings none
   TlsStore* tls_store = nullptr;   // outlives the worker; null: it has one of its own
   std::vector<DrainOrder> drains;  // in force when it starts
+  std::vector<TraceOrder> traces;  // the same
   uint32_t generation = 1;         // of the conf
   Members members;                 // where names lead when it starts, of that generation
 };
@@ -84,8 +85,9 @@ class Worker final : public EventHandler,
   void on_members(const Members& members) override;
   void on_name_files(const NameFiles& files) override;
   void on_admin(int fd) override;
-  void on_link_progress() override {}
+  void on_link_progress() override {}  // the turn's end sends what waited
   void on_page_request(const PageRequest& request) override;
+  void on_trace_command(const TraceCommand& command) override;
   void on_unknown(uint16_t kind) override;
   void on_master_gone() override;
   void on_nonsense() override;
@@ -138,6 +140,7 @@ class Worker final : public EventHandler,
   void note_pause();
   void note_overload();
   void report_buffers();
+  void tell_traces();
 
   Reactor reactor_;
   UpstreamTable upstreams_;  // before sessions, which count as users of its peers

@@ -22,7 +22,7 @@ Attempt::Attempt(const SessionContext& lent, const RouteConfig& route, Leg& leg,
                  const std::string& preamble)
     : lent_(lent),
       route_(route),
-      log_{lent.worker, lent.config.upstream(route.upstream), "request", lent.id},
+      log_{lent.worker, lent.config.upstream(route.upstream), "request", lent.id, lent.trace},
       leg_(leg),
       number_(number),
       preamble_(preamble),
@@ -44,6 +44,7 @@ Attempt::Step Attempt::begin(PeerId peer, bool probing) {
   stage_ = Stage::connecting;
   secured_by_ = upstream().tls();
   failure_ = not_reached;
+  trace("connecting");
   const Result<int> fd = connect();
   if (!fd.ok()) {
     lacked_descriptor_ = fd.fault().error == EMFILE || fd.fault().error == ENFILE;
@@ -133,6 +134,7 @@ Attempt::Step Attempt::on_connected() {
   }
   const uint64_t began_ms = deadline_ms_ - route_.connect_timeout_ms;
   lent_.worker.row.connects_ms.add(lent_.now_ms() - began_ms);
+  trace("connected");
   deadline_ms_ = lent_.now_ms() + route_.handshake_timeout_ms;
   introduction_ = Outgoing(preamble_);
   return introduce();
@@ -169,6 +171,7 @@ Attempt::Step Attempt::secure() {
     case TlsTransport::Handshake::done:
       lent_.worker.row.tls_with_upstreams.count(tls_->version(), tls_->resumed());
       stage_ = Stage::connected;
+      if (lent_.trace != nullptr) trace(tls_text(*tls_));
       return Step::ready;
     case TlsTransport::Handshake::waiting:
       return Step::wait;
@@ -187,6 +190,10 @@ Attempt::Step Attempt::secure() {
   peer_->tls_session.keep(nullptr);
   note_failure(PeerFault::error, told, failure);
   return Step::failed;
+}
+
+void Attempt::trace(std::string_view what) const {
+  if (lent_.trace != nullptr) lent_.trace->note("peer", peer_->name + ": " + std::string(what));
 }
 
 void Attempt::note_failure(PeerFault fault, std::string_view what, const char* reason) {

@@ -81,6 +81,7 @@ class Attempt {
   Step begin_securing();
   Step secure();
   void give_up_probing();
+  void trace(std::string_view what) const;
 
   const SessionContext& lent_;
   const RouteConfig& route_;

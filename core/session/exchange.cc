@@ -8,6 +8,7 @@
 
 #include "core/observe/limit_text.h"
 #include "core/router.h"
+#include "core/session/masked_head.h"
 #include "core/session/proxy_preamble.h"
 #include "core/session/upstream_request.h"
 #include "net/sys.h"
@@ -33,7 +34,10 @@ std::string header_timeout_text(const ListenConfig& listener) {
 }  // namespace
 
 Exchange::Exchange(const SessionContext& lent, const Refusal* refused)
-    : lent_(lent), refused_(refused), request_(lent_.client, lent_.listener) {}
+    : trace_(begin_trace(lent)),
+      lent_(traced(lent, trace_.get())),
+      refused_(refused),
+      request_(lent_.client, lent_.listener) {}
 
 Exchange::Step Exchange::begin() {
   if (Preface::wanted(lent_.listener)) {
@@ -115,6 +119,7 @@ Exchange::Step Exchange::follow(Preface::Step step) {
       if (const TlsTransport* const tls = preface_->tls(); tls != nullptr) {
         request_.secured_by(tls);
         lent_.worker.row.tls_with_clients.count(tls->version(), tls->resumed());
+        if (trace_ != nullptr) trace_tls(*tls);
       }
       return refused_ == nullptr ? read_request() : refuse(*refused_);
     case Preface::Step::plain_http:
@@ -208,9 +213,11 @@ void Exchange::find_client() {
 Exchange::Step Exchange::route_request() {
   find_client();
   const RequestHead& head = request_.head();
+  if (trace_ != nullptr) trace_request();
   if (const auto refusal = check_upgrade_request(head, upgrade_)) return refuse(*refusal);
   const auto [route, ambiguous] =
       find_route(lent_.config, upgrade_.host, upgrade_.target.path, head);
+  if (trace_ != nullptr) trace_route(route, ambiguous);
   if (ambiguous) return refuse({400, "ambiguous path: its two readings take different routes"});
   if (route == nullptr) return refuse({404, "no route"});
   route_ = route;
@@ -268,9 +275,9 @@ Exchange::Step Exchange::follow(Dial::Step step) {
       break;
   }
   connect_ms_ = static_cast<uint32_t>(lent_.now_ms() - dialled_ms_);
-  forward_.emplace(lent_.upstream,
-                   request_for_peer(lent_, *route_, *dial_->peer(), client_request()),
-                   route_->max_answer_header_bytes);
+  std::string request = request_for_peer(lent_, *route_, *dial_->peer(), client_request());
+  if (trace_ != nullptr) trace_lines("sent", masked_request_lines(request));
+  forward_.emplace(lent_.upstream, std::move(request), route_->max_answer_header_bytes);
   stage_ = Stage::forwarding;
   return follow(forward_->run());
 }
@@ -306,6 +313,7 @@ Exchange::Step Exchange::leave_or_refuse(Refusal refusal) {
 
 Exchange::Step Exchange::take_answer() {
   const int status = forward_->answer().status;
+  if (trace_ != nullptr) trace_lines("answer", masked_lines(forward_->answer()));
   if (status == 101) return accept_upgrade();
   if (!route_->next_peer_on.has(status)) {
     dial_->note_answer();
@@ -342,6 +350,8 @@ Exchange::Step Exchange::accept_upgrade() {
 Exchange::Step Exchange::send_upgrade() {
   switch (upgrade_answer_.send(lent_.client)) {
     case Outgoing::Step::sent:
+      if (trace_ != nullptr)
+        trace_->note("verdict", "101 was sent to the client: the session begins");
       return Step::relay;
     case Outgoing::Step::blocked:
       return Step::wait;
@@ -405,6 +415,7 @@ Exchange::Step Exchange::follow(RefusalRelay::Step step) {
 }
 
 Exchange::Step Exchange::abandon(const char* reason) {
+  if (trace_ != nullptr) trace_->note("end", reason);
   reason_ = reason;
   return Step::abandon;
 }
@@ -432,6 +443,7 @@ void Exchange::log_unanswered(const char* reason) noexcept {
 }
 
 void Exchange::count_end(int status) {
+  if (trace_ != nullptr) trace_end(status);
   const LabelRows& labels = lent_.worker.labels;
   RouteRow& row = route_ != nullptr ? labels.route(route_->id) : labels.routes[LabelRows::no_route];
   row.answered[answer_place(status)].add(1);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -120,8 +121,17 @@ class Exchange {
   std::string request_id_for_log(const Head& head) const;
   void add_details(SessionRecord& record, const LogFields& wanted) const;
   void count_end(int status);
+  // What is told to who traces (exchange_trace.cc). Null where nobody does.
+  static std::unique_ptr<HandshakeTrace> begin_trace(const SessionContext& lent);
+  static SessionContext traced(const SessionContext& lent, HandshakeTrace* trace);
+  void trace_lines(const char* step, const std::vector<std::string>& lines);
+  void trace_tls(const TlsTransport& tls);
+  void trace_request();
+  void trace_route(const RouteConfig* chosen, bool ambiguous);
+  void trace_end(int status);
   void log_end(int status);
 
+  const std::unique_ptr<HandshakeTrace> trace_;  // null: nobody observes this handshake
   const SessionContext lent_;
   const Refusal* refused_;
   RequestReader request_;
@@ -143,6 +153,7 @@ class Exchange {
   std::string detail_;                          // of the reason, for the log
   Stage stage_ = Stage::reading_request;
   bool logged_ = false;  // its access line is written
+  bool request_traced_ = false;
 };
 
 }  // namespace sluice

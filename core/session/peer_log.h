@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/config.h"
+#include "core/session/handshake_trace.h"
 #include "core/session/worker_context.h"
 
 namespace sluice {
@@ -14,8 +15,9 @@ namespace sluice {
 struct PeerLog {
   const WorkerContext& worker;
   const UpstreamConfig& upstream;
-  const char* whose;  // "request", or "session" once it relays
-  uint64_t id;        // of the session
+  const char* whose;                // "request", or "session" once it relays
+  uint64_t id;                      // of the session
+  HandshakeTrace* trace = nullptr;  // is told the same, at every level; null: there is none
 
   // `kind` is static text: lines of one kind about one peer are bounded (Log::recurring). The
   // peer's own words stand in `what` alone.

@@ -6,6 +6,7 @@
 
 #include "core/config.h"
 #include "core/session/client_address.h"
+#include "core/session/handshake_trace.h"
 #include "core/session/leg.h"
 #include "core/session/one_timer.h"
 #include "core/session/worker_context.h"
@@ -23,7 +24,8 @@ struct SessionContext {
   OneTimer& timer;
   Handle self;  // finds the session
   uint64_t id;
-  uint64_t opened_ms;  // by the reactor's clock
+  uint64_t opened_ms;               // by the reactor's clock
+  HandshakeTrace* trace = nullptr;  // null: nobody observes this handshake
 
   std::string id_text() const { return worker.id_text(id); }
   uint64_t now_ms() const { return worker.reactor.now_ms(); }

@@ -13,6 +13,7 @@
 #include "core/session/close_reasons.h"
 #include "core/session/drained.h"
 #include "core/session/fair_share.h"
+#include "core/session/tracer.h"
 #include "core/session/transit.h"
 #include "net/pool.h"
 #include "net/reactor.h"
@@ -46,6 +47,7 @@ struct WorkerContext {
   size_t lingering_now = 0;
   FairShare fair_share = {};
   Drained drained = {};
+  Tracer tracer = {};
   CloseReasons close_reasons = {};
   // What strangers must not guess of this worker's pings; made when it is first asked for.
   uint64_t secret_for_pings() {

@@ -80,6 +80,13 @@ void run(Input input) {
       SLUICE_CHECK(reason.size() <= max_close_reason_bytes);
       SLUICE_CHECK(utf8_whole_bytes(bytes_of(reason)) == reason.size());
     }
+    if (request.command == ControlCommand::trace) {
+      const TraceRequest& trace = request.trace;
+      SLUICE_CHECK(trace.handshakes > 0 && trace.handshakes <= TraceRequest::most_handshakes);
+      SLUICE_CHECK(trace.lines > 0 && trace.lines <= TraceRequest::most_lines && trace.for_ms > 0);
+      SLUICE_CHECK(trace.host.find_first_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ \t") == std::string::npos);
+      SLUICE_CHECK(trace.path.size() < 2 || !trace.path.ends_with('/'));
+    }
     judge_answer(refusal(request.wrong));
     judge_answer({false, {line, request.wrong}, {line}});
     if (const auto answer = parse_control_answer(line)) {

@@ -12,6 +12,7 @@
 
 #include "core/process/control_channel.h"
 #include "core/process/control_messages.h"
+#include "core/process/trace_messages.h"
 #include "net/check.h"
 #include "net/sys.h"
 #include "protocol/frame_codec.h"
@@ -116,6 +117,10 @@ void read_as_worker(ControlMessage& message) {
                                    reason.size()}) == reason.size());
   } else if (const auto page = read_page(message)) {
     SLUICE_CHECK(page->text.size() <= ControlChannel::most_payload_bytes);
+  } else if (const auto command = read_trace_command(message)) {
+    SLUICE_CHECK(command->order.number > 0);
+  } else if (const auto piece = read_trace_piece(message)) {
+    SLUICE_CHECK(piece->text.size() <= ControlChannel::most_payload_bytes);
   } else if (const auto admin = read_admin(message)) {
     close_if_open(*admin);
   } else if (!read_ticket_keys(message) && message.descriptors() > 0) {

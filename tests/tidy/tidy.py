@@ -61,6 +61,7 @@ TESTED_ELSEWHERE = {
     "tls/prepare.cc": "tests/alloc/main.cc",  # what it is for shows where memory is short
     "protocol/handshake_upstream.cc": "tests/unit/handshake_test.cc",  # both roles of one header
     "core/process/main.cc": "tests/integration/starts_test.py",
+    "core/process/conversation.cc": "tests/unit/command_test.cc",  # both ends of one conversation
     "core/process/crew.cc": "tests/unit/master_test.cc",  # a crew forks its owner
     "core/process/keeper_place.cc": "tests/unit/keeper_test.cc",  # both ends of one channel
     "core/process/master_drain.cc": "tests/integration/drain_test.py",

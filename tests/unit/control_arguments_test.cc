@@ -92,6 +92,34 @@ TEST_CASE("control arguments: lists of sessions") {
   CHECK(listed("clint x").ends_with(", did you mean \"client\"?"));
 }
 
+std::string traced(const std::string& words) {
+  TraceRequest request;
+  const std::string wrong = read_trace(words, request);
+  if (!wrong.empty()) return "wrong: " + wrong;
+  return request.client + "|" + request.route + "|" + request.upstream + "|" + request.listener +
+         "|" + request.host + "|" + request.path + " " + std::to_string(request.handshakes) + " " +
+         std::to_string(request.lines) + " " + std::to_string(request.for_ms);
+}
+
+TEST_CASE("control arguments: which handshakes are traced, and how many") {
+  CHECK(traced("") == "||||| 10 5000 600000");
+  CHECK(traced("client=[::1] route=/a/ upstream=u listener=127.0.0.1:80 host=A.Example path=/b/") ==
+        "::1|/a|u|127.0.0.1:80|a.example|/b 10 5000 600000");
+  CHECK(traced("client 10.0.0.1 route /a count 3") == "10.0.0.1|/a|||| 3 5000 600000");
+  CHECK(traced("path=/a=b count=1000000 lines=7 for=2m") == "|||||/a=b 1000000 7 120000");
+  CHECK(traced("client=nobody").find("is no client's address") != std::string::npos);
+  CHECK(traced("route=/a route=/b") == "wrong: a second route");
+  CHECK(traced("route=") == "wrong: route needs a value behind it");
+  CHECK(traced("route") == "wrong: route needs a value behind it");
+  CHECK(traced("count=0") == "wrong: \"0\" is no count: count=N with N from 1 to 1000000");
+  CHECK(traced("count=1000001").starts_with("wrong: "));
+  CHECK(traced("lines=-1").starts_with("wrong: \"-1\" is no lines"));
+  CHECK(traced("for=0s") == "wrong: for needs a time above 0");
+  CHECK(traced("for=soon").starts_with("wrong: for: "));
+  CHECK(traced("hots=a").ends_with(", did you mean \"host\"?"));
+  CHECK(traced(std::string(300, '\x01')).size() < 390);
+}
+
 TEST_CASE("control arguments: the session that is ended, with what its client is told") {
   CHECK(closed("0-x-1") == "0-x-1 1001 \"\"");
   CHECK(closed("0-x-1 4000") == "0-x-1 4000 \"\"");

@@ -32,7 +32,8 @@ TEST_CASE("control request: each command by its word, blanks around it") {
   }
 }
 
-const std::string commands = "reload, stop, quit, reopen, status, drain, undrain, sessions, close";
+const std::string commands =
+    "reload, stop, quit, reopen, status, drain, undrain, sessions, close, trace";
 
 TEST_CASE("control request: what is wrong is said, and what may have been meant") {
   CHECK(wrong_with("relaod") == "unknown command \"relaod\", did you mean \"reload\"?");

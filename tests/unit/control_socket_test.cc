@@ -49,6 +49,10 @@ class Commands final : public ControlCommands {
     parts += "close " + request.id + "; ";
     tickets.push_back(ticket);
   }
+  void trace(ControlTicket ticket, const TraceRequest& request) override {
+    parts += "trace " + request.route + "; ";
+    tickets.push_back(ticket);
+  }
   void on_taken(ControlTicket) override { ++taken; }
   void on_gone(ControlTicket) override { ++gone; }
   void tell_status(Json& status) override { status["text"] = status_text; }

@@ -57,6 +57,10 @@ struct Told final : MasterLinkSink {
     list = request.list;
     text += "page ";
   }
+  void on_trace_command(const TraceCommand& command) override {
+    if (short_of_memory) throw std::bad_alloc();
+    text += "trace " + std::to_string(command.order.number) + " ";
+  }
   void on_unknown(uint16_t kind) override { text += std::to_string(kind) + "? "; }
   void on_master_gone() override { text += "gone "; }
   void on_nonsense() override { text += "nonsense "; }

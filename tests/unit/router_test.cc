@@ -182,3 +182,14 @@ TEST_CASE("router: the target that goes upstream") {
     CHECK(upstream_target(server_with(row.server), row.route, row.path, row.query) == row.target);
   }
 }
+
+TEST_CASE("router: why a route is not taken, without values of fields") {
+  const Head request = request_with({{"X-Key", "secret"}});
+  CHECK(why_not(route_of("/a"), "h", "/b", request) == "the path is not under it");
+  CHECK(why_not(route_of("/a", "b.example"), "a.example", "/a/b", request) ==
+        "the host is not b.example");
+  CHECK(why_not(route_of("/a", "", {{"X-None", ""}}), "h", "/a", request) == "no field X-None");
+  CHECK(why_not(route_of("/a", "", {{"X-Key", "other"}}), "h", "/a", request) ==
+        "another value in the field X-Key");
+  CHECK(why_not(route_of("/a", "H", {{"X-Key", "secret"}}), "h", "/%61", request).empty());
+}

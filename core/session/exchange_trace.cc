@@ -1,0 +1,109 @@
+// Exchange: what is noted of it while somebody traces.
+#include <algorithm>
+#include <cctype>
+#include <string>
+
+#include "core/router.h"
+#include "core/session/exchange.h"
+#include "core/session/handshake_trace.h"
+#include "core/session/leg_tls.h"
+#include "core/session/masked_head.h"
+#include "net/sys.h"
+#include "protocol/uri.h"
+
+namespace sluice {
+
+namespace {
+
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char each) {
+    return static_cast<char>(each < 0x80 ? std::tolower(each) : each);
+  });
+  return lower;
+}
+
+std::string route_text(const RouteConfig& route) {
+  std::string text = route.path;
+  if (!route.match_host.empty()) text += " (host " + route.match_host + ")";
+  return text;
+}
+
+}  // namespace
+
+std::unique_ptr<HandshakeTrace> Exchange::begin_trace(const SessionContext& lent) {
+  Tracer& tracer = lent.worker.tracer;
+  if (!tracer.on() || !tracer.wants(lent.listener.id, sys::monotonic_ms())) return nullptr;
+  auto trace =
+      std::make_unique<HandshakeTrace>(tracer, lent.id_text(), lent.now_ms() - lent.opened_ms);
+  trace->facts.listener = lent.listener.id;
+  trace->note_at(0, "accept", lent.client_address.text() + " at " + lent.listener.address.text());
+  return trace;
+}
+
+SessionContext Exchange::traced(const SessionContext& lent, HandshakeTrace* trace) {
+  SessionContext traced = lent;
+  traced.trace = trace;
+  return traced;
+}
+
+void Exchange::trace_lines(const char* step, const std::vector<std::string>& lines) {
+  const uint64_t since_us = trace_->since_us();
+  for (const std::string& line : lines) trace_->note_at(since_us, step, line);
+}
+
+void Exchange::trace_tls(const TlsTransport& tls) {
+  const std::string_view name = tls.server_name();
+  trace_->note("tls", tls_text(tls) + (name.empty() ? ", no server name" : ", server name ") +
+                          std::string(name));
+}
+
+// Also of a request that is refused before it is whole.
+void Exchange::trace_request() {
+  if (request_traced_) return;
+  request_traced_ = true;
+  if (lent_.client_address.text() != hop_.address.text() && hop_.trusted) {
+    trace_->note("client", lent_.client_address.text() + ", as the proxy before us says");
+  }
+  trace_lines("request", masked_lines(request_.head_so_far()));
+}
+
+void Exchange::trace_route(const RouteConfig* chosen, bool ambiguous) {
+  TraceFacts& facts = trace_->facts;
+  facts.client = lent_.client_address.text();
+  facts.client_host = lent_.client_address.host_text();
+  facts.path = normal_path(upgrade_.target.path);
+  facts.host = lower_case(upgrade_.host);
+  if (chosen != nullptr) {
+    facts.route = chosen->path;
+    facts.upstream = chosen->upstream;
+  }
+  trace_->judge();
+  for (const RouteConfig& route : lent_.config.routes) {
+    if (&route == chosen) break;
+    const std::string why = why_not(route, upgrade_.host, upgrade_.target.path, request_.head());
+    trace_->note("route", "not " + route_text(route) + ": " + why);
+  }
+  if (chosen == nullptr) return;
+  trace_->note("route", route_text(*chosen) + ", to " +
+                            lent_.config.upstream(chosen->upstream).name +
+                            (ambiguous ? "; but the path can be read in two ways" : ""));
+}
+
+void Exchange::trace_end(int status) {
+  if (request_.heard()) trace_request();
+  TraceFacts& facts = trace_->facts;
+  facts.client = lent_.client_address.text();
+  facts.client_host = lent_.client_address.host_text();
+  if (facts.path.empty()) {
+    const std::string target = target_for_log();
+    facts.path = normal_path(target.substr(0, target.find('?')));
+    facts.host = lower_case(upgrade_.host);
+  }
+  std::string verdict = status == 0 ? "no answer" : "answered " + std::to_string(status);
+  verdict.append(": ").append(reason_);
+  if (!detail_.empty()) verdict += ": " + detail_;
+  trace_->note("verdict", verdict);
+}
+
+}  // namespace sluice
