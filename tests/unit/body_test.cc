@@ -1,3 +1,4 @@
+// BodyScanner: what it accepts, what it refuses and at which byte, however the bytes are cut.
 #include "protocol/body.h"
 
 #include <doctest/doctest.h>
@@ -53,7 +54,7 @@ Told told(Framing framing, std::string_view text, size_t piece, uint64_t length 
 Told judged(Framing framing, std::string_view text, uint64_t length = 0,
             const BodyLimits& limits = {}) {
   const Told whole = told(framing, text, text.size() + 1, length, limits);
-  for (const size_t piece : {1, 2, 3, 7}) {
+  for (const size_t piece : {1u, 2u, 3u, 7u}) {
     CHECK(told(framing, text, piece, length, limits) == whole);
   }
   BodyScanner scanner(framing, length, limits);
@@ -117,62 +118,62 @@ TEST_CASE("body: what two recipients could read in two ways is refused at its fi
     std::string_view good;
     std::string_view bad;
   };
-  for (const auto& [good, bad] : std::vector<Wrong>{{"", "\r\n"},
-                                                    {"", "\n"},
-                                                    {"", " 1\r\n"},
-                                                    {"", "+1\r\n"},
-                                                    {"", "-1\r\n"},
-                                                    {"0", "x1\r\n"},
-                                                    {"1", "g\r\n"},
-                                                    {"1", "_0\r\n"},
-                                                    {"1", " \r\n"},
-                                                    {"1", "\t\r\n"},
-                                                    {"1", " ;a\r\n"},
-                                                    {"1", "\n"},
-                                                    {"1\r", "\r\n"},
-                                                    {"1\r", "x"},
-                                                    {"1;", "\r\n"},
-                                                    {"1;", ";a\r\n"},
-                                                    {"1;", " a\r\n"},
-                                                    {"1;", "=a\r\n"},
-                                                    {"1;a", " =b\r\n"},
-                                                    {"1;a", "\n"},
-                                                    {"1;a", "\x01"},
-                                                    {"1;a=", "\r\n"},
-                                                    {"1;a=", " b\r\n"},
-                                                    {"1;a=b", "\n"},
-                                                    {"1;a=b", "=c\r\n"},
-                                                    {"1;a=\"", "\r\n"},
-                                                    {"1;a=\"b\\", "\n"},
-                                                    {"1;a=\"b", "\n"},
-                                                    {"1;a=\"b", std::string_view("\0", 1)},
-                                                    {"1;a=\"b\"", "c\r\n"},
-                                                    {"1;a=\"b\"", "\n"},
-                                                    {"1\r\nx", "\n"},
-                                                    {"1\r\nx", "y\r\n"},
-                                                    {"1\r\nx\r", "0\r\n"},
-                                                    {"1\r\nx\r\n", "\r\n"},
-                                                    {"0\r\n", "\n"},
-                                                    {"0\r\n", " folded\r\n"},
-                                                    {"0\r\n", ": empty\r\n"},
-                                                    {"0\r\n\r", "x"},
-                                                    {"0\r\nname", " : v\r\n"},
-                                                    {"0\r\nname", "\r\n"},
-                                                    {"0\r\nname: v", "\n"},
-                                                    {"0\r\nname: v", std::string_view("\0", 1)},
-                                                    {"0\r\nname: v\r", "x"},
-                                                    {"0\r\nname: v\r\n", " folded\r\n"},
-                                                    {"0\r\nname: v\r\n", "\tfolded\r\n"},
-                                                    {"0\r\nContent-Length", ": 3\r\n"},
-                                                    {"0\r\ntransfer-ENCODING", ": chunked\r\n"},
-                                                    {"0\r\na: b\r\nHost", ": c\r\n"},
-                                                    {"0\r\nX-Forwarded-For", ": c\r\n"},
-                                                    {"0\r\nCookie", ":\r\n"}}) {
-    CAPTURE(good);
-    CAPTURE(bad);
-    const Told all = judged(Framing::chunked, std::string(good) + std::string(bad));
+  for (const Wrong& wrong : std::vector<Wrong>{{"", "\r\n"},
+                                               {"", "\n"},
+                                               {"", " 1\r\n"},
+                                               {"", "+1\r\n"},
+                                               {"", "-1\r\n"},
+                                               {"0", "x1\r\n"},
+                                               {"1", "g\r\n"},
+                                               {"1", "_0\r\n"},
+                                               {"1", " \r\n"},
+                                               {"1", "\t\r\n"},
+                                               {"1", " ;a\r\n"},
+                                               {"1", "\n"},
+                                               {"1\r", "\r\n"},
+                                               {"1\r", "x"},
+                                               {"1;", "\r\n"},
+                                               {"1;", ";a\r\n"},
+                                               {"1;", " a\r\n"},
+                                               {"1;", "=a\r\n"},
+                                               {"1;a", " =b\r\n"},
+                                               {"1;a", "\n"},
+                                               {"1;a", "\x01"},
+                                               {"1;a=", "\r\n"},
+                                               {"1;a=", " b\r\n"},
+                                               {"1;a=b", "\n"},
+                                               {"1;a=b", "=c\r\n"},
+                                               {"1;a=\"", "\r\n"},
+                                               {"1;a=\"b\\", "\n"},
+                                               {"1;a=\"b", "\n"},
+                                               {"1;a=\"b", std::string_view("\0", 1)},
+                                               {"1;a=\"b\"", "c\r\n"},
+                                               {"1;a=\"b\"", "\n"},
+                                               {"1\r\nx", "\n"},
+                                               {"1\r\nx", "y\r\n"},
+                                               {"1\r\nx\r", "0\r\n"},
+                                               {"1\r\nx\r\n", "\r\n"},
+                                               {"0\r\n", "\n"},
+                                               {"0\r\n", " folded\r\n"},
+                                               {"0\r\n", ": empty\r\n"},
+                                               {"0\r\n\r", "x"},
+                                               {"0\r\nname", " : v\r\n"},
+                                               {"0\r\nname", "\r\n"},
+                                               {"0\r\nname: v", "\n"},
+                                               {"0\r\nname: v", std::string_view("\0", 1)},
+                                               {"0\r\nname: v\r", "x"},
+                                               {"0\r\nname: v\r\n", " folded\r\n"},
+                                               {"0\r\nname: v\r\n", "\tfolded\r\n"},
+                                               {"0\r\nContent-Length", ": 3\r\n"},
+                                               {"0\r\ntransfer-ENCODING", ": chunked\r\n"},
+                                               {"0\r\na: b\r\nHost", ": c\r\n"},
+                                               {"0\r\nX-Forwarded-For", ": c\r\n"},
+                                               {"0\r\nCookie", ":\r\n"}}) {
+    CAPTURE(wrong.good);
+    CAPTURE(wrong.bad);
+    const Told all = judged(Framing::chunked, std::string(wrong.good) + std::string(wrong.bad));
     CHECK(all.verdict == Verdict::bad);
-    CHECK(all.accepted == good.size());
+    CHECK(all.accepted == wrong.good.size());
     CHECK(all.status == 400);
     CHECK(!all.reason.empty());
   }
