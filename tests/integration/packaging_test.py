@@ -52,6 +52,7 @@ def install_honours_destdir():
                      f"{prefix}/share/doc/sluice/coming-from-nginx.md",
                      f"{prefix}/share/doc/sluice/coming-from-haproxy.md",
                      f"{prefix}/share/doc/sluice/status-json.md",
+                     f"{prefix}/share/doc/sluice/observability/rules.yml",
                      *(f"{prefix}/share/man/man{page[-1]}/{page}" for page in MANUAL_PAGES)):
             assert name in found, found
         assert all(name.startswith(("etc/sluice/", prefix + "/")) or name == rotation
