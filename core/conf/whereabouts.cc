@@ -47,6 +47,7 @@ Whereabouts find_whereabouts(const std::string& conf_path, ConfInputs& inputs) {
   Whereabouts found;
   if (draft.config.control) found.control = draft.config.control->address.unix_path();
   found.pid_file = draft.config.pid_file;
+  if (draft.config.admin) found.admin = draft.config.admin->address;
   found.error_log = draft.config.error_log.path;
   found.unreadable = draft.unreadable;
   found.errors = errors.in_reading_order();

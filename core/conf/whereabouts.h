@@ -2,16 +2,19 @@
 // with the conf, these lines are found.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/conf/conf.h"
+#include "net/address.h"
 
 namespace sluice {
 
 struct Whereabouts {
-  std::string control;    // the control socket's path; "": none
-  std::string pid_file;   // "": none
+  std::string control;   // the control socket's path; "": none
+  std::string pid_file;  // "": none
+  std::optional<Address> admin;
   std::string error_log;  // as Config has it
   bool unreadable = false;
   std::vector<ConfError> errors;  // what the reading found; references are not looked at

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "core/process/check.h"
 #include "core/process/command.h"
 #include "core/process/master.h"
+#include "core/process/top.h"
 #include "net/sys_process.h"
 #include "net/sys_sandbox.h"
 #include "net/sys_trace.h"
@@ -28,6 +30,7 @@ constexpr const char* default_conf = "/etc/sluice/sluice.conf";
 
 constexpr const char* usage =
     "usage: sluice [-c FILE] [-s COMMAND] [-t] [-T] [-v] [-V] [-h]\n"
+    "       sluice top [-c FILE] [...]: what a running sluice does (sluice top -h)\n"
     "  -c FILE  the conf to read, by default /etc/sluice/sluice.conf\n"
     "  -s COMMAND  tell the sluice that runs with this conf:\n"
     "           reload, stop, quit, reopen (its logs), status\n"
@@ -136,7 +139,8 @@ int read_command_line(int count, char** words, CommandLine& line) {
       continue;
     }
     if (word.size() < 2 || word[0] != '-') {
-      return refuse(word, "unexpected word (-c FILE names a conf)");
+      return refuse(word, word == "top" ? "stands before all options"
+                                        : "unexpected word (-c FILE names a conf)");
     }
     bool next_taken = false;
     const int status = read_flags(word, i + 1 < count ? words[i + 1] : nullptr, next_taken, line);
@@ -160,10 +164,28 @@ int tell_good(const sluice::ConfOutcome& outcome, const CommandLine& line) {
   return 0;
 }
 
+int show_top(int count, char** words) {
+  sluice::TopOptions options;
+  options.conf = default_conf;
+  const std::string wrong = sluice::read_top_options(
+      std::span<const char* const>(words, static_cast<size_t>(count)), options);
+  if (!wrong.empty()) {
+    std::fprintf(stderr, "sluice: top: %s\n%s", wrong.c_str(), sluice::top_usage);
+    return 1;
+  }
+  if (options.help) {
+    std::fputs(sluice::top_usage, stdout);
+    return 0;
+  }
+  sluice::MachineInputs inputs;
+  return sluice::run_top(options, inputs);
+}
+
 }  // namespace
 
 int main(int count, char** words) {
   sluice::sys::hide_environment();
+  if (count > 1 && std::string_view(words[1]) == "top") return show_top(count - 2, words + 2);
   CommandLine line;
   if (const int status = read_command_line(count, words, line); status >= 0) return status;
   sluice::keep_large_blocks_apart();

@@ -15,15 +15,18 @@ Whereabouts in_file(const std::string& path) {
   return find_whereabouts(path, inputs);
 }
 
-TEST_CASE("whereabouts: both lines, and the error log") {
+TEST_CASE("whereabouts: all lines, and the error log") {
   const TestFolder folder;
-  const Whereabouts found = in_file(folder.write(
-      "a.conf",
-      "control unix:/run/a.sock mode=0660\npid_file a.pid\nerror_log a.log\nlisten 8080\n"
-      "route /\n proxy_pass ws://127.0.0.1:1\n"));
+  const Whereabouts found =
+      in_file(folder.write("a.conf",
+                           "control unix:/run/a.sock mode=0660\npid_file a.pid\nerror_log a.log\n"
+                           "admin 127.0.0.1:9300\nlisten 8080\n"
+                           "route /\n proxy_pass ws://127.0.0.1:1\n"));
   CHECK(found.control == "/run/a.sock");
   CHECK(found.pid_file == folder.path() + "a.pid");
   CHECK(found.error_log == folder.path() + "a.log");
+  REQUIRE(found.admin);
+  CHECK(found.admin->text() == "127.0.0.1:9300");
   CHECK(found.errors.empty());
   CHECK_FALSE(found.unreadable);
 }
@@ -33,6 +36,7 @@ TEST_CASE("whereabouts: neither") {
   const Whereabouts found = in_file(folder.write("a.conf", "control off\nlisten 8080\n"));
   CHECK(found.control.empty());
   CHECK(found.pid_file.empty());
+  CHECK(!found.admin);
   CHECK(found.error_log == "stderr");
 }
 
