@@ -82,6 +82,7 @@ struct ListenSettings {
   TrustedProxies trusted_proxies;
   std::string real_ip_header = "X-Forwarded-For";  // the field in which they name the client
   bool proxy_protocol = false;  // each connection begins with a PROXY header of one of them
+  std::string healthz;          // the path that balancers ask, answered by the worker; "": none
 };
 
 // Who may ask there, and when we are ready.

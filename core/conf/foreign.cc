@@ -203,7 +203,7 @@ constexpr ForeignWord table[] = {
     {"reqadd", h, "", "write set_header"},
     {"ssl-default-bind-ciphers", h, "tls_ciphers", ""},
     {"ssl-default-bind-options", h, "", "write tls_protocols"},
-    {"monitor-uri", h, "admin", "write admin 127.0.0.1:PORT: /healthz and /readyz are there"},
+    {"monitor-uri", h, "healthz", ""},
     {"stats", h, "admin", "write admin 127.0.0.1:PORT: /metrics and /status.json are there"},
     {"errorfile", h, "", not_yet},
     {"redirect", h, "", not_yet},

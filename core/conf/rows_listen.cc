@@ -83,6 +83,18 @@ constexpr Directive rows[] = {
          "1,000 a second and worker, beside those that handshake_rate still lets in: with 503 and "
          "a Retry-After of 1 to 10 seconds, at random, on a plain listener, and by closing the "
          "connection before the TLS handshake on others."},
+    {.name = "healthz",
+     .sections = top | listen,
+     .arguments = "PATH|off",
+     .set = setters::healthz,
+     .inherit = inherit<&ListenSettings::healthz>,
+     .default_value = "off",
+     .example = "/healthz",
+     .help = "A path that balancers may ask, with GET or HEAD and whatever query, to learn whether "
+             "clients are taken here: the worker itself answers 200, and 503 while it or the "
+             "listener is drained. A TLS listener that is drained answers nobody. Such requests "
+             "have no line in the logs; metrics count them as handshakes without a route. It goes "
+             "before routes. Whether peers are well, /readyz of the admin address tells."},
     {.name = "trusted_proxies",
      .sections = top | listen,
      .arguments = "CIDR...|unix|off",

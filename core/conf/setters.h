@@ -57,6 +57,7 @@ void balance(const SetterCall& call);
 void max_fails(const SetterCall& call);
 void fail_timeout(const SetterCall& call);
 void health_check(const SetterCall& call);
+void healthz(const SetterCall& call);
 void sticky(const SetterCall& call);
 void on_peer_gone(const SetterCall& call);
 void sticky_key(const SetterCall& call);

@@ -1,4 +1,5 @@
-// The setter of health_check: what the keeper asks peers, and how often.
+// Setters of who is asked whether he is well: peers by the keeper (health_check), and how often; a
+// listener by balancers (healthz).
 #include <algorithm>
 #include <optional>
 #include <set>
@@ -132,6 +133,21 @@ void health_check(const SetterCall& call) {
     throw ConfProblem{"timeout is longer than interval: a check ends before the next one begins"};
   }
   call.section.settings.check = std::move(check);
+}
+
+void healthz(const SetterCall& call) {
+  const Word& word = call.word(1);
+  std::string& path = call.section.settings.healthz;
+  if (word.value == "off") return path.clear();
+  const Result<RequestTarget> target = parse_request_target(word.value);
+  const auto refuse = [&word](const std::string& why) {
+    throw ConfProblem{quoted(word.text) + " is no path that a balancer may ask for: " + why +
+                      "; write one as /healthz, or off"};
+  };
+  if (!word.value.starts_with('/')) refuse("it does not begin with /");
+  if (!target.ok()) refuse(target.fault().text());
+  if (word.value.find('?') != std::string::npos) refuse("a query stands behind it");
+  path = word.value;
 }
 
 }  // namespace sluice::setters

@@ -332,6 +332,7 @@ void Worker::on_signal(int signal) {
 
 void Worker::leave_fast() {
   leaving_ = true;
+  context_.leaving = true;
   row_.pid.set(0);
   sockets_.stop();
   arm(leave_ms, leave_timer);
@@ -345,6 +346,7 @@ void Worker::leave_fast() {
 void Worker::leave_when_empty() {
   if (leaving_) return;
   leaving_ = true;
+  context_.leaving = true;
   row_.pid.set(0);
   // The master has closed its copies; with these closed the kernel refuses clients, where it would
   // queue them otherwise.

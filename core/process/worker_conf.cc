@@ -77,7 +77,8 @@ bool Worker::adopt(LoadedConf& loaded) {
   sockets_.limit(config);
   retired_ = number_ >= loaded.terms.workers;
   note_routes(config);
-  row_.pid.set(leaving_ || retired_ ? 0 : static_cast<uint64_t>(sys::process_id()));
+  context_.leaving = leaving_ || retired_;
+  row_.pid.set(context_.leaving ? 0 : static_cast<uint64_t>(sys::process_id()));
   buffers_.set_most_bytes(loaded.terms.buffer_memory_bytes);
   log_.set_level(config.error_log.level);
   if (const Status bounded = bound_sessions(config); !bounded.ok()) {

@@ -8,6 +8,7 @@
 
 #include "core/observe/limit_text.h"
 #include "core/router.h"
+#include "core/session/health_answer.h"
 #include "core/session/masked_head.h"
 #include "core/session/proxy_preamble.h"
 #include "core/session/upstream_request.h"
@@ -45,7 +46,13 @@ Exchange::Step Exchange::begin() {
     stage_ = Stage::preface;
     return on_run();
   }
-  return refused_ == nullptr ? read_request() : refuse(*refused_);
+  return may_ask() ? read_request() : refuse(*refused_);
+}
+
+// Where balancers ask, what they ask is answered while the listener is drained, too.
+bool Exchange::may_ask() const {
+  return refused_ == nullptr || (!lent_.listener.healthz.empty() &&
+                                 refused_ == lent_.worker.drained.refusal(lent_.listener.id));
 }
 
 Exchange::Step Exchange::on_ready(Side side, Readiness ready) {
@@ -121,7 +128,7 @@ Exchange::Step Exchange::follow(Preface::Step step) {
         lent_.worker.row.tls_with_clients.count(tls->version(), tls->resumed());
         if (trace_ != nullptr) trace_tls(*tls);
       }
-      return refused_ == nullptr ? read_request() : refuse(*refused_);
+      return may_ask() ? read_request() : refuse(*refused_);
     case Preface::Step::plain_http:
       return refuse({400, "plain HTTP on a TLS port"});
     case Preface::Step::no_proxy_header:
@@ -214,6 +221,8 @@ Exchange::Step Exchange::route_request() {
   find_client();
   const RequestHead& head = request_.head();
   if (trace_ != nullptr) trace_request();
+  if (asks_for_health(head, lent_.listener.healthz)) return tell_health();
+  if (refused_ != nullptr) return refuse(*refused_);
   if (const auto refusal = check_upgrade_request(head, upgrade_)) return refuse(*refusal);
   const auto [route, ambiguous] =
       find_route(lent_.config, upgrade_.host, upgrade_.target.path, head);
@@ -359,6 +368,21 @@ Exchange::Step Exchange::send_upgrade() {
       break;
   }
   return abandon(client_left);
+}
+
+// Asked every few seconds by each balancer, it is counted and not logged.
+Exchange::Step Exchange::tell_health() {
+  const bool takes_clients =
+      !lent_.worker.leaving && lent_.worker.drained.refusal(lent_.listener.id) == nullptr;
+  own_answer_.emplace(lent_.client, health_answer(takes_clients, request_.head().method == "HEAD"));
+  stage_ = Stage::refusing;
+  lent_.arm(lent_.listener.lingering_timeout_ms);
+  const int status = takes_clients ? 200 : 503;
+  reason_ = "healthz";
+  logged_ = true;
+  count_end(status);
+  if (trace_ != nullptr) trace_end(status);
+  return follow(own_answer_->run());
 }
 
 Exchange::Step Exchange::refuse(Refusal refusal) {

@@ -105,6 +105,8 @@ class Exchange {
   Step take_answer();
   Step accept_upgrade();
   Step send_upgrade();
+  bool may_ask() const;
+  Step tell_health();
   Step refuse(Refusal refusal);
   Step refuse_upstream(Refusal refusal);
   Step leave_or_refuse(Refusal refusal);

@@ -1,7 +1,8 @@
-// OwnAnswer: an error answer of the proxy's own on its way to the client.
+// OwnAnswer: an answer of the proxy's own on its way to the client.
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "core/session/outgoing.h"
 #include "protocol/error_answer.h"
@@ -24,6 +25,8 @@ class OwnAnswer {
     out_.text() = write_http1(answer.head);
     if (method != "HEAD") out_.text() += answer.body;
   }
+  // The answer as it goes out.
+  OwnAnswer(Leg& client, std::string text) : client_(client), out_(std::move(text)) {}
 
   Step run() {
     switch (out_.send(client_)) {

@@ -57,6 +57,7 @@ struct WorkerContext {
 
   uint64_t next_session = 1;
   uint64_t relaying = 0;     // sessions in that state now
+  bool leaving = false;      // the worker accepts nobody any more
   uint64_t ping_secret = 0;  // 0: none was made yet
 };
 

@@ -156,6 +156,8 @@ std::vector<Row> listener_rows() {
       {"trusted_proxies", "top, listen", "trusted_proxies 10.0.0.0/8 unix",
        [](const Config& c) { return trusted_text(c.listeners[0].trusted_proxies); },
        "10.0.0.0/8 unix ", "trusted_proxies ::1"},
+      {"healthz", "top, listen", "healthz /up",
+       [](const Config& c) { return c.listeners[0].healthz; }, "/up"},
       {"real_ip_header", "top, listen", "real_ip_header True-Client-IP",
        [](const Config& c) { return c.listeners[0].real_ip_header; }, "True-Client-IP"},
       {"proxy_protocol", "top, listen", "proxy_protocol on",

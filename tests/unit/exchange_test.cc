@@ -24,9 +24,11 @@ const std::string accepted =
 
 class Exchanging {
  public:
-  explicit Exchanging(const std::string& directives = "", const Refusal* refused = nullptr)
+  explicit Exchanging(const std::string& directives = "", const Refusal* refused = nullptr,
+                      const std::string& top = "")
       : worker("upstream up\nserver " + upstream.uri() +
-               "\nroute /chat\nproxy_pass up\nsubprotocols chat\n" + directives),
+                   "\nroute /chat\nproxy_pass up\nsubprotocols chat\n" + directives,
+               top),
         lent(worker),
         exchange(lent.context, refused) {}
 
@@ -213,6 +215,60 @@ TEST_CASE("exchange: a client that leaves before its answer gets no answer, but 
   CHECK(e.worker.row.refused.value() == 1);
   e.exchange.log_unanswered("closed");  // once is enough
   CHECK(e.worker.row.refused.value() == 1);
+}
+
+constexpr const char* ask_health = "GET /up?from=lb HTTP/1.1\r\nHost: a.example\r\n\r\n";
+
+uint64_t told(const Exchanging& e, int status) {
+  return e.lent.context.worker.labels.routes[LabelRows::no_route]
+      .answered[answer_place(status)]
+      .value();
+}
+
+TEST_CASE(
+    "exchange: a balancer is told that clients are taken, before any route, and counted once") {
+  Exchanging e("", nullptr, "healthz /up\n");
+  CHECK(e.begin(ask_health) == Step::linger);
+  CHECK(e.answer().ends_with("\r\n\r\nok\n"));
+  CHECK(told(e, 200) == 1);
+  e.exchange.log_unanswered("the client left");  // has nothing to add
+  CHECK(told(e, 0) == 0);
+
+  Exchanging upgrading("", nullptr, "healthz /chat\n");
+  CHECK(upgrading.begin(upgrade) == Step::linger);
+  CHECK(upgrading.answer().starts_with("HTTP/1.1 200 OK\r\n"));
+
+  Exchanging without;
+  CHECK(without.begin(ask_health) == Step::linger);
+  CHECK(without.answer().starts_with("HTTP/1.1 426 "));
+}
+
+TEST_CASE("exchange: a balancer is told when the worker leaves, or the listener is drained") {
+  Exchanging e("", nullptr, "healthz /up\n");
+  e.worker.context.leaving = true;
+  CHECK(e.begin(ask_health) == Step::linger);
+  CHECK(e.answer().ends_with("\r\n\r\ndrained\n"));
+  CHECK(told(e, 503) == 1);
+
+  // As at accept: who comes to a drained listener is refused, unless he asks just that.
+  Drained drained;
+  drained.use({{.kind = Part::Kind::listener, .text = ""}});
+  for (const bool asks : {true, false}) {
+    Exchanging late("", drained.refusal(ListenerId{0}), "healthz /up\n");
+    late.worker.context.drained = drained;
+    CHECK(late.begin(asks ? ask_health : upgrade) == Step::linger);
+    const std::string answer = late.answer();
+    CHECK(answer.starts_with("HTTP/1.1 503 "));
+    CHECK(answer.ends_with("\r\n\r\ndrained\n") == asks);
+    CHECK(told(late, 503) == 1);
+  }
+}
+
+TEST_CASE("exchange: who finds no place is refused unread, a balancer among them") {
+  Exchanging e("", &Admission::overload(), "healthz /up\n");
+  CHECK(e.begin(ask_health) == Step::linger);
+  CHECK(e.answer().starts_with("HTTP/1.1 503 "));
+  CHECK(e.exchange.record().reason == overload_reason);
 }
 
 }  // namespace
