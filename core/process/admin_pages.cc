@@ -1,4 +1,4 @@
-// Pages are made when they are asked for, and kept by nobody.
+// Pages are made when they are asked for, and kept by nobody; only totals are noted.
 #include "core/process/admin_pages.h"
 
 #include <algorithm>
@@ -7,6 +7,7 @@
 
 #include "core/conf/conf_ids.h"
 #include "core/peers/peer_health.h"
+#include "core/process/admin_page.h"
 #include "core/process/overview.h"
 #include "net/sys.h"
 
@@ -49,19 +50,46 @@ void KeeperPages::use(const Config& config, const Members& members) {
 AdminAnswer KeeperPages::answer(const AdminRequest& request) {
   if (rows_ == nullptr || config_ == nullptr) return verdict("there is nothing to tell");
   switch (request.page) {
+    case AdminPage::page:
+      return {.content_type = "text/html; charset=utf-8",
+              .body = std::string(admin_page()),
+              .policy = admin_page_policy()};
+    case AdminPage::events:  // are told one by one
+      break;
     case AdminPage::health:
       return verdict(unhealthy());
     case AdminPage::ready:
       return verdict(unready());
     case AdminPage::status:
-      return {.content_type = "application/json",
-              .body = line_of(overview(sources(), totals_of(*rows_), sys::wall_clock_ms() / 1000)) +
-                      "\n"};
+      return {.content_type = "application/json", .body = status() + "\n"};
     case AdminPage::metrics:
-      break;
+      return {.content_type = content_type_of(request.format),
+              .body = metrics_text(sources(), request.format)};
   }
-  return {.content_type = content_type_of(request.format),
-          .body = metrics_text(sources(), request.format)};
+  return verdict("there is nothing to tell");
+}
+
+void KeeperPages::note_moment() {
+  if (rows_ != nullptr) recent_.note(totals_of(*rows_), sys::monotonic_ms());
+}
+
+// What is to be seen of the minutes before, so that a page that was just opened shows them, too. A
+// browser comes again after a second where the stream ends.
+std::string KeeperPages::first_event() {
+  return "retry: 1000\nevent: history\ndata: " + line_of(recent_.points()) + "\n\n";
+}
+
+std::string KeeperPages::event() {
+  if (rows_ == nullptr || config_ == nullptr) return ": nothing to tell\n\n";
+  return "data: " + status() + "\n\n";
+}
+
+std::string KeeperPages::status() const {
+  const MetricsSources from = sources();
+  const Totals totals = totals_of(*rows_);
+  Json all = overview(from, totals, sys::wall_clock_ms() / 1000);
+  all["refused_lately"] = recent_.refused(totals, from.now_ms);
+  return line_of(all);
 }
 
 MetricsSources KeeperPages::sources() const {

@@ -1,5 +1,5 @@
-// KeeperPages: what the admin address tells, from the memory that all processes share and from the
-// conf that the keeper has. It asks nobody.
+// KeeperPages: what the admin address tells, from the memory that all processes share, from the
+// conf that the keeper has, and from what it noted of the minutes before. It asks nobody.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +13,7 @@
 #include "core/process/admin_server.h"
 #include "core/process/counter_rows.h"
 #include "core/process/metrics.h"
+#include "core/process/recent_totals.h"
 
 namespace sluice {
 
@@ -29,6 +30,11 @@ class KeeperPages final : public AdminPages {
   void use(const Config& config, const Members& members);
 
   AdminAnswer answer(const AdminRequest& request) override;
+  std::string first_event() override;
+  std::string event() override;
+
+  // About once a second, for those who want to know what has been. May throw std::bad_alloc.
+  void note_moment();
 
   // "": sluice is well, or ready; else why not.
   std::string unhealthy() const;
@@ -36,6 +42,7 @@ class KeeperPages final : public AdminPages {
 
  private:
   MetricsSources sources() const;
+  std::string status() const;
   bool has_peer(const UpstreamConfig& upstream) const;
 
   const CounterRows* rows_;
@@ -45,6 +52,7 @@ class KeeperPages final : public AdminPages {
   const NameCounts* names_;
   const Config* config_ = nullptr;
   Members members_;
+  RecentTotals recent_;
 };
 
 }  // namespace sluice

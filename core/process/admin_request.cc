@@ -16,10 +16,9 @@ struct Page {
   AdminPage page;
 };
 
-constexpr Page pages[] = {{"/metrics", AdminPage::metrics},
-                          {"/healthz", AdminPage::health},
-                          {"/readyz", AdminPage::ready},
-                          {"/status.json", AdminPage::status}};
+constexpr Page pages[] = {{"/", AdminPage::page},           {"/events", AdminPage::events},
+                          {"/metrics", AdminPage::metrics}, {"/healthz", AdminPage::health},
+                          {"/readyz", AdminPage::ready},    {"/status.json", AdminPage::status}};
 
 AdminRequest refused(AdminAnswer answer) {
   AdminRequest request;
@@ -138,7 +137,8 @@ AdminRequest read_admin_request(const RequestHead& head, const AdminRules& rules
                                          [path](const Page& each) { return each.path == path; });
   if (found == std::end(pages)) {
     return refused(refuse_admin(
-        404, "there are /metrics, /healthz, /readyz and /status.json, and nothing else", "path"));
+        404, "there are /, /events, /metrics, /healthz, /readyz and /status.json, and nothing else",
+        "path"));
   }
   request.page = found->page;
   request.format = format_for(head);

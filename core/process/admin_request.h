@@ -13,7 +13,7 @@
 
 namespace sluice {
 
-enum class AdminPage : uint8_t { metrics, health, ready, status };
+enum class AdminPage : uint8_t { page, events, metrics, health, ready, status };
 
 // An answer to it, but for what every answer has.
 struct AdminAnswer {
@@ -21,6 +21,7 @@ struct AdminAnswer {
   std::string_view content_type = "text/plain; charset=utf-8";
   std::string body;             // ends in a line feed
   std::string_view allow = {};  // of a 405
+  std::string policy = {};      // Content-Security-Policy; "": nothing is loaded or run
   const char* abuse = nullptr;  // static text for the log, where the request should not have come
 };
 

@@ -19,8 +19,18 @@ namespace {
 constexpr size_t steps_a_run = 64;  // then others go first
 constexpr size_t piece_bytes = 4096;
 constexpr size_t most_dropped_bytes = 64 * 1024;
+// What the kernel keeps of events that a client does not take; beyond, it is behind.
+constexpr int most_unsent_event_bytes = 16 * 1024;
 
 const AdminRules no_rules;
+
+void add_guards(AnswerHead& head, std::string_view policy) {
+  head.add("Cache-Control", "no-store");
+  head.add("X-Content-Type-Options", "nosniff");
+  head.add("Referrer-Policy", "no-referrer");
+  head.add("Content-Security-Policy",
+           policy.empty() ? "default-src 'none'; frame-ancestors 'none'" : policy);
+}
 
 std::string text_of(const AdminAnswer& answer, bool head_only) {
   AnswerHead head;
@@ -28,14 +38,28 @@ std::string text_of(const AdminAnswer& answer, bool head_only) {
   head.reason = answer.status == 200 ? "OK" : status_text(answer.status);
   head.add("Content-Type", answer.content_type);
   head.add_made("Content-Length", std::to_string(answer.body.size()));
-  head.add("Cache-Control", "no-store");
-  head.add("X-Content-Type-Options", "nosniff");
-  head.add("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+  add_guards(head, answer.policy);
   if (!answer.allow.empty()) head.add("Allow", answer.allow);
   head.add("Connection", "close");
   std::string text = write_http1(head);
   if (!head_only) text += answer.body;
   return text;
+}
+
+AdminAnswer busy() {
+  return refuse_admin(503, "too much waits for readers that are slow: try again in a while",
+                      "too much unread");
+}
+
+// Its end is the connection's (RFC 9112 6.3).
+std::string head_of_events() {
+  AnswerHead head;
+  head.status = 200;
+  head.reason = "OK";
+  head.add("Content-Type", "text/event-stream");
+  add_guards(head, "");
+  head.add("Connection", "close");
+  return write_http1(head);
 }
 
 }  // namespace
@@ -54,6 +78,7 @@ AdminServer::~AdminServer() {
 }
 
 void AdminServer::listen(int fd) {
+  end_watchers([](const Client&) { return true; });
   if (listener_ >= 0) {
     acceptor_.remove(listener_);
     sys::close(std::exchange(listener_, -1));
@@ -70,6 +95,29 @@ void AdminServer::listen(int fd) {
     log_.error(LogLevel::error, "admin: out of memory: nobody is answered");
   }
   sys::close(fd);
+}
+
+template <class Which>
+void AdminServer::end_watchers(Which which) {
+  clients_.for_each([&](Handle handle, const Client& client) {
+    if (client.stage == Stage::watching && which(client)) drop(handle);
+  });
+}
+
+void AdminServer::use(const AdminRules& rules) {
+  rules_ = &rules;
+  end_watchers([&rules](const Client& client) { return !may_ask(client.address, rules); });
+}
+
+void AdminServer::tell_watchers() {
+  if (watchers_ == 0) return;
+  const std::string event = pages_.event();
+  clients_.for_each([&](Handle handle, Client& client) {
+    if (client.stage != Stage::watching || !client.out.empty()) return;
+    if (answer_bytes_ + event.size() > most_answer_bytes) return;  // it misses this one
+    queue(handle, client, event);
+    serve(handle);
+  });
 }
 
 void AdminServer::on_listener_lost(uint32_t) {
@@ -122,7 +170,8 @@ bool AdminServer::make_place() {
   Handle longest;
   uint64_t number = UINT64_MAX;
   clients_.for_each([&](Handle handle, const Client& client) {
-    if (client.stage == Stage::answering || client.number >= number) return;
+    const bool served = client.stage == Stage::answering || client.stage == Stage::watching;
+    if (served || client.number >= number) return;
     longest = handle;
     number = client.number;
   });
@@ -184,6 +233,11 @@ AdminServer::Step AdminServer::step(Handle handle, Client& client) {
       return read_some(handle, client);
     case Stage::answering:
       return send_some(handle, client);
+    case Stage::watching:
+      if (client.out.empty()) break;
+      // Who went is not found out by sending while nothing more finds room.
+      if (const Step sent = send_some(handle, client); sent != Step::wait) return sent;
+      break;
     case Stage::leaving:
       break;
   }
@@ -214,6 +268,8 @@ AdminServer::Step AdminServer::read_some(Handle handle, Client& client) {
   const AdminRequest request = read_admin_request(client.parser.request(), *rules_);
   if (request.refusal) {
     answer(handle, client, *request.refusal, client.parser.request().method == "HEAD");
+  } else if (request.page == AdminPage::events) {
+    watch(handle, client, request.head_only);
   } else {
     answer(handle, client, pages_.answer(request), request.head_only);
   }
@@ -222,17 +278,41 @@ AdminServer::Step AdminServer::read_some(Handle handle, Client& client) {
 
 void AdminServer::answer(Handle handle, Client& client, const AdminAnswer& answer, bool head_only) {
   note(client.address, answer);
-  client.out = text_of(answer, head_only);
-  if (answer_bytes_ + client.out.size() > most_answer_bytes) {
-    const AdminAnswer busy = refuse_admin(
-        503, "too much waits for readers that are slow: try again in a while", "too much unread");
-    note(client.address, busy);
-    client.out = text_of(busy, head_only);
+  if (!queue(handle, client, text_of(answer, head_only))) {
+    note(client.address, busy());
+    client.out = text_of(busy(), head_only);
+    answer_bytes_ += client.out.size();
   }
-  answer_bytes_ += client.out.size();
   client.stage = Stage::answering;
+}
+
+void AdminServer::watch(Handle handle, Client& client, bool head_only) {
+  std::string text = head_of_events();
+  if (watchers_ >= most_watchers) {
+    return answer(handle, client,
+                  refuse_admin(503,
+                               std::to_string(most_watchers) +
+                                   " others watch already: close a page, or ask for /status.json",
+                               "too many watch"),
+                  head_only);
+  }
+  if (!head_only) text += pages_.first_event() + pages_.event();
+  if (!queue(handle, client, std::move(text))) return answer(handle, client, busy(), head_only);
+  client.stage = head_only ? Stage::answering : Stage::watching;
+  if (head_only) return;
+  ++watchers_;
+  sys::set_unsent_low_water(client.fd, most_unsent_event_bytes);  // a unix socket has none
+}
+
+// Its reader has answer_ms for it, also where there is no room for it (false).
+bool AdminServer::queue(Handle handle, Client& client, std::string text) {
   reactor_.update_clock();  // to make it may have taken long
   client.timer.arm(reactor_, id_, handle, answer_ms);
+  if (answer_bytes_ + text.size() > most_answer_bytes) return false;
+  client.out = std::move(text);
+  client.sent = 0;
+  answer_bytes_ += client.out.size();
+  return true;
 }
 
 AdminServer::Step AdminServer::send_some(Handle handle, Client& client) {
@@ -242,6 +322,10 @@ AdminServer::Step AdminServer::send_some(Handle handle, Client& client) {
   client.sent += static_cast<size_t>(sent);
   if (client.sent < client.out.size()) return Step::go_on;
   answer_bytes_ -= std::exchange(client.out, {}).size();
+  if (client.stage == Stage::watching) {
+    client.timer.cancel(reactor_);
+    return Step::go_on;
+  }
   client.stage = Stage::leaving;
   sys::shutdown_write(client.fd);
   client.timer.arm(reactor_, id_, handle, lingering_ms);
@@ -262,9 +346,9 @@ void AdminServer::on_timer(Handle handle, unsigned) {
   Client* const client = clients_.get(handle);
   if (client == nullptr) return;
   client->timer.expired();
-  if (client->stage == Stage::answering) {
+  if (client->stage == Stage::answering || client->stage == Stage::watching) {
     log_.recurring(LogLevel::warn, "admin slow reader",
-                   "admin: " + client->address.text() + " did not read its answer within " +
+                   "admin: " + client->address.text() + " did not read what it was told within " +
                        time_text(answer_ms) + ": its connection is closed");
   }
   if (client->stage != Stage::reading || !client->heard) return drop(handle);
@@ -286,6 +370,7 @@ void AdminServer::drop(Handle handle) {
   Client& client = *clients_.get(handle);
   client.timer.cancel(reactor_);
   answer_bytes_ -= client.out.size();
+  if (client.stage == Stage::watching) --watchers_;
   reactor_.unwatch(client.fd);
   sys::close(client.fd);
   clients_.retire(handle);

@@ -1,5 +1,5 @@
 // AdminServer: the keeper's side of the admin address: who may connect, how long that may take, and
-// how much it may cost. What pages say is its AdminPages'.
+// how much it may cost. What pages and events say is its AdminPages'.
 #pragma once
 
 #include <cstddef>
@@ -23,17 +23,23 @@ class AdminPages {
   virtual ~AdminPages() = default;
   // May throw std::bad_alloc.
   virtual AdminAnswer answer(const AdminRequest& request) = 0;
+  // What a client is told that watches: at first, and from then on each time (server-sent events).
+  virtual std::string first_event() = 0;
+  virtual std::string event() = 0;
 };
 
-// One request a connection, which ends with its answer.
+// One request a connection, which ends with its answer; that of a client that watches goes on.
 class AdminServer final : public EventHandler, private AcceptSink {
  public:
   // At a time. Scrapers and balancers are a handful; a new client takes the place of the one that
   // has been without a whole request for longest.
   static constexpr size_t most_clients = 64;
+  // Of them, those that watch. They keep their places.
+  static constexpr size_t most_watchers = 16;
   // Of all answers together that wait for their readers; further clients are told 503.
   static constexpr size_t most_answer_bytes = size_t{32} << 20;
-  // How long a client may take to read its answer. A scrape of Prometheus's ends after 10 s, too.
+  // How long a client may take to read its answer, or an event; until then it misses those after
+  // it. A scrape of Prometheus's ends after 10 s, too.
   static constexpr uint64_t answer_ms = 10'000;
   // How long a client may take to end its side when it has its answer.
   static constexpr uint64_t lingering_ms = 1'000;
@@ -45,11 +51,15 @@ class AdminServer final : public EventHandler, private AcceptSink {
   ~AdminServer() override;
 
   // From now on accepts from that listening socket, which it owns; -1: from none. Who is connected
-  // is still answered.
+  // is still answered; who watches comes again.
   void listen(int fd);
-  // These hold for clients that come from now on; they outlive the server, or the next call.
-  void use(const AdminRules& rules) { rules_ = &rules; }
+  // These hold for clients that come from now on, and for those that watch; they outlive the
+  // server, or the next call.
+  void use(const AdminRules& rules);
+  // Sends an event to each client that watches and has the one before. About once a second.
+  void tell_watchers();
   size_t clients() const { return clients_.live(); }
+  size_t watchers() const { return watchers_; }
 
   void on_ready(Handle handle, unsigned leg, Readiness ready) override;
   void on_timer(Handle handle, unsigned which) override;
@@ -58,7 +68,8 @@ class AdminServer final : public EventHandler, private AcceptSink {
 
  private:
   // reading --> answering --> leaving (reads what still comes, so that no RST overtakes the answer)
-  enum class Stage : uint8_t { reading, answering, leaving };
+  //         --> watching
+  enum class Stage : uint8_t { reading, answering, watching, leaving };
   enum class Step : uint8_t { go_on, wait, drop };
 
   struct Client {
@@ -88,6 +99,10 @@ class AdminServer final : public EventHandler, private AcceptSink {
   Step send_some(Handle handle, Client& client);
   Step wave_off(Client& client);
   void answer(Handle handle, Client& client, const AdminAnswer& answer, bool head_only);
+  void watch(Handle handle, Client& client, bool head_only);
+  bool queue(Handle handle, Client& client, std::string text);
+  template <class Which>
+  void end_watchers(Which which);
   void note(const Address& client, const AdminAnswer& answer);
   void drop(Handle handle);
 
@@ -101,6 +116,7 @@ class AdminServer final : public EventHandler, private AcceptSink {
   int listener_ = -1;
   uint64_t next_number_ = 0;
   size_t answer_bytes_ = 0;  // of all clients' out
+  size_t watchers_ = 0;
 };
 
 }  // namespace sluice

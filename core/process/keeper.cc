@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "core/process/worker.h"
@@ -102,6 +103,26 @@ void Keeper::use_conf(const Config& config, uint32_t generation) {
   pages_.use(config, members);
   admin_.use(config.admin_rules);
   generation_ = generation;
+  if (config.admin && !noting_) note_moments();
+}
+
+// Once a second while anybody may ask: what was, and those who watch are told what is.
+void Keeper::note_moments() {
+  constexpr uint64_t every_ms = 1'000;
+  reactor_.arm(reactor_.now_ms() + every_ms, id_, Handle{0, 1}, 0);
+  noting_ = true;
+  try {
+    pages_.note_moment();
+    admin_.tell_watchers();
+  } catch (const std::bad_alloc&) {
+    log_.recurring(LogLevel::error, "moment",
+                   "out of memory: who watches the admin address misses a second");
+  }
+}
+
+void Keeper::on_timer(Handle, unsigned) {
+  noting_ = false;
+  if (config_->admin) note_moments();
 }
 
 void Keeper::on_members(const Members& members) {

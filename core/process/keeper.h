@@ -79,7 +79,7 @@ class Keeper final : public EventHandler,
   void on_nonsense() override;
 
   void on_ready(Handle, unsigned, Readiness) override;
-  void on_timer(Handle, unsigned) override {}
+  void on_timer(Handle, unsigned) override;
   void on_run(Handle) override {}
   void on_turn_end() override;
 
@@ -90,6 +90,7 @@ class Keeper final : public EventHandler,
   void use_conf(const Config& config, uint32_t generation);
   void on_targets(const NameQuestion& question, const NameTargets& targets) override;
   void tell_answers();
+  void note_moments();
 
   Reactor reactor_;
   Reactor::HandlerId id_;
@@ -102,6 +103,7 @@ class Keeper final : public EventHandler,
   AdminServer admin_;
   NameAnswers answers_;       // that were found, of the conf's questions
   bool answers_new_ = false;  // since the master was told
+  bool noting_ = false;       // a timer is armed for it
   std::span<char> answer_memory_;
   uint32_t generation_;
   Members members_;  // the latest; in force where they are of that conf

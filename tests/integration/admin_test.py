@@ -258,7 +258,7 @@ def bad_requests_are_refused_and_do_no_harm():
     with Greeting() as up, Admin([up.uri], top="@client_header_timeout 1s\n") as sluice:
         assert sluice.get(method="POST").status == 405
         assert sluice.get(method="DELETE").status in (405, 501)
-        for path in ("/", "/metrics/..", "/%00", "/" + "a" * 3000, "/..%2f..%2fetc/passwd",
+        for path in ("//", "/events/", "/metrics/..", "/%00", "/" + "a" * 3000, "/..%2f..%2fetc/passwd",
                      "//metrics", "*", "http://localhost/metrics"):
             assert sluice.get(path).status in (400, 404), path
         assert sluice.get("/" + "a" * 40_000).status in (414, 431)

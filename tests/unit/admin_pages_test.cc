@@ -98,5 +98,54 @@ TEST_CASE("admin pages: metrics name what the conf names, in the format that was
   CHECK(answer.body.ends_with("# EOF\n"));
 }
 
+// The JSON behind "data: " in the n-th event of a text.
+Json data_of(const std::string& events, size_t number) {
+  size_t at = 0;
+  for (size_t i = 0; i <= number; ++i) at = events.find("data: ", at) + 6;
+  return Json::parse(events.substr(at, events.find('\n', at) - at));
+}
+
+TEST_CASE("admin pages: events tell the minutes before, then what /status.json says") {
+  Told told;
+  told.rows.row(0).routes.set(LabelRows::first_route + 1);
+  RouteRow& route = told.rows.labels(0).route(RouteId{0});
+  route.answered[answer_place(404)].add(2);
+  told.pages->note_moment();
+  route.from_client.messages.add(5);
+  route.answered[answer_place(404)].add(3);
+  told.pages->note_moment();
+  const std::string first = told.pages->first_event();
+  CHECK(first.starts_with("retry: 1000\nevent: history\ndata: [["));
+  CHECK(first.ends_with("]]\n\n"));
+  const Json points = data_of(first, 0);
+  REQUIRE(points.size() == 2);
+  CHECK(points[0][3] == 0);
+  CHECK(points[1][3] == 5);
+  const std::string event = told.pages->event();
+  CHECK(event.ends_with("}\n\n"));
+  CHECK(event.find('\n') == event.size() - 2);
+  const Json status = data_of(event, 0);
+  CHECK(status["totals"]["messages"] == 5);
+  CHECK(status["refused"] == Json({{"404", 5}}));
+  CHECK(status["refused_lately"]["by"] == Json({{"404", 3}}));
+}
+
+TEST_CASE("admin pages: the page comes with its policy") {
+  Told told;
+  const AdminAnswer answer = told.pages->answer({.page = AdminPage::page});
+  CHECK(answer.content_type == "text/html; charset=utf-8");
+  CHECK(answer.body.starts_with("<!DOCTYPE html>"));
+  CHECK(answer.policy.find("script-src 'sha256-") != std::string::npos);
+}
+
+TEST_CASE("admin pages: names of any bytes stay within one event") {
+  Told told;
+  told.config->upstreams[0].name = "a\n\ndata: x\r\xff\xe2\x80\xa8</script>";
+  told.pages->use(*told.config, Members());
+  const std::string event = told.pages->event();
+  CHECK(event.find('\n') == event.size() - 2);
+  CHECK(event.find('\r') == std::string::npos);
+}
+
 }  // namespace
 }  // namespace sluice

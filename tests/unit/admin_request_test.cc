@@ -44,9 +44,12 @@ TEST_CASE("admin request: pages by their paths, whatever the query") {
   CHECK(ask("/healthz").page == AdminPage::health);
   CHECK(ask("/readyz?x=/metrics").page == AdminPage::ready);
   CHECK(ask("/status.json").page == AdminPage::status);
+  CHECK(ask("/").page == AdminPage::page);
+  CHECK(ask("/?x").page == AdminPage::page);
+  CHECK(ask("/events").page == AdminPage::events);
   for (const char* target :
-       {"/", "/metrics/", "//metrics", "/Metrics", "/metrics%2f", "/../metrics", "*",
-        "http://127.0.0.1/metrics", "/metrics#x", "?/metrics"}) {
+       {"/index.html", "/events/", "//", "/metrics/", "//metrics", "/Metrics", "/metrics%2f",
+        "/../metrics", "*", "http://127.0.0.1/metrics", "/metrics#x", "?/metrics"}) {
     CAPTURE(target);
     CHECK(status_of(ask(target)) == 404);
   }

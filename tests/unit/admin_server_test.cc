@@ -15,6 +15,7 @@ namespace {
 using testing::Descriptor;
 using testing::send_text;
 
+const std::string get_events = "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const std::string get_metrics = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 // Answers with so many bytes.
@@ -24,8 +25,14 @@ class Pages final : public AdminPages {
     ++asked;
     return {.body = std::string(bytes, 'x') + "\n"};
   }
+  std::string first_event() override { return "data: first\n\n"; }
+  std::string event() override {
+    return "data: " + std::to_string(++events) + std::string(event_bytes, 'x') + "\n\n";
+  }
 
   int asked = 0;
+  int events = 0;
+  size_t event_bytes = 0;
   size_t bytes = 3;
 };
 
@@ -74,6 +81,26 @@ class Served {
     }));
     return text;
   }
+  // A client that watches, and what it was told at first.
+  Descriptor watcher(std::string* told = nullptr) {
+    Descriptor fd = client();
+    send_text(fd.get(), get_events);
+    const std::string text = until(fd,
+                                   "\n\n"
+                                   "data: " +
+                                       std::to_string(pages.events + 1));
+    if (told != nullptr) *told = text;
+    return fd;
+  }
+  // What comes until that has.
+  std::string until(const Descriptor& client, const std::string& end) {
+    std::string text;
+    CHECK(turn_until([&] {
+      text += testing::recv_text(client.get());
+      return text.find(end) != std::string::npos;
+    }));
+    return text;
+  }
   std::string ask(const std::string& request) {
     const Descriptor fd = client();
     send_text(fd.get(), request);
@@ -98,6 +125,7 @@ TEST_CASE("admin server: a request is answered once, with a length and an end") 
   CHECK(answer ==
         "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 4\r\n"
         "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+        "Referrer-Policy: no-referrer\r\n"
         "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
         "Connection: close\r\n\r\nxxx\n");
   CHECK(served.pages.asked == 1);
@@ -175,6 +203,87 @@ TEST_CASE("admin server: who comes from elsewhere is told to be named, and anoth
   const int connected = sys::connect(late.get(), served.address);
   char byte = 0;
   CHECK((connected == -ECONNREFUSED || sys::recv(late.get(), &byte, 1) == -ECONNREFUSED));
+}
+
+TEST_CASE("admin server: who watches is told what was, what is, and each time what is new") {
+  Served served;
+  std::string told;
+  const Descriptor watcher = served.watcher(&told);
+  CHECK(told.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"));
+  CHECK(!holds(told, "Content-Length"));
+  CHECK(holds(told, "\r\n\r\ndata: first\n\ndata: 1\n\n"));
+  CHECK(served.server.watchers() == 1);
+  served.server.tell_watchers();
+  served.server.tell_watchers();
+  CHECK(served.until(watcher, "data: 3\n\n") == "data: 2\n\ndata: 3\n\n");
+  CHECK(served.pages.asked == 0);
+
+  const std::string head = served.ask("HEAD /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  CHECK(holds(head, "text/event-stream"));
+  CHECK(head.ends_with("\r\n\r\n"));
+  CHECK(served.server.watchers() == 1);
+}
+
+TEST_CASE("admin server: nobody makes events where nobody watches") {
+  Served served;
+  served.server.tell_watchers();
+  CHECK(served.pages.events == 0);
+}
+
+TEST_CASE("admin server: watchers have a bound, keep their places, and give them back") {
+  Served served;
+  served.rules.limits.client_header_timeout_ms = 60'000;
+  std::vector<Descriptor> watchers;
+  for (size_t i = 0; i < AdminServer::most_watchers; ++i) watchers.push_back(served.watcher());
+  const std::string refused = served.ask(get_events);
+  CHECK(holds(refused, "HTTP/1.1 503 "));
+  CHECK(holds(refused, "watch already"));
+  std::vector<Descriptor> idle;
+  for (size_t i = 0; i < AdminServer::most_clients; ++i) idle.push_back(served.client());
+  CHECK(holds(served.ask(get_metrics), "200 OK"));
+  CHECK(served.server.watchers() == AdminServer::most_watchers);
+  watchers.pop_back();
+  CHECK(served.turn_until(
+      [&] { return served.server.watchers() == AdminServer::most_watchers - 1; }));
+  watchers.push_back(served.watcher());
+}
+
+TEST_CASE("admin server: a watcher that is behind misses events, and is told later ones") {
+  Served served;
+  const Descriptor watcher = served.watcher();
+  sys::set_receive_buffer(watcher.get(), 128 * 1024);
+  served.pages.event_bytes = size_t{4} << 20;
+  served.server.tell_watchers();
+  const int begun = served.pages.events;
+  for (int i = 0; i < 5; ++i) {
+    served.reactor.turn(0);
+    served.server.tell_watchers();
+  }
+  served.pages.event_bytes = 0;
+  std::string all;
+  CHECK(served.turn_until([&] {
+    for (std::string more; !(more = testing::recv_text(watcher.get())).empty();) all += more;
+    return all.ends_with("x\n\n");
+  }));
+  CHECK(all.size() > size_t{4} << 20);
+  CHECK(all.size() < size_t{5} << 20);  // the one that it was behind with, and no other
+  CHECK(all.starts_with("data: " + std::to_string(begun)));
+  served.server.tell_watchers();
+  served.until(watcher, "data: " + std::to_string(begun + 6) + "\n\n");
+}
+
+TEST_CASE("admin server: watchers go where the address does, and where they may ask no more") {
+  Served served;
+  const Descriptor first = served.watcher();
+  served.address = sys::local_address(served.listener());
+  CHECK(served.rest(first) == "");
+  const Descriptor second = served.watcher();
+  served.server.use(served.rules);
+  CHECK(served.server.watchers() == 1);
+  served.rules.allow.push_back(Cidr::parse("10.0.0.0/8").value());
+  served.server.use(served.rules);
+  CHECK(served.rest(second) == "");
+  CHECK(served.server.watchers() == 0);
 }
 
 }  // namespace
