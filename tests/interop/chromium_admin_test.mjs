@@ -275,6 +275,10 @@ async function lookAtIt() {
     for (const client of clients) client.ws.send('x'.repeat(50 + Date.now() % 400));
   }, 30);
   try {
+    await page.waitForFunction(() => {
+      const shown = (name) => document.querySelector(`[data-dial="${name}"]`).textContent;
+      return shown('Sessions') === '5' && shown('Messages') !== '0' && points.length > 12;
+    }, undefined, patience);
     await photograph();
   } finally {
     clearInterval(talk);
