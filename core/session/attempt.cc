@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <memory>
+#include <new>
 #include <utility>
 
 #include "core/observe/limit_text.h"
@@ -171,7 +172,7 @@ Attempt::Step Attempt::secure() {
     case TlsTransport::Handshake::done:
       lent_.worker.row.tls_with_upstreams.count(tls_->version(), tls_->resumed());
       stage_ = Stage::connected;
-      if (lent_.trace != nullptr) trace(tls_text(*tls_));
+      trace_tls();
       return Step::ready;
     case TlsTransport::Handshake::waiting:
       return Step::wait;
@@ -192,8 +193,14 @@ Attempt::Step Attempt::secure() {
   return Step::failed;
 }
 
-void Attempt::trace(std::string_view what) const {
-  if (lent_.trace != nullptr) lent_.trace->note("peer", peer_->name + ": " + std::string(what));
+void Attempt::trace_tls() const noexcept try {
+  if (lent_.trace != nullptr) trace(tls_text(*tls_));
+} catch (const std::bad_alloc&) {
+  lent_.trace->lose();
+}
+
+void Attempt::trace(std::string_view what) const noexcept {
+  if (lent_.trace != nullptr) lent_.trace->note_about("peer", peer_->name, what);
 }
 
 void Attempt::note_failure(PeerFault fault, std::string_view what, const char* reason) {

@@ -81,7 +81,8 @@ class Attempt {
   Step begin_securing();
   Step secure();
   void give_up_probing();
-  void trace(std::string_view what) const;
+  void trace(std::string_view what) const noexcept;
+  void trace_tls() const noexcept;
 
   const SessionContext& lent_;
   const RouteConfig& route_;

@@ -9,7 +9,6 @@
 #include "core/observe/limit_text.h"
 #include "core/router.h"
 #include "core/session/health_answer.h"
-#include "core/session/masked_head.h"
 #include "core/session/proxy_preamble.h"
 #include "core/session/upstream_request.h"
 #include "net/sys.h"
@@ -285,7 +284,7 @@ Exchange::Step Exchange::follow(Dial::Step step) {
   }
   connect_ms_ = static_cast<uint32_t>(lent_.now_ms() - dialled_ms_);
   std::string request = request_for_peer(lent_, *route_, *dial_->peer(), client_request());
-  if (trace_ != nullptr) trace_lines("sent", masked_request_lines(request));
+  if (trace_ != nullptr) trace_sent(request);
   forward_.emplace(lent_.upstream, std::move(request), route_->max_answer_header_bytes);
   stage_ = Stage::forwarding;
   return follow(forward_->run());
@@ -322,7 +321,7 @@ Exchange::Step Exchange::leave_or_refuse(Refusal refusal) {
 
 Exchange::Step Exchange::take_answer() {
   const int status = forward_->answer().status;
-  if (trace_ != nullptr) trace_lines("answer", masked_lines(forward_->answer()));
+  if (trace_ != nullptr) trace_answer();
   if (status == 101) return accept_upgrade();
   if (!route_->next_peer_on.has(status)) {
     dial_->note_answer();

@@ -123,14 +123,17 @@ class Exchange {
   std::string request_id_for_log(const Head& head) const;
   void add_details(SessionRecord& record, const LogFields& wanted) const;
   void count_end(int status);
-  // What is told to who traces (exchange_trace.cc). Null where nobody does.
+  // What is told to who traces (exchange_trace.cc). Null where nobody does. Where memory is short
+  // for it, it is left out, and the handshake goes on.
   static std::unique_ptr<HandshakeTrace> begin_trace(const SessionContext& lent);
   static SessionContext traced(const SessionContext& lent, HandshakeTrace* trace);
-  void trace_lines(const char* step, const std::vector<std::string>& lines);
-  void trace_tls(const TlsTransport& tls);
-  void trace_request();
-  void trace_route(const RouteConfig* chosen, bool ambiguous);
-  void trace_end(int status);
+  void trace_lines(const char* step, const std::vector<std::string>& lines) noexcept;
+  void trace_tls(const TlsTransport& tls) noexcept;
+  void trace_request() noexcept;
+  void trace_route(const RouteConfig* chosen, bool ambiguous) noexcept;
+  void trace_sent(const std::string& request) noexcept;
+  void trace_answer() noexcept;
+  void trace_end(int status) noexcept;
   void log_end(int status);
 
   const std::unique_ptr<HandshakeTrace> trace_;  // null: nobody observes this handshake

@@ -1,6 +1,7 @@
 // Exchange: what is noted of it while somebody traces.
 #include <algorithm>
 #include <cctype>
+#include <new>
 #include <string>
 
 #include "core/router.h"
@@ -34,11 +35,15 @@ std::string route_text(const RouteConfig& route) {
 std::unique_ptr<HandshakeTrace> Exchange::begin_trace(const SessionContext& lent) {
   Tracer& tracer = lent.worker.tracer;
   if (!tracer.on() || !tracer.wants(lent.listener.id, sys::monotonic_ms())) return nullptr;
-  auto trace =
-      std::make_unique<HandshakeTrace>(tracer, lent.id_text(), lent.now_ms() - lent.opened_ms);
-  trace->facts.listener = lent.listener.id;
-  trace->note_at(0, "accept", lent.client_address.text() + " at " + lent.listener.address.text());
-  return trace;
+  try {
+    auto trace =
+        std::make_unique<HandshakeTrace>(tracer, lent.id_text(), lent.now_ms() - lent.opened_ms);
+    trace->facts.listener = lent.listener.id;
+    trace->note_at(0, "accept", lent.client_address.text() + " at " + lent.listener.address.text());
+    return trace;
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
 }
 
 SessionContext Exchange::traced(const SessionContext& lent, HandshakeTrace* trace) {
@@ -47,28 +52,32 @@ SessionContext Exchange::traced(const SessionContext& lent, HandshakeTrace* trac
   return traced;
 }
 
-void Exchange::trace_lines(const char* step, const std::vector<std::string>& lines) {
+void Exchange::trace_lines(const char* step, const std::vector<std::string>& lines) noexcept {
   const uint64_t since_us = trace_->since_us();
   for (const std::string& line : lines) trace_->note_at(since_us, step, line);
 }
 
-void Exchange::trace_tls(const TlsTransport& tls) {
+void Exchange::trace_tls(const TlsTransport& tls) noexcept try {
   const std::string_view name = tls.server_name();
   trace_->note("tls", tls_text(tls) + (name.empty() ? ", no server name" : ", server name ") +
                           std::string(name));
+} catch (const std::bad_alloc&) {
+  trace_->lose();
 }
 
 // Also of a request that is refused before it is whole.
-void Exchange::trace_request() {
+void Exchange::trace_request() noexcept try {
   if (request_traced_) return;
   request_traced_ = true;
   if (lent_.client_address.text() != hop_.address.text() && hop_.trusted) {
     trace_->note("client", lent_.client_address.text() + ", as the proxy before us says");
   }
   trace_lines("request", masked_lines(request_.head_so_far()));
+} catch (const std::bad_alloc&) {
+  trace_->lose();
 }
 
-void Exchange::trace_route(const RouteConfig* chosen, bool ambiguous) {
+void Exchange::trace_route(const RouteConfig* chosen, bool ambiguous) noexcept try {
   TraceFacts& facts = trace_->facts;
   facts.client = lent_.client_address.text();
   facts.client_host = lent_.client_address.host_text();
@@ -79,6 +88,7 @@ void Exchange::trace_route(const RouteConfig* chosen, bool ambiguous) {
     facts.upstream = chosen->upstream;
   }
   trace_->judge();
+  if (!trace_->wanted()) return;
   for (const RouteConfig& route : lent_.config.routes) {
     if (&route == chosen) break;
     const std::string why = why_not(route, upgrade_.host, upgrade_.target.path, request_.head());
@@ -88,9 +98,23 @@ void Exchange::trace_route(const RouteConfig* chosen, bool ambiguous) {
   trace_->note("route", route_text(*chosen) + ", to " +
                             lent_.config.upstream(chosen->upstream).name +
                             (ambiguous ? "; but the path can be read in two ways" : ""));
+} catch (const std::bad_alloc&) {
+  trace_->lose();
 }
 
-void Exchange::trace_end(int status) {
+void Exchange::trace_sent(const std::string& request) noexcept try {
+  trace_lines("sent", masked_request_lines(request));
+} catch (const std::bad_alloc&) {
+  trace_->lose();
+}
+
+void Exchange::trace_answer() noexcept try {
+  trace_lines("answer", masked_lines(forward_->answer()));
+} catch (const std::bad_alloc&) {
+  trace_->lose();
+}
+
+void Exchange::trace_end(int status) noexcept try {
   if (request_.heard()) trace_request();
   TraceFacts& facts = trace_->facts;
   facts.client = lent_.client_address.text();
@@ -104,6 +128,8 @@ void Exchange::trace_end(int status) {
   verdict.append(": ").append(reason_);
   if (!detail_.empty()) verdict += ": " + detail_;
   trace_->note("verdict", verdict);
+} catch (const std::bad_alloc&) {
+  trace_->lose();
 }
 
 }  // namespace sluice

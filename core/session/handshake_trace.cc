@@ -56,6 +56,15 @@ void HandshakeTrace::note(const char* step, std::string_view text) noexcept {
   note_at(since_us(), step, text);
 }
 
+void HandshakeTrace::note_about(const char* step, std::string_view name,
+                                std::string_view text) noexcept {
+  try {
+    note(step, std::string(name).append(": ").append(text));
+  } catch (const std::bad_alloc&) {
+    lose();
+  }
+}
+
 void HandshakeTrace::note_at(uint64_t since_us, const char* step, std::string_view text) noexcept {
   if (unwanted_) return;
   if (!tracer_.take_line()) {

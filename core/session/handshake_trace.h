@@ -27,13 +27,19 @@ class HandshakeTrace {
   // `step` is static text: "accept", "tls", "request", "route", "peer", "sent", "answer",
   // "verdict". With the time since the client was accepted.
   void note(const char* step, std::string_view text) noexcept;
+  // The same with "NAME: " before the text.
+  void note_about(const char* step, std::string_view name, std::string_view text) noexcept;
   // The same at that time.
   void note_at(uint64_t since_us, const char* step, std::string_view text) noexcept;
   uint64_t since_us() const;
 
   TraceFacts facts;
+  // Something could not be noted, because memory was short.
+  void lose() noexcept { ++left_out_; }
+
   // All facts are known. Where no order wants it nothing more is kept.
   void judge() noexcept;
+  bool wanted() const { return !unwanted_; }
 
  private:
   Tracer& tracer_;

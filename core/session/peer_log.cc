@@ -7,7 +7,7 @@ namespace sluice {
 
 void PeerLog::tell(const Peer& peer, LogLevel level, const char* kind,
                    std::string_view what) const {
-  if (trace != nullptr) trace->note("peer", peer.name + ": " + std::string(what));
+  if (trace != nullptr) trace->note_about("peer", peer.name, what);
   Log& log = worker.log;
   if (!log.enabled(level)) return;
   const std::string who = "upstream " + upstream.name + ": peer " + peer.name + ": ";

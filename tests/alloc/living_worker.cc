@@ -121,11 +121,17 @@ ConfigRef make_config(uint16_t upstream_port, std::unique_ptr<TlsServer> tls) {
   return ConfigRef(config);
 }
 
-LivingWorker::LivingWorker(ConfigRef config, const std::function<void()>& on_thread)
+LivingWorker::LivingWorker(ConfigRef config, const std::function<void()>& on_thread, bool traced)
     : log_path_("/tmp/sluice-alloc." + std::to_string(::getpid())),
       access_path_(log_path_ + ".access") {
   WorkerSetup setup;
   setup.config = std::move(config);
+  if (traced) {
+    TraceOrder& order = setup.traces.emplace_back();
+    order.number = 1;
+    order.handshakes = order.lines = 1'000'000;
+    order.until_ms = UINT64_MAX;
+  }
   for (uint32_t i = 0; i < std::size(ports_); ++i) {
     setup.sockets.push_back({ListenerId{i}, 0, open_loopback()});
     ports_[i] = port_of(setup.sockets.back().fd);

@@ -27,8 +27,9 @@ const testing::Identity& identity();
 
 class LivingWorker {
  public:
-  // Returns once it serves; `on_thread` runs on its thread before.
-  LivingWorker(ConfigRef config, const std::function<void()>& on_thread);
+  // Returns once it serves; `on_thread` runs on its thread before. `traced`: it notes the steps of
+  // all handshakes, which nobody takes.
+  LivingWorker(ConfigRef config, const std::function<void()>& on_thread, bool traced = false);
   LivingWorker(const LivingWorker&) = delete;
   LivingWorker& operator=(const LivingWorker&) = delete;
   // Ends it in order (SIGQUIT): every session must have gone.

@@ -49,7 +49,8 @@ int live(const Script& script, int n) {
   std::string wrong;
   bool came = false;
   {
-    LivingWorker worker(make_config(port_of(stage.upstream)), failing_malloc::count_this_thread);
+    LivingWorker worker(make_config(port_of(stage.upstream)), failing_malloc::count_this_thread,
+                        script.traced);
     stage.proxy_port = worker.port();
     stage.tls_port = worker.tls_port();
     const size_t descriptors = open_descriptors();

@@ -307,6 +307,7 @@ std::string play_refusal(const Stage& stage, bool healthy) {
 
 constexpr Script all[] = {
     {"a session in order", play_in_order},
+    {"a session in order that is traced", play_in_order, 1, true},
     {"a session in TLS", play_in_tls, 29},
     {"a session toward TLS", play_toward_tls, 61},
     {"a bad frame", play_badly},
@@ -316,6 +317,7 @@ constexpr Script all[] = {
     {"no route", play_no_route},
     {"nonsense", play_nonsense},
     {"dead peers", play_dead_peers},
+    {"dead peers that are traced", play_dead_peers, 1, true},
     {"an upstream's refusal", play_refusal},
 };
 

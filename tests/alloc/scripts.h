@@ -22,6 +22,7 @@ struct Script {
   std::string (*play)(const Stage& stage, bool healthy);
   // With TLS there are thousands of allocations: an ordinary run lets every `step`-th fail.
   int step = 1;
+  bool traced = false;
 };
 
 std::span<const Script> scripts();
