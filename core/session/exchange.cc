@@ -379,8 +379,8 @@ Exchange::Step Exchange::tell_health() {
   const int status = takes_clients ? 200 : 503;
   reason_ = "healthz";
   logged_ = true;
+  if (trace_ != nullptr) trace_->dismiss();  // it is no handshake
   count_end(status);
-  if (trace_ != nullptr) trace_end(status);
   return follow(own_answer_->run());
 }
 

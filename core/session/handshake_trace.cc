@@ -82,7 +82,10 @@ void HandshakeTrace::note_at(uint64_t since_us, const char* step, std::string_vi
 }
 
 void HandshakeTrace::judge() noexcept {
-  if (unwanted_ || tracer_.matches(facts)) return;
+  if (!tracer_.matches(facts)) dismiss();
+}
+
+void HandshakeTrace::dismiss() noexcept {
   unwanted_ = true;
   tracer_.give_lines_back(std::exchange(lines_, 0));
   text_ = std::string();

@@ -39,6 +39,8 @@ class HandshakeTrace {
 
   // All facts are known. Where no order wants it nothing more is kept.
   void judge() noexcept;
+  // It is none that anybody wants; nothing more is kept.
+  void dismiss() noexcept;
   bool wanted() const { return !unwanted_; }
 
  private:

@@ -23,9 +23,10 @@ const std::string upgrade =
     "Sec-WebSocket-Protocol: secret3\r\n\r\n";
 
 struct Traced {
-  explicit Traced(const std::string& routes)
+  explicit Traced(const std::string& routes, const std::string& top = "")
       : worker("upstream up\nserver " + testing::nobody_uri() + "\nserver " + upstream.uri() +
-               "\n" + routes),
+                   "\n" + routes,
+               top),
         lent(worker) {
     TraceOrder order;
     order.number = 1;
@@ -158,6 +159,14 @@ TEST_CASE("exchange trace: one that no order wants is not told, and none without
   testing::Lent lent(worker);
   const Exchange untraced(lent.context, nullptr);
   CHECK(!worker.context.tracer.on());
+}
+
+TEST_CASE("exchange trace: a balancer that asks for healthz is no handshake") {
+  Traced t("route /\nproxy_pass up\n", "healthz /up\n");
+  CHECK(t.begin("GET /up HTTP/1.1\r\nHost: a.example\r\n\r\n") == Step::linger);
+  const std::string told = t.told();
+  CAPTURE(told);
+  CHECK(told.empty());
 }
 
 }  // namespace
