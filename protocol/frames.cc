@@ -108,36 +108,37 @@ bool answers_us(std::span<const uint8_t> frame, uint32_t tag, uint32_t& stamp) {
   return read_32(*payload) == tag;
 }
 
-// Steps over whole messages of one short frame, by far the most common ones; returns their bytes.
-// Whatever is not plainly one of them, good or bad, stops the loop and is left to take_frame().
+// Steps over whole messages of one short frame and one type, by far the most common ones; returns
+// their bytes. Whatever is not plainly one of them, good or bad, stops the loop and is left to
+// take_frame().
 inline size_t skip_short_messages(std::span<const uint8_t> bytes, const FrameRules& rules,
                                   uint64_t& messages) {
   // First bytes are compared as one range, 0x81 (text) to 0x82 (binary), with RSV1 left out where
   // it is legal. Text to be validated is not stepped over.
   const uint32_t first_bits = rules.deflate ? 0xff & ~rsv1_bit : 0xff;
   const uint32_t lowest_first = rules.validate_utf8 ? 0x82 : 0x81;
-  const uint32_t first_range = 0x82 - lowest_first;
+  const uint32_t type = bytes[0] & first_bits;
+  if (type - lowest_first > 0x82 - lowest_first) return 0;
   // Second bytes, once XORed with the mask bit as it should be: one that is wrong becomes a length
   // over 127, and extended lengths are 126 and 127.
   const uint32_t expected_mask = rules.expect_masked ? mask_bit : 0;
   const uint64_t limit = rules.max_message_bytes == 0 ? UINT64_MAX : rules.max_message_bytes;
   const uint32_t longest = static_cast<uint32_t>(std::min<uint64_t>(limit, 125));
   const size_t header_bytes = rules.expect_masked ? 6 : 2;
-
   const uint8_t* const data = bytes.data();
-  const size_t size = bytes.size();
   size_t at = 0;
   const uint64_t most = rules.most_messages - std::min(rules.most_messages, messages);
   uint64_t count = 0;
-  while (size - at >= 2 && count < most) {
-    const uint32_t first = data[at] & first_bits;
+  while (bytes.size() - at >= 2 && count < most) {
     const uint32_t length = data[at + 1] ^ expected_mask;
-    if (first - lowest_first > first_range || length > longest) break;
-    if (header_bytes + length > size - at) break;
+    if ((data[at] & first_bits) != type || length > longest) break;
+    if (header_bytes + length > bytes.size() - at) break;
     at += header_bytes + length;
     ++count;
   }
+  if (count == 0) return 0;
   messages += count;
+  if (rules.counts != nullptr) rules.counts->add_short_messages(type, count);
   return at;
 }
 
@@ -341,6 +342,7 @@ void FrameScanner::begin_frame(std::span<const uint8_t> header, uint64_t payload
     check_text_ = rules.validate_utf8 && opcode_of(first) == Opcode::text && !compressed;
     utf8_.reset();
   }
+  if (rules.counts != nullptr) rules.counts->add_data_frame(header);
   message_bytes_ = saturating_sum(message_bytes_, payload_bytes);
   if (payload_bytes < small_fragment_bytes) ++small_fragments_;
   in_message_ = !is_final(first);
@@ -358,14 +360,17 @@ void FrameScanner::begin_frame(std::span<const uint8_t> header, uint64_t payload
 size_t FrameScanner::take_control_frame(std::span<const uint8_t> frame, const FrameRules& rules,
                                         uint32_t now_ms, Scan& seen) {
   if (opcode_of(frame[0]) == Opcode::close) {
-    return take_close(frame, rules);
+    const size_t taken = take_close(frame, rules);
+    if (taken > 0 && rules.counts != nullptr) rules.counts->add_control_frame(frame.first(taken));
+    return taken;
   }
   if (rules.own_pong_tag != 0 && opcode_of(frame[0]) == Opcode::pong &&
       answers_us(frame, rules.own_pong_tag, seen.pong_stamp)) {
     seen.pong_bytes = static_cast<uint8_t>(frame.size());
     return frame.size();  // we made the peer send it, so it counts against no limit
   }
-  if (rules.control_frames.a_second != 0) count_control_frame(rules.control_frames, now_ms);
+  if (rules.control_frames.a_second != 0) note_control_frame(rules.control_frames, now_ms);
+  if (rules.counts != nullptr) rules.counts->add_control_frame(frame);
   return frame.size();
 }
 
@@ -412,7 +417,7 @@ uint64_t FrameScanner::control_debt(const RateLimit& limit, uint32_t now_ms) con
   return debt <= limit.burst * interval_of(limit) ? debt : 0;
 }
 
-void FrameScanner::count_control_frame(const RateLimit& limit, uint32_t now_ms) {
+void FrameScanner::note_control_frame(const RateLimit& limit, uint32_t now_ms) {
   uint64_t due =
       (uint64_t{now_ms} << due_fraction_bits) + control_debt(limit, now_ms) + interval_of(limit);
   if ((due & due_mask) == 0) --due;  // 0 stands for an empty bucket, and the clock gets there

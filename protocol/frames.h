@@ -9,6 +9,7 @@
 
 #include "protocol/close_code.h"
 #include "protocol/frame_codec.h"
+#include "protocol/frame_counts.h"
 #include "protocol/utf8.h"
 
 namespace sluice {
@@ -44,6 +45,9 @@ struct FrameRules {
   // A pong with a payload as write_own_ping() makes it answers us and is told as `own_pong`; 0:
   // none does.
   uint32_t own_pong_tag = 0;
+  // Frames are counted there as they are accepted, but for pongs that answer us; it outlives the
+  // calls. Null: nobody counts.
+  FrameCounts* counts = nullptr;
 };
 
 // How many bytes the header takes that `bytes` begin with, where it is there whole and that of a
@@ -151,7 +155,7 @@ class FrameScanner {
                      const FrameRules& rules) const;
   bool control_flood(const RateLimit& limit, uint32_t now_ms) const;
   uint64_t control_debt(const RateLimit& limit, uint32_t now_ms) const;
-  void count_control_frame(const RateLimit& limit, uint32_t now_ms);
+  void note_control_frame(const RateLimit& limit, uint32_t now_ms);
   static Explanation explain(Wrong wrong);
 
   uint64_t payload_left_ = 0;

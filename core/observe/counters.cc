@@ -69,6 +69,30 @@ size_t close_place(uint16_t code) {
   return code >= 4000 && code < 5000 ? 17 : 18;
 }
 
+// What went is read before what came: it may be too much for a moment, never below 0.
+uint64_t TrafficCounters::queued() const {
+  const uint64_t gone = let_go.value() + dropped.value();
+  const uint64_t come = taken.value() + own.value();
+  return std::max(come, gone) - gone;
+}
+
+uint64_t TrafficCounters::payload(bool masked) const {
+  const uint64_t all = received();
+  const uint64_t others = frames.header_bytes(masked) + frames.control_bytes();
+  return std::max(all, others) - others;
+}
+
+uint64_t WorkerRow::connections() const {
+  const uint64_t over = gone.value() + without_session.value();
+  return std::max(accepted.value(), over) - over;
+}
+
+uint64_t WorkerRow::in_handshake() const {
+  const uint64_t over =
+      relayed.value() + refused.value() + failed.value() + without_session.value();
+  return std::max(accepted.value(), over) - over;
+}
+
 uint64_t RouteRow::closed_in_all() const {
   uint64_t sum = 0;
   for (const auto& of_party : closed) {
@@ -88,8 +112,8 @@ Traffic sum_of(const WorkerRow& row, const LabelRows& labels, TrafficCounters Ro
   Traffic sum;
   const size_t rows = std::min<size_t>(row.routes.value(), labels.routes.size());
   for (const RouteRow& each : labels.routes.first(rows)) {
-    sum.bytes += (each.*side).bytes.value();
-    sum.messages += (each.*side).messages.value();
+    sum.bytes += (each.*side).received();
+    sum.messages += (each.*side).frames.messages();
   }
   return sum;
 }

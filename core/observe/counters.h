@@ -14,6 +14,7 @@
 #include "core/ids.h"
 #include "core/observe/end_cause.h"
 #include "net/heartbeat.h"
+#include "protocol/frame_counts.h"
 
 namespace sluice {
 
@@ -48,10 +49,24 @@ struct DrainGauges {
   Gauge left;    // sessions that are still to be told, as far as the worker has looked
 };
 
-// Frames accepted from one side.
+// What came from one side, and what became of it; bytes are of whole frames. Numbers only grow, so
+// that those that are sums of them do, however they are read.
 struct TrafficCounters {
-  Counter bytes;
-  Counter messages;  // of data, that began
+  Counter passed;     // accepted, and sent in the same turn
+  Counter taken;      // accepted in other turns
+  Counter let_go;     // sent in these
+  Counter own;        // of frames of the proxy's own for the other side
+  Counter dropped;    // accepted or own, and sent to nobody
+  Counter waited_ms;  // how long the other side took nothing of what was there for it
+  FrameCounts frames;
+
+  uint64_t received() const { return passed.value() + taken.value(); }
+  // To the other side, in its connection's hands.
+  uint64_t sent() const { return passed.value() + let_go.value(); }
+  // Accepted or own, and neither sent nor dropped yet.
+  uint64_t queued() const;
+  // Of data frames. Read while frames come it may be some bytes too few.
+  uint64_t payload(bool masked) const;
 };
 
 // How often something took how long, in microseconds or milliseconds, as its name says: the n-th
@@ -77,13 +92,14 @@ struct TlsCounters {
   }
 };
 
-// Why a connection got no session, beside what its handshake was answered (RouteRow::answered).
+// Why a connection got no session, not even one that is answered (RouteRow::answered).
 enum class TurnedAway : uint8_t {
   no_place,  // worker_connections, and no room even for an answer
   drained,   // a TLS listener that is drained
-  rate,      // handshake_rate
+  rate,      // handshake_rate, and no room for an answer or in TLS
+  memory,    // none was left for it
 };
-inline constexpr size_t turned_away_kinds = static_cast<size_t>(TurnedAway::rate) + 1;
+inline constexpr size_t turned_away_kinds = static_cast<size_t>(TurnedAway::memory) + 1;
 
 // Of one listener, by one worker.
 struct ListenerRow {
@@ -153,9 +169,15 @@ struct FewLabelRows {
 // A worker's. All zero where its memory is. Rows share no cache line: each is written all the time.
 struct alignas(64) WorkerRow {
   Heartbeat heartbeat;  // of its loop
-  Counter accepted;     // connections
-  Counter turned_away;  // of them, those that not even an answer had room for
-  Counter refused;      // handshakes that ended without relaying, answered or not
+  // Connections: each is turned away at once, or has a session, which is gone one day.
+  Counter accepted;
+  Counter turned_away;      // of them, those that not even an answer had room for
+  Counter without_session;  // the same, and all others that had none
+  Counter gone;
+  // Sessions relay, or end before: as refused ones, whose handshake ended with an answer or without
+  // any, or as failed ones, of which no handshake came, or none that ended.
+  Counter refused;
+  Counter failed;
   // handshake_rate: times that a listener began to hold clients back, and connections refused.
   Counter held_back;
   Counter rate_refused;
@@ -175,6 +197,11 @@ struct alignas(64) WorkerRow {
   Durations upstream_round_trips;
   std::array<Counter, end_kinds> ended;  // relayed sessions that have ended, by EndKind
   std::array<DrainGauges, most_drains> drains;
+
+  // Now: connections that are open, and those of them whose handshake has not ended. Read while the
+  // worker writes they may be some off, but never below 0.
+  uint64_t connections() const;
+  uint64_t in_handshake() const;
 
   uint64_t ended_in_all() const {
     uint64_t sum = 0;

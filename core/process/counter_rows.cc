@@ -21,6 +21,7 @@ constexpr size_t label_bytes =
     (route_rows * sizeof(RouteRow) + listener_rows * sizeof(ListenerRow) + 63) / 64 * 64;
 
 constexpr size_t master_bytes = (sizeof(MasterRow) + 63) / 64 * 64;
+constexpr size_t told_bytes = (route_rows * sizeof(ToldRow) + 63) / 64 * 64;
 
 }  // namespace
 
@@ -29,15 +30,20 @@ CounterRows::~CounterRows() {
 }
 
 Status CounterRows::open(uint32_t workers) {
-  bytes_ = master_bytes + workers * (sizeof(WorkerRow) + label_bytes);
+  bytes_ = master_bytes + told_bytes + workers * (sizeof(WorkerRow) + label_bytes);
   void* const memory = sys::map_shared_memory(bytes_);
   if (memory == nullptr) return Fault{"counters", ENOMEM};
   auto* const bytes = static_cast<char*>(memory);
   master_ = new (bytes) MasterRow;
-  rows_ = reinterpret_cast<WorkerRow*>(bytes + master_bytes);
+  told_ = reinterpret_cast<ToldRow*>(bytes + master_bytes);
+  rows_ = reinterpret_cast<WorkerRow*>(bytes + master_bytes + told_bytes);
   for (uint32_t i = 0; i < workers; ++i) new (rows_ + i) WorkerRow;
-  labels_ = bytes + master_bytes + workers * sizeof(WorkerRow);
+  labels_ = bytes + master_bytes + told_bytes + workers * sizeof(WorkerRow);
   return Done{};
+}
+
+std::span<ToldRow> CounterRows::told() const {
+  return {told_, route_rows};
 }
 
 LabelRows CounterRows::labels(uint32_t worker) const {
@@ -51,9 +57,14 @@ void CounterRows::note_worker(uint32_t number) {
 }
 
 void CounterRows::bury(uint32_t worker) {
-  rows_[worker].pid.set(0);
-  for (RouteRow& each : labels(worker).routes.first(rows_[worker].routes.value())) {
+  WorkerRow& row = rows_[worker];
+  row.pid.set(0);
+  row.failed.add(row.in_handshake());
+  row.gone.add(row.connections());
+  for (RouteRow& each : labels(worker).routes.first(row.routes.value())) {
     each.lost.add(each.active());
+    each.from_client.dropped.add(each.from_client.queued());
+    each.from_upstream.dropped.add(each.from_upstream.queued());
   }
 }
 

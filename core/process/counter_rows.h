@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "core/observe/counters.h"
 #include "net/result.h"
@@ -20,6 +21,11 @@ struct MasterRow {
   Counter failed_reloads;
   Gauge last_reload_failed;
   Gauge last_reload_s;  // of the latest good load, the start's among them; since 1970
+};
+
+// What the keeper told of a route when it was last asked, of sums that may come out some too small.
+struct ToldRow {
+  Gauge payload[2];  // from the client, from the upstream
 };
 
 // Made by the master before its first fork, and good for its life: a row goes on counting when
@@ -42,6 +48,8 @@ class CounterRows {
   const WorkerRow& row(uint32_t worker) const { return rows_[worker]; }
   // The same that bear a label.
   LabelRows labels(uint32_t worker) const;
+  // The keeper's, by the places of LabelRows::routes.
+  std::span<ToldRow> told() const;
   MasterRow& master() { return *master_; }
   const MasterRow& master() const { return *master_; }
   // So many workers there have been at a time, at most: nobody wrote to rows beyond.
@@ -54,6 +62,7 @@ class CounterRows {
  private:
   MasterRow* master_ = nullptr;
   WorkerRow* rows_ = nullptr;
+  ToldRow* told_ = nullptr;
   char* labels_ = nullptr;  // for each worker its RouteRows, then its ListenerRows
   size_t bytes_ = 0;
 };

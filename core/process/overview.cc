@@ -16,7 +16,7 @@ namespace sluice {
 namespace {
 
 constexpr const char* turned_away_names[turned_away_kinds] = {"worker_connections", "drained",
-                                                              "handshake_rate"};
+                                                              "handshake_rate", "memory"};
 constexpr int64_t day_s = 86'400;
 
 std::span<const RouteRow> used_routes(const CounterRows& rows, uint32_t worker) {
@@ -36,8 +36,8 @@ struct RouteTotals {
   void add(const RouteRow& row) {
     const TrafficCounters* const traffic[] = {&row.from_client, &row.from_upstream};
     for (size_t i = 0; i < 2; ++i) {
-      messages[i] += traffic[i]->messages.value();
-      bytes[i] += traffic[i]->bytes.value();
+      messages[i] += traffic[i]->frames.messages();
+      bytes[i] += traffic[i]->received();
     }
     // What ends meanwhile is seen as open, and not as closed without having been.
     closed += row.closed_in_all() + row.lost.value();

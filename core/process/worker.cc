@@ -192,11 +192,10 @@ int Worker::run() {
 void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
   if (!admission_.has_place(sessions_.live())) end_oldest_lingering();
   row_.accepted.add(1);
-  ListenerRow& label = context_.labels.listener(ListenerId{listener});
-  label.accepted.add(1);
+  context_.labels.listener(ListenerId{listener}).accepted.add(1);
   if (!admission_.has_place(sessions_.live())) {
     row_.turned_away.add(1);
-    label.turned_away[static_cast<size_t>(TurnedAway::no_place)].add(1);
+    count_turned_away(listener, TurnedAway::no_place);
     attempt([&] { note_overload(); });
     return turn_away(fd, client, this->listener(listener), Admission::overload());
   }
@@ -204,7 +203,7 @@ void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
   const Refusal* const drained = context_.drained.refusal(of_listener.id);
   if (drained != nullptr && of_listener.tls != nullptr) {
     row_.turned_away.add(1);
-    label.turned_away[static_cast<size_t>(TurnedAway::drained)].add(1);
+    count_turned_away(listener, TurnedAway::drained);
     return turn_away(fd, client, of_listener, *drained);
   }
   const Refusal* const refused = admission_.refusal(sessions_.live() + 1, context_.lingering_now);
@@ -218,11 +217,17 @@ void Worker::begin_session(int fd, const Address& client, uint32_t listener,
   try {
     handle = sessions_.create(context_, client, listener_places_[listener]);
   } catch (const std::bad_alloc&) {
+    count_turned_away(listener, TurnedAway::memory);
     log_.recurring(LogLevel::error, out_of_memory, "a client was turned away: out of memory");
     sys::close(fd);
     return;
   }
   with_session(handle, [&](Session& session) { session.start(fd, refused); });
+}
+
+void Worker::count_turned_away(uint32_t listener, TurnedAway why) {
+  row_.without_session.add(1);
+  context_.labels.listener(ListenerId{listener}).turned_away[static_cast<size_t>(why)].add(1);
 }
 
 // The client has its answer already; it loses only the time to read it.

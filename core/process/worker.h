@@ -128,6 +128,7 @@ class Worker final : public EventHandler,
   void use_members(const Members& members);
   void end_oldest_lingering();
   void begin_session(int fd, const Address& client, uint32_t listener, const Refusal* refused);
+  void count_turned_away(uint32_t listener, TurnedAway why);
   void turn_away(int fd, const Address& client, const ListenConfig& listener,
                  const Refusal& refusal);
   void arm(uint64_t delay_ms, unsigned which);

@@ -31,9 +31,7 @@ void Worker::on_hold_back(uint32_t listener) {
 void Worker::on_refuse(int fd, const Address& client, uint32_t listener) {
   row_.accepted.add(1);
   row_.rate_refused.add(1);
-  ListenerRow& label = context_.labels.listener(ListenerId{listener});
-  label.accepted.add(1);
-  label.turned_away[static_cast<size_t>(TurnedAway::rate)].add(1);
+  context_.labels.listener(ListenerId{listener}).accepted.add(1);
   const ListenConfig& refusing = this->listener(listener);
   attempt([&] {
     log_.recurring(LogLevel::warn, "handshake_queue_time",
@@ -47,7 +45,10 @@ void Worker::on_refuse(int fd, const Address& client, uint32_t listener) {
   sys::random_bytes(&random, sizeof random);
   const Refusal& refusal = handshake_rate_refusal(random);
   const bool patience = admission_.has_patience(sessions_.live(), context_.lingering_now);
-  if (refusing.tls != nullptr || !patience) return turn_away(fd, client, refusing, refusal);
+  if (refusing.tls != nullptr || !patience) {
+    count_turned_away(listener, TurnedAway::rate);
+    return turn_away(fd, client, refusing, refusal);
+  }
   begin_session(fd, client, listener, &refusal);
 }
 

@@ -3,6 +3,7 @@
 #include "core/session/conveyor.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "net/check.h"
 #include "net/sys_process.h"
@@ -28,7 +29,7 @@ Conveyor::Flow Conveyor::flush(Leg& target, uint32_t now_ms) {
   const bool waited = waits_;
   waits_ = queued() > 0;
   if (!waits_) return Flow::drained;
-  if (!waited) queued_since_ms_ = now_ms;
+  if (!waited) queued_since_ms_ = waited_until_ms_ = now_ms;
   if (!stalled_) {
     stalled_ = true;
     stalled_since_ms_ = delivered_ms_ = now_ms;
@@ -108,6 +109,10 @@ void Conveyor::drop(BufferPool& buffers) {
   ring_.release(buffers);
   release_pipe(buffers);
   stalled_ = waits_ = false;
+}
+
+uint32_t Conveyor::take_waited_ms(uint32_t now_ms) {
+  return waits_ ? now_ms - std::exchange(waited_until_ms_, now_ms) : 0;
 }
 
 void Conveyor::note_undelivered(uint32_t bytes, uint32_t now_ms) {

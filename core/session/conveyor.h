@@ -59,6 +59,9 @@ class Conveyor {
   uint32_t stalled_since_ms() const { return stalled_ ? stalled_since_ms_ : 0; }
   // Since when the oldest byte that is queued waits; 0 where none was left by the last flush().
   uint32_t queued_since_ms() const { return waits_ ? queued_since_ms_ : 0; }
+  // The same as a flag, and for how long it has waited so since that was last asked.
+  bool waits() const { return waits_; }
+  uint32_t take_waited_ms(uint32_t now_ms);
   // As stalled_since_ms(), until something of what was sent before reached the target, as far as
   // the looks tell.
   uint32_t nothing_delivered_since_ms() const { return stalled_ ? delivered_ms_ : 0; }
@@ -74,6 +77,7 @@ class Conveyor {
   Pipe* pipe_ = nullptr;  // borrowed while it holds bytes
   uint32_t stalled_since_ms_ = 0;
   uint32_t queued_since_ms_ = 0;
+  uint32_t waited_until_ms_ = 0;  // while it waits: up to then that was told
   // While stalled: what of the bytes sent had not reached the target at the latest look, and when
   // that last grew less.
   uint32_t undelivered_bytes_ = UINT32_MAX;

@@ -25,7 +25,48 @@ const uint8_t* own_key(const Between& path, uint8_t key[4]) {
 
 }  // namespace
 
+// What one call has moved, counted when it ends, also where memory runs out in it. Frames of ours
+// and what is dropped are counted where that happens.
+class Direction::Account {
+ public:
+  Account(Direction& direction, const Between& path)
+      : direction_(direction), counts_(path.counts), bytes_(direction.bytes_), removed_(removed()) {
+    if (direction.transit_ == nullptr) return;
+    queued_ = direction.queued();
+    if (direction.transit_->conveyor.waits()) direction.count_wait(counts_, path.now_ms);
+  }
+  Account(const Account&) = delete;
+  Account& operator=(const Account&) = delete;
+
+  ~Account() {
+    const uint64_t accepted = direction_.bytes_ - bytes_;
+    const uint64_t removed_now = removed() - removed_;
+    if (direction_.transit_ == nullptr && (queued_ | removed_now) == 0) {
+      counts_.passed.add(accepted);
+    } else {
+      count_apart(accepted, removed_now);
+    }
+  }
+
+ private:
+  // Modulo 2^64.
+  uint64_t removed() const { return counts_.dropped.value() - counts_.own.value(); }
+  [[gnu::noinline]] void count_apart(uint64_t accepted, uint64_t removed_now) {
+    const uint64_t left = direction_.queued();
+    if ((queued_ | left | removed_now) == 0) return counts_.passed.add(accepted);
+    counts_.taken.add(accepted);
+    counts_.let_go.add(queued_ + accepted - removed_now - left);
+  }
+
+  const Direction& direction_;
+  TrafficCounters& counts_;
+  const uint64_t bytes_;
+  const uint64_t removed_;
+  uint64_t queued_ = 0;
+};
+
 PumpEnd Direction::pump(const Between& path) {
+  const Account account(*this, path);
   if (!flush(path)) return PumpEnd::target_failed;
   if (holds_back() && delivered() && !over()) {
     const PumpEnd end = scan(path);
@@ -52,6 +93,7 @@ bool Direction::may_receive(const Between& path) const {
 PumpEnd Direction::begin_with(const Between& path, std::span<const uint8_t> early) {
   // Bytes that came early from the other side may have ended this direction with a Close already.
   if (early.empty() || mode_ != Mode::flowing) return PumpEnd::waiting;
+  const Account account(*this, path);
   Ring& ring = borrow_transit(path.transits).conveyor.ring();
   ring.borrow(path.transits.buffers(), BufferClass::full);
   ring.append_unjudged(early);
@@ -110,19 +152,29 @@ bool Direction::take_back_frame(const Between& path) {
   ring.drop_unjudged();
   const uint64_t begun = transit_->scanner.into_frame();
   if (ring.queued() < begun + path.target.committed()) return false;
-  if (begun > 0) ring.trim(begun);
+  if (begun > 0) {
+    ring.trim(begun);
+    path.counts.dropped.add(begun);
+  }
   return true;
 }
 
-void Direction::drop(TransitPool& transits) {
+void Direction::drop(TransitPool& transits, TrafficCounters& counts) {
   mode_ = Mode::draining;
   if (transit_ == nullptr) return;
+  if (queued() > 0) counts.dropped.add(queued());
   transit_->conveyor.drop(transits.buffers());
   settle_transit(transits);
 }
 
-void Direction::release(TransitPool& transits) {
-  if (transit_ != nullptr) return_transit(transits);
+void Direction::release(TransitPool& transits, TrafficCounters& counts) {
+  if (transit_ == nullptr) return;
+  if (queued() > 0) counts.dropped.add(queued());
+  return_transit(transits);
+}
+
+void Direction::count_wait(TrafficCounters& counts, uint32_t now_ms) {
+  counts.waited_ms.add(transit_->conveyor.take_waited_ms(now_ms));
 }
 
 CloseCode Direction::fault_code() const {
@@ -153,7 +205,7 @@ void Direction::note_undelivered(uint32_t bytes, uint32_t now_ms) {
 bool Direction::flush(const Between& path) {
   if (transit_ == nullptr) return true;
   if (transit_->conveyor.flush(path.target, path.now_ms) != Conveyor::Flow::failed) return true;
-  drop(path.transits);
+  drop(path.transits, path.counts);
   return false;
 }
 
@@ -187,14 +239,16 @@ bool Direction::may_splice(const Between& path) const {
 PumpEnd Direction::splice_through(const Between& path) {
   Transit& transit = borrow_transit(path.transits);
   FrameScanner ahead = transit.scanner;
+  uint8_t header[max_frame_header_bytes];
   size_t header_bytes = 0;
   if (ahead.payload_left() == 0) {
-    uint8_t header[max_frame_header_bytes];
     const Io seen = path.source.peek(header);
     if (seen.state != Io::State::open) return nothing_received(path, seen);
     header_bytes = large_frame_header_bytes({header, seen.bytes});
     if (header_bytes == 0) return fill(path);
-    ahead.scan({header, header_bytes}, path.rules, path.now_ms);
+    FrameRules rules = path.rules;
+    rules.counts = nullptr;  // until it is taken
+    ahead.scan({header, header_bytes}, rules, path.now_ms);
     if (ahead.payload_left() == 0) return fill(path);  // which is told what is wrong
   }
   uint64_t most = std::min(header_bytes + ahead.payload_left(), path.most_bytes);
@@ -208,6 +262,7 @@ PumpEnd Direction::splice_through(const Between& path) {
   }
   ahead.step_over(io.bytes - header_bytes);
   transit.scanner = ahead;
+  if (header_bytes > 0) path.counts.frames.add_data_frame({header, header_bytes});
   bytes_ += io.bytes;
   return PumpEnd::waiting;
 }
@@ -297,12 +352,15 @@ void Direction::queue_own(const Between& path, std::span<const uint8_t> frame) {
   Ring& ring = transit_->conveyor.ring();
   if (!ring.held()) ring.borrow(path.transits.buffers(), BufferClass::block);
   ring.append(frame);
+  path.counts.own.add(frame.size());
 }
 
 // A pong that came for us is not the target's; nor is it traffic.
 void Direction::take_out_pong(const Between& path, const FrameScanner::Scan& seen) {
   const auto now_us = static_cast<uint32_t>(sys::monotonic_ns() / 1'000);
-  if (path.ping == nullptr || !path.ping->answered(seen.pong_stamp, now_us)) return;
+  if (path.ping == nullptr || !path.ping->answered(seen.pong_stamp, now_us)) {
+    return path.counts.frames.add_control(FrameCounts::pong, seen.pong_bytes);
+  }
   transit_->conveyor.ring().drop_last_judged(seen.pong_bytes);
   bytes_ -= seen.pong_bytes;
 }

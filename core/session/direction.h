@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/observe/counters.h"
 #include "core/session/leg.h"
 #include "core/session/own_ping.h"
 #include "core/session/transit.h"
@@ -40,10 +41,11 @@ struct Between {
   Leg& source;
   Leg& target;
   TransitPool& transits;
-  const FrameRules& rules;
-  uint32_t now_ms;       // the low 32 bits of the reactor's clock: only differences count
-  bool toward_upstream;  // our own frames are masked there
-  bool light_beside;     // sessions that move little are being served, too
+  const FrameRules& rules;  // whose counts are those of `counts`
+  TrafficCounters& counts;  // of the route, from that source
+  uint32_t now_ms;          // the low 32 bits of the reactor's clock: only differences count
+  bool toward_upstream;     // our own frames are masked there
+  bool light_beside;        // sessions that move little are being served, too
   // So much may be received in this call, beside what is only dropped.
   uint64_t most_bytes = UINT64_MAX;
   // Of pings toward the source, while one is under way: its pong goes no further. Else null.
@@ -99,10 +101,12 @@ class Direction {
   // over().
   [[nodiscard]] bool end_without_close(const Between& path);
 
-  // The target is gone: whatever is queued is dropped.
-  void drop(TransitPool& transits);
-  // The end: gives back everything borrowed.
-  void release(TransitPool& transits);
+  // The target is gone: whatever is queued is dropped, which is counted.
+  void drop(TransitPool& transits, TrafficCounters& counts);
+  // The end: the same, and gives back everything borrowed.
+  void release(TransitPool& transits, TrafficCounters& counts);
+  // Counts how long the target has been waited for since that was last counted.
+  void count_wait(TrafficCounters& counts, uint32_t now_ms);
 
   // Conveyor::shrink.
   void shrink(TransitPool& transits);
@@ -146,6 +150,8 @@ class Direction {
   uint64_t bytes() const { return bytes_; }  // of frames
 
  private:
+  class Account;
+
   bool flush(const Between& path);
   PumpEnd fill(const Between& path);
   PumpEnd splice_through(const Between& path);

@@ -65,6 +65,8 @@ class Exchange {
   static void log_silent(const SessionContext& lent);
 
   const char* reason() const { return reason_; }
+  // Its end is counted (WorkerRow::refused).
+  bool counted() const { return logged_; }
   // For the access log, with the request's target and host as far as they were read: the query only
   // where log_query is on and without what log_mask names, userinfo never.
   SessionRecord record() const;

@@ -20,6 +20,14 @@
 
 namespace sluice {
 
+namespace {
+
+TrafficCounters& from_side(RouteRow& row, Side source) {
+  return source == Side::client ? row.from_client : row.from_upstream;
+}
+
+}  // namespace
+
 Session::Session(WorkerContext& context, const Address& client, uint32_t listener)
     : context_(context),
       config_(context.config),
@@ -191,7 +199,11 @@ void Session::close(EndCause cause, End how) {
   const State ended = state_;
   state_ = State::closed;
   const bool relayed = ended == State::relaying || ended == State::closing;
+  context_.row.gone.add(1);
   if (ended == State::exchanging) exchange_->log_unanswered(cause.text);
+  if (ended == State::accepted || (ended == State::exchanging && !exchange_->counted())) {
+    context_.row.failed.add(1);
+  }
   if (ended == State::lingering) --context_.lingering_now;
   timer_.cancel(context_.reactor);
   close_leg(Side::client, how);
@@ -204,7 +216,9 @@ void Session::close(EndCause cause, End how) {
     log_close();
     delete[] subprotocol_;
   }
-  for (Direction& direction : directions_) direction.release(context_.transits);
+  for (const Side side : {Side::client, Side::upstream}) {
+    from(side).release(context_.transits, traffic(side));
+  }
   delete std::exchange(extras_, nullptr);
   if (has_close_reason_) context_.close_reasons.drop(id_);
   context_.sessions.retire(handle);
@@ -311,7 +325,7 @@ void Session::close_leg(Side side, End how) {
     own_codes_[index_of(side)] = 0;
     if (extras_ != nullptr && extras_->log() != nullptr) extras_->log()->passed[index_of(side)] = 0;
   }
-  to.drop(context_.transits);
+  to.drop(context_.transits, traffic(other(side)));
 }
 
 void Session::arm_timer(uint64_t delay_ms) {
@@ -342,10 +356,10 @@ void Session::begin_relaying() {
   const std::unique_ptr<Exchange> exchange(exchange_);
   subprotocol_ = nullptr;
   route_ = exchange->route();
+  context_.labels.route(route_->id).opened.add(1);
+  context_.row.handshakes_ms.add(now_ms() - opened_ms_);
   peer_ = context_.upstreams.peers().enter(exchange->peer()).id;
   deflate_ = exchange->deflate();
-  context_.row.handshakes_ms.add(now_ms() - opened_ms_);
-  context_.labels.route(route_->id).opened.add(1);
   if (const std::string_view name = exchange->subprotocol(); !name.empty()) {
     subprotocol_ = new char[name.size() + 1]();
     std::memcpy(subprotocol_, name.data(), name.size());
@@ -358,10 +372,10 @@ void Session::begin_relaying() {
   }
   for (const Side side : {Side::client, Side::upstream}) {
     const std::string_view early = exchange->early(side);
-    const FrameRules rules = rules_for(side);
+    TrafficCounters& counts = traffic(side);
+    const FrameRules rules = rules_for(side, &counts.frames);
     const PumpEnd end = from(side).begin_with(
-        path(side, rules), {reinterpret_cast<const uint8_t*>(early.data()), early.size()});
-    count_since(side, Accepted{});
+        path(side, rules, counts), {reinterpret_cast<const uint8_t*>(early.data()), early.size()});
     charge(side, Accepted{});
     if (end != PumpEnd::waiting) act_on(end, side);
   }
@@ -377,7 +391,9 @@ void Session::begin_lingering() {
   ++context_.lingering_now;
   state_ = State::lingering;
   end_exchange();
-  for (Direction& direction : directions_) direction.drop(context_.transits);
+  for (const Side side : {Side::client, Side::upstream}) {
+    from(side).drop(context_.transits, traffic(side));
+  }
   arm_timer(listener().lingering_timeout_ms);
   advance_lingering();
 }
@@ -385,36 +401,31 @@ void Session::begin_lingering() {
 void Session::advance_lingering() {
   leg(Side::client).shutdown_write();  // again, where TLS found no room for its last word
   const FrameRules rules;
-  const PumpEnd end = from(Side::client).pump(path(Side::client, rules));
+  const PumpEnd end = from(Side::client).pump(path(Side::client, rules, traffic(Side::client)));
   if (end == PumpEnd::waiting) return;
   if (end == PumpEnd::more) return enqueue();
   close({});
-}
-
-void Session::pump(Side source) {
-  const Accepted before = accepted(source);
-  pump_on(source);
-  count_since(source, before);
 }
 
 Session::Accepted Session::accepted(Side source) const {
   return {from(source).bytes(), from(source).messages()};
 }
 
-void Session::count_since(Side source, const Accepted& before) {
-  RouteRow& row = context_.labels.route(route_->id);
-  TrafficCounters& counters = source == Side::client ? row.from_client : row.from_upstream;
-  counters.bytes.add(from(source).bytes() - before.bytes);
-  counters.messages.add(from(source).messages() - before.messages);
+// Before it relays nothing is counted there.
+TrafficCounters& Session::traffic(Side source) const {
+  RouteRow& row = route_ != nullptr ? context_.labels.route(route_->id)
+                                    : context_.labels.routes[LabelRows::no_route];
+  return from_side(row, source);
 }
 
-void Session::pump_on(Side source) {
+void Session::pump(Side source) {
   Direction& direction = from(source);
+  TrafficCounters& counts = from_side(context_.labels.route(route_->id), source);
   // Every outcome that is acted on happens once for a direction, so this ends.
   for (;;) {
-    const FrameRules rules = rules_for(source);
-    const Accepted before = accepted(source);
-    const PumpEnd end = direction.pump(path(source, rules));
+    const FrameRules rules = rules_for(source, &counts.frames);
+    const Accepted before = limits_rates() ? accepted(source) : Accepted{};
+    const PumpEnd end = direction.pump(path(source, rules, counts));
     charge(source, before);
     const bool settled = end == PumpEnd::waiting || end == PumpEnd::more;
     if (!settled) act_on(end, source);
@@ -448,11 +459,12 @@ void Session::act_on(PumpEnd end, Side source) {
   }
 }
 
-Between Session::path(Side source, const FrameRules& rules) {
+Between Session::path(Side source, const FrameRules& rules, TrafficCounters& counts) {
   Between between{leg(source),
                   leg(other(source)),
                   context_.transits,
                   rules,
+                  counts,
                   static_cast<uint32_t>(now_ms()),
                   source == Side::client,
                   context_.fair_share.light_beside(now_ms())};
@@ -463,8 +475,9 @@ Between Session::path(Side source, const FrameRules& rules) {
   return between;
 }
 
-FrameRules Session::rules_for(Side source) const {
+FrameRules Session::rules_for(Side source, FrameCounts* counts) const {
   FrameRules rules;
+  rules.counts = counts;
   rules.expect_masked = source == Side::client;
   rules.deflate = deflate_;
   rules.validate_utf8 = route_->validate_utf8;

@@ -124,10 +124,10 @@ class Session {
   void pump(Side source);
   void pump_on(Side source);
   Accepted accepted(Side source) const;
-  void count_since(Side source, const Accepted& before);
+  TrafficCounters& traffic(Side source) const;
   void act_on(PumpEnd end, Side source);
-  Between path(Side source, const FrameRules& rules);
-  FrameRules rules_for(Side source) const;
+  Between path(Side source, const FrameRules& rules, TrafficCounters& counts);
+  FrameRules rules_for(Side source, FrameCounts* counts = nullptr) const;
   Direction& from(Side source) { return directions_[index_of(source)]; }
   const Direction& from(Side source) const { return directions_[index_of(source)]; }
   Direction& toward(Side target) { return from(other(target)); }

@@ -37,7 +37,7 @@ bool Session::send_close(Side target, CloseCode code, MidFrame mid_frame, std::s
   if (!leg(target).is_open() || to.over()) return true;
   const FrameRules rules = rules_for(other(target));
   const bool waits = to.mode() == Direction::Mode::finishing;  // one of ours, with its own code
-  if (!to.close_with(path(other(target), rules), code, mid_frame, reason)) {
+  if (!to.close_with(path(other(target), rules, traffic(other(target))), code, mid_frame, reason)) {
     close_leg(target, End::abort);
     return false;
   }
@@ -61,7 +61,8 @@ bool Session::pass_loss_on(Side target) {
   }
   if (!leg(target).is_open()) return true;
   const FrameRules rules = rules_for(other(target));
-  if (toward(target).end_without_close(path(other(target), rules))) return true;
+  if (toward(target).end_without_close(path(other(target), rules, traffic(other(target)))))
+    return true;
   close_leg(target, End::abort);
   return false;
 }

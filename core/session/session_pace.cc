@@ -200,7 +200,7 @@ void Session::send_ping(Side side) {
   const Side source = other(side);
   const FrameRules rules = rules_for(source);
   const uint32_t delivered = delivered_bytes(side);
-  from(source).inject_ping(path(source, rules), payload);
+  from(source).inject_ping(path(source, rules, traffic(source)), payload);
   extras_->pings[index_of(side)].sent(static_cast<uint32_t>(now_ms()), stamp_us, delivered);
   (side == Side::client ? context_.row.pings_to_client : context_.row.pings_to_upstream).add(1);
   pump(source);
@@ -332,6 +332,7 @@ void Session::check_stall(Side source) {
   Direction& direction = from(source);
   if (!direction.stalled()) return;
   const auto now = static_cast<uint32_t>(now_ms());
+  direction.count_wait(traffic(source), now);
   // The kernel's buffer is larger than what a slow reader takes in send_timeout: ask it.
   const int undelivered = leg(other(source)).undelivered_bytes();
   if (undelivered >= 0) direction.note_undelivered(static_cast<uint32_t>(undelivered), now);

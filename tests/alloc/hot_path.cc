@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <thread>
@@ -56,6 +57,37 @@ Cost cost_of(const Pair& pair, size_t payload_bytes, int messages) {
       number(cost.calls.send), number(cost.calls.splice), number(cost.calls.wait),
       number(cost.calls.others), number(cost.allocations));
   return cost;
+}
+
+// So many numbers of 64 bits differ.
+template <class Row>
+int differing(const Row& before, const Row& after) {
+  constexpr size_t numbers = sizeof(Row) / sizeof(uint64_t);
+  uint64_t a[numbers], b[numbers];
+  std::memcpy(a, &before, sizeof a);
+  std::memcpy(b, &after, sizeof b);
+  int count = 0;
+  for (size_t i = 0; i < numbers; ++i) count += a[i] != b[i];
+  return count;
+}
+
+// What is added to in shared memory for a message: how much it is, and that it is one of its kind.
+int measure_counting(const LivingWorker& worker, const Pair& pair, size_t payload_bytes) {
+  const std::string there = frame(payload_bytes, true);
+  const std::string back = frame(payload_bytes, false);
+  const auto snapshot = [](const auto& from, auto& to) {
+    ::usleep(20'000);  // the worker is back in its wait
+    std::memcpy(static_cast<void*>(&to), static_cast<const void*>(&from), sizeof to);
+  };
+  FewLabelRows labels, labels_after;
+  WorkerRow row, row_after;
+  snapshot(worker.labels(), labels);
+  snapshot(worker.row(), row);
+  for (int i = 0; i < 100; ++i) echo(pair, there, back);
+  snapshot(worker.labels(), labels_after);
+  snapshot(worker.row(), row_after);
+  return claim(differing(labels, labels_after) == 4, "an echo adds to two counters each way") +
+         claim(differing(row, row_after) == 0, "and to none of the worker's");
 }
 
 // Returns how many of its claims failed.
@@ -172,6 +204,9 @@ int run(std::unique_ptr<TlsServer> server, const TlsClient* client) {
   int failed = measure(pair, 16, 10'000);
   failed += measure(pair, 125, 10'000);
   failed += measure(pair, 4'000, 2'000);
+  for (const size_t bytes : {size_t{125}, size_t{4'000}}) {
+    failed += measure_counting(worker, pair, bytes);
+  }
   if (pair.tls == nullptr) {
     failed += measure_large(pair, 100'000, 500);
     const Pair light = open_pair(worker.port(), upstream, nullptr, session);

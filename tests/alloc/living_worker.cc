@@ -132,6 +132,8 @@ LivingWorker::LivingWorker(ConfigRef config, const std::function<void()>& on_thr
     order.handshakes = order.lines = 1'000'000;
     order.until_ms = UINT64_MAX;
   }
+  setup.row = &row_;
+  setup.labels = labels_.rows();
   for (uint32_t i = 0; i < std::size(ports_); ++i) {
     setup.sockets.push_back({ListenerId{i}, 0, open_loopback()});
     ports_[i] = port_of(setup.sockets.back().fd);

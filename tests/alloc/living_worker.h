@@ -37,6 +37,9 @@ class LivingWorker {
 
   uint16_t port() const { return ports_[0]; }
   uint16_t tls_port() const { return ports_[1]; }
+  // What it counts, which anybody may read.
+  const WorkerRow& row() const { return row_; }
+  const FewLabelRows& labels() const { return labels_; }
   // "" once nothing is held any more, else what is left after a while.
   std::string wait_until_empty() const;
   // "" where as many sessions have their close line in the access log, or were counted as lost.
@@ -45,6 +48,8 @@ class LivingWorker {
  private:
   std::string report(size_t earlier) const;
 
+  WorkerRow row_;
+  FewLabelRows labels_;
   std::string log_path_;
   std::string access_path_;
   uint16_t ports_[2] = {0, 0};

@@ -1,17 +1,20 @@
 """The admin address: what it counts is what was done, over reloads and deaths of workers; who may
 ask; and what bad requests cannot do."""
+import contextlib
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 from admin import Admin, ask, read_all, until
 from balanced import Greeting
 from control import Controlled
 from harness import Skip, Suite, failed_start, free_port, wait_until
-from wire import BINARY, CLOSE, TEXT, close_payload, dial, frame, refusing_socket
+from wire import (BINARY, CLOSE, PING, PONG, TEXT, answer_101, close_payload, dial, frame,
+                  refusing_socket)
 
 suite = Suite()
 
@@ -20,7 +23,7 @@ class Traffic:
     """What this test did, as metrics should tell it."""
 
     def __init__(self):
-        self.opened = self.messages = self.sent = 0
+        self.opened = self.messages = self.texts = self.payload = self.sent = 0
 
     def open(self, sluice, count):
         clients = sluice.opened(count)
@@ -34,12 +37,17 @@ class Traffic:
                 sent = frame(TEXT if number % 2 else BINARY, payload, masked=True)
                 client.send(sent)
                 self.messages += 1
+                self.texts += number % 2
+                self.payload += len(payload)
                 self.sent += len(sent)
 
     def wanted(self):
         return {"sluice_sessions_opened_total": self.opened,
                 "sluice_messages_total": self.messages,
+                "sluice_payload_bytes_total": self.payload,
                 "sluice_received_bytes_total": self.sent,
+                "sluice_sent_bytes_total": self.sent,
+                "sluice_queued_bytes": 0,
                 "sluice_handshakes_total": self.opened}
 
 
@@ -80,8 +88,94 @@ def numbers_are_what_was_done_over_reloads_and_a_killed_worker():
             client.send(frame(CLOSE, close_payload(1000), masked=True))
         wait_until(lambda: sluice.metrics().of("sluice_close_frames_total", **{"from": "client"},
                                                code="1000") == 6, "six Closes")
-        connections = sluice.metrics().of("sluice_connections_accepted_total")
-        assert connections == traffic.opened, connections
+        metrics = sluice.metrics()
+        assert metrics.of("sluice_connections_accepted_total") == traffic.opened
+        assert metrics.of("sluice_messages_total", type="text") == traffic.texts
+        assert metrics.of("sluice_messages_total", type="binary") == traffic.messages - traffic.texts
+        assert metrics.of("sluice_control_frames_total", **{"from": "client"}, type="close") == 6
+        assert metrics.of("sluice_connections_failed_total") == 0
+        assert metrics.of("sluice_connections_in_handshake") == 0
+
+
+@suite.check
+def frames_are_counted_by_type_and_what_becomes_of_their_bytes():
+    with Greeting() as up, Admin([up.uri]) as sluice:
+        client = sluice.open()
+        long = b"z" * 70_000
+        frames = [frame(TEXT, b"", masked=True), frame(BINARY, b"y" * 126, masked=True),
+                  frame(BINARY, long, masked=True), frame(PING, b"are you there", masked=True),
+                  frame(PONG, b"", masked=True), frame(TEXT, b"one, ", masked=True, fin=False),
+                  frame(0, b"two", masked=True)]
+        client.send(b"".join(frames))
+        sent = sum(map(len, frames))
+        until(sluice, {"sluice_received_bytes_total": sent}, route="/", side="client")
+        until(sluice, {"sluice_sent_bytes_total": sent}, route="/", side="upstream")
+        metrics, of_client = sluice.metrics(), {"route": "/", "from": "client"}
+        assert metrics.of("sluice_messages_total", **of_client, type="text") == 2
+        assert metrics.of("sluice_messages_total", **of_client, type="binary") == 2
+        assert metrics.of("sluice_payload_bytes_total", **of_client) == 126 + 70_000 + 8
+        for kind, count in (("ping", 1), ("pong", 1), ("close", 0)):
+            assert metrics.of("sluice_control_frames_total", **of_client, type=kind) == count, kind
+        client.send(frame(0x3, b"reserved", masked=True))
+        until(sluice, {"sluice_sessions_closed_total": 1}, route="/", reason="protocol_error")
+        metrics = sluice.metrics()
+        for source, target in (("client", "upstream"), ("upstream", "client")):
+            assert metrics.of("sluice_queued_bytes", toward=target) == 0
+            come = (metrics.of("sluice_received_bytes_total", side=source) +
+                    metrics.of("sluice_own_frame_bytes_total", toward=target))
+            gone = (metrics.of("sluice_sent_bytes_total", side=target) +
+                    metrics.of("sluice_dropped_bytes_total", toward=target))
+            assert come == gone, (source, come, gone)
+        assert metrics.of("sluice_own_frame_bytes_total", toward="client") > 0  # its Close
+
+
+class Deaf(Greeting):
+    """An upstream that upgrades whoever comes, and reads nothing then."""
+
+    def __init__(self):
+        self.over = threading.Event()
+        super().__init__()
+
+    def greet(self, wire):
+        wire.send(answer_101(wire.head().get("Sec-WebSocket-Key")))
+        self.over.wait(60)
+
+    def __exit__(self, *failure):
+        self.over.set()
+        return super().__exit__(*failure)
+
+
+@suite.check
+def who_takes_nothing_is_told_by_what_waits_for_him():
+    with Deaf() as up, Admin([up.uri]) as sluice:
+        client = sluice.open()
+        client.sock.setblocking(False)
+        message = frame(BINARY, b"x" * 100_000, masked=True)
+        sent = 0
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(2_000):
+                sent += client.sock.send(message[sent % len(message):])
+        wait_until(lambda: sluice.metrics().of("sluice_backpressure_seconds_total",
+                                               toward="upstream") > 0.3, "back-pressure")
+        metrics = sluice.metrics()
+        assert metrics.of("sluice_queued_bytes", toward="upstream") > 0
+        assert metrics.of("sluice_backpressure_seconds_total", toward="client") == 0
+        assert metrics.of("sluice_connections_active") == 1
+        client.sock.close()
+        sluice.signal(signal.SIGTERM)
+        assert sluice.wait() == 0, sluice.errors()
+
+
+@suite.check
+def connections_that_come_to_nothing_are_counted():
+    with Greeting() as up, Admin([up.uri]) as sluice:
+        silent = [dial(sluice.port) for _ in range(3)]
+        until(sluice, {"sluice_connections_active": 3, "sluice_connections_in_handshake": 3})
+        for client in silent:
+            client.sock.close()
+        until(sluice, {"sluice_connections_active": 0, "sluice_connections_in_handshake": 0,
+                       "sluice_connections_failed_total": 3,
+                       "sluice_connections_accepted_total": 3})
 
 
 @suite.check

@@ -75,6 +75,10 @@ class Record final : public Observer {
   bool live() const;  // the proxy holds one of its descriptors
   bool over() const;
   bool relaying() const { return relaying_; }
+  // Of frames, as the kernel saw them, or TLS.
+  uint64_t frame_bytes_written() const {
+    return lanes_[0].raw_out().size() + lanes_[1].raw_out().size();
+  }
   // Whether the upstream that has the request has given no answer, or one that is not passed on.
   bool may_ask_again() const;
   // All of its servers have a max_connections.

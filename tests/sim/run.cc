@@ -231,6 +231,7 @@ void Run::on_turn_end() {
     if (std::exchange(command_due_, false)) command();
   }
   for (const auto& session : sessions_) session->record->check_turn();
+  check_counters();
   check_accepting();
   if (scenery_.climate.leaving_ns != 0 &&
       world_.now_ns() > scenery_.climate.leaving_ns + second + 5 * ms) {
@@ -360,6 +361,7 @@ void Run::go(Totals& totals) {
   reloads_.plan(world_);
   work();
   check_left_behind();
+  check_last_counters();
   check_rate();
   for (const auto& session : sessions_) {
     if (session->client != nullptr) session->record->judge();
@@ -374,6 +376,8 @@ void Run::work() {
   setup.logs.error.descriptor = sys::LogDescriptor{error_log_, false};
   setup.logs.access.descriptor = sys::LogDescriptor{access_log_, false};
   setup.buffer_memory_bytes = scenery_.buffer_memory_bytes;
+  setup.row = &row_;
+  setup.labels = labels_.rows();
   const auto worker = Worker::start(std::move(setup));
   if (!worker.ok()) return world_.fail("no worker can start: " + worker.fault().text());
   worker_ = worker.value().get();

@@ -91,6 +91,24 @@ class Run final : private Dialled, private Watcher {
   void check_accepting();
   uint64_t queue_ns() const;
   void check_rate();
+  // Of all routes and listeners.
+  struct CounterSums {
+    uint64_t received = 0;
+    uint64_t sent = 0;
+    uint64_t own = 0;
+    uint64_t dropped = 0;
+    uint64_t payload = 0;
+    uint64_t messages = 0;
+    uint64_t opened = 0;
+    uint64_t closed = 0;
+    uint64_t answered = 0;
+    uint64_t accepted = 0;
+    uint64_t turned_away = 0;
+  };
+  CounterSums counter_sums() const;
+  void expect_equal(const char* what, uint64_t a, uint64_t b);
+  void check_counters();
+  void check_last_counters();
   void work();
   void check_left_behind();
   void add_to(Totals& totals) const;
@@ -110,6 +128,8 @@ class Run final : private Dialled, private Watcher {
   bool drain_due_ = false;
   bool command_due_ = false;
   int commands_left_ = 1'500;  // there may be later sessions
+  WorkerRow row_;
+  FewLabelRows labels_;
   Worker* worker_ = nullptr;  // while it serves
   Kernel kernel_;
   std::vector<std::unique_ptr<Session>> sessions_;

@@ -56,6 +56,9 @@ TESTED_ELSEWHERE = {
     "net/sys_watch_linux.cc": "tests/unit/sys_watch_test.cc",
     "net/sys_watch_none.cc": "tests/kqueue",  # is compiled there
     "net/sys_trace_execinfo.cc": "tests/unit/sys_trace_test.cc",
+    "core/process/metrics_peers.cc": "tests/unit/metrics_test.cc",
+    "core/process/metrics_traffic.cc": "tests/unit/metrics_test.cc",
+    "core/process/metrics_workers.cc": "tests/unit/metrics_test.cc",
     "net/sys_trace_none.cc": "tests/kqueue",  # is compiled there
     "net/poller_kqueue.cc": "tests/kqueue",  # is not built on Linux, but there over an emulation
     "tls/prepare.cc": "tests/alloc/main.cc",  # what it is for shows where memory is short

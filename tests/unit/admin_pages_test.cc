@@ -111,7 +111,7 @@ TEST_CASE("admin pages: events tell the minutes before, then what /status.json s
   RouteRow& route = told.rows.labels(0).route(RouteId{0});
   route.answered[answer_place(404)].add(2);
   told.pages->note_moment();
-  route.from_client.messages.add(5);
+  route.from_client.frames.add_data(FrameCounts::text, 0, 5);
   route.answered[answer_place(404)].add(3);
   told.pages->note_moment();
   const std::string first = told.pages->first_event();

@@ -30,8 +30,8 @@ TEST_CASE("counters: ends are counted by kind, and the report names those that o
   row.relayed.add(3);
   FewLabelRows labels;
   row.routes.set(LabelRows::place_of(RouteId{1}) + 1);
-  labels.rows().route(RouteId{0}).from_client.bytes.add(100);
-  labels.rows().route(RouteId{1}).from_client.bytes.add(31);
+  labels.rows().route(RouteId{0}).from_client.passed.add(100);
+  labels.rows().route(RouteId{1}).from_client.taken.add(31);
   row.ended[static_cast<size_t>(EndKind::idle_timeout)].add(2);
   row.ended[static_cast<size_t>(EndKind::peer_close)].add(1);
   CHECK(row.ended_in_all() == 3);

@@ -396,8 +396,75 @@ TEST_CASE("whom a Close has come from is known until the end") {
   CHECK(f.pump() == PumpEnd::waiting);
   CHECK(f.direction.delivered());
   CHECK(f.direction.peer_close_code() == 1000);
-  f.direction.drop(f.transits);
+  f.direction.drop(f.transits, f.counts);
   CHECK(f.direction.peer_close_code() == 1000);
+}
+
+TEST_CASE("what passes in one turn adds to two counters, by the frame's type and length") {
+  Fixture f;
+  CHECK(f.feed(frame(0x81, "hello")) == PumpEnd::waiting);
+  CHECK(f.feed(frame(0x82, std::string(126, 'x'))) == PumpEnd::waiting);
+  CHECK(f.feed(frame(0x82, std::string(70'000, 'x'))) == PumpEnd::waiting);
+  CHECK(f.counts.frames.messages(FrameCounts::text) == 1);
+  CHECK(f.counts.frames.messages(FrameCounts::binary) == 2);
+  CHECK(f.counts.frames.header_bytes(false) == 2 + 4 + 10);
+  CHECK(f.counts.payload(false) == 5 + 126 + 70'000);
+  CHECK(f.counts.sent() == f.direction.bytes());
+  CHECK(f.counts.own.value() == 0);
+}
+
+TEST_CASE("control frames are counted, and are no payload") {
+  Fixture f;
+  CHECK(f.feed(frame(0x89, "ping")) == PumpEnd::waiting);
+  CHECK(f.feed(frame(0x8a, "")) == PumpEnd::waiting);
+  CHECK(f.feed(frame(0x88, std::string("\x03\xe8", 2))) == PumpEnd::closed);
+  CHECK(f.pump() == PumpEnd::waiting);
+  for (const auto kind : {FrameCounts::close, FrameCounts::ping, FrameCounts::pong}) {
+    CHECK(f.counts.frames.control(kind) == 1);
+  }
+  CHECK(f.counts.frames.control_bytes() == 6 + 2 + 4);
+  CHECK(f.counts.payload(false) == 0);
+  CHECK(f.counts.frames.messages() == 0);
+}
+
+TEST_CASE("bytes that wait, are dropped or are ours are counted as such") {
+  Fixture f;
+  f.target.writable = false;
+  const Bytes sent = frame(0x82, "hello");
+  CHECK(f.feed(sent) == PumpEnd::waiting);
+  CHECK(f.counts.received() == sent.size());
+  CHECK(f.counts.sent() == 0);
+  CHECK(f.counts.queued() == sent.size());
+  f.target.writable = true;
+  CHECK(f.pump() == PumpEnd::waiting);
+  CHECK(f.counts.sent() == sent.size());
+  CHECK(f.counts.queued() == 0);
+  f.target.writable = false;
+  CHECK(f.feed(sent) == PumpEnd::waiting);
+  CHECK(f.direction.close_with(f.path(), CloseCode::going_away, MidFrame::await_end));
+  const uint64_t own = f.counts.own.value();
+  CHECK(own == 4);
+  CHECK(f.counts.queued() == sent.size() + own);
+  f.direction.drop(f.transits, f.counts);
+  CHECK(f.counts.dropped.value() == sent.size() + own);
+  CHECK(f.counts.queued() == 0);
+}
+
+TEST_CASE("how long a target takes nothing is counted once") {
+  Fixture f;
+  f.target.writable = false;
+  CHECK(f.feed(frame(0x82, "hello")) == PumpEnd::waiting);
+  f.direction.count_wait(f.counts, 5'250);
+  CHECK(f.counts.waited_ms.value() == 250);
+  f.direction.count_wait(f.counts, 5'400);
+  CHECK(f.counts.waited_ms.value() == 400);
+  f.target.writable = true;
+  f.now_ms = 6'000;
+  CHECK(f.pump() == PumpEnd::waiting);
+  CHECK(f.counts.waited_ms.value() == 1'000);
+  f.now_ms = 9'000;
+  CHECK(f.feed(frame(0x82, "hello")) == PumpEnd::waiting);
+  CHECK(f.counts.waited_ms.value() == 1'000);
 }
 
 }  // namespace

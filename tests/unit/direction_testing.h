@@ -43,7 +43,7 @@ struct Fixture {
     target.writable = true;
   }
   ~Fixture() {
-    direction.release(transits);
+    direction.release(transits, counts);
     for (const int fd : source_pair) sys::close(fd);
     for (const int fd : target_pair) {
       if (fd >= 0) sys::close(fd);
@@ -51,10 +51,16 @@ struct Fixture {
     CHECK(buffers.lent() == 0);
     CHECK(buffers.pipes().lent() == 0);
     CHECK(transits.lent() == 0);
+    CHECK(counts.queued() == 0);
+    CHECK(counts.received() == direction.bytes());
+    CHECK(counts.frames.messages() == direction.messages());
+    CHECK(counts.received() + counts.own.value() == counts.sent() + counts.dropped.value());
   }
 
   Between path() {
-    return Between{source, target, transits, rules, 5'000, false, light_beside, most_bytes, ping};
+    rules.counts = &counts.frames;
+    return Between{source, target, transits,     rules,      counts,
+                   now_ms, false,  light_beside, most_bytes, ping};
   }
 
   PumpEnd feed(const Bytes& bytes) {
@@ -76,6 +82,8 @@ struct Fixture {
     }
   }
 
+  TrafficCounters counts;
+  uint32_t now_ms = 5'000;
   int source_pair[2];
   int target_pair[2];
   BufferPool buffers;

@@ -68,8 +68,9 @@ TEST_CASE("metrics: a route's numbers are the sums over all workers") {
     row.opened.add(5);
     row.closed[1][close_kind].add(1 + worker);
     row.closed[0][static_cast<size_t>(EndKind::shutdown)].add(1);
-    row.from_client.messages.add(10);
-    row.from_upstream.bytes.add(100);
+    row.from_client.frames.add_data(FrameCounts::text, 0, 9);
+    row.from_client.frames.add_data(FrameCounts::binary, 2, 1);
+    row.from_upstream.passed.add(100);
     row.answered[answer_place(404)].add(3);
     row.close_codes[1][close_place(1000)].add(4);
   }
@@ -81,7 +82,9 @@ TEST_CASE("metrics: a route's numbers are the sums over all workers") {
                    "reason=\"shutdown\"}") == "2");
   CHECK(told.value("sluice_handshakes_total{route=\"/chat\",code=\"101\"}") == "10");
   CHECK(told.value("sluice_handshakes_total{route=\"/chat\",code=\"404\"}") == "6");
-  CHECK(told.value("sluice_messages_total{route=\"/chat\",from=\"client\"}") == "20");
+  CHECK(told.value("sluice_messages_total{route=\"/chat\",from=\"client\",type=\"text\"}") == "18");
+  CHECK(told.value("sluice_messages_total{route=\"/chat\",from=\"client\",type=\"binary\"}") ==
+        "2");
   CHECK(told.value("sluice_received_bytes_total{route=\"/chat\",side=\"upstream\"}") == "200");
   CHECK(told.value("sluice_close_frames_total{route=\"/chat\",from=\"upstream\","
                    "code=\"1000\"}") == "8");

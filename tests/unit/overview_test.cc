@@ -56,10 +56,10 @@ TEST_CASE("overview: totals and routes are sums over workers, the lost ones amon
     row.opened.add(5);
     row.lost.add(1);
     row.closed[0][static_cast<size_t>(EndKind::peer_close)].add(2);
-    row.from_client.messages.add(10);
-    row.from_client.bytes.add(100);
-    row.from_upstream.messages.add(1);
-    row.from_upstream.bytes.add(50);
+    row.from_client.frames.add_data(FrameCounts::text, 0, 10);
+    row.from_client.passed.add(100);
+    row.from_upstream.frames.add_data(FrameCounts::binary, 1, 1);
+    row.from_upstream.passed.add(50);
     row.answered[answer_place(502)].add(3);
     row.answered[answer_place(301)].add(1);
     shown.rows.row(worker).accepted.add(20);

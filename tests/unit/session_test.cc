@@ -105,9 +105,9 @@ TEST_CASE("session: frames travel both ways as they came, are counted, and a Clo
   CHECK(l.worker.await(l.client, hello.size()) == hello);
   CHECK(l.worker.row.relayed.value() == 1);
   const RouteRow& route = l.worker.labels.routes[LabelRows::first_route];
-  CHECK(route.from_client.bytes.value() == masked_hello.size());
-  CHECK(route.from_client.messages.value() == 1);
-  CHECK(route.from_upstream.bytes.value() == hello.size());
+  CHECK(route.from_client.received() == masked_hello.size());
+  CHECK(route.from_client.frames.messages() == 1);
+  CHECK(route.from_upstream.received() == hello.size());
   CHECK(l.worker.transits.lent() == 0);
 
   testing::send_text(l.client.get(), masked_close);
@@ -146,10 +146,10 @@ TEST_CASE("session: what came early, behind the handshake, is counted like the r
   CHECK(l.worker.await(l.client, accepted.size() + hello.size()) == accepted + hello);
   CHECK(l.worker.await(l.peer, masked_hello.size()) == masked_hello);
   const RouteRow& route = l.worker.labels.routes[LabelRows::first_route];
-  CHECK(route.from_client.bytes.value() == masked_hello.size());
-  CHECK(route.from_client.messages.value() == 1);
-  CHECK(route.from_upstream.bytes.value() == hello.size());
-  CHECK(route.from_upstream.messages.value() == 1);
+  CHECK(route.from_client.received() == masked_hello.size());
+  CHECK(route.from_client.frames.messages() == 1);
+  CHECK(route.from_upstream.received() == hello.size());
+  CHECK(route.from_upstream.frames.messages() == 1);
 }
 
 TEST_CASE("session: one who may have no session gets its answer at once, and lingers") {
@@ -374,7 +374,7 @@ TEST_CASE(
   CHECK(l.worker.await(l.peer, masked_hello.size()) == masked_hello);
   CHECK(l.worker.row.client_round_trips.count() == 1);
   const RouteRow& route = l.worker.labels.routes[LabelRows::first_route];
-  CHECK(route.from_client.bytes.value() == masked_hello.size());
+  CHECK(route.from_client.received() == masked_hello.size());
 }
 
 TEST_CASE("session: a silent upstream is pinged in a mask, and lost where it does not answer") {

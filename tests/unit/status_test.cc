@@ -31,10 +31,10 @@ TEST_CASE("status: a worker as JSON, kinds of ends that occurred alone") {
   FewLabelRows labels;
   row.routes.set(LabelRows::first_route + 1);
   RouteRow& route = labels.rows().route(RouteId{0});
-  route.from_client.bytes.add(100);
-  route.from_client.messages.add(5);
-  route.from_upstream.bytes.add(200);
-  route.from_upstream.messages.add(6);
+  route.from_client.passed.add(100);
+  route.from_client.frames.add_data(FrameCounts::text, 1, 5);
+  route.from_upstream.passed.add(200);
+  route.from_upstream.frames.add_data(FrameCounts::binary, 0, 6);
   row.ended[static_cast<size_t>(EndKind::idle_timeout)].add(4);
   CHECK(line_of(worker_status(3, 4711, row, labels.rows(), 2)) ==
         "{\"number\":3,\"pid\":4711,\"sessions\":3,\"accepted\":12,\"turned_away\":1,\"refused\":2,"
