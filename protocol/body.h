@@ -63,6 +63,9 @@ class BodyScanner {
   bool may_end() const { return complete() || framing_ == BodyFraming::until_close; }
   uint64_t payload_bytes() const { return payload_; }  // accepted so far
 
+  // Accepted or looked at since the latest payload, of what is none.
+  uint32_t framing_bytes() const { return framing_bytes_; }
+
   // After `bad`. Of an answer the status means nothing: 502.
   int status() const { return status_; }          // 400, 413 or 431
   const char* reason() const { return reason_; }  // static text for the log

@@ -94,8 +94,7 @@ AnswerHead build_client_answer(const AnswerHead& head, std::string_view key,
                                const UpgradeAnswer& answer);
 
 // The head of an upstream's refusal as the client gets it: its status, reason and end-to-end
-// fields, Connection: close, and framing of our own: Content-Length where it is known, else
-// chunked.
+// fields, Connection: close, and how its body ends, which is relayed as it came.
 AnswerHead build_refusal_head(const AnswerHead& head, Http1Parser::Framing framing,
                               uint64_t content_length);
 

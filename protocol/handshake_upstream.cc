@@ -181,7 +181,7 @@ AnswerHead build_refusal_head(const AnswerHead& head, Http1Parser::Framing frami
   }
   if (framing == Http1Parser::Framing::length) {
     built.add_made("Content-Length", std::to_string(content_length));
-  } else if (framing != Http1Parser::Framing::none) {
+  } else if (framing == Http1Parser::Framing::chunked) {
     built.add("Transfer-Encoding", "chunked");
   }
   return built;

@@ -328,16 +328,20 @@ RequestHead Http1Parser::request_so_far() const {
   return head;
 }
 
-// RFC 9112 6.3, for answers to a GET.
+// RFC 9112 6.3, for answers to a GET. A body travels as it came, so its coding must be one that
+// every recipient takes away.
 void Http1Parser::find_framing() {
   const int status = answer_.status;
-  const bool coded = answer_.find("Transfer-Encoding") != nullptr;
+  const std::string_view* const coding = answer_.find("Transfer-Encoding");
   content_length_ = 0;
   if (status < 200 || status == 204 || status == 304) {
     framing_ = Framing::none;
-  } else if ((parser_.flags & F_CHUNKED) != 0) {
+  } else if (coding != nullptr) {
     framing_ = Framing::chunked;
-  } else if (!coded && (parser_.flags & F_CONTENT_LENGTH) != 0) {
+    if (answer_.count("Transfer-Encoding") > 1 || !equals_ignoring_case(*coding, "chunked")) {
+      fail(400, "Transfer-Encoding other than chunked");
+    }
+  } else if ((parser_.flags & F_CONTENT_LENGTH) != 0) {
     framing_ = Framing::length;
     content_length_ = parser_.content_length;
   } else {

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "protocol/body.h"
 #include "protocol/head.h"
 
 namespace sluice {
@@ -36,8 +37,7 @@ class Http1Parser {
     size_t consumed = 0;  // bytes that belong to this head (or body); the rest was not looked at
   };
 
-  // How a response's body ends (RFC 9112 6.3).
-  enum class Framing : uint8_t { none, length, chunked, until_close };
+  using Framing = BodyFraming;  // of a response's body
 
   Http1Parser(Role role, const Limits& limits);
   Http1Parser(const Http1Parser&) = delete;

@@ -17,8 +17,6 @@ namespace sluice {
 
 namespace {
 
-constexpr const char* client_left = "client left during the handshake";
-
 // The error log gets so many bytes of a client's host and target each.
 constexpr size_t most_notice_value_bytes = 200;
 
@@ -83,8 +81,8 @@ Exchange::Step Exchange::on_run() {
       return send_upgrade();
     case Stage::refusing:
       return follow(own_answer_->run());
-    case Stage::relaying_refusal:
-      return follow(refusal_relay_->run());
+    case Stage::relaying_answer:
+      return follow(answer_relay_->run());
   }
   return Step::wait;
 }
@@ -109,10 +107,10 @@ Exchange::Step Exchange::on_timer() {
     case Stage::sending_101:
     case Stage::refusing:
       return abandon("client does not read its answer");
-    case Stage::relaying_refusal:
+    case Stage::relaying_answer:
       break;
   }
-  return follow(refusal_relay_->on_timer());
+  return follow(answer_relay_->on_timer());
 }
 
 Exchange::Step Exchange::follow(Preface::Step step) {
@@ -319,56 +317,6 @@ Exchange::Step Exchange::leave_or_refuse(Refusal refusal) {
   return follow(dial_->leave(PeerFault::invalid_answer, told(refusal), refusal.reason));
 }
 
-Exchange::Step Exchange::take_answer() {
-  const int status = forward_->answer().status;
-  if (trace_ != nullptr) trace_answer();
-  if (status == 101) return accept_upgrade();
-  if (!route_->next_peer_on.has(status)) {
-    dial_->note_answer();
-  } else if (dial_->may_leave(PeerFault::status, status)) {
-    return follow(dial_->leave(PeerFault::status,
-                               "answered " + std::to_string(status) + ", which next_peer_on names",
-                               "an answer that next_peer_on names, and no other peer"));
-  } else {
-    dial_->note_fault(PeerFault::status);
-  }
-  reason_ = "refused by the upstream";
-  log_end(status);
-  refusal_relay_.emplace(lent_, *route_, *dial_, forward_->parser(), set_cookie());
-  stage_ = Stage::relaying_refusal;
-  return follow(refusal_relay_->begin(forward_->behind()));
-}
-
-Exchange::Step Exchange::accept_upgrade() {
-  if (!forward_->request_sent()) return leave_or_refuse({502, "101 before the request was whole"});
-  const AnswerHead& head = forward_->answer();
-  const char* wrong =
-      check_upgrade_answer(head, upgrade_.key, protocols_, upgrade_.deflate_offers, agreed_);
-  if (wrong != nullptr) return leave_or_refuse({502, wrong});
-  dial_->note_answer();
-  AnswerHead answer = build_client_answer(head, upgrade_.key, agreed_);
-  if (std::string cookie = set_cookie(); !cookie.empty()) {
-    answer.add_made("Set-Cookie", std::move(cookie));
-  }
-  upgrade_answer_.text() = write_http1(answer);
-  stage_ = Stage::sending_101;  // what is left of handshake_timeout is the client's to take it
-  return send_upgrade();
-}
-
-Exchange::Step Exchange::send_upgrade() {
-  switch (upgrade_answer_.send(lent_.client)) {
-    case Outgoing::Step::sent:
-      if (trace_ != nullptr)
-        trace_->note("verdict", "101 was sent to the client: the session begins");
-      return Step::relay;
-    case Outgoing::Step::blocked:
-      return Step::wait;
-    case Outgoing::Step::failed:
-      break;
-  }
-  return abandon(client_left);
-}
-
 // Asked every few seconds by each balancer, it is counted and not logged.
 Exchange::Step Exchange::tell_health() {
   const bool takes_clients =
@@ -411,30 +359,6 @@ Exchange::Step Exchange::follow(OwnAnswer::Step step) {
 Exchange::Step Exchange::refuse_upstream(Refusal refusal) {
   dial_->log(LogLevel::warn, refusal.reason, told(refusal));
   return refuse(std::move(refusal));
-}
-
-// An answer that has begun is this peer's: no other one is asked.
-Exchange::Step Exchange::refuse_late_answer() {
-  std::string limit = time_setting_text("handshake_timeout", route_->handshake_timeout_ms);
-  dial_->log(LogLevel::warn, "handshake_timeout inside its answer", limit + " inside its answer");
-  dial_->note_fault(PeerFault::timeout);
-  return refuse({504, "handshake_timeout", std::move(limit)});
-}
-
-Exchange::Step Exchange::follow(RefusalRelay::Step step) {
-  switch (step) {
-    case RefusalRelay::Step::wait:
-      return Step::wait;
-    case RefusalRelay::Step::again:
-      return Step::again;
-    case RefusalRelay::Step::done:
-      return Step::linger;
-    case RefusalRelay::Step::client_left:
-      return abandon(client_left);
-    case RefusalRelay::Step::cut_off:
-      break;
-  }
-  return abandon(refusal_relay_->reason());
 }
 
 Exchange::Step Exchange::abandon(const char* reason) {

@@ -13,12 +13,12 @@
 
 #include "core/config.h"
 #include "core/observe/access_log.h"
+#include "core/session/answer_relay.h"
 #include "core/session/dial.h"
 #include "core/session/forward.h"
 #include "core/session/own_answer.h"
 #include "core/session/preface.h"
 #include "core/session/real_client.h"
-#include "core/session/refusal_relay.h"
 #include "core/session/request_reader.h"
 #include "core/session/session_context.h"
 #include "core/session/upstream_request.h"
@@ -33,6 +33,7 @@ enum class ExchangeStep : uint8_t {
   relay,    // both sides agreed and the client has its 101
   linger,   // the client has its answer; nothing else will be sent
   abandon,  // the client is gone or not worth an answer; reason() says why
+  abort,    // the same, and only an abort tells the client the truth
 };
 
 // It owns the parts, decides which of them goes on, and tells the log how it ended. Each part has
@@ -43,7 +44,7 @@ enum class ExchangeStep : uint8_t {
 //   Dial            a peer is connected                -> Forward
 //   Forward         the peer failed unheard            -> Dial, the next peer
 //                   it answered 101                    -> our 101 is sent: Step::relay
-//                   it answered otherwise              -> RefusalRelay: Step::linger
+//                   it answered otherwise              -> AnswerRelay: Step::linger
 //   any of them     the client or a peer is at fault   -> OwnAnswer: Step::linger
 class Exchange {
  public:
@@ -90,21 +91,24 @@ class Exchange {
     dialling,
     forwarding,
     sending_101,
-    refusing,          // an error answer of ours is being sent
-    relaying_refusal,  // the upstream's answer is being sent
+    refusing,         // an error answer of ours is being sent
+    relaying_answer,  // the upstream's answer is being sent
   };
+
+  static constexpr const char* client_left = "client left during the handshake";
 
   Step follow(Preface::Step step);
   Step follow(RequestReader::Step step);
   Step follow(Dial::Step step);
   Step follow(Forward::Step step);
   Step follow(OwnAnswer::Step step);
-  Step follow(RefusalRelay::Step step);
+  Step follow(AnswerRelay::Step step);
   Step read_request();
   void find_client();
   Step route_request();
   std::string preamble() const;
   Step take_answer();
+  Step relay_answer();
   Step accept_upgrade();
   Step send_upgrade();
   bool may_ask() const;
@@ -150,7 +154,7 @@ class Exchange {
   Dial::Wish wish_;
   std::optional<Dial> dial_;
   std::optional<Forward> forward_;  // to the latest peer
-  std::optional<RefusalRelay> refusal_relay_;
+  std::optional<AnswerRelay> answer_relay_;
   std::optional<OwnAnswer> own_answer_;
   Outgoing upgrade_answer_;
   UpgradeAnswer agreed_;

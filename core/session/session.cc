@@ -292,10 +292,6 @@ SessionRecord Session::record() const {
   return record;
 }
 
-uint32_t Session::idle_ms() const {
-  return state_ == State::relaying ? static_cast<uint32_t>(now_ms()) - last_activity_ms_ : 0;
-}
-
 // Why it ended, for the log; where a peer broke a limit, with the limit and what was seen.
 std::string Session::reason_text() const {
   for (const Side source : {Side::client, Side::upstream}) {
@@ -343,7 +339,9 @@ void Session::follow(ExchangeStep step) {
     case ExchangeStep::linger:
       return begin_lingering();
     case ExchangeStep::abandon:
-      return close({EndKind::none, exchange_->reason()});
+    case ExchangeStep::abort:
+      return close({EndKind::none, exchange_->reason()},
+                   step == ExchangeStep::abort ? End::abort : End::orderly);
   }
 }
 

@@ -314,6 +314,10 @@ uint64_t Session::rate_wait_ms(Side source) const {
   return std::max<uint64_t>(wait_ms, 1);
 }
 
+uint32_t Session::idle_ms() const {
+  return state_ == State::relaying ? static_cast<uint32_t>(now_ms()) - last_activity_ms_ : 0;
+}
+
 // --- slow readers
 // ---------------------------------------------------------------------------------
 

@@ -79,6 +79,8 @@ class Record final : public Observer {
   uint64_t frame_bytes_written() const {
     return lanes_[0].raw_out().size() + lanes_[1].raw_out().size();
   }
+  // An answer that is no 101 may be on its way through the proxy.
+  bool relays_answer() const { return !relaying_ && plan_.answer == Answer::refusal; }
   // Whether the upstream that has the request has given no answer, or one that is not passed on.
   bool may_ask_again() const;
   // All of its servers have a max_connections.

@@ -79,6 +79,7 @@ TESTED_ELSEWHERE = {
     "core/session/session_closing.cc": "tests/unit/session_test.cc",
     "core/session/session_pace.cc": "tests/unit/session_test.cc",
     "core/session/exchange_record.cc": "tests/unit/exchange_test.cc",
+    "core/session/exchange_answer.cc": "tests/unit/exchange_test.cc",
     "core/conf/resolve_logs.cc": "tests/unit/conf_setters_logs_test.cc",
     "core/conf/conf.cc": "tests/unit/conf_test.cc",
     "core/conf/reader.cc": "tests/unit/conf_test.cc",  # lines, includes, errors in their order

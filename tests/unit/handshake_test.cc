@@ -314,6 +314,8 @@ TEST_CASE("the client's 101 and a relayed refusal") {
         "Transfer-Encoding: chunked\r\n\r\n");
   CHECK(write_http1(build_refusal_head(refused.answer(), Http1Parser::Framing::length, 7))
             .find("\r\nContent-Length: 7\r\n") != std::string::npos);
+  CHECK(write_http1(build_refusal_head(refused.answer(), Http1Parser::Framing::until_close, 0))
+            .ends_with("\r\nConnection: close\r\n\r\n"));
 }
 
 TEST_CASE("names that the conf's headers may not have") {
