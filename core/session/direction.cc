@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "net/check.h"
 #include "net/scrap.h"
@@ -14,6 +15,17 @@ namespace {
 
 bool may_read(const Leg& source) {
   return source.readable && !source.input_ended;
+}
+
+// A tiny ring will do for what no header could be made of, and those are never spent. Where memory
+// is, nobody has accepted what the pipe holds: it must not count as queued.
+void land_unjudged(Conveyor& conveyor, BufferPool& buffers) {
+  try {
+    SLUICE_CHECK(conveyor.land(buffers));
+  } catch (const std::bad_alloc&) {
+    conveyor.drop(buffers);
+    throw;
+  }
 }
 
 // What masks a frame of ours toward an upstream (RFC 6455 5.3); null toward a client.
@@ -256,8 +268,7 @@ PumpEnd Direction::splice_through(const Between& path) {
   const Io io = transit.conveyor.splice(path.source, path.transits.buffers(), most);
   if (io.state != Io::State::open) return nothing_received(path, io);
   if (io.bytes < header_bytes) {
-    // A tiny ring will do, and those are never spent.
-    SLUICE_CHECK(transit.conveyor.land(path.transits.buffers()));
+    land_unjudged(transit.conveyor, path.transits.buffers());
     return scan(path);
   }
   ahead.step_over(io.bytes - header_bytes);

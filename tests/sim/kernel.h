@@ -30,8 +30,9 @@ class Dialled {
 class Watcher {
  public:
   virtual ~Watcher() = default;
-  // A turn of the reactor is over.
-  virtual void on_turn_end() = 0;
+  // A turn of the reactor is over. Returns whether it gave the worker work: how long to wait was
+  // decided before.
+  virtual bool on_turn_end() = 0;
   // Nothing is ready, nobody has work put off, and the clock is about to move.
   virtual void on_quiet() = 0;
   // The clock has moved and events were chosen.
@@ -137,7 +138,7 @@ class Kernel {
   Readiness poll(Entry& entry);
   void pass_time(int timeout_ms);
   size_t deliver(std::span<PollEvent> events);
-  void check_turn();
+  bool check_turn();
 
   Rules rules_;
   std::vector<Entry> table_;

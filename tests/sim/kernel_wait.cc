@@ -58,23 +58,23 @@ Readiness Kernel::poll(Entry& entry) {
 }
 
 size_t Kernel::wait(std::span<PollEvent> events, int timeout_ms) {
-  check_turn();
+  const bool has_work = check_turn();
   ++world().turn;
   acts_in_turn = 0;
   World& w = world();
   w.advance(w.now_ns() + w.random.below(rules_.turn_cost_ns));
-  if (timeout_ms != 0) pass_time(timeout_ms);
+  if (timeout_ms != 0 && !has_work) pass_time(timeout_ms);
   const size_t count = deliver(events);
   watcher->on_wake();
   return count;
 }
 
-void Kernel::check_turn() {
+bool Kernel::check_turn() {
   if (++turns_without_progress_ > most_turns_without_progress) {
     world().fail("the loop spins: " + std::to_string(most_turns_without_progress) +
                  " turns without progress");
   }
-  watcher->on_turn_end();
+  return watcher->on_turn_end();
 }
 
 // Never busy: the clock jumps to the next thing that happens, or to the timeout.

@@ -224,9 +224,11 @@ void Run::greet(Doorman& doorman, const Dialling& dialling) {
 // --- the run
 // ------------------------------------------------------------------------------------------
 
-void Run::on_turn_end() {
+bool Run::on_turn_end() {
+  bool has_work = false;
   if (worker_ != nullptr) {
     reloads_.adopt_due(world_, *worker_, config_, scenery_.buffer_memory_bytes);
+    has_work = drain_due_ || command_due_;
     if (std::exchange(drain_due_, false)) drain();
     if (std::exchange(command_due_, false)) command();
   }
@@ -237,6 +239,7 @@ void Run::on_turn_end() {
       world_.now_ns() > scenery_.climate.leaving_ns + second + 5 * ms) {
     world_.fail("SIGTERM was a second ago");
   }
+  return has_work;
 }
 
 void Run::drain() {

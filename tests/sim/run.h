@@ -68,7 +68,7 @@ class Run final : private Dialled, private Watcher {
   void introduce(Session& session, Connection& connection);
   void begin(Session& session);
   int on_connect(Connection& connection, const Address& address) override;
-  void on_turn_end() override;
+  bool on_turn_end() override;
   void on_quiet() override;
   void on_wake() override;
   void on_end_of_time() override;
