@@ -4,6 +4,7 @@
 #include "net/reactor.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "net/check.h"
 #include "net/sys.h"
@@ -13,6 +14,7 @@ namespace sluice {
 namespace {
 
 constexpr uint64_t ns_a_ms = 1'000'000;
+constexpr uint64_t ns_a_us = 1'000;
 
 uint64_t pack(uint32_t handler, Handle handle, unsigned leg) {
   SLUICE_DCHECK(handler < 64 && leg < 4);
@@ -95,7 +97,12 @@ void Reactor::turn(int most_ms) {
 }
 
 void Reactor::note_turn(uint64_t end_ns) {
-  if (woke_ns_ != 0) longest_turn_ns_ = std::max(longest_turn_ns_, end_ns - woke_ns_);
+  if (woke_ns_ == 0) return;
+  const uint64_t took_ns = end_ns - woke_ns_;
+  longest_turn_ns_ = std::max(longest_turn_ns_, took_ns);
+  turn_times_.sum_ns += took_ns;
+  ++turn_times_.counts[std::min<size_t>(static_cast<size_t>(std::bit_width(took_ns / ns_a_us)),
+                                        turn_times_.counts.size() - 1)];
 }
 
 // The queue is a vector that is emptied from its front; what was taken is erased once it is the

@@ -81,6 +81,14 @@ class Reactor {
   // The longest that a turn has worked between two waits since this was last asked, in nanoseconds.
   uint64_t take_longest_turn_ns() { return std::exchange(longest_turn_ns_, 0); }
 
+  // How long turns have worked so far, between two waits: the n-th place counts those that took at
+  // least 2^(n-1) and less than 2^n microseconds, the last one all longer ones.
+  struct TurnTimes {
+    std::array<uint64_t, 32> counts{};
+    uint64_t sum_ns = 0;
+  };
+  const TurnTimes& turn_times() const { return turn_times_; }
+
   // The descriptor is readable while a turn would find events. It serves callers that wait by a
   // finer clock than this one.
   int descriptor() const { return poller_.descriptor(); }
@@ -103,6 +111,7 @@ class Reactor {
   uint64_t now_ms_;
   uint64_t woke_ns_ = 0;  // when the latest wait ended
   uint64_t longest_turn_ns_ = 0;
+  TurnTimes turn_times_;
   Timers timers_;
   std::array<EventHandler*, 64> handlers_{};
   uint32_t handler_count_ = 0;

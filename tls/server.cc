@@ -74,6 +74,15 @@ Result<std::unique_ptr<TlsServer>> TlsServer::make(TlsServerSettings settings) {
   return maker.finish();
 }
 
+std::vector<CertificateTerm> TlsServer::certificates() const {
+  std::vector<CertificateTerm> terms;
+  for (const ServedCertificateRef& each : served_) {
+    const std::string_view name = each->names.empty() ? "" : std::string_view(each->names.front());
+    terms.push_back({name, end_of(SSL_CTX_get0_certificate(each->context.get()))});
+  }
+  return terms;
+}
+
 std::unique_ptr<TlsTransport> TlsServer::accept(int fd) const {
   auto transport = new_connection(served_.front()->context.get(), fd, records_without_data_);
   SSL* const ssl = transport->ssl();

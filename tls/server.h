@@ -34,6 +34,12 @@ struct ServedCertificate {
   ContextPtr context;
 };
 
+// One that is shown, for who watches when it ends.
+struct CertificateTerm {
+  std::string_view name;  // its first; "" where it has none
+  int64_t ends_s = 0;     // since 1970
+};
+
 // Immutable once made; accept() from any thread, which keeps the transport.
 class TlsServer {
  public:
@@ -45,6 +51,8 @@ class TlsServer {
   std::unique_ptr<TlsTransport> accept(int fd) const;
 
   uint32_t records_without_data() const { return records_without_data_; }  // of the policy
+  // In the conf's order; views into this.
+  std::vector<CertificateTerm> certificates() const;
 
  private:
   friend class TlsServerMaker;

@@ -2,7 +2,6 @@
 #include "core/observe/counters.h"
 
 #include <algorithm>
-#include <bit>
 
 namespace sluice {
 
@@ -47,7 +46,7 @@ const char* name_of(EndKind kind) {
 }
 
 void Durations::add(uint64_t duration) {
-  counts[std::min<size_t>(std::bit_width(duration), places - 1)].add(1);
+  counts[place_of(duration)].add(1);
   sum.add(duration);
 }
 
@@ -80,6 +79,12 @@ uint64_t TrafficCounters::payload(bool masked) const {
   const uint64_t all = received();
   const uint64_t others = frames.header_bytes(masked) + frames.control_bytes();
   return std::max(all, others) - others;
+}
+
+void WorkerRow::clear_gauges() {
+  for (Gauge* each : {&pid, &confs, &busy_permille, &ring_bytes, &pipes}) each->set(0);
+  for (DrainGauges& each : drains) each.left.set(0);
+  process.clear();
 }
 
 uint64_t WorkerRow::connections() const {

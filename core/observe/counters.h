@@ -3,8 +3,10 @@
 // no lock, and no read-modify-write that another processor could see.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -78,6 +80,11 @@ struct Durations {
   Counter sum;
 
   void add(uint64_t duration);
+  // So many more at a place.
+  void add_at(size_t place, uint64_t more) { counts[place].add(more); }
+  static size_t place_of(uint64_t duration) {
+    return std::min<size_t>(static_cast<size_t>(std::bit_width(duration)), places - 1);
+  }
   uint64_t count() const;
 };
 
@@ -166,6 +173,23 @@ struct FewLabelRows {
   LabelRows rows() { return {routes, listeners}; }
 };
 
+// What a process takes of the machine, as it last told, once a second; 0 where the system does not
+// say. Time used goes on counting when another process takes its place.
+struct ProcessGauges {
+  Counter cpu_ms;
+  Gauge resident_bytes;
+  Gauge virtual_bytes;
+  Gauge descriptors;
+  Gauge most_descriptors;
+
+  // It is dead.
+  void clear() {
+    for (Gauge* each : {&resident_bytes, &virtual_bytes, &descriptors, &most_descriptors}) {
+      each->set(0);
+    }
+  }
+};
+
 // A worker's. All zero where its memory is. Rows share no cache line: each is written all the time.
 struct alignas(64) WorkerRow {
   Heartbeat heartbeat;  // of its loop
@@ -197,7 +221,17 @@ struct alignas(64) WorkerRow {
   Durations upstream_round_trips;
   std::array<Counter, end_kinds> ended;  // relayed sessions that have ended, by EndKind
   std::array<DrainGauges, most_drains> drains;
+  Gauge confs;  // that are in use: the one in force, and those that sessions began with
+  // Of its loop and of what it lends to sessions, told once a second.
+  Durations turns_us;   // from the end of a wait to the next one
+  Gauge busy_permille;  // of the latest second or so
+  Gauge ring_bytes;
+  Gauge pipes;
+  Counter log_lines_lost;
+  ProcessGauges process;
 
+  // The gauges of a worker that is dead.
+  void clear_gauges();
   // Now: connections that are open, and those of them whose handshake has not ended. Read while the
   // worker writes they may be some off, but never below 0.
   uint64_t connections() const;

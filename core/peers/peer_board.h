@@ -3,6 +3,7 @@
 // row.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +25,10 @@ struct PeerRow {
 // How a peer failed, as next_peer_on tells it apart.
 enum class PeerFault : uint8_t { none, error, timeout, invalid_answer, status };
 
+// The same as operators tell it apart: what a session was at when the peer failed it.
+enum class PeerFailure : uint8_t { connect, tls, lost, timeout, invalid_answer, status };
+inline constexpr size_t peer_failures = static_cast<size_t>(PeerFailure::status) + 1;
+
 enum class PeerCheck : uint8_t { none, up, down };
 
 // What is known of one peer. All may write; each number stands for itself, times are of the
@@ -41,8 +46,11 @@ struct alignas(64) PeerHealth {
   std::atomic<PeerFault> latest_check{PeerFault::none};  // of `failed_checks`
   std::atomic<uint32_t> checks{0};                       // that ended
   std::atomic<uint32_t> failed_checks{0};                // of them
+  // The failures by what they were, and whether an order drains it, as any worker last wrote.
+  std::array<std::atomic<uint32_t>, peer_failures> failed_by{};
+  std::atomic<bool> draining{false};
 };
-static_assert(sizeof(PeerHealth) == 64);
+static_assert(sizeof(PeerHealth) == 128);
 
 // A view, for the worker of that number. Peers beyond the room of its memory, and all of them where
 // it has none, are known to this worker alone.

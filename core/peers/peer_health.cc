@@ -65,6 +65,10 @@ uint32_t note_failure(PeerBoard& board, PeerId id, PeerFault fault, const Health
   return out_ms;
 }
 
+void count_failure(PeerHealth& health, PeerFailure what) {
+  health.failed_by[static_cast<size_t>(what)].fetch_add(1, std::memory_order_relaxed);
+}
+
 uint64_t note_success(PeerHealth& health, uint64_t now_ms) {
   uint64_t until = health.out_until_ms.load(std::memory_order_relaxed);
   if (until == 0) return 0;
@@ -105,6 +109,8 @@ void forget(PeerHealth& health) {
   for (auto* each : {&health.out_ms, &health.outs, &health.checks, &health.failed_checks}) {
     each->store(0);
   }
+  for (auto& each : health.failed_by) each.store(0);
+  health.draining.store(false);
   health.latest.store(PeerFault::none);
   health.check.store(PeerCheck::none);
   health.latest_check.store(PeerFault::none);

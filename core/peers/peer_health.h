@@ -29,6 +29,9 @@ void give_probe_back(PeerHealth& health);
 uint32_t note_failure(PeerBoard& board, PeerId id, PeerFault fault, const HealthSettings& settings,
                       uint64_t now_ms);
 
+// Counts it by what it was.
+void count_failure(PeerHealth& health, PeerFailure what);
+
 // It answered. Returns for how many milliseconds it had been out, at least 1, where this was what
 // brought it back; else 0.
 uint64_t note_success(PeerHealth& health, uint64_t now_ms);

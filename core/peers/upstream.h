@@ -72,9 +72,10 @@ class Upstream {
   bool empty() const { return members_.empty(); }
   // Nobody is left to be dialled.
   bool all_drained() const;
-  // Sets Peer::drain of each peer to number_of(uri).
+  // Sets Peer::drain of each peer to number_of(uri), and tells all who share the board whether it
+  // is drained, by itself or with all of them.
   template <class NumberOf>
-  void mark_drained(NumberOf number_of);
+  void mark_drained(NumberOf number_of, bool all);
 
  private:
   struct Member {
@@ -107,10 +108,12 @@ class Upstream {
 };
 
 template <class NumberOf>
-void Upstream::mark_drained(NumberOf number_of) {
+void Upstream::mark_drained(NumberOf number_of, bool all) {
   for (const Member& member : members_) {
     Peer& peer = peers_.at(member.peer);
     peer.drain = number_of(peer.uri);
+    peers_.board().health(peer.id).draining.store(all || peer.drain != 0,
+                                                  std::memory_order_relaxed);
   }
 }
 
@@ -139,9 +142,10 @@ class UpstreamTable {
   template <class Wanted>
   void keep_only(Wanted wanted);
   size_t size() const { return size_; }
-  // Sets Peer::drain of each peer that an upstream lists to number_of(upstream, uri).
-  template <class NumberOf>
-  void mark_drained(NumberOf number_of);
+  // Sets Peer::drain of each peer that an upstream lists to number_of(upstream, uri); all of an
+  // upstream's are told to be drained where all(upstream) is true.
+  template <class NumberOf, class All>
+  void mark_drained(NumberOf number_of, All all);
   // One that was added; the reference is good until add() of that id.
   Upstream& at(UpstreamId id);
   PeerTable& peers() { return peers_; }
@@ -153,12 +157,13 @@ class UpstreamTable {
   size_t size_ = 0;
 };
 
-template <class NumberOf>
-void UpstreamTable::mark_drained(NumberOf number_of) {
+template <class NumberOf, class All>
+void UpstreamTable::mark_drained(NumberOf number_of, All all) {
   for (size_t place = 0; place < upstreams_.size(); ++place) {
     if (upstreams_[place] == nullptr) continue;
     const UpstreamId id{static_cast<uint32_t>(place)};
-    upstreams_[place]->mark_drained([&](const ServerUri& uri) { return number_of(id, uri); });
+    upstreams_[place]->mark_drained([&](const ServerUri& uri) { return number_of(id, uri); },
+                                    all(id));
   }
 }
 

@@ -21,7 +21,10 @@ constexpr size_t label_bytes =
     (route_rows * sizeof(RouteRow) + listener_rows * sizeof(ListenerRow) + 63) / 64 * 64;
 
 constexpr size_t master_bytes = (sizeof(MasterRow) + 63) / 64 * 64;
+constexpr size_t keeper_bytes = (sizeof(KeeperRow) + 63) / 64 * 64;
 constexpr size_t told_bytes = (route_rows * sizeof(ToldRow) + 63) / 64 * 64;
+
+constexpr size_t first_row = master_bytes + told_bytes + keeper_bytes;
 
 }  // namespace
 
@@ -30,16 +33,21 @@ CounterRows::~CounterRows() {
 }
 
 Status CounterRows::open(uint32_t workers) {
-  bytes_ = master_bytes + told_bytes + workers * (sizeof(WorkerRow) + label_bytes);
+  bytes_ = first_row + workers * (sizeof(WorkerRow) + label_bytes);
   void* const memory = sys::map_shared_memory(bytes_);
   if (memory == nullptr) return Fault{"counters", ENOMEM};
   auto* const bytes = static_cast<char*>(memory);
   master_ = new (bytes) MasterRow;
   told_ = reinterpret_cast<ToldRow*>(bytes + master_bytes);
-  rows_ = reinterpret_cast<WorkerRow*>(bytes + master_bytes + told_bytes);
+  keeper_ = new (bytes + master_bytes + told_bytes) KeeperRow;
+  rows_ = reinterpret_cast<WorkerRow*>(bytes + first_row);
   for (uint32_t i = 0; i < workers; ++i) new (rows_ + i) WorkerRow;
-  labels_ = bytes + master_bytes + told_bytes + workers * sizeof(WorkerRow);
+  labels_ = bytes + first_row + workers * sizeof(WorkerRow);
   return Done{};
+}
+
+KeeperRow& CounterRows::keeper() const {
+  return *keeper_;
 }
 
 std::span<ToldRow> CounterRows::told() const {
@@ -58,7 +66,7 @@ void CounterRows::note_worker(uint32_t number) {
 
 void CounterRows::bury(uint32_t worker) {
   WorkerRow& row = rows_[worker];
-  row.pid.set(0);
+  row.clear_gauges();
   row.failed.add(row.in_handshake());
   row.gone.add(row.connections());
   for (RouteRow& each : labels(worker).routes.first(row.routes.value())) {

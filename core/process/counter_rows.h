@@ -21,11 +21,17 @@ struct MasterRow {
   Counter failed_reloads;
   Gauge last_reload_failed;
   Gauge last_reload_s;  // of the latest good load, the start's among them; since 1970
+  ProcessGauges process;
 };
 
 // What the keeper told of a route when it was last asked, of sums that may come out some too small.
 struct ToldRow {
   Gauge payload[2];  // from the client, from the upstream
+};
+
+// The keeper's own.
+struct KeeperRow {
+  ProcessGauges process;
 };
 
 // Made by the master before its first fork, and good for its life: a row goes on counting when
@@ -50,6 +56,7 @@ class CounterRows {
   LabelRows labels(uint32_t worker) const;
   // The keeper's, by the places of LabelRows::routes.
   std::span<ToldRow> told() const;
+  KeeperRow& keeper() const;
   MasterRow& master() { return *master_; }
   const MasterRow& master() const { return *master_; }
   // So many workers there have been at a time, at most: nobody wrote to rows beyond.
@@ -63,6 +70,7 @@ class CounterRows {
   MasterRow* master_ = nullptr;
   WorkerRow* rows_ = nullptr;
   ToldRow* told_ = nullptr;
+  KeeperRow* keeper_ = nullptr;
   char* labels_ = nullptr;  // for each worker its RouteRows, then its ListenerRows
   size_t bytes_ = 0;
 };

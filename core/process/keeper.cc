@@ -62,6 +62,9 @@ Status Keeper::open(const KeeperSetup& setup) {
   }
   if (const Status opened = names_.open(); !opened.ok()) return opened;
   on_name_files(setup.name_files);
+  if (setup.rows != nullptr) {
+    own_use_ = std::make_unique<OwnUseByTimer>(reactor_, setup.rows->keeper().process);
+  }
   if (setup.user != nullptr) {
     const Status confined = confine(*setup.user, setup.config->sandbox, sys::Confined::keeper);
     if (!confined.ok()) return confined;

@@ -18,6 +18,7 @@
 #include "core/process/control_messages.h"
 #include "core/process/counter_rows.h"
 #include "core/process/master_link.h"
+#include "core/process/own_use.h"
 #include "core/process/privileges.h"
 #include "core/process/reload.h"
 #include "net/reactor.h"
@@ -108,8 +109,9 @@ class Keeper final : public EventHandler,
   uint32_t generation_;
   Members members_;  // the latest; in force where they are of that conf
   Reload reload_;
-  std::unique_ptr<MasterLink> master_;  // null without a master
-  int signals_;                         // owned by sys: a process has one
+  std::unique_ptr<OwnUseByTimer> own_use_;  // null where nobody looks
+  std::unique_ptr<MasterLink> master_;      // null without a master
+  int signals_;                             // owned by sys: a process has one
   int exit_status_ = 0;
 };
 

@@ -6,12 +6,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "core/observe/limit_text.h"
 #include "core/process/keeper.h"
-#include "core/process/peer_status.h"
 #include "core/process/run_folder.h"
 #include "core/process/status.h"
 #include "core/process/worker.h"
@@ -154,6 +152,7 @@ bool Master::prepare() {
   told.generation.set(generation_);
   sys::random_bytes(sticky_key_.data(), sticky_key_.size());
   start_tickets();
+  own_use_ = std::make_unique<OwnUseByTimer>(reactor_, told.process);
   watchdog_.begin();
   return true;
 }
@@ -273,6 +272,7 @@ std::vector<std::string> Master::prepare_start(uint32_t number) {
 
 // In a child: what the master alone has. The crew that the child is of left its own before.
 void Master::leave_to_parent() {
+  own_use_.reset();
   control_.leave_to_parent();
   file_watch_.leave_to_parent();
   name_files_watch_.leave_to_parent();
@@ -347,26 +347,6 @@ std::optional<uint64_t> Master::sessions_lost(uint32_t number, uint64_t before) 
   bury(peers_.memory().rows_of(number));
   rows_.bury(number);
   return living_sessions(rows_.row(number), before);
-}
-
-void Master::tell_status(Json& status) {
-  status["pid"] = sys::process_id();
-  status["version"] = SLUICE_VERSION;
-  status["conf"] = conf_path_;
-  status["generation"] = generation_;
-  status["uptime_s"] = (sys::monotonic_ms() - started_ms_) / 1000;
-  status["ending"] = leaving_ != Leaving::no;
-  status["drained"] =
-      drains_.status([this](const DrainOrder& order) { return sessions_left(order); });
-  Json& workers = status["workers"] = Json::array();
-  for (uint32_t number = 0; number < crew_.places(); ++number) {
-    workers.push_back(worker_status(number, crew_.pid(number), rows_.row(number),
-                                    rows_.labels(number), crew_.lost(number)));
-  }
-  if (keeper_.crew().size() > 0) status["keeper"] = {{"pid", keeper_.pid()}};
-  PeerBoard board(peers_.memory(), 0);
-  status["upstreams"] =
-      upstreams_status(config_->upstreams, membership_.members(), board, sys::monotonic_ms());
 }
 
 // The keeper first, whose place is always there.

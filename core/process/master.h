@@ -30,6 +30,7 @@
 #include "core/process/membership.h"
 #include "core/process/memory_text.h"
 #include "core/process/notify.h"
+#include "core/process/own_use.h"
 #include "core/process/peer_memory.h"
 #include "core/process/privileges.h"
 #include "core/process/session_lists.h"
@@ -195,6 +196,7 @@ class Master final : public EventHandler,
                       [this](int control) { return live_as_keeper(control); },
                       [this] { on_crew_progress(); },
                       [this](size_t bytes) { return on_answers(bytes); }};
+  std::unique_ptr<OwnUseByTimer> own_use_;  // null until it is prepared, and in children
   Watchdog watchdog_{reactor_, log_, config_, [this] { return watched(); }};
   std::optional<Rollout> rollout_;
   std::vector<ReloadDone> waiting_;  // reloads that begin when this one has ended

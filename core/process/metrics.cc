@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <span>
 #include <vector>
 
 #include "core/process/metrics_writer.h"
+#include "tls/server.h"
 
 namespace sluice {
 
@@ -163,6 +165,21 @@ void MetricsWriter::write_tls() {
   text_.counter("sluice_tls_handshakes", "TLS handshakes with clients and with servers.");
   write_tls_side(metric_sides[0], &WorkerRow::tls_with_clients);
   write_tls_side(metric_sides[1], &WorkerRow::tls_with_upstreams);
+  text_.gauge("sluice_tls_certificate_not_after_timestamp_seconds",
+              "When listeners' certificates end, since 1970; of several with one name the first.");
+  for (const ListenConfig& listener : from_.config.listeners) {
+    if (listener.tls == nullptr) continue;
+    std::map<std::string, uint64_t> ends;
+    for (const CertificateTerm& each : listener.tls->certificates()) {
+      const auto ends_s = static_cast<uint64_t>(std::max<int64_t>(each.ends_s, 0));
+      const auto [place, first] = ends.emplace(each.name, ends_s);
+      if (!first) place->second = std::min(place->second, ends_s);
+    }
+    const std::string address = listener.address.text();
+    for (const auto& [name, end] : ends) {
+      text_.sample({{"listener", address}, {"name", name}}, end);
+    }
+  }
 }
 
 void MetricsWriter::write_durations(const char* name, const char* help, Durations WorkerRow::*of,

@@ -10,6 +10,14 @@
 
 namespace sluice {
 
+namespace {
+
+// By PeerFailure.
+constexpr const char* failures_told[peer_failures] = {"connect",        "tls",   "lost", "timeout",
+                                                      "invalid_answer", "status"};
+
+}  // namespace
+
 void MetricsWriter::write_peers() {
   struct Told {
     const std::string* upstream;
@@ -39,8 +47,21 @@ void MetricsWriter::write_peers() {
   });
   text_.gauge("sluice_peer_sessions_active", "Sessions with it, those that are dialling included.");
   write([this](PeerId id) -> uint64_t { return board_.active(id); });
-  text_.counter("sluice_peer_failures", "Connections, TLS handshakes and answers that failed.");
-  write([this](PeerId id) { return board_.health(id).failed.load(); });
+  text_.gauge("sluice_peer_draining", "1: it gets no sessions, by an order to drain it.");
+  write([this](PeerId id) -> uint64_t { return board_.health(id).draining.load() ? 1 : 0; });
+  text_.counter(
+      "sluice_peer_failures",
+      "What failed of its sessions: to connect, TLS, before an answer (lost), in time, by "
+      "an answer that is none, or by its status.");
+  for (const Told& each : peers) {
+    for (size_t i = 0; i < peer_failures; ++i) {
+      text_.sample({{"upstream", *each.upstream},
+                    {"peer", each.peer},
+                    {"server", each.server},
+                    {"reason", failures_told[i]}},
+                   board_.health(each.id).failed_by[i].load());
+    }
+  }
   text_.counter("sluice_peer_outs", "How often it went out.");
   write([this](PeerId id) -> uint64_t { return board_.health(id).outs.load(); });
   text_.counter("sluice_peer_health_checks", "Checks of the peer that ended.");
@@ -78,6 +99,11 @@ void MetricsWriter::write_conf() {
   text_.gauge("sluice_config_last_reload_success_timestamp_seconds",
               "When the conf in force was loaded, since 1970.");
   text_.sample({}, master.last_reload_s.value());
+  uint64_t confs = 1;
+  for (const WorkerRow* row : workers_) confs = std::max(confs, row->confs.value());
+  text_.gauge("sluice_config_generations_active",
+              "Confs that are in use, those of older sessions among them: the most in any worker.");
+  text_.sample({}, confs);
   text_.gauge("sluice_config_generation", "Its number, from 1 at the start.");
   text_.sample({}, master.generation.value());
 }

@@ -153,6 +153,7 @@ Json workers_status(const CounterRows& rows) {
     uint64_t lost = 0;
     for (const RouteRow& route : used_routes(rows, i)) lost += route.lost.value();
     all.push_back(worker_status(i, static_cast<pid_t>(row.pid.value()), row, rows.labels(i), lost));
+    all.back()["busy"] = static_cast<double>(row.busy_permille.value()) / 1'000;
     all.back()["restarts"] = std::max<uint64_t>(row.starts.value(), 1) - 1;
   }
   return all;

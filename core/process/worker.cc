@@ -30,9 +30,6 @@ constexpr uint32_t least_stall_to_end_ms = 1'000;
 // The list of stalled sessions has this much room from the start, so that relaying does not
 // allocate.
 constexpr size_t expected_stalls = 1024;
-// Timers of the worker itself, which name no session; a session's timer is 0.
-constexpr unsigned stall_timer = 1;
-constexpr unsigned leave_timer = 2;
 constexpr const char* out_of_memory = "out of memory";
 constexpr EndCause shutting_down{EndKind::shutdown, "shutting down"};
 
@@ -150,6 +147,7 @@ Status Worker::open(const WorkerSetup& setup) {
   std::vector<WorkerSocket> sockets = setup.sockets;
   note_listeners(*setup.config, listener_places_);
   if (const Status added = sockets_.add(sockets, *setup.config); !added.ok()) return added;
+  if (master_ != nullptr) own_use_ = std::make_unique<OwnUse>(row_.process);
   // Once all that the worker holds for itself is open, and while it may still look into /proc.
   descriptor_limit_ = sys::raise_descriptor_limit();
   own_descriptors_ = sys::held_descriptors() - sockets_.size();
@@ -160,6 +158,8 @@ Status Worker::open(const WorkerSetup& setup) {
   }
   row_.starts.add(1);
   row_.pid.set(static_cast<uint64_t>(sys::process_id()));
+  row_.confs.set(1);
+  if (own_use_ != nullptr) tell_gauges();
   return Done{};
 }
 
@@ -280,13 +280,22 @@ void Worker::on_ready(Handle handle, unsigned leg, Readiness ready) {
 }
 
 void Worker::on_timer(Handle handle, unsigned which) {
-  if (which == stall_timer) return look_at_stalls();
-  if (which == leave_timer) return reactor_.stop();
-  if (which == conf_timer) {
-    conf_timer_armed_ = false;
-    return drop_old_confs();
-  }
+  if (which == own_timer) return on_own_timer(static_cast<OwnTimer>(handle.index));
   with_session(handle, [](Session& session) { session.on_timer(); });
+}
+
+void Worker::on_own_timer(OwnTimer timer) {
+  switch (timer) {
+    case OwnTimer::stalls:
+      return look_at_stalls();
+    case OwnTimer::leave:
+      return reactor_.stop();
+    case OwnTimer::confs:
+      conf_timer_armed_ = false;
+      return drop_old_confs();
+    case OwnTimer::gauges:
+      return tell_gauges();
+  }
 }
 
 void Worker::on_run(Handle handle) {
@@ -298,7 +307,7 @@ void Worker::on_turn_end() {
   attempt([this] {
     if (sockets_.pauses() != pauses_told_) note_pause();
     if (!context_.stalled.empty() && !stall_timer_armed_) {
-      arm(stall_look_ms, stall_timer);
+      arm(stall_look_ms, OwnTimer::stalls);
       stall_timer_armed_ = true;
     }
   });
@@ -308,8 +317,9 @@ void Worker::on_turn_end() {
   if ((leaving_ || retired_) && sessions_.live() == 0) reactor_.stop();
 }
 
-void Worker::arm(uint64_t delay_ms, unsigned which) {
-  reactor_.arm(reactor_.now_ms() + delay_ms, context_.handler, Handle{}, which);
+void Worker::arm(uint64_t delay_ms, OwnTimer timer) {
+  reactor_.arm(reactor_.now_ms() + delay_ms, context_.handler,
+               Handle{static_cast<uint32_t>(timer), 0}, own_timer);
 }
 
 void Worker::on_logs(LogHandover logs) {
@@ -340,7 +350,7 @@ void Worker::leave_fast() {
   context_.leaving = true;
   row_.pid.set(0);
   sockets_.stop();
-  arm(leave_ms, leave_timer);
+  arm(leave_ms, OwnTimer::leave);
   sessions_.for_each([this](Handle handle, Session&) {
     with_session(handle, [](Session& session) {
       session.leave(CloseCode::going_away, shutting_down, Boundary::frame);
@@ -467,8 +477,10 @@ void Worker::on_unknown(uint16_t kind) {
              "the master's message of kind " + std::to_string(kind) + " was not understood");
 }
 
-// SIGUSR2 to a worker writes what it lends and holds, until there is a status page.
+// SIGUSR2 to a worker writes what it lends and holds, until there is a status page. The timer of
+// its gauges always runs and is left out.
 void Worker::report_buffers() {
+  const size_t timers = reactor_.armed_timers() - (gauge_timer_armed_ ? 1 : 0);
   log_.error(LogLevel::notice, "sessions " + std::to_string(sessions_.live()) + ", relaying " +
                                    std::to_string(context_.relaying) + ", rings lent " +
                                    std::to_string(buffers_.lent()) + ", blocks lent " +
@@ -476,7 +488,7 @@ void Worker::report_buffers() {
                                    std::to_string(buffers_.lent_bytes()) + ", pipes lent " +
                                    std::to_string(buffers_.pipes().lent()) + ", transits lent " +
                                    std::to_string(transits_.lent()) + ", timers " +
-                                   std::to_string(reactor_.armed_timers()) + ", bytes a session " +
+                                   std::to_string(timers) + ", bytes a session " +
                                    std::to_string(sizeof(Session)) + ", confs " +
                                    std::to_string(old_confs_.size() + 1) + ", longest turn us " +
                                    std::to_string(reactor_.take_longest_turn_ns() / 1'000) + ", " +

@@ -12,6 +12,7 @@
 
 #include "core/process/listener_rates.h"
 #include "core/process/master_link.h"
+#include "core/process/own_use.h"
 #include "core/process/privileges.h"
 #include "core/process/reload.h"
 #include "core/process/worker_drains.h"
@@ -105,7 +106,9 @@ class Worker final : public EventHandler,
   // A handler of its own, because the worker's own handles are its sessions'.
   class Signals;
 
-  static constexpr unsigned conf_timer = 3;  // of the worker itself, as others in worker.cc
+  // Timers of the worker itself, by their handles; those of sessions are `which` 0.
+  static constexpr unsigned own_timer = 1;
+  enum class OwnTimer : uint32_t { stalls, leave, confs, gauges };
 
   explicit Worker(const WorkerSetup& setup);
 
@@ -125,18 +128,21 @@ class Worker final : public EventHandler,
   }
   void add_upstreams(const Config& config, const Members& members);
   void drop_old_confs();
+  void drop_unused_confs();
   void use_members(const Members& members);
   void end_oldest_lingering();
   void begin_session(int fd, const Address& client, uint32_t listener, const Refusal* refused);
   void count_turned_away(uint32_t listener, TurnedAway why);
   void turn_away(int fd, const Address& client, const ListenConfig& listener,
                  const Refusal& refusal);
-  void arm(uint64_t delay_ms, unsigned which);
+  void arm(uint64_t delay_ms, OwnTimer timer);
+  void on_own_timer(OwnTimer timer);
   void on_signal(int signal);
   void leave_fast();
   void leave_when_empty();
   void leave_drained();
   void look_at_stalls();
+  void tell_gauges();
   void relieve_memory();
   void note_pause();
   void note_overload();
@@ -170,9 +176,14 @@ class Worker final : public EventHandler,
   std::unique_ptr<Signals> signals_;
   std::unique_ptr<MasterLink> master_;  // null without a master
   uint64_t pauses_told_ = 0;
+  std::unique_ptr<OwnUse> own_use_;  // null without a master
+  Reactor::TurnTimes turns_told_;
+  uint64_t turns_told_ns_ = 0;  // when
+  uint64_t log_lines_told_ = 0;
   int exit_status_ = 0;
   bool stall_timer_armed_ = false;
   bool conf_timer_armed_ = false;
+  bool gauge_timer_armed_ = false;
   bool leaving_ = false;  // accepts nobody, ends with its last session
   bool retired_ = false;  // the same, until a conf wants more workers again
 };

@@ -149,6 +149,11 @@ void Worker::note_listeners(const Config& config, std::vector<uint32_t>& places)
 
 // Forgets the confs that no session holds any more, and the upstreams that they alone had.
 void Worker::drop_old_confs() {
+  drop_unused_confs();
+  row_.confs.set(old_confs_.size() + 1);
+}
+
+void Worker::drop_unused_confs() {
   if (old_confs_.empty()) return;
   const size_t before = old_confs_.size();
   for (ConfigRef& each : old_confs_) {
@@ -164,7 +169,7 @@ void Worker::drop_old_confs() {
   }
   if (old_confs_.empty() || conf_timer_armed_) return;
   attempt([this] {
-    arm(conf_look_ms, conf_timer);
+    arm(conf_look_ms, OwnTimer::confs);
     conf_timer_armed_ = true;
   });
 }

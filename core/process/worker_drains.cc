@@ -170,7 +170,7 @@ void WorkerDrains::use(std::span<const DrainOrder> orders) {
 
 // A peer is drained by its URI, whatever addresses its host has in a later conf.
 void WorkerDrains::mark_peers() {
-  context_.upstreams.mark_drained([this](UpstreamId upstream, const ServerUri& uri) -> uint32_t {
+  const auto number_of = [this](UpstreamId upstream, const ServerUri& uri) -> uint32_t {
     for (const auto& each : parts_) {
       const Part& part = each->order.part;
       if (part.kind != Part::Kind::server || part.upstream != upstream) continue;
@@ -178,6 +178,13 @@ void WorkerDrains::mark_peers() {
       if (named.ok() && named.value() == uri) return each->order.number;
     }
     return 0;
+  };
+  context_.upstreams.mark_drained(number_of, [this](UpstreamId upstream) {
+    return std::any_of(parts_.begin(), parts_.end(), [upstream](const auto& each) {
+      const Part& part = each->order.part;
+      return part.kind == Part::Kind::everything ||
+             (part.kind == Part::Kind::upstream && part.upstream == upstream);
+    });
   });
 }
 

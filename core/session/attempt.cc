@@ -209,8 +209,25 @@ void Attempt::note_failure(PeerFault fault, std::string_view what, const char* r
   note_fault(fault);
 }
 
+PeerFailure Attempt::failure_of(PeerFault fault) const {
+  switch (fault) {
+    case PeerFault::timeout:
+      return PeerFailure::timeout;
+    case PeerFault::invalid_answer:
+      return PeerFailure::invalid_answer;
+    case PeerFault::status:
+      return PeerFailure::status;
+    case PeerFault::none:
+    case PeerFault::error:
+      break;
+  }
+  if (stage_ == Stage::connecting) return PeerFailure::connect;
+  return stage_ == Stage::securing ? PeerFailure::tls : PeerFailure::lost;
+}
+
 void Attempt::note_fault(PeerFault fault) {
   probing_ = false;
+  count_failure(health(), failure_of(fault));
   const HealthSettings settings = upstream().settings().health;
   const uint32_t out_ms = sluice::note_failure(lent_.worker.upstreams.peers().board(), peer_->id,
                                                fault, settings, lent_.now_ms());

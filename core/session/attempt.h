@@ -76,6 +76,7 @@ class Attempt {
   Upstream& upstream() const { return lent_.worker.upstreams.at(route_.upstream); }
   PeerHealth& health() const { return lent_.worker.upstreams.peers().board().health(peer_->id); }
   Result<int> connect();
+  PeerFailure failure_of(PeerFault fault) const;
   Step on_connected();
   Step introduce();
   Step begin_securing();

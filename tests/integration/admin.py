@@ -80,8 +80,16 @@ class Metrics:
             self.samples.append((name, found, float(value)))
 
     def of(self, name, **labels):
-        return sum(value for each, found, value in self.samples if each == name and
-                   all(found.get(label) == wanted for label, wanted in labels.items()))
+        return sum(self.values(name, **labels))
+
+    def values(self, name, **labels):
+        return [value for each, found, value in self.samples if each == name and
+                all(found.get(label) == wanted for label, wanted in labels.items())]
+
+    def samples_of(self, name):
+        """Values by their labels."""
+        return {tuple(sorted(found.items())): value for each, found, value in self.samples
+                if each == name}
 
 
 def until(sluice, wanted, **labels):

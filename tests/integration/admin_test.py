@@ -159,11 +159,16 @@ def who_takes_nothing_is_told_by_what_waits_for_him():
                                                toward="upstream") > 0.3, "back-pressure")
         metrics = sluice.metrics()
         assert metrics.of("sluice_queued_bytes", toward="upstream") > 0
+        wait_until(lambda: held(sluice.metrics()) > 0, "what holds it is told")
         assert metrics.of("sluice_backpressure_seconds_total", toward="client") == 0
         assert metrics.of("sluice_connections_active") == 1
         client.sock.close()
         sluice.signal(signal.SIGTERM)
         assert sluice.wait() == 0, sluice.errors()
+
+
+def held(metrics):
+    return metrics.of("sluice_ring_bytes") + metrics.of("sluice_pipes_open")
 
 
 @suite.check

@@ -56,6 +56,7 @@ TESTED_ELSEWHERE = {
     "net/sys_watch_linux.cc": "tests/unit/sys_watch_test.cc",
     "net/sys_watch_none.cc": "tests/kqueue",  # is compiled there
     "net/sys_trace_execinfo.cc": "tests/unit/sys_trace_test.cc",
+    "core/process/worker_gauges.cc": "tests/integration/admin_gauges_test.py",
     "core/process/metrics_peers.cc": "tests/unit/metrics_test.cc",
     "core/process/metrics_traffic.cc": "tests/unit/metrics_test.cc",
     "core/process/metrics_workers.cc": "tests/unit/metrics_test.cc",
@@ -71,6 +72,7 @@ TESTED_ELSEWHERE = {
     "core/process/master_names.cc": "tests/integration/names_test.py",
     "core/process/answer_memory.cc": "tests/unit/memory_text_test.cc",
     "core/process/master_reload.cc": "tests/unit/master_test.cc",
+    "core/process/master_status.cc": "tests/integration/control_test.py",
     "core/process/worker_accept.cc": "tests/unit/worker_test.cc",
     "core/process/worker_conf.cc": "tests/unit/worker_test.cc",
     "core/keeper/dns_channels.cc": "tests/unit/resolver_test.cc",  # c-ares shows in what comes of it

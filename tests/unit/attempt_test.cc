@@ -21,6 +21,9 @@ struct Trying {
                 none) {}
 
   PeerBoard& board() { return worker.upstreams.peers().board(); }
+  uint32_t failures(PeerFailure what) {
+    return board().health(PeerId{0}).failed_by[static_cast<size_t>(what)];
+  }
   Step settle() {
     Step step = Step::wait;
     CHECK(worker.turn_until([&] { return (step = attempt.run()) != Step::wait; }));
@@ -53,6 +56,21 @@ TEST_CASE("attempt: refused, and what it says then") {
   CHECK(std::string(t.attempt.failure()) == "no peer could be reached");
   CHECK_FALSE(t.attempt.lacked_descriptor());
   CHECK(t.board().health(PeerId{0}).latest == PeerFault::error);
+  CHECK(t.failures(PeerFailure::connect) == 1);
+}
+
+TEST_CASE("attempt: a failure is of what it was at") {
+  const testing::TestUpstream upstream;
+  Trying t("server " + upstream.uri() + "\n");
+  CHECK(t.attempt.begin(PeerId{0}, false) == Step::wait);
+  CHECK(t.settle() == Step::ready);
+  for (const PeerFault fault : {PeerFault::error, PeerFault::invalid_answer, PeerFault::status}) {
+    t.attempt.note_fault(fault);
+  }
+  CHECK(t.failures(PeerFailure::connect) == 0);
+  CHECK(t.failures(PeerFailure::lost) == 1);
+  CHECK(t.failures(PeerFailure::invalid_answer) == 1);
+  CHECK(t.failures(PeerFailure::status) == 1);
 }
 
 TEST_CASE("attempt: too slow") {
@@ -61,6 +79,7 @@ TEST_CASE("attempt: too slow") {
   CHECK(t.attempt.begin(PeerId{0}, false) == Step::wait);
   CHECK(t.attempt.time_out() == "connect_timeout 1s");
   CHECK(t.board().health(PeerId{0}).latest == PeerFault::timeout);
+  CHECK(t.failures(PeerFailure::timeout) == 1);
 }
 
 TEST_CASE("attempt: it takes over where another one is, with its leg and its claim") {

@@ -138,13 +138,17 @@ TEST_CASE("metrics: peers are told with their health") {
   PeerBoard board(told.peers.memory(), 1);
   PeerHealth& health = board.health(peer.id);
   board.own_row(peer.id).active.store(3);
-  health.failed.store(2);
+  count_failure(health, PeerFailure::tls);
+  count_failure(health, PeerFailure::tls);
+  health.draining.store(true);
   health.checks.store(10);
   health.failed_checks.store(4);
   const std::string labels = "upstream=\"up\",peer=\"127.0.0.1:2\",server=\"ws://127.0.0.1:2/x\"";
   CHECK(told.value("sluice_peer_up{" + labels + "}") == "1");
   CHECK(told.value("sluice_peer_sessions_active{" + labels + "}") == "3");
-  CHECK(told.value("sluice_peer_failures_total{" + labels + "}") == "2");
+  CHECK(told.value("sluice_peer_failures_total{" + labels + ",reason=\"tls\"}") == "2");
+  CHECK(told.value("sluice_peer_failures_total{" + labels + ",reason=\"connect\"}") == "0");
+  CHECK(told.value("sluice_peer_draining{" + labels + "}") == "1");
   CHECK(told.value("sluice_peer_health_checks_total{" + labels + ",result=\"passed\"}") == "6");
   CHECK(told.value("sluice_peer_health_checks_total{" + labels + ",result=\"failed\"}") == "4");
   put_out_by_check(health, 999'999);
@@ -189,6 +193,89 @@ TEST_CASE("metrics: what came of asking for names") {
   CHECK(told.value("sluice_dns_queries_total{result=\"none\"}") == "1");
   CHECK(told.value("sluice_dns_queries_total{result=\"failed\"}") == "2");
   CHECK(told.value("sluice_dns_queries_total{result=\"timeout\"}") == "3");
+}
+
+TEST_CASE("metrics: what came, went on, waits and is lost is told by route and side") {
+  Told told;
+  TrafficCounters& from = told.route(1, 0).from_client;
+  from.passed.add(1'000);
+  from.taken.add(500);
+  from.own.add(4);
+  from.let_go.add(300);
+  from.dropped.add(100);
+  from.waited_ms.add(1'250);
+  from.frames.add_data(FrameCounts::text, 0, 10);   // headers of 6 bytes
+  from.frames.add_data(FrameCounts::binary, 2, 1);  // and one of 14
+  from.frames.add_control(FrameCounts::ping, 26);
+  CHECK(told.value("sluice_received_bytes_total{route=\"/chat\",side=\"client\"}") == "1500");
+  CHECK(told.value("sluice_sent_bytes_total{route=\"/chat\",side=\"upstream\"}") == "1300");
+  CHECK(told.value("sluice_own_frame_bytes_total{route=\"/chat\",toward=\"upstream\"}") == "4");
+  CHECK(told.value("sluice_dropped_bytes_total{route=\"/chat\",toward=\"upstream\"}") == "100");
+  CHECK(told.value("sluice_queued_bytes{route=\"/chat\",toward=\"upstream\"}") == "104");
+  CHECK(told.value("sluice_backpressure_seconds_total{route=\"/chat\",toward=\"upstream\"}") ==
+        "1.25");
+  const std::string from_client = "{route=\"/chat\",from=\"client\"";
+  CHECK(told.value("sluice_payload_bytes_total" + from_client + "}") == "1400");
+  CHECK(told.value("sluice_control_frames_total" + from_client + ",type=\"ping\"}") == "1");
+  // A header is counted before the frame's bytes are: less than before is not told.
+  from.frames.add_data(FrameCounts::text, 1, 1);
+  CHECK(told.value("sluice_payload_bytes_total" + from_client + "}") == "1400");
+  told.rows.bury(1);
+  CHECK(told.value("sluice_queued_bytes{route=\"/chat\",toward=\"upstream\"}") == "0");
+  CHECK(told.value("sluice_dropped_bytes_total{route=\"/chat\",toward=\"upstream\"}") == "204");
+}
+
+TEST_CASE("metrics: every connection is accounted for, and a dead worker's are over") {
+  Told told;
+  WorkerRow& row = told.rows.row(0);
+  row.accepted.add(20);
+  row.without_session.add(2);
+  row.refused.add(3);
+  row.failed.add(1);
+  row.relayed.add(8);
+  row.gone.add(5);
+  CHECK(told.value("sluice_connections_active") == "13");
+  CHECK(told.value("sluice_connections_in_handshake") == "6");
+  told.rows.bury(0);
+  CHECK(told.value("sluice_connections_active") == "0");
+  CHECK(told.value("sluice_connections_in_handshake") == "0");
+  CHECK(told.value("sluice_connections_failed_total") == "7");
+}
+
+TEST_CASE("metrics: gauges of workers and processes, which end with them") {
+  Told told;
+  WorkerRow& row = told.rows.row(1);
+  row.busy_permille.set(250);
+  row.ring_bytes.set(4'096);
+  row.pipes.set(3);
+  row.confs.set(2);
+  row.turns_us.add(20);
+  row.log_lines_lost.add(7);
+  for (ProcessGauges* each :
+       {&row.process, &told.rows.master().process, &told.rows.keeper().process}) {
+    each->cpu_ms.add(1'500);
+    each->resident_bytes.set(1'000);
+    each->descriptors.set(10);
+    each->most_descriptors.set(100);
+  }
+  CHECK(told.value("sluice_worker_loop_busy_ratio{worker=\"1\"}") == "0.25");
+  CHECK(told.value("sluice_ring_bytes") == "4096");
+  CHECK(told.value("sluice_pipes_open") == "3");
+  CHECK(told.value("sluice_config_generations_active") == "2");
+  CHECK(told.value("sluice_worker_loop_lag_seconds_count") == "1");
+  CHECK(told.value("sluice_log_lines_dropped_total") == "7");
+  CHECK(told.value("process_cpu_seconds_total") == "4.5");
+  CHECK(told.value("process_resident_memory_bytes") == "3000");
+  CHECK(told.value("process_open_fds") == "30");
+  CHECK(told.value("process_max_fds") == "300");
+  CHECK(told.value("process_virtual_memory_bytes") == "");  // the system does not tell
+  told.rows.bury(1);
+  CHECK(told.value("sluice_worker_loop_busy_ratio{worker=\"1\"}") == "0.0");
+  CHECK(told.value("sluice_ring_bytes") == "0");
+  CHECK(told.value("sluice_config_generations_active") == "1");
+  CHECK(told.value("process_resident_memory_bytes") == "2000");
+  CHECK(told.value("process_cpu_seconds_total") == "4.5");
+  CHECK(told.value("sluice_log_lines_dropped_total") == "7");
 }
 
 }  // namespace

@@ -162,10 +162,13 @@ TEST_CASE("overview: workers with their rows and how often others took their pla
   Shown shown(chat);
   shown.rows.row(1).pid.set(77);
   shown.rows.row(1).starts.add(3);
+  shown.rows.row(1).busy_permille.set(250);
   const Json workers = shown.tell()["workers"];
   REQUIRE(workers.size() == 2);
   CHECK(workers[0]["restarts"] == 0);
+  CHECK(workers[0]["busy"] == 0);
   CHECK(workers[1]["pid"] == 77);
+  CHECK(workers[1]["busy"] == 0.25);
   CHECK(workers[1]["restarts"] == 2);
 }
 

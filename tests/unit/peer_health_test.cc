@@ -10,8 +10,10 @@ using namespace sluice;
 namespace {
 
 constexpr PeerId peer{0};
-constexpr HealthSettings settings{
-    .max_fails = 3, .fail_timeout_ms = 10'000, .first_fail_timeout_ms = 10'000, .max_fail_timeout_ms = 35'000};
+constexpr HealthSettings settings{.max_fails = 3,
+                                  .fail_timeout_ms = 10'000,
+                                  .first_fail_timeout_ms = 10'000,
+                                  .max_fail_timeout_ms = 35'000};
 
 // Two workers' boards.
 struct Boards {
@@ -143,4 +145,19 @@ TEST_CASE("peer health: a check brings back whom sessions put out as well, and s
   CHECK(health.check == PeerCheck::none);
   CHECK(boards.standing(201'000) == Standing::out);  // what sessions found stands
   CHECK(boards.standing(300'000) == Standing::due);
+}
+
+TEST_CASE("peer health: failures are counted by what they were, until the peer is forgotten") {
+  Boards boards;
+  PeerHealth& health = boards.health[0];
+  count_failure(health, PeerFailure::lost);
+  count_failure(health, PeerFailure::lost);
+  count_failure(health, PeerFailure::status);
+  health.draining.store(true);
+  CHECK(health.failed_by[static_cast<size_t>(PeerFailure::connect)] == 0);
+  CHECK(health.failed_by[static_cast<size_t>(PeerFailure::lost)] == 2);
+  CHECK(health.failed_by[static_cast<size_t>(PeerFailure::status)] == 1);
+  forget(health);
+  for (const auto& each : health.failed_by) CHECK(each == 0);
+  CHECK_FALSE(health.draining);
 }

@@ -356,5 +356,21 @@ TEST_CASE("reactor: its heartbeat rests in the wait and else tells when the turn
   sys::unmap_memory(memory, sizeof(Heartbeat));
 }
 
+TEST_CASE("reactor: each turn is counted once, by how long it took") {
+  Reactor reactor;
+  REQUIRE(reactor.open().ok());
+  const auto counted = [&reactor] {
+    uint64_t sum = 0;
+    for (const uint64_t count : reactor.turn_times().counts) sum += count;
+    return sum;
+  };
+  reactor.turn(0);
+  CHECK(counted() == 0);  // it has not ended: the next wait ends it
+  reactor.turn(0);
+  reactor.turn(0);
+  CHECK(counted() == 2);
+  CHECK(reactor.turn_times().sum_ns > 0);
+}
+
 }  // namespace
 }  // namespace sluice

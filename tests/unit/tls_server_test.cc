@@ -56,6 +56,18 @@ TEST_CASE("tls server: the certificate with the name asked for, else the first")
   CHECK(shown_for(*server, "x.y.example.org") == "a.example");
 }
 
+TEST_CASE("tls server: it tells its certificates in their order, by their first names") {
+  TlsServerSettings settings = testing::server_settings();
+  settings.credentials.push_back(
+      credentials_of(test_authority().issue("b", "DNS:b.example.org,DNS:c.example.net")));
+  const auto server = make_server(std::move(settings));
+  const std::vector<CertificateTerm> terms = server->certificates();
+  REQUIRE(terms.size() == 2);
+  CHECK(terms[0].name == "a.example");
+  CHECK(terms[1].name == "b.example.org");
+  CHECK(terms[1].ends_s > 0);
+}
+
 TEST_CASE("tls server: of two that share a certificate, each shows its own others") {
   TlsStore store;
   const Identity b = test_authority().issue("b", "DNS:b.example");

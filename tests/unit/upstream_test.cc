@@ -54,10 +54,15 @@ TEST_CASE("upstream: who is drained has no turn, and leaves it to all others ali
   CHECK(walk_through(upstream, peers) == "cda");
   CHECK(walk_through(upstream, peers) == "dac");
   CHECK(walk_through(upstream, peers) == "acd");
-  upstream.mark_drained([](const ServerUri&) { return 1u; });
+  const auto told = [&](PeerId id) { return peers.board().health(id).draining.load(); };
+  upstream.mark_drained([](const ServerUri&) { return 1u; }, false);
   CHECK(upstream.all_drained());
   CHECK(walk_through(upstream, peers).empty());
-  upstream.mark_drained([](const ServerUri&) { return 0u; });
+  CHECK(told(PeerId{0}));
+  upstream.mark_drained([](const ServerUri&) { return 0u; }, true);
+  CHECK(told(PeerId{0}));
+  upstream.mark_drained([](const ServerUri&) { return 0u; }, false);
+  CHECK_FALSE(told(PeerId{0}));
   CHECK(walk_through(upstream, peers).size() == 4);
 }
 

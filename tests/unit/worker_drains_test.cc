@@ -76,6 +76,25 @@ TEST_CASE("worker drains: an order ends the sessions of its part alone, by its c
   }
 }
 
+TEST_CASE("worker drains: all who share the board are told which peers are drained") {
+  Fixture f;
+  const auto told = [&f](size_t place) {
+    const PeerId id = f.relaying.worker.config().upstreams[place].peers[0].id;
+    return f.relaying.worker.upstreams.peers().board().health(id).draining.load();
+  };
+  for (const auto kind : {Part::Kind::upstream, Part::Kind::server, Part::Kind::everything}) {
+    CAPTURE(static_cast<int>(kind));
+    Part part{kind, f.upstream(0), ListenerId{}, ""};
+    if (kind == Part::Kind::server) part.text = f.uri(0);
+    f.use({order_of(1, part, 3'600'000)});
+    CHECK(told(0));
+    CHECK(told(1) == (kind == Part::Kind::everything));
+    f.use({});
+    CHECK_FALSE(told(0));
+    CHECK_FALSE(told(1));
+  }
+}
+
 TEST_CASE("worker drains: a listener's sessions go") {
   Fixture f;
   f.use({order_of(1, {Part::Kind::listener, UpstreamId{}, ListenerId{9}, ""})});
