@@ -48,6 +48,7 @@ class AnswerRelay {
 
   const char* reason() const { return reason_; }  // static text
   BodyRelay& body() { return body_; }
+  const BodyRelay& body() const { return body_; }
   // The end of the body that reached the client can be told from one too early.
   bool end_shows() const { return answer_.framing != BodyFraming::until_close; }
 

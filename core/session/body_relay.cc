@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "net/check.h"
+#include "net/sys.h"
 
 namespace sluice {
 
@@ -78,6 +79,16 @@ BodyRelay::Step BodyRelay::fill(Leg& source, Leg& target, uint64_t now_ms) {
   source_over_ = true;
   // Only an end in order can be the body's.
   return io.state == Io::State::ended && scanner_.may_end() ? Step::done : Step::again;
+}
+
+bool BodyRelay::check_stall(const Leg& source, const Leg& target, uint32_t now_ms) {
+  if (!stalled()) return false;
+  const int undelivered = target.undelivered_bytes();
+  if (undelivered >= 0) conveyor_.note_undelivered(static_cast<uint32_t>(undelivered), now_ms);
+  if (now_ms - stalled_since_ms() < shrink_after_ms) return true;
+  conveyor_.shrink(buffers_);
+  if (source.is_open()) sys::set_receive_buffer(source.fd(), stalled_receive_bytes);
+  return true;
 }
 
 bool BodyRelay::may_splice(const Leg& source, const Leg& target) const {

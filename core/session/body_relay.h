@@ -55,10 +55,9 @@ class BodyRelay {
   bool stalled() const { return conveyor_.stalled(); }
   uint32_t stalled_since_ms() const { return conveyor_.stalled_since_ms(); }
   uint32_t nothing_delivered_since_ms() const { return conveyor_.nothing_delivered_since_ms(); }
-  void note_undelivered(uint32_t bytes, uint32_t now_ms) {
-    conveyor_.note_undelivered(bytes, now_ms);
-  }
-  void shrink() { conveyor_.shrink(buffers_); }
+  // A look at a target that takes nothing: after shrink_after_ms a smaller ring serves it. Returns
+  // whether it is still stalled.
+  bool check_stall(const Leg& source, const Leg& target, uint32_t now_ms);
 
  private:
   Step flush(Leg& target, uint64_t now_ms);

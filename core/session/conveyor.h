@@ -14,6 +14,12 @@ namespace sluice {
 // Kept free behind what is received, so that a Close of ours always fits.
 inline constexpr size_t close_reserve_bytes = max_control_frame_bytes;
 
+// A target that has taken nothing for so long is served by a smaller ring.
+inline constexpr uint32_t shrink_after_ms = 1'000;
+// And the kernel may hold so many of its source's bytes then (it doubles the number, and counts its
+// own records): else it would go on taking megabytes for it.
+inline constexpr int stalled_receive_bytes = 128 * 1024;
+
 // Part of a transit. What it borrows comes from the BufferPool that each call names, always the
 // same one; the legs are the session's.
 class Conveyor {

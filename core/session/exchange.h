@@ -65,6 +65,11 @@ class Exchange {
   // open some ahead of need. A client that waits for us to speak first looks the same.
   static void log_silent(const SessionContext& lent);
 
+  // As Session says them, of a client that takes nothing of an answer that is relayed.
+  bool stalled() const;
+  bool check_stall();
+  uint32_t stalled_for_ms() const;
+
   const char* reason() const { return reason_; }
   // Its end is counted (WorkerRow::refused).
   bool counted() const { return logged_; }

@@ -104,4 +104,18 @@ Exchange::Step Exchange::follow(AnswerRelay::Step step) {
   return answer_relay_->end_shows() ? Step::abandon : Step::abort;
 }
 
+bool Exchange::stalled() const {
+  return stage_ == Stage::relaying_answer && answer_relay_->body().stalled();
+}
+
+bool Exchange::check_stall() {
+  return stalled() && answer_relay_->body().check_stall(lent_.upstream, lent_.client,
+                                                        static_cast<uint32_t>(lent_.now_ms()));
+}
+
+uint32_t Exchange::stalled_for_ms() const {
+  if (!stalled()) return 0;
+  return static_cast<uint32_t>(lent_.now_ms()) - answer_relay_->body().nothing_delivered_since_ms();
+}
+
 }  // namespace sluice

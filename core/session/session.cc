@@ -331,6 +331,7 @@ void Session::arm_timer(uint64_t delay_ms) {
 void Session::follow(ExchangeStep step) {
   switch (step) {
     case ExchangeStep::wait:
+      if (exchange_->stalled()) watch_stall();
       return;
     case ExchangeStep::again:
       return enqueue();
@@ -433,10 +434,7 @@ void Session::pump(Side source) {
     break;
   }
   note_unread(source);
-  if (direction.stalled() && !stall_watched_) {
-    stall_watched_ = true;
-    context_.stalled.push_back(self());
-  }
+  if (direction.stalled()) watch_stall();
 }
 
 void Session::act_on(PumpEnd end, Side source) {

@@ -166,6 +166,7 @@ class Session {
   uint64_t rate_wait_ms(Side source) const;
   void give_up(Side lost, EndCause cause, std::string_view why);
   void set_cause(EndCause cause);
+  void watch_stall();
   void check_stall(Side source);
   uint32_t stalled_for_ms(Side source) const;
   void abort_slow(Side slow, EndCause cause);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string>
 
+#include "core/session/exchange.h"
 #include "core/session/session.h"
 #include "core/session/session_extras.h"
 #include "net/sys.h"
@@ -12,10 +13,6 @@ namespace sluice {
 
 namespace {
 
-constexpr uint32_t shrink_after_ms = 1'000;  // stalled for so long: a smaller ring will do
-// The kernel may then hold so many of its source's bytes (it doubles the number, and counts its own
-// records).
-constexpr int stalled_receive_bytes = 128 * 1024;
 constexpr uint64_t never_ms = UINT64_MAX;
 // What is due is kept on a clock of 32 bits where rates may hasten it: a day is well within.
 constexpr uint64_t most_wait_ms = 86'400'000;
@@ -321,8 +318,15 @@ uint32_t Session::idle_ms() const {
 // --- slow readers
 // ---------------------------------------------------------------------------------
 
+void Session::watch_stall() {
+  if (stall_watched_) return;
+  stall_watched_ = true;
+  context_.stalled.push_back(self());
+}
+
 bool Session::check_stalls() {
   stall_watched_ = false;
+  if (state_ == State::exchanging) return stall_watched_ = exchange_->check_stall();
   if (state_ != State::relaying && state_ != State::closing) return false;
   for (const Side source : {Side::client, Side::upstream}) {
     check_stall(source);
@@ -360,10 +364,12 @@ uint32_t Session::stalled_for_ms(Side source) const {
 }
 
 uint32_t Session::stalled_for_ms() const {
+  if (state_ == State::exchanging) return exchange_->stalled_for_ms();
   return std::max(stalled_for_ms(Side::client), stalled_for_ms(Side::upstream));
 }
 
 void Session::end_slow(EndCause cause) {
+  if (state_ == State::exchanging) return close(cause, End::abort);
   const bool client_sends = stalled_for_ms(Side::client) > stalled_for_ms(Side::upstream);
   abort_slow(client_sends ? Side::upstream : Side::client, cause);
 }

@@ -2,9 +2,9 @@
 up nothing; who has taken nothing for longest goes first."""
 import contextlib
 
-from harness import Suite, wait_until
+from harness import Sluice, Suite, wait_until
 from tls import LINKS
-from wire import BINARY, frame, pair, push_until_blocked
+from wire import BINARY, Upstream, dial, frame, pair, push_until_blocked, request
 
 suite = Suite()
 
@@ -55,6 +55,37 @@ def readers_that_take_nothing_are_bounded(link):
         for client, server in held:
             client.close()
             server.close()
+
+
+@suite.check
+def readers_of_refusals_are_bounded_as_well():
+    """An answer that is no 101 is relayed through rings, too."""
+    conf = f"@buffer_memory {BUDGET // 1024}k\n@ring_size {RING // 1024}k\n@splice off\n" \
+           "@close_timeout 200ms"
+
+    def refuse(wire):
+        wire.head()
+        wire.send(b"HTTP/1.1 403 No\r\nContent-Length: 100000000\r\n\r\n")
+        with contextlib.suppress(OSError):
+            for _ in range(1_000):
+                wire.send(b"r" * 100_000)
+    with Upstream() as upstream, Sluice(
+            f"{conf}\nroute /refused\n  proxy_pass {upstream.uri}\n") as sluice:
+        upstream.serve(refuse, times=None)
+        held = []
+        most = 0
+        for number in range(CROWD):
+            client = dial(sluice.port, receive_buffer=16 * 1024)
+            client.send(request("/refused"))
+            held.append(client)
+            if number % 10 == 9:
+                most = max(most, sluice.report()["bytes_lent"])
+        assert most <= BUDGET + CROWD * 4096, most
+        wait_until(lambda: sluice.report()["bytes_lent"] > BUDGET * 3 // 4, "a crowd", 10)
+        # Smaller rings may do; else who has taken nothing for longest is ended.
+        wait_until(lambda: sluice.report()["bytes_lent"] <= BUDGET * 3 // 4, "room again", 10)
+        for client in held:
+            client.close()
 
 
 suite.run()

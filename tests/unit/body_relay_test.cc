@@ -152,7 +152,9 @@ TEST_CASE("body relay: nothing is read for a target that takes nothing, and it k
   line.source.readable = true;
   CHECK(line.run() == Step::wait);
   CHECK(line.relay->queued() == queued);
-  line.relay->shrink();
+  CHECK(line.relay->check_stall(line.source, line.target, 5'500));
+  CHECK(line.relay->check_stall(line.source, line.target, 6'000));
+  CHECK(line.relay->nothing_delivered_since_ms() >= 5'000);
   CHECK(line.relay->queued() == queued);
   line.to.far.close();
   line.target.writable = true;
