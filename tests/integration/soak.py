@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Opens, uses and aborts sessions at random for a while, then prints what the worker holds against the
-beginning: descriptors, rings, sessions, RSS.
+beginning (descriptors, rings, sessions, RSS), and whether its counters add up.
 
     soak.py BIN_FOLDER [SECONDS]
 """
@@ -12,7 +12,8 @@ import time
 
 SECONDS = float(sys.argv[2]) if len(sys.argv) > 2 else 60
 
-from harness import Sluice  # noqa: E402  (reads the same command line)
+from admin import ask, Metrics  # noqa: E402  (reads the same command line)
+from harness import Sluice, free_port  # noqa: E402
 from wire import BINARY, CLOSE, PING, Upstream, answer_101, close_payload, dial, request  # noqa: E402
 
 
@@ -103,20 +104,51 @@ def run_for(sluice, seconds):
     return sum(counts)
 
 
+def off_balance(admin):
+    """The identities of counters that do not hold, in words; nothing is open any more."""
+    metrics = Metrics(ask(admin).body)
+    of = {short: metrics.of(f"sluice_{short}{ending}") for short, ending in (
+        ("connections_accepted", "_total"), ("connections_refused", "_total"),
+        ("connections_failed", "_total"), ("connections_in_handshake", ""),
+        ("sessions_opened", "_total"), ("sessions_closed", "_total"), ("sessions_active", ""),
+        ("received_bytes", "_total"), ("own_frame_bytes", "_total"), ("sent_bytes", "_total"),
+        ("queued_bytes", ""), ("dropped_bytes", "_total"), ("connections_active", ""))}
+    refused = of["connections_refused"] + metrics.of("sluice_handshakes_total") - of[
+        "sessions_opened"]
+    pairs = {
+        "accepted = refused + opened + failed + in handshake":
+            (of["connections_accepted"], refused + of["sessions_opened"] +
+             of["connections_failed"] + of["connections_in_handshake"]),
+        "opened = active + closed": (of["sessions_opened"],
+                                     of["sessions_active"] + of["sessions_closed"]),
+        "received + own = sent + queued + dropped":
+            (of["received_bytes"] + of["own_frame_bytes"],
+             of["sent_bytes"] + of["queued_bytes"] + of["dropped_bytes"]),
+        "nothing is open": (0, of["connections_active"] + of["sessions_active"] +
+                            of["connections_in_handshake"] + of["queued_bytes"])}
+    for name, (left, right) in pairs.items():
+        print(f"soak: {name}: {left:.0f}, {right:.0f}")
+    return [name for name, (left, right) in pairs.items() if left != right]
+
+
 def main():
-    conf = "@close_timeout 500ms\nroute /\n  proxy_pass "
+    admin = f"127.0.0.1:{free_port()}"
+    conf = f"@admin {admin}\n@close_timeout 500ms\nroute /\n  proxy_pass "
     with Upstream() as upstream, Sluice(conf + upstream.uri) as sluice:
         threading.Thread(target=serve, args=(upstream,), daemon=True).start()
         run_for(sluice, min(2, SECONDS / 4))  # what the first sessions make the process set up
         before = held(sluice)
         sessions = run_for(sluice, SECONDS)
         after = held(sluice)
+        wrong = off_balance(admin)
     print(f"soak: {sessions} sessions in {SECONDS:.0f} s")
     for name, value in after.items():
         print(f"soak: {name}: {value}, {value - before[name]:+d} against the beginning")
     lost = [name for name in ("descriptors", "rings", "blocks", "pipes", "transits", "sessions",
                              "timers")
             if after[name] != before[name]]
+    if wrong:
+        sys.exit(f"soak: counters do not add up: {', '.join(wrong)}")
     sys.exit(f"soak: not given back: {', '.join(lost)}" if lost else 0)
 
 
