@@ -7,6 +7,7 @@
 #include <array>
 #include <cstring>
 
+#include "core/process/message_parts.h"
 #include "net/check.h"
 #include "protocol/close_code.h"
 #include "protocol/frame_codec.h"
@@ -65,21 +66,6 @@ struct PageHead {
   uint32_t closed = 0;
 };
 static_assert(sizeof(PageHead) + Page::most_text_bytes <= ControlChannel::most_payload_bytes);
-
-template <class Head>
-void put(std::vector<uint8_t>& payload, const Head& head) {
-  const auto* const bytes = reinterpret_cast<const uint8_t*>(&head);
-  payload.insert(payload.end(), bytes, bytes + sizeof head);
-}
-
-// Takes it from the beginning of `bytes`; false where there are too few.
-template <class Head>
-bool take(std::span<const uint8_t>& bytes, Head& head) {
-  if (bytes.size() < sizeof head) return false;
-  std::memcpy(&head, bytes.data(), sizeof head);
-  bytes = bytes.subspan(sizeof head);
-  return true;
-}
 
 // `count` is at most bytes.size().
 std::string take_text(std::span<const uint8_t>& bytes, size_t count) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/process/control_messages.h"
+#include "core/process/message_parts.h"
 
 namespace sluice {
 
@@ -38,14 +39,6 @@ static_assert(sizeof(PieceHead) + most_piece_bytes <= ControlChannel::most_paylo
 
 std::array<std::string TraceOrder::*, 4> texts() {
   return {&TraceOrder::client, &TraceOrder::route, &TraceOrder::host, &TraceOrder::path};
-}
-
-template <class Head>
-bool take(std::span<const uint8_t>& bytes, Head& head) {
-  if (bytes.size() < sizeof head) return false;
-  std::memcpy(&head, bytes.data(), sizeof head);
-  bytes = bytes.subspan(sizeof head);
-  return true;
 }
 
 template <class Head>

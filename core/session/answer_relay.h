@@ -43,8 +43,6 @@ class AnswerRelay {
   Step run();
   // Where the answer neither stands still nor has used up its time, it goes on.
   Step on_timer();
-  // Something else of this exchange moves: the answer does not stand still.
-  void note_moved() { progress_ms_ = lent_.now_ms(); }
 
   const char* reason() const { return reason_; }  // static text
   BodyRelay& body() { return body_; }
@@ -63,7 +61,7 @@ class AnswerRelay {
   Outgoing head_;
   BodyRelay body_;
   const char* reason_ = "";
-  uint64_t progress_ms_;  // when the head, or something beside the answer, last moved
+  uint64_t progress_ms_;  // when the head last moved
   uint64_t ends_ms_;      // when it is cut off although it moves
 };
 
