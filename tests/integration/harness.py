@@ -32,13 +32,14 @@ def free_port():
 
 
 def wait_until(condition, what, seconds=PATIENCE):
+    """`what` may be a function, which is asked where it failed: it tells what was there instead."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"{what}: not within {seconds} s")
+            raise AssertionError(f"{what() if callable(what) else what}: not within {seconds} s")
         time.sleep(0.002)
 
 

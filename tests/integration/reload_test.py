@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 
-from harness import Sluice, Suite, free_port, wait_until
+from harness import Sluice, Suite, free_port, open_files, wait_until
 from tls import authority, client_context, server_context, server_wrap, site
 from wire import TEXT, Upstream, close_in_order, dial, pair, request
 
@@ -258,17 +258,29 @@ def a_hundred_reloads_leave_nothing_behind():
         with Sluice(f"route /\n  proxy_pass {upstream.uri}", workers=2) as sluice:
             reloading = Reloading(sluice)
             client, server = pair(sluice, upstream)
-
-            def held():
-                return [len(os.listdir(f"/proc/{pid}/fd"))
-                        for pid in [sluice.process.pid, *sluice.workers()]]
             port = free_port()
-            before = held()
-            for _ in range(50):
+
+            def come_and_go():
                 reloading.reload("route /", f"listen 127.0.0.1:{port}\nroute /")
                 reloading.reload(f"listen 127.0.0.1:{port}\n", "")
+
+            def held():
+                return [open_files(pid) for pid in (sluice.process.pid, *sluice.workers())]
+
+            def more_than(before):
+                now = held()
+                same = [len(each) for each in now] == [len(each) for each in before]
+                return "" if same else f"held before {before}, now {now}"
+            # A worker that answers for a conf is done with its start, and one that reports with the
+            # turn in which it answered.
+            come_and_go()
+            for worker in sluice.workers():
+                sluice.report(worker)
+            before = held()
+            for _ in range(49):
+                come_and_go()
             echo(client, server, "still here")
-            assert held() == before
+            wait_until(lambda: not more_than(before), lambda: more_than(before))
             close_in_order(client, server)
             sluice.wait_idle()
 
