@@ -2,6 +2,7 @@
 #include "core/process/top_screen.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "core/process/session_table.h"
@@ -16,6 +17,7 @@ constexpr size_t least_lines_of_a_table = 3;  // its head, and two
 constexpr size_t most_sessions_at_once = 20;  // where everything is shown
 constexpr int64_t few_days = 30;
 constexpr size_t page_rows = 10;
+constexpr double high_load = 0.85;  // as on the page of the admin address
 
 TopCell text_cell(std::string_view text) {
   return {text.empty() ? "-" : plain(text), 0};
@@ -61,6 +63,10 @@ template <class Thing, class Same>
 const Thing* earlier(const std::vector<Thing>& things, Same same) {
   const auto found = std::find_if(things.begin(), things.end(), same);
   return found == things.end() ? nullptr : &*found;
+}
+
+std::string percent(double fraction) {
+  return std::to_string(std::lround(fraction * 100)) + " %";
 }
 
 uint64_t sum_of(const std::vector<TopCount>& counts) {
@@ -191,6 +197,20 @@ std::string TopScreen::totals_line() const {
   return "sessions " + std::to_string(now_.sessions) + "   handshakes/s " +
          short_rate(rate.handshakes) + "   accepted/s " + short_rate(rate.accepted) +
          "   messages/s " + short_rate(rate.messages) + "   bytes/s " + short_rate(rate.bytes);
+}
+
+// The busiest first: with many workers there is no room for all.
+TopLine TopScreen::load_line() const {
+  std::vector<TopLoad> loads = now_.loads;
+  std::stable_sort(loads.begin(), loads.end(),
+                   [](const TopLoad& a, const TopLoad& b) { return a.busy > b.busy; });
+  double sum = 0;
+  for (const TopLoad& each : loads) sum += each.busy;
+  std::string line = "load " + percent(sum / static_cast<double>(loads.size()));
+  for (const TopLoad& each : loads) {
+    line += "   worker " + std::to_string(each.worker) + " " + percent(each.busy);
+  }
+  return {std::move(line), loads.front().busy > high_load ? Look::bad : Look::plain};
 }
 
 std::string TopScreen::refused_line() const {
@@ -385,7 +405,9 @@ std::vector<TopLine> TopScreen::lines(size_t columns, size_t rows) {
        Look::head});
   lines.push_back({cut(totals_line(), columns), Look::bold});
   lines.push_back({cut(refused_line(), columns)});
-  for (TopLine& each : notices()) lines.push_back({cut(std::move(each.text), columns), each.look});
+  std::vector<TopLine> more = notices();
+  if (!now_.loads.empty()) more.insert(more.begin(), load_line());
+  for (TopLine& each : more) lines.push_back({cut(std::move(each.text), columns), each.look});
   const std::array<size_t, tables> room =
       all ? needed() : shared(rows - std::min(rows, lines.size() + 1));
   for (size_t i = 0; i < tables; ++i) {

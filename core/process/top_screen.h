@@ -68,6 +68,7 @@ class TopScreen {
   double a_second(uint64_t now, uint64_t before) const;
   std::string totals_line() const;
   std::string refused_line() const;
+  TopLine load_line() const;  // where there are any loads
   std::vector<TopLine> notices() const;
   TopTable table(size_t which) const;
   TopTable route_table() const;

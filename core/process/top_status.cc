@@ -1,6 +1,7 @@
 // Top status: nlohmann reads, and what is missing is nothing.
 #include "core/process/top_status.h"
 
+#include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -31,6 +32,12 @@ std::optional<uint64_t> number_if(const Json& json, const char* name) {
   const Json& found = member(json, name);
   if (!found.is_number_unsigned()) return std::nullopt;
   return found.get<uint64_t>();
+}
+
+std::optional<double> fraction_if(const Json& json, const char* name) {
+  const Json& found = member(json, name);
+  if (!found.is_number()) return std::nullopt;
+  return std::clamp(found.get<double>(), 0.0, 1.0);
 }
 
 bool truth(const Json& json, const char* name) {
@@ -127,6 +134,9 @@ std::optional<TopStatus> read_top_status(std::string_view json_text) {
   each(json, "workers", [&](const Json& worker) {
     ++status.workers;
     if (number(worker, "pid") == 0) ++status.workers_missing;
+    if (const std::optional<double> busy = fraction_if(worker, "busy")) {
+      status.loads.push_back({number(worker, "number"), *busy});
+    }
   });
   read_certificates(json, status);
   return status;

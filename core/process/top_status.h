@@ -16,6 +16,11 @@ struct TopCount {
   uint64_t count = 0;
 };
 
+struct TopLoad {
+  uint64_t worker = 0;  // its number
+  double busy = 0;      // how much of the latest second its loop worked, from 0 to 1
+};
+
 struct TopRoute {
   std::string name{};
   std::string upstream{};
@@ -68,6 +73,7 @@ struct TopStatus {
   std::vector<TopPeer> peers{};
   uint64_t workers = 0;
   uint64_t workers_missing = 0;  // that have no process
+  std::vector<TopLoad> loads{};  // of those that tell
   std::string certificate{};     // which ends first; "": there is none
   std::optional<int64_t> certificate_days{};
   std::vector<TopSession> session_list{};

@@ -126,6 +126,8 @@ def it_shows_what_goes_on():
                 assert lines[-1].startswith("q quit"), lines
                 peers = [line for line in lines if line.startswith("all ")]
                 assert [line.split()[2] for line in peers] == ["out", "up"], peers
+                assert any(re.match(r"load \d+ %   worker [01] \d+ %   worker [01] \d+ %", line)
+                           for line in lines), lines
                 busy = kept[5]
 
                 def moved():
@@ -205,6 +207,8 @@ def once_for_scripts(kind):
             assert done.returncode == 0 and done.stderr == "", done
             told = json.loads(done.stdout)
             assert told["status"]["totals"]["sessions"] == 3, told
+            [worker] = told["status"]["workers"]
+            assert 0 <= worker["busy"] <= 1, worker
             assert len(told["sessions"]) == 2 and told["sessions_left_out"] == 1, told
             assert set(told["rates"]) == {"handshakes", "accepted", "refused", "messages", "bytes"}
             assert told["sessions"][0]["peer"] == up.uri[len("ws://"):], told

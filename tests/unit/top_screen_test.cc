@@ -88,6 +88,29 @@ TEST_CASE("top screen: a sluice that started anew has no rates against the one b
   CHECK(screen.rates().messages == 0);
 }
 
+TEST_CASE("top screen: the workers' load, the busiest first") {
+  TopScreen screen;
+  TopStatus status = status_at(10'000);
+  screen.take(status);
+  CHECK(!has(text_of(screen.lines(120, 40)), "load "));  // an older one tells none
+  status.loads = {{.worker = 0, .busy = 0.02}, {.worker = 1, .busy = 0.3}};
+  screen.take(status);
+  const auto load_line = [&screen] {
+    const auto lines = screen.lines(120, 40);
+    const auto found = std::find_if(lines.begin(), lines.end(), [](const TopLine& line) {
+      return line.text.starts_with("load ");
+    });
+    REQUIRE(found != lines.end());
+    return *found;
+  };
+  CHECK(load_line().text == "load 16 %   worker 1 30 %   worker 0 2 %");
+  CHECK(load_line().look == TopLine::Look::plain);
+  status.loads[0].busy = 0.9;
+  screen.take(status);
+  CHECK(load_line().text == "load 60 %   worker 0 90 %   worker 1 30 %");
+  CHECK(load_line().look == TopLine::Look::bad);
+}
+
 TEST_CASE("top screen: it fits each size, and has its keys in the last line") {
   TopScreen screen;
   TopStatus status = status_at(10'000);

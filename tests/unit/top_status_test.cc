@@ -20,7 +20,8 @@ TEST_CASE("top status: totals, routes, peers, workers and the certificate that e
       R"("refused":{"404":2,"503":1}}],)"
       R"("upstreams":[{"name":"u","peers":[{"name":"10.0.0.1:80","state":"out","sessions":2,)"
       R"("failures":3,"latest_failure":"timeout","since_s":12,"check":{"state":"down"}}]}],)"
-      R"("workers":[{"number":0,"pid":11},{"number":1,"pid":0}]})");
+      R"("workers":[{"number":0,"pid":11},{"number":1,"pid":0,"busy":0.25},)"
+      R"({"number":2,"pid":12,"busy":7},{"number":3,"pid":13,"busy":"x"}]})");
   REQUIRE(status);
   CHECK(status->version == "1.2");
   CHECK(status->conf == "/c");
@@ -49,8 +50,12 @@ TEST_CASE("top status: totals, routes, peers, workers and the certificate that e
   CHECK(status->peers[0].check == "down");
   CHECK(status->peers[0].reason == "timeout");
   CHECK(status->peers[0].since_s == 12);
-  CHECK(status->workers == 2);
+  CHECK(status->workers == 4);
   CHECK(status->workers_missing == 1);
+  REQUIRE(status->loads.size() == 2);
+  CHECK(status->loads[0].worker == 1);
+  CHECK(status->loads[0].busy == 0.25);
+  CHECK(status->loads[1].busy == 1);
 }
 
 TEST_CASE("top status: members that lack or are of another kind are nothing") {
