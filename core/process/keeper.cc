@@ -63,7 +63,7 @@ Status Keeper::open(const KeeperSetup& setup) {
   if (const Status opened = names_.open(); !opened.ok()) return opened;
   on_name_files(setup.name_files);
   if (setup.rows != nullptr) {
-    own_use_ = std::make_unique<OwnUseByTimer>(reactor_, setup.rows->keeper().process);
+    own_use_.emplace(setup.rows->keeper().process);
   }
   if (setup.user != nullptr) {
     const Status confined = confine(*setup.user, setup.config->sandbox, sys::Confined::keeper);
@@ -106,14 +106,12 @@ void Keeper::use_conf(const Config& config, uint32_t generation) {
   pages_.use(config, members);
   admin_.use(config.admin_rules);
   generation_ = generation;
-  if (config.admin && !noting_) note_moments();
+  moments_.want(config.admin.has_value());
 }
 
 // Once a second while anybody may ask: what was, and those who watch are told what is.
-void Keeper::note_moments() {
-  constexpr uint64_t every_ms = 1'000;
-  reactor_.arm(reactor_.now_ms() + every_ms, id_, Handle{0, 1}, 0);
-  noting_ = true;
+void Keeper::note_moment() {
+  if (own_use_) own_use_->tell();
   try {
     pages_.note_moment();
     admin_.tell_watchers();
@@ -121,11 +119,6 @@ void Keeper::note_moments() {
     log_.recurring(LogLevel::error, "moment",
                    "out of memory: who watches the admin address misses a second");
   }
-}
-
-void Keeper::on_timer(Handle, unsigned) {
-  noting_ = false;
-  if (config_->admin) note_moments();
 }
 
 void Keeper::on_members(const Members& members) {

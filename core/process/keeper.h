@@ -17,6 +17,7 @@
 #include "core/process/admin_server.h"
 #include "core/process/control_messages.h"
 #include "core/process/counter_rows.h"
+#include "core/process/every_second.h"
 #include "core/process/master_link.h"
 #include "core/process/own_use.h"
 #include "core/process/privileges.h"
@@ -80,7 +81,7 @@ class Keeper final : public EventHandler,
   void on_nonsense() override;
 
   void on_ready(Handle, unsigned, Readiness) override;
-  void on_timer(Handle, unsigned) override;
+  void on_timer(Handle, unsigned) override {}
   void on_run(Handle) override {}
   void on_turn_end() override;
 
@@ -91,7 +92,7 @@ class Keeper final : public EventHandler,
   void use_conf(const Config& config, uint32_t generation);
   void on_targets(const NameQuestion& question, const NameTargets& targets) override;
   void tell_answers();
-  void note_moments();
+  void note_moment();
 
   Reactor reactor_;
   Reactor::HandlerId id_;
@@ -104,14 +105,14 @@ class Keeper final : public EventHandler,
   AdminServer admin_;
   NameAnswers answers_;       // that were found, of the conf's questions
   bool answers_new_ = false;  // since the master was told
-  bool noting_ = false;       // a timer is armed for it
   std::span<char> answer_memory_;
   uint32_t generation_;
   Members members_;  // the latest; in force where they are of that conf
   Reload reload_;
-  std::unique_ptr<OwnUseByTimer> own_use_;  // null where nobody looks
-  std::unique_ptr<MasterLink> master_;      // null without a master
-  int signals_;                             // owned by sys: a process has one
+  std::optional<OwnUse> own_use_;  // none where nobody looks
+  EverySecond moments_{reactor_, [this] { note_moment(); }};
+  std::unique_ptr<MasterLink> master_;  // null without a master
+  int signals_;                         // owned by sys: a process has one
   int exit_status_ = 0;
 };
 

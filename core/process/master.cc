@@ -152,7 +152,8 @@ bool Master::prepare() {
   told.generation.set(generation_);
   sys::random_bytes(sticky_key_.data(), sticky_key_.size());
   start_tickets();
-  own_use_ = std::make_unique<OwnUseByTimer>(reactor_, told.process);
+  own_use_.emplace(told.process);
+  own_use_told_.want(config_->admin.has_value());
   watchdog_.begin();
   return true;
 }

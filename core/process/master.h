@@ -22,6 +22,7 @@
 #include "core/process/counter_rows.h"
 #include "core/process/crew.h"
 #include "core/process/drain_registry.h"
+#include "core/process/every_second.h"
 #include "core/process/file_watch.h"
 #include "core/process/keeper_place.h"
 #include "core/process/listener_rates.h"
@@ -196,7 +197,8 @@ class Master final : public EventHandler,
                       [this](int control) { return live_as_keeper(control); },
                       [this] { on_crew_progress(); },
                       [this](size_t bytes) { return on_answers(bytes); }};
-  std::unique_ptr<OwnUseByTimer> own_use_;  // null until it is prepared, and in children
+  std::optional<OwnUse> own_use_;  // none until it is prepared, and in children
+  EverySecond own_use_told_{reactor_, [this] { own_use_->tell(); }};
   Watchdog watchdog_{reactor_, log_, config_, [this] { return watched(); }};
   std::optional<Rollout> rollout_;
   std::vector<ReloadDone> waiting_;  // reloads that begin when this one has ended

@@ -131,6 +131,7 @@ void Master::use(Candidate& candidate) {
   members_owed_ = false;
   keeper_.want(needs_keeper(*config_));
   admin_.adopt(config_->admin, [this](int fd) { keeper_.send_admin(fd); });
+  own_use_told_.want(config_->admin.has_value());
   watch_name_files();
   for (const std::string& each : listeners_.adopt(*config_, crew_.size())) {
     log_.error(LogLevel::warn, each);

@@ -19,14 +19,4 @@ void OwnUse::tell() {
   told_.descriptors.set(use.descriptors);
 }
 
-OwnUseByTimer::OwnUseByTimer(Reactor& reactor, ProcessGauges& told)
-    : reactor_(reactor), id_(reactor.attach(*this)), use_(told) {
-  on_timer({}, 0);
-}
-
-void OwnUseByTimer::on_timer(Handle, unsigned) {
-  use_.tell();
-  reactor_.arm(reactor_.now_ms() + OwnUse::every_ms, id_, Handle{0, 1}, 0);
-}
-
 }  // namespace sluice

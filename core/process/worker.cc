@@ -159,7 +159,7 @@ Status Worker::open(const WorkerSetup& setup) {
   row_.starts.add(1);
   row_.pid.set(static_cast<uint64_t>(sys::process_id()));
   row_.confs.set(1);
-  if (own_use_ != nullptr) tell_gauges();
+  want_gauges();
   return Done{};
 }
 
@@ -293,8 +293,6 @@ void Worker::on_own_timer(OwnTimer timer) {
     case OwnTimer::confs:
       conf_timer_armed_ = false;
       return drop_old_confs();
-    case OwnTimer::gauges:
-      return tell_gauges();
   }
 }
 
@@ -478,9 +476,9 @@ void Worker::on_unknown(uint16_t kind) {
 }
 
 // SIGUSR2 to a worker writes what it lends and holds, until there is a status page. The timer of
-// its gauges always runs and is left out.
+// its gauges, which no session has, is left out.
 void Worker::report_buffers() {
-  const size_t timers = reactor_.armed_timers() - (gauge_timer_armed_ ? 1 : 0);
+  const size_t timers = reactor_.armed_timers() - (gauges_.armed() ? 1 : 0);
   log_.error(LogLevel::notice, "sessions " + std::to_string(sessions_.live()) + ", relaying " +
                                    std::to_string(context_.relaying) + ", rings lent " +
                                    std::to_string(buffers_.lent()) + ", blocks lent " +

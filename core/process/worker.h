@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/process/every_second.h"
 #include "core/process/listener_rates.h"
 #include "core/process/master_link.h"
 #include "core/process/own_use.h"
@@ -108,7 +109,7 @@ class Worker final : public EventHandler,
 
   // Timers of the worker itself, by their handles; those of sessions are `which` 0.
   static constexpr unsigned own_timer = 1;
-  enum class OwnTimer : uint32_t { stalls, leave, confs, gauges };
+  enum class OwnTimer : uint32_t { stalls, leave, confs };
 
   explicit Worker(const WorkerSetup& setup);
 
@@ -142,6 +143,7 @@ class Worker final : public EventHandler,
   void leave_when_empty();
   void leave_drained();
   void look_at_stalls();
+  void want_gauges();
   void tell_gauges();
   void relieve_memory();
   void note_pause();
@@ -177,13 +179,13 @@ class Worker final : public EventHandler,
   std::unique_ptr<MasterLink> master_;  // null without a master
   uint64_t pauses_told_ = 0;
   std::unique_ptr<OwnUse> own_use_;  // null without a master
+  EverySecond gauges_{reactor_, [this] { tell_gauges(); }};
   Reactor::TurnTimes turns_told_;
   uint64_t turns_told_ns_ = 0;  // when
   uint64_t log_lines_told_ = 0;
   int exit_status_ = 0;
   bool stall_timer_armed_ = false;
   bool conf_timer_armed_ = false;
-  bool gauge_timer_armed_ = false;
   bool leaving_ = false;  // accepts nobody, ends with its last session
   bool retired_ = false;  // the same, until a conf wants more workers again
 };

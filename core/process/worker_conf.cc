@@ -86,6 +86,7 @@ bool Worker::adopt(LoadedConf& loaded) {
   }
   generation_ = loaded.terms.generation;
   drains_.watch_health(watches_health(config));
+  want_gauges();
   members_ = std::move(members);
   drop_old_confs();
   return true;

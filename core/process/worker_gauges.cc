@@ -1,5 +1,5 @@
 // Worker: what it tells once a second of its loop and of what it lends, so that no message pays for
-// it.
+// it. Nobody can read that but at the admin address.
 #include <algorithm>
 #include <utility>
 
@@ -7,6 +7,10 @@
 #include "net/sys.h"
 
 namespace sluice {
+
+void Worker::want_gauges() {
+  gauges_.want(own_use_ != nullptr && context_.config->admin.has_value());
+}
 
 void Worker::tell_gauges() {
   own_use_->tell();
@@ -28,11 +32,6 @@ void Worker::tell_gauges() {
   }
   row_.turns_us.sum.add(turns.sum_ns / 1'000 - turns_told_.sum_ns / 1'000);
   turns_told_ = turns;
-  gauge_timer_armed_ = false;
-  attempt([this] {
-    arm(OwnUse::every_ms, OwnTimer::gauges);
-    gauge_timer_armed_ = true;
-  });
 }
 
 }  // namespace sluice

@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <new>
 #include <string>
 
+#include "core/process/every_second.h"
 #include "tests/alloc/failing_malloc.h"
 #include "tests/alloc/living_worker.h"
 #include "tests/alloc/scripts.h"
@@ -108,10 +110,49 @@ Lives live_in_children(const Script& script, int n, int step, int count) {
   return lives;
 }
 
+// "" where a timer for which no memory is left is armed at the end of a later turn.
+std::string judge_every_second() {
+  Reactor reactor;
+  if (!reactor.open().ok()) return "no reactor";
+  int calls = 0;
+  EverySecond every_second(reactor, [&calls] { ++calls; });
+  failing_malloc::count_this_thread();
+  failing_malloc::arm(1);
+  try {
+    for (;;) reactor.arm(UINT32_MAX, 0, Handle{0, 1}, 0);  // until those that there are are taken
+  } catch (const std::bad_alloc&) {
+  }
+  failing_malloc::arm(1);
+  every_second.want(true);
+  if (every_second.armed() || !failing_malloc::happened()) return "memory was left";
+  if (calls != 1) return "the first call lacks";
+  failing_malloc::arm(1);
+  reactor.turn(0);
+  if (every_second.armed()) return "memory was left for the second try";
+  failing_malloc::arm(0);
+  reactor.turn(0);
+  return every_second.armed() ? "" : "it is not tried again";
+}
+
+// In a child, as lives are, for its allocations are counted from there on.
+bool every_second_goes_on() {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const std::string wrong = judge_every_second();
+    if (!wrong.empty()) std::printf("FAILED a call every second: %s\n", wrong.c_str());
+    std::fflush(stdout);
+    ::_exit(wrong.empty() ? 0 : 1);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return status == 0;
+}
+
 int run(bool every) {
   identity();     // once for all children
   prepare_tls();  // as the master does
   int failed = 0;
+  if (!every_second_goes_on()) ++failed;
   healthy_blocks = static_cast<int64_t*>(
       ::mmap(nullptr, sizeof(int64_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   for (const Script& script : scripts()) {

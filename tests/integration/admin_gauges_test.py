@@ -1,12 +1,14 @@
 """What /metrics tells of processes, loops, certificates, confs and peers."""
 import json
 import os
+import re
 import resource
 import ssl
+import time
 
-from admin import Admin, until
-from balanced import Greeting
-from harness import Suite, wait_until
+from admin import Admin, Metrics, ask, until
+from balanced import Balanced, Greeting
+from harness import Suite, free_port, wait_until
 from tls import authority, client_wrap, openssl, site
 from wire import refusing_socket
 
@@ -133,6 +135,38 @@ def peers_that_are_drained_are_told():
             become(wanted)
             assert sluice.say("undrain", *part).returncode == 0
             become([0, 0])
+
+
+@suite.check
+def nobody_wakes_up_to_tell_what_nobody_can_ask():
+    with Greeting() as up, Balanced([up.uri], workers=2) as sluice:
+        plain = sluice.text
+        address = f"127.0.0.1:{free_port()}"
+        sluice.reload([up.uri])  # who answered for a conf is done with its start
+        workers = sluice.workers()
+
+        def wakes():
+            return [wakes_of(pid) for pid in workers]
+
+        def nobody_wakes():
+            before = wakes()
+            time.sleep(1.5)
+            return wakes() == before
+        wait_until(nobody_wakes, "they sleep")
+        for _ in range(2):
+            sluice.text = f"admin {address}\n{plain}"
+            sluice.reload([up.uri])
+            before = wakes()
+            wait_until(lambda: all(now > then + 1 for now, then in zip(wakes(), before)), "they tell")
+            assert Metrics(ask(address).body).of("process_resident_memory_bytes") > 4 << 20
+            sluice.text = plain
+            sluice.reload([up.uri])
+            wait_until(nobody_wakes, "they sleep again")  # once the old conf is forgotten
+
+
+def wakes_of(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", file.read(), re.M)[1])
 
 
 suite.run()
