@@ -112,6 +112,32 @@ async function seeNumbersMove() {
     document.querySelector('[data-dial="Sessions"]').textContent === '0', undefined, patience);
 }
 
+// Of the busiest worker: the bar is as long as its text says, in percent.
+const awaitLoad = (least, most) => page.waitForFunction(([low, high]) => {
+  const loads = [...document.querySelectorAll('#workers td[data-name="Load"]')].map((cell) =>
+    [parseInt(cell.textContent, 10), parseInt(cell.querySelector('.meter i').style.width, 10)]);
+  const [text, bar] = loads.reduce((a, b) => (b[0] > a[0] ? b : a));
+  return text === bar && text >= low && text <= high;
+}, [least, most], patience);
+
+async function seeLoadMove() {
+  await awaitLoad(0, 1);
+  const clients = [];
+  for (let i = 0; i < 4; ++i) clients.push(await connect('/chat'));
+  const talk = setInterval(() => {
+    for (const client of clients) {
+      for (let i = 0; i < 50; ++i) client.ws.send('x'.repeat(1000));
+    }
+  }, 5);
+  try {
+    await awaitLoad(3, 100);
+  } finally {
+    clearInterval(talk);
+  }
+  for (const client of clients) client.ws.close(1000);
+  await awaitLoad(0, 1);
+}
+
 async function seeRefusals() {
   for (let i = 0; i < 3; ++i) {
     const answer = await fetch(`http://127.0.0.1:${sluice.port}/nowhere`);
@@ -364,6 +390,7 @@ async function openMany() {
 }
 
 suite.check('admin page: numbers move', seeNumbersMove);
+suite.check('admin page: the load of workers moves', seeLoadMove);
 suite.check('admin page: what was refused, and why', seeRefusals);
 suite.check('admin page: a new page knows the minutes before', openAnother);
 suite.check('admin page: names that would do harm are names', seeHostileNames);
