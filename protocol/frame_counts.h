@@ -2,7 +2,6 @@
 // follows from their bytes, less their headers.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +20,7 @@ class FrameCounts {
 
   // Data frames whose header was accepted. `length_class`: its place of length_classes.
   void add_data(Data opcode, size_t length_class, uint64_t frames) {
-    add(data_[opcode][length_class], frames);
+    add(data_[length_class][opcode], frames);
   }
   // One that begins with this header.
   void add_data_frame(std::span<const uint8_t> header) {
@@ -45,7 +44,7 @@ class FrameCounts {
   // Messages that began with such a frame.
   uint64_t messages(Data opcode) const {
     uint64_t sum = 0;
-    for (const Number& each : data_[opcode]) sum += value(each);
+    for (const auto& of_length : data_) sum += value(of_length[opcode]);
     return sum;
   }
   uint64_t messages() const { return messages(text) + messages(binary); }
@@ -55,10 +54,8 @@ class FrameCounts {
   uint64_t header_bytes(bool masked) const {
     constexpr uint64_t bytes[length_classes] = {2, 4, 10};
     uint64_t sum = 0;
-    for (const auto& of_opcode : data_) {
-      for (size_t i = 0; i < length_classes; ++i) {
-        sum += value(of_opcode[i]) * (bytes[i] + (masked ? 4 : 0));
-      }
+    for (size_t i = 0; i < length_classes; ++i) {
+      for (const Number& each : data_[i]) sum += value(each) * (bytes[i] + (masked ? 4 : 0));
     }
     return sum;
   }
@@ -72,8 +69,9 @@ class FrameCounts {
   }
   static uint64_t value(const Number& number) { return number.load(std::memory_order_relaxed); }
 
-  std::array<std::array<Number, length_classes>, 3> data_{};
-  std::array<Number, 3> control_{};
+  // No std::array, whose bounds would be checked for each message.
+  Number data_[length_classes][3]{};
+  Number control_[3]{};
   Number control_bytes_{0};
 };
 

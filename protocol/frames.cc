@@ -110,14 +110,15 @@ bool answers_us(std::span<const uint8_t> frame, uint32_t tag, uint32_t& stamp) {
 
 // Steps over whole messages of one short frame and one type, by far the most common ones; returns
 // their bytes. Whatever is not plainly one of them, good or bad, stops the loop and is left to
-// take_frame().
+// take_frame(). `bytes`: at least one.
 inline size_t skip_short_messages(std::span<const uint8_t> bytes, const FrameRules& rules,
                                   uint64_t& messages) {
   // First bytes are compared as one range, 0x81 (text) to 0x82 (binary), with RSV1 left out where
   // it is legal. Text to be validated is not stepped over.
   const uint32_t first_bits = rules.deflate ? 0xff & ~rsv1_bit : 0xff;
   const uint32_t lowest_first = rules.validate_utf8 ? 0x82 : 0x81;
-  const uint32_t type = bytes[0] & first_bits;
+  const uint8_t* const data = bytes.data();
+  const uint32_t type = data[0] & first_bits;
   if (type - lowest_first > 0x82 - lowest_first) return 0;
   // Second bytes, once XORed with the mask bit as it should be: one that is wrong becomes a length
   // over 127, and extended lengths are 126 and 127.
@@ -125,7 +126,6 @@ inline size_t skip_short_messages(std::span<const uint8_t> bytes, const FrameRul
   const uint64_t limit = rules.max_message_bytes == 0 ? UINT64_MAX : rules.max_message_bytes;
   const uint32_t longest = static_cast<uint32_t>(std::min<uint64_t>(limit, 125));
   const size_t header_bytes = rules.expect_masked ? 6 : 2;
-  const uint8_t* const data = bytes.data();
   size_t at = 0;
   const uint64_t most = rules.most_messages - std::min(rules.most_messages, messages);
   uint64_t count = 0;
@@ -136,7 +136,6 @@ inline size_t skip_short_messages(std::span<const uint8_t> bytes, const FrameRul
     at += header_bytes + length;
     ++count;
   }
-  if (count == 0) return 0;
   messages += count;
   if (rules.counts != nullptr) rules.counts->add_short_messages(type, count);
   return at;

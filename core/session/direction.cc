@@ -38,42 +38,43 @@ const uint8_t* own_key(const Between& path, uint8_t key[4]) {
 }  // namespace
 
 // What one call has moved, counted when it ends, also where memory runs out in it. Frames of ours
-// and what is dropped are counted where that happens.
+// and what is dropped are counted where that happens, and noted in the path. Mostly nothing is
+// queued before and behind it: that costs one add.
 class Direction::Account {
  public:
-  Account(Direction& direction, const Between& path)
-      : direction_(direction), counts_(path.counts), bytes_(direction.bytes_), removed_(removed()) {
-    if (direction.transit_ == nullptr) return;
-    queued_ = direction.queued();
-    if (direction.transit_->conveyor.waits()) direction.count_wait(counts_, path.now_ms);
+  Account(const Direction& direction, const Between& path)
+      : direction_(direction), path_(path), bytes_(direction.bytes_) {
+    path.removed = 0;
+    if (direction.transit_ != nullptr) queued_ = begin_apart();
   }
   Account(const Account&) = delete;
   Account& operator=(const Account&) = delete;
 
   ~Account() {
     const uint64_t accepted = direction_.bytes_ - bytes_;
-    const uint64_t removed_now = removed() - removed_;
-    if (direction_.transit_ == nullptr && (queued_ | removed_now) == 0) {
-      counts_.passed.add(accepted);
+    if (direction_.transit_ == nullptr && (queued_ | path_.removed) == 0) {
+      path_.counts.passed.add(accepted);
     } else {
-      count_apart(accepted, removed_now);
+      count_apart(accepted);
     }
   }
 
  private:
-  // Modulo 2^64.
-  uint64_t removed() const { return counts_.dropped.value() - counts_.own.value(); }
-  [[gnu::noinline]] void count_apart(uint64_t accepted, uint64_t removed_now) {
+  [[gnu::noinline]] uint64_t begin_apart() const {
+    if (direction_.transit_->conveyor.waits()) direction_.count_wait(path_.counts, path_.now_ms);
+    return direction_.queued();
+  }
+  [[gnu::noinline]] void count_apart(uint64_t accepted) const {
+    TrafficCounters& counts = path_.counts;
     const uint64_t left = direction_.queued();
-    if ((queued_ | left | removed_now) == 0) return counts_.passed.add(accepted);
-    counts_.taken.add(accepted);
-    counts_.let_go.add(queued_ + accepted - removed_now - left);
+    if ((queued_ | left | path_.removed) == 0) return counts.passed.add(accepted);
+    counts.taken.add(accepted);
+    counts.let_go.add(queued_ + accepted - path_.removed - left);
   }
 
   const Direction& direction_;
-  TrafficCounters& counts_;
+  const Between& path_;
   const uint64_t bytes_;
-  const uint64_t removed_;
   uint64_t queued_ = 0;
 };
 
@@ -185,7 +186,7 @@ void Direction::release(TransitPool& transits, TrafficCounters& counts) {
   return_transit(transits);
 }
 
-void Direction::count_wait(TrafficCounters& counts, uint32_t now_ms) {
+void Direction::count_wait(TrafficCounters& counts, uint32_t now_ms) const {
   counts.waited_ms.add(transit_->conveyor.take_waited_ms(now_ms));
 }
 
@@ -217,6 +218,7 @@ void Direction::note_undelivered(uint32_t bytes, uint32_t now_ms) {
 bool Direction::flush(const Between& path) {
   if (transit_ == nullptr) return true;
   if (transit_->conveyor.flush(path.target, path.now_ms) != Conveyor::Flow::failed) return true;
+  path.removed += queued();
   drop(path.transits, path.counts);
   return false;
 }
@@ -364,6 +366,7 @@ void Direction::queue_own(const Between& path, std::span<const uint8_t> frame) {
   if (!ring.held()) ring.borrow(path.transits.buffers(), BufferClass::block);
   ring.append(frame);
   path.counts.own.add(frame.size());
+  path.removed -= frame.size();
 }
 
 // A pong that came for us is not the target's; nor is it traffic.

@@ -50,6 +50,9 @@ struct Between {
   uint64_t most_bytes = UINT64_MAX;
   // Of pings toward the source, while one is under way: its pong goes no further. Else null.
   OwnPing* ping = nullptr;
+  // What left the queue in this call without being sent, less frames of ours that were put there,
+  // modulo 2^64. The call begins with 0.
+  mutable uint64_t removed = 0;
 };
 
 //      close_with, inside a frame or message
@@ -106,7 +109,7 @@ class Direction {
   // The end: the same, and gives back everything borrowed.
   void release(TransitPool& transits, TrafficCounters& counts);
   // Counts how long the target has been waited for since that was last counted.
-  void count_wait(TrafficCounters& counts, uint32_t now_ms);
+  void count_wait(TrafficCounters& counts, uint32_t now_ms) const;
 
   // Conveyor::shrink.
   void shrink(TransitPool& transits);
