@@ -227,6 +227,7 @@ def both_formats_pass_promtool():
 @suite.check
 def open_metrics_are_told_to_who_asks_for_them():
     with Greeting() as up, Admin([up.uri]) as sluice:
+        wait_until(lambda: sluice.code("/healthz") == 200, "a worker serves, whose routes are told")
         plain = sluice.get()
         assert plain.fields["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
         assert int(plain.fields["Content-Length"]) == len(plain.body.encode())
