@@ -75,6 +75,10 @@ struct TrustedProxies {
 struct ListenSettings {
   uint32_t client_header_timeout_ms = 10'000;
   uint32_t lingering_timeout_ms = 5'000;
+  // Connections of clients whose plain request was answered: how long they are kept for the next
+  // one, 0: not at all, and for how many in all, 0: as many as come.
+  uint32_t keepalive_timeout_ms = 75'000;
+  uint32_t keepalive_requests = 1'000;
   uint32_t max_header_bytes = 16 * 1024;  // request line plus fields
   uint32_t max_header_fields = 100;       // 0: as many as max_header_bytes hold
   RateLimit handshake_rate;               // over all workers
@@ -259,6 +263,10 @@ struct NextPeerOn {
 
 // Settings that a route may leave to its upstream, and both to the top.
 struct RouteSettings {
+  bool http = false;                     // requests that ask for no WebSocket are served as well
+  uint32_t answer_timeout_ms = 60'000;   // of these, until the answer's head is whole
+  uint32_t body_timeout_ms = 60'000;     // without a byte of a body that moves
+  uint64_t max_body_bytes = UINT64_MAX;  // of a request
   HostSetting host;
   bool underscore_headers = false;
   bool forwarded = false;  // the Forwarded field (RFC 7239) is written as well
@@ -299,13 +307,22 @@ struct RouteSettings {
   bool validate_utf8 = false;
 };
 
+// `return`: the answer that a route gives by itself.
+struct Reply {
+  uint16_t status = 0;
+  HeaderValue location;      // of a redirect; else no pieces
+  std::string content_type;  // "" where there is no body
+  std::string body;
+};
+
 struct RouteConfig : RouteSettings {
   RouteKey key{};
   RouteId id{};
   std::string path;        // in normal form (RFC 3986 6.2.2), no '/' at its end but of "/" itself
   std::string match_host;  // lower case, "" matches all; "*.example.org" matches any subdomain
   std::vector<HeaderMatch> match_headers;  // all must match
-  UpstreamId upstream{};                   // one of Config::upstreams
+  UpstreamId upstream{};                   // one of Config::upstreams; of none with a reply
+  std::optional<Reply> reply;              // none: requests go to the upstream
   std::vector<HeaderSetting> set_headers;
   std::vector<std::string> remove_headers;
   std::vector<std::string> keep_headers;

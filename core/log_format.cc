@@ -8,7 +8,7 @@ namespace sluice {
 
 namespace {
 
-constexpr std::array<std::string_view, 40> names = {
+constexpr std::array<std::string_view, 41> names = {
     "id",
     "client",
     "listener",
@@ -18,6 +18,7 @@ constexpr std::array<std::string_view, 40> names = {
     "peers_tried",
     "tries",
     "host",
+    "method",
     "target",
     "origin",
     "user_agent",

@@ -27,6 +27,7 @@ enum class LogField : uint8_t {
   peers_tried,
   tries,
   host,
+  method,
   target,
   origin,
   user_agent,

@@ -39,6 +39,7 @@ constexpr Advice by_reason[] = {
      "WebSocket library sends it so."},
     {"malformed Sec-WebSocket-Protocol",
      "Sec-WebSocket-Protocol must be a list of names, joined by commas."},
+    {"method that is not forwarded", "Requests of this method are not forwarded here."},
     {drained_reason,
      "What is served here is being taken out of service and takes no new session: try again in a "
      "while."},
@@ -65,6 +66,8 @@ std::string advice_for(int status, std::string_view reason) {
       return "A WebSocket handshake is a GET request.";
     case 408:
       return "The request did not arrive whole within the time that it has: try again.";
+    case 413:
+      return "The request's body is larger than this server takes.";
     case 414:
       return "The address asked for is longer than this server takes: shorten its path or query.";
     case 426:
@@ -120,8 +123,26 @@ ErrorAnswer build_error_answer(int status, std::string_view reason, std::string_
 
 std::string_view status_text(int status) {
   switch (status) {
+    case 200:
+      return "OK";
+    case 204:
+      return "No Content";
+    case 301:
+      return "Moved Permanently";
+    case 302:
+      return "Found";
+    case 303:
+      return "See Other";
+    case 304:
+      return "Not Modified";
+    case 307:
+      return "Temporary Redirect";
+    case 308:
+      return "Permanent Redirect";
     case 400:
       return "Bad Request";
+    case 401:
+      return "Unauthorized";
     case 403:
       return "Forbidden";
     case 404:
@@ -130,6 +151,10 @@ std::string_view status_text(int status) {
       return "Method Not Allowed";
     case 408:
       return "Request Timeout";
+    case 410:
+      return "Gone";
+    case 413:
+      return "Content Too Large";
     case 414:
       return "URI Too Long";
     case 426:
@@ -151,7 +176,7 @@ std::string_view status_text(int status) {
     case 505:
       return "HTTP Version Not Supported";
     default:
-      return "Error";
+      return status < 400 ? "Other" : "Error";
   }
 }
 

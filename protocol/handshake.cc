@@ -26,17 +26,6 @@ bool key_valid(std::string_view key) {
          std::all_of(key.begin(), key.begin() + 22, is_base64_byte);
 }
 
-// RFC 9110 7.2 and RFC 9112 3.2.2: the target's authority outranks Host, which must stand there all
-// the same. Http1Parser has judged both.
-std::optional<Refusal> find_authority(const RequestHead& head, UpgradeRequest& request) {
-  const std::string_view* host = head.find("Host");
-  if (host == nullptr) return Refusal{400, "no Host"};
-  request.target = parse_request_target(head.target).value();
-  request.authority = request.target.authority.empty() ? *host : request.target.authority;
-  request.host = parse_authority(request.authority).value().host;
-  return std::nullopt;
-}
-
 // An upgrade request has no body; a length of nothing may be said (core/DESIGN.md section 7).
 bool announces_body(const Head& head) {
   if (head.find("Transfer-Encoding") != nullptr) return true;
@@ -48,7 +37,7 @@ bool announces_body(const Head& head) {
 
 // RFC 6455 4.2.1: what makes a request an upgrade to WebSocket.
 std::optional<Refusal> check_upgrade_fields(const RequestHead& head) {
-  if (!has_list_token(head, "Upgrade", "websocket")) {
+  if (!asks_for_websocket(head)) {
     return Refusal{426, "no upgrade to websocket asked for"};
   }
   if (head.minor_version < 1) return Refusal{400, "upgrade in HTTP/1.0"};
@@ -68,8 +57,23 @@ std::optional<Refusal> check_upgrade_fields(const RequestHead& head) {
 
 }  // namespace
 
+bool asks_for_websocket(const Head& head) {
+  return has_list_token(head, "Upgrade", "websocket");
+}
+
+// RFC 9110 7.2 and RFC 9112 3.2.2: the target's authority outranks Host, which must stand there all
+// the same. Http1Parser has judged both.
+std::optional<Refusal> find_target(const RequestHead& head, UpgradeRequest& request) {
+  const std::string_view* host = head.find("Host");
+  if (host == nullptr) return Refusal{400, "no Host"};
+  request.target = parse_request_target(head.target).value();
+  request.authority = request.target.authority.empty() ? *host : request.target.authority;
+  request.host = parse_authority(request.authority).value().host;
+  return std::nullopt;
+}
+
 std::optional<Refusal> check_upgrade_request(const RequestHead& head, UpgradeRequest& request) {
-  if (auto refusal = find_authority(head, request)) return refusal;
+  if (auto refusal = find_target(head, request)) return refusal;
   if (auto refusal = check_upgrade_fields(head)) return refusal;
   request.key = *head.find("Sec-WebSocket-Key");
   request.protocols = list_elements(head, "Sec-WebSocket-Protocol");

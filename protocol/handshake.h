@@ -26,7 +26,8 @@ struct Refusal {
   uint32_t retry_after_s = 1;  // 503: what the client is told
 };
 
-// What a valid upgrade request asks for; views into its Head.
+// What a request asks for; views into its Head. The key and the lists are those of a valid upgrade
+// request, and empty in others.
 struct UpgradeRequest {
   RequestTarget target;
   std::string_view authority;  // what it is routed on: the absolute-form's, else Host's
@@ -35,6 +36,13 @@ struct UpgradeRequest {
   std::vector<std::string_view> protocols;       // offered, in order
   std::vector<std::string_view> deflate_offers;  // well-formed ones, with their parameters
 };
+
+// Whether it asks for an upgrade to WebSocket, well or badly. Other upgrades may be declined in
+// silence (RFC 9110 7.8).
+bool asks_for_websocket(const Head& head);
+
+// Fills the target, authority and host of any request; the rest of `request` stays.
+std::optional<Refusal> find_target(const RequestHead& head, UpgradeRequest& request);
 
 // Checks every row of protocol/BAD_INPUT.md's first table that a head alone decides (Host, body
 // framing, version, method, Upgrade, Connection, key, target). On success fills `request`.
@@ -66,11 +74,15 @@ enum class FieldFate : uint8_t {
 FieldFate field_fate(const EndToEnd& end_to_end, std::string_view name,
                      const UpstreamRequest& upstream);
 
-// Builds the request afresh: hop-by-hop fields and everything that Connection nominates are dropped
+// Builds a request afresh: hop-by-hop fields and everything that Connection nominates are dropped
 // (RFC 9110 7.6.1), end-to-end fields are kept in order as field_fate() says, then ours are added:
 // X-Forwarded-For and Forwarded behind what was kept of them, X-Forwarded-Proto and -Host where the
-// client's were not kept. The client's key and its well-formed permessage-deflate offers travel on;
-// other offers do not, as if the client had not made them.
+// client's were not kept. What becomes of the connection, and how the body is framed, is still to
+// be said.
+RequestHead build_forwarded_request(const RequestHead& head, const UpstreamRequest& upstream);
+
+// The same for an upgrade. The client's key and its well-formed permessage-deflate offers travel
+// on; other offers do not, as if the client had not made them.
 RequestHead build_upstream_request(const RequestHead& head, const UpgradeRequest& request,
                                    const UpstreamRequest& upstream);
 

@@ -71,11 +71,10 @@ FieldFate field_fate(const EndToEnd& end_to_end, std::string_view name,
   return is_forwarding_field(name) ? FieldFate::forwarding : FieldFate::kept;
 }
 
-RequestHead build_upstream_request(const RequestHead& head, const UpgradeRequest& request,
-                                   const UpstreamRequest& upstream) {
+RequestHead build_forwarded_request(const RequestHead& head, const UpstreamRequest& upstream) {
   const EndToEnd end_to_end(head);
   RequestHead built;
-  built.method = "GET";
+  built.method = head.method;
   built.target = upstream.target;
   built.add("Host", upstream.host);
   // Lists, the hop before us last: ours goes behind what was kept.
@@ -113,6 +112,13 @@ RequestHead build_upstream_request(const RequestHead& head, const UpgradeRequest
   if (!proto_kept) add_ours("X-Forwarded-Proto", upstream.forwarded_proto);
   if (!host_kept) add_ours("X-Forwarded-Host", upstream.forwarded_host);
   for (const HeaderField& field : upstream.set_headers) built.fields.push_back(field);
+  return built;
+}
+
+RequestHead build_upstream_request(const RequestHead& head, const UpgradeRequest& request,
+                                   const UpstreamRequest& upstream) {
+  RequestHead built = build_forwarded_request(head, upstream);
+  built.method = "GET";
   built.add("Connection", "Upgrade");
   built.add("Upgrade", "websocket");
   built.add("Sec-WebSocket-Version", "13");

@@ -328,13 +328,13 @@ RequestHead Http1Parser::request_so_far() const {
   return head;
 }
 
-// RFC 9112 6.3, for answers to a GET. A body travels as it came, so its coding must be one that
+// RFC 9112 6.3. A body travels as it came, so its coding must be one that
 // every recipient takes away.
 void Http1Parser::find_framing() {
   const int status = answer_.status;
   const std::string_view* const coding = answer_.find("Transfer-Encoding");
   content_length_ = 0;
-  if (status < 200 || status == 204 || status == 304) {
+  if (status < 200 || status == 204 || status == 304 || answers_head_request_) {
     framing_ = Framing::none;
   } else if (coding != nullptr) {
     framing_ = Framing::chunked;
@@ -416,7 +416,8 @@ void append_fields(std::string& out, const Head& head) {
 std::string write_http1(const RequestHead& head) {
   std::string out;
   out.reserve(1024);
-  out.append(head.method).append(" ").append(head.target).append(" HTTP/1.1\r\n");
+  out.append(head.method).append(" ").append(head.target);
+  out += head.minor_version == 0 ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n";
   append_fields(out, head);
   return out;
 }

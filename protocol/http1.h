@@ -60,6 +60,10 @@ class Http1Parser {
   // this one took of Limits::head_bytes stays taken.
   void next_head();
 
+  // Responses: these heads answer a HEAD, so that none of them has a body, whatever it says of one
+  // (RFC 9110 9.3.2). To be called before the first byte.
+  void answers_head_request() { answers_head_request_ = true; }
+
   // Responses, once the head is complete.
   Framing framing() const { return framing_; }
   uint64_t content_length() const { return content_length_; }
@@ -125,10 +129,12 @@ class Http1Parser {
   bool head_complete_ = false;
   bool body_complete_ = false;
   bool in_field_name_ = false;
+  bool answers_head_request_ = false;
 };
 
-// The head's bytes up to and with the empty line, as HTTP/1.1. What the head holds must be fit to
-// travel: tokens for names, header_value_valid() values.
+// The head's bytes up to and with the empty line: answers as HTTP/1.1, requests as the version that
+// they have. What the head holds must be fit to travel: tokens for names, header_value_valid()
+// values.
 std::string write_http1(const RequestHead& head);
 std::string write_http1(const AnswerHead& head);
 

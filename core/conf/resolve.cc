@@ -131,6 +131,7 @@ void ConfResolver::check_required(SectionDraft& section) {
   for (const Directive* row : directives()) {
     if (!row->required) continue;
     if ((row->sections & bit(section.kind())) == 0 || section.given.count(row) > 0) continue;
+    if (row == &directive::proxy_pass && section.given.count(&directive::reply) > 0) continue;
     Place place = section.place;
     if (section.kind() == Section::top) place.order = behind_all_lines;
     errors_.add(place, described(section) + " has no " + std::string(row->name));
@@ -286,12 +287,18 @@ void ConfResolver::add_admin(SectionDraft& section) {
 void ConfResolver::add_route(SectionDraft& section) {
   if (section.kind() != Section::route || section.label.empty()) return;
   const RouteDraft& own = section.as<RouteDraft>();
-  if (!own.proxy_pass) return;
+  if (own.proxy_pass && own.route.reply) {
+    errors_.add(section.given.at(&directive::reply),
+                "return: the route has a proxy_pass as well; give each a route of its own");
+  }
+  if (!own.proxy_pass && !own.route.reply) return;
   RouteConfig route = own.route;
   route.key = key_of(route);
   route.id = draft_.ids.route(label_of(route));
   const SectionDraft* upstream = nullptr;
-  if (!own.server) {
+  if (own.route.reply) {
+    // Nothing lies behind it.
+  } else if (!own.server) {
     upstream = find_target(section, route);
     if (upstream == nullptr) return;
   } else {
@@ -432,6 +439,7 @@ const RouteConfig* ConfResolver::way_around(size_t number) const {
 }
 
 bool ConfResolver::same_server(const RouteConfig& a, const RouteConfig& b) const {
+  if (a.reply || b.reply) return false;
   const UpstreamConfig& one = draft_.config.upstream(a.upstream);
   const UpstreamConfig& other = draft_.config.upstream(b.upstream);
   const auto among = [](const auto& all, const auto& others, auto same) {

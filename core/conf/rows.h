@@ -1,5 +1,6 @@
 // The directive table's rows, a file for each kind of section: its opener, then what belongs to it.
-// What several sections take stands with the first of listen, upstream and route that takes it.
+// What several sections take stands with the first of listen, upstream and route that takes it;
+// what concerns plain HTTP alone has a file of its own.
 #pragma once
 
 #include <span>
@@ -13,6 +14,7 @@ std::span<const Directive> top_rows();
 std::span<const Directive> listen_rows();
 std::span<const Directive> upstream_rows();
 std::span<const Directive> route_rows();
+std::span<const Directive> http_rows();
 
 // The row of that name, for the names below: without the row they do not compile.
 consteval const Directive& row_named(std::span<const Directive> rows, std::string_view name) {
@@ -43,6 +45,7 @@ extern const Directive& tls_client_certificate;
 extern const Directive& tls_client_key;
 
 extern const Directive& proxy_pass;
+extern const Directive& reply;
 
 }  // namespace directive
 

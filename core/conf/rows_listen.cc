@@ -40,6 +40,22 @@ constexpr Directive rows[] = {
      .help = "How long a refused client may take to read its answer, and then as long again to end "
              "its side; then it is closed. It holds no session's place by then, and where places "
              "run short the one that waits for longest goes at once."},
+    {.name = "keepalive_timeout",
+     .sections = top | listen,
+     .arguments = "TIME|off",
+     .set = setters::timeout_or_off<&ListenSettings::keepalive_timeout_ms>,
+     .inherit = inherit<&ListenSettings::keepalive_timeout_ms>,
+     .default_value = "75s",
+     .help = "How long a client's connection is kept for its next request when a plain one was "
+             "answered (http on). With off it ends with the answer."},
+    {.name = "keepalive_requests",
+     .sections = top | listen,
+     .arguments = "N|off",
+     .set = setters::keepalive_requests,
+     .inherit = inherit<&ListenSettings::keepalive_requests>,
+     .default_value = "1000",
+     .help = "The most requests on one connection, 1 to 1000000; the answer to the last one ends "
+             "it."},
     {.name = "max_header_size",
      .sections = top | listen,
      .arguments = "SIZE",

@@ -42,8 +42,19 @@ constexpr Directive rows[] = {
      .arguments = "UPSTREAM|URI",
      .set = setters::proxy_pass,
      .example = "chat",
-     .help = "Where the route leads: an upstream's name, or a server's URI.",
+     .help = "Where the route leads: an upstream's name, or a server's URI. A route has this or "
+             "return.",
      .required = true},
+    {.name = "return",
+     .sections = route,
+     .arguments = "STATUS [LOCATION|TEXT|file:PATH]",
+     .most_arguments = 2,
+     .set = setters::reply,
+     .example = "301 https://$host$path?$query",
+     .help =
+         "The route answers all requests by itself: 301, 302, 303, 307 and 308 with a LOCATION, "
+         "in which stand the variables of set_header; others of 200 to 599 with TEXT, or the "
+         "content of a file of at most 1m, which is read with the conf."},
     {.name = "host",
      .sections = top | route,
      .arguments = "client|server|NAME",
@@ -120,6 +131,7 @@ constexpr Directive rows[] = {
 namespace directive {
 
 constinit const Directive& proxy_pass = row_named(rows, "proxy_pass");
+constinit const Directive& reply = row_named(rows, "return");
 
 }  // namespace directive
 

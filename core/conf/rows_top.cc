@@ -342,12 +342,13 @@ constexpr Directive rows[] = {
      .set = setters::admin,
      .default_value = "off",
      .example = "127.0.0.1:9300",
-     .help = "Where sluice tells how it is, over HTTP and without changing anything: / is a page for "
-             "browsers, which /events keeps up to date, for 16 pages at a time; /metrics is for "
-             "Prometheus, /healthz (200 while a worker accepts clients), /readyz (503 also while "
-             "sluice ends, and as ready_requires says), /status.json. Its keeper answers, never a "
-             "worker. The names of routes, upstreams, peers and listeners are shown there, so it "
-             "is no address for strangers. A unix socket has mode= (octal, 0600)."},
+     .help =
+         "Where sluice tells how it is, over HTTP and without changing anything: / is a page for "
+         "browsers, which /events keeps up to date, for 16 pages at a time; /metrics is for "
+         "Prometheus, /healthz (200 while a worker accepts clients), /readyz (503 also while "
+         "sluice ends, and as ready_requires says), /status.json. Its keeper answers, never a "
+         "worker. The names of routes, upstreams, peers and listeners are shown there, so it "
+         "is no address for strangers. A unix socket has mode= (octal, 0600)."},
     {.name = "admin_allow",
      .sections = top,
      .arguments = "RANGE...",

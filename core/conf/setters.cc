@@ -235,6 +235,18 @@ void max_message_size(const SetterCall& call) {
   });
 }
 
+void max_body_size(const SetterCall& call) {
+  const Word& word = call.word(1);
+  call.section.settings.max_body_bytes =
+      word.value == "off"
+          ? UINT64_MAX
+          : or_else(", or off", [&] { return size_bytes(word, 1, uint64_t{1} << 40); });
+}
+
+void keepalive_requests(const SetterCall& call) {
+  call.section.settings.keepalive_requests = number_or_off(call.word(1), 1, 1'000'000);
+}
+
 void max_header_fields(const SetterCall& call) {
   constexpr uint32_t least = 5;  // what a WebSocket handshake needs
   call.section.settings.max_header_fields = number_or_off(call.word(1), least, 1'000'000);

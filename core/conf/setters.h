@@ -45,6 +45,7 @@ void server(const SetterCall& call);
 void match_host(const SetterCall& call);
 void match_header(const SetterCall& call);
 void proxy_pass(const SetterCall& call);
+void reply(const SetterCall& call);
 
 // --- sections and top ---------------------------------------------------------------------------
 void host(const SetterCall& call);
@@ -64,6 +65,8 @@ void sticky_key(const SetterCall& call);
 void subprotocols(const SetterCall& call);
 void lost_close_code(const SetterCall& call);
 void max_message_size(const SetterCall& call);
+void max_body_size(const SetterCall& call);
+void keepalive_requests(const SetterCall& call);
 void max_header_fields(const SetterCall& call);
 void max_small_fragments(const SetterCall& call);
 void control_frame_rate(const SetterCall& call);

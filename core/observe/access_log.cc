@@ -34,6 +34,8 @@ std::string_view name_of(SessionEvent event) {
       return "close";
     case SessionEvent::refused:
       return "refused";
+    case SessionEvent::request:
+      return "request";
   }
   return "refused";
 }
@@ -113,11 +115,19 @@ Value value_at_close(LogField field, const SessionRecord& session) {
   }
 }
 
+// What is known at the end of a plain request.
+Value value_of_bodies(LogField field, const SessionRecord& session) {
+  if (field == LogField::client_bytes) return number(session.from_client.bytes);
+  return field == LogField::upstream_bytes ? number(session.from_upstream.bytes) : Value();
+}
+
 // What the client asked for, and by which way it came.
 Value value_of_request(LogField field, const SessionRecord& session) {
   switch (field) {
     case LogField::host:
       return text(session.host);
+    case LogField::method:
+      return text(session.method);
     case LogField::target:
       return text(session.target);
     case LogField::origin:
@@ -145,6 +155,7 @@ Value value_of_request(LogField field, const SessionRecord& session) {
 
 Value value_of(LogField field, SessionEvent event, const SessionRecord& session) {
   const bool opens = event == SessionEvent::open;
+  const bool relayed = opens || event == SessionEvent::close;
   switch (field) {
     case LogField::id:
       return text(session.id);
@@ -163,7 +174,7 @@ Value value_of(LogField field, SessionEvent event, const SessionRecord& session)
     case LogField::tries:
       return number_unless_0(session.tries);
     case LogField::status:
-      return event == SessionEvent::refused ? number_unless_0(session.status) : number(101);
+      return relayed ? number(101) : number_unless_0(session.status);
     case LogField::handshake_time:
       return milliseconds_if_known(session.handshake_ms);
     case LogField::connect_time:
@@ -178,8 +189,9 @@ Value value_of(LogField field, SessionEvent event, const SessionRecord& session)
       break;
   }
   const Value value = value_of_request(field, session);
-  if (value.kind != Value::Kind::none || event != SessionEvent::close) return value;
-  return value_at_close(field, session);
+  if (value.kind != Value::Kind::none) return value;
+  if (event == SessionEvent::request) return value_of_bodies(field, session);
+  return event == SessionEvent::close ? value_at_close(field, session) : Value();
 }
 
 bool stands_empty(LogField field) {
@@ -214,6 +226,12 @@ constexpr std::array refused_fields = {
     LogField::id,     LogField::client, LogField::route,    LogField::peer,   LogField::host,
     LogField::target, LogField::status, LogField::duration, LogField::reason, LogField::detail};
 
+constexpr std::array request_fields = {
+    LogField::id,           LogField::client,         LogField::route,    LogField::peer,
+    LogField::host,         LogField::method,         LogField::target,   LogField::status,
+    LogField::client_bytes, LogField::upstream_bytes, LogField::duration, LogField::reason,
+    LogField::detail};
+
 void append_json(std::string& line, LogField field, const Value& value, size_t most_bytes) {
   line.append(",\"").append(sluice::name_of(field)).append("\":");
   if (value.kind == Value::Kind::number) {
@@ -236,6 +254,8 @@ std::span<const LogField> built_in_fields(SessionEvent event) {
       return open_fields;
     case SessionEvent::close:
       return close_fields;
+    case SessionEvent::request:
+      return request_fields;
     case SessionEvent::refused:
       break;
   }

@@ -1,4 +1,5 @@
-// Access lines: one when a session opens, one when it closes, one for a refused handshake.
+// Access lines: one when a session opens, one when it closes, one for a refused handshake, and one
+// for each plain request.
 #pragma once
 
 #include <cstddef>
@@ -15,13 +16,13 @@ namespace sluice {
 enum class Party : uint8_t { nobody, client, upstream, proxy };
 
 // What a line is about.
-enum class SessionEvent : uint8_t { open, close, refused };
+enum class SessionEvent : uint8_t { open, close, refused, request };
 
 // Everything that a line may tell of a session. The views are the caller's and good for the call.
 // Values from strangers stand as they came; secrets (set headers, conf values) never do.
 struct SessionRecord {
   struct Traffic {
-    uint64_t bytes = 0;  // of frames
+    uint64_t bytes = 0;  // of frames, or of a plain request's body and its answer's
     uint64_t messages = 0;
   };
   // Codes of Closes between the proxy and one side; 0: there was none.
@@ -35,6 +36,7 @@ struct SessionRecord {
   std::string_view route;  // its path; "": none was taken yet
   std::string_view peer;   // "": none was dialled yet
   std::string host;        // of the request, as far as it was read
+  std::string method;      // of a plain request
   std::string target;
   std::string_view subprotocol;
   Traffic from_client;

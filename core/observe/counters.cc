@@ -94,8 +94,8 @@ uint64_t WorkerRow::connections() const {
 
 uint64_t WorkerRow::in_handshake() const {
   const uint64_t over =
-      relayed.value() + refused.value() + failed.value() + without_session.value();
-  return std::max(accepted.value(), over) - over;
+      relayed.value() + refused.value() + failed.value() + served.value() + without_session.value();
+  return std::max(accepted.value() + reused.value(), over) - over;
 }
 
 uint64_t RouteRow::closed_in_all() const {

@@ -138,6 +138,7 @@ struct alignas(64) RouteRow {
   Counter lost;    // sessions that went with their worker: whoever finds it dead counts them
   std::array<std::array<Counter, end_kinds>, parties> closed;    // by Party and EndKind
   std::array<Counter, answer_places> answered;                   // handshakes; opened are no part
+  std::array<Counter, answer_places> served;                     // plain requests
   std::array<std::array<Counter, close_places>, 2> close_codes;  // of Closes, by who sent them
 
   uint64_t closed_in_all() const;
@@ -202,6 +203,8 @@ struct alignas(64) WorkerRow {
   // any, or as failed ones, of which no handshake came, or none that ended.
   Counter refused;
   Counter failed;
+  Counter served;  // plain requests that ended, with an answer or without any
+  Counter reused;  // requests that came on a connection on which others were answered
   // handshake_rate: times that a listener began to hold clients back, and connections refused.
   Counter held_back;
   Counter rate_refused;

@@ -46,6 +46,7 @@ void RouteSums::add(const RouteRow& row) {
   lost += row.lost.value();
   opened += row.opened.value();
   add_all(answered, row.answered);
+  add_all(served, row.served);
 }
 
 MetricsWriter::MetricsWriter(const MetricsSources& sources, MetricsFormat format)
@@ -125,6 +126,9 @@ void MetricsWriter::write_connections() {
   text_.counter("sluice_connections_failed",
                 "Connections that ended before a request came, or with their worker inside one.");
   text_.sample({}, sum_of(&WorkerRow::failed));
+  text_.counter("sluice_connections_reused",
+                "Requests that came on a connection on which others were answered (http on).");
+  text_.sample({}, sum_of(&WorkerRow::reused));
   text_.counter("sluice_connections_rate_refused",
                 "Connections beyond handshake_rate, closed or told 503.");
   text_.sample({}, sum_of(&WorkerRow::rate_refused));
@@ -137,8 +141,8 @@ void MetricsWriter::write_connections() {
   text_.gauge("sluice_connections_active", "Connections of clients that are open now.");
   text_.sample({}, open);
   text_.gauge("sluice_connections_in_handshake",
-              "Those whose handshake has not ended: accepted, less refused, failed, answered and "
-              "opened ones.");
+              "Those whose handshake or plain request has not ended: accepted and reused, less "
+              "refused, failed, answered and opened ones.");
   text_.sample({}, in_handshake);
 }
 
@@ -212,6 +216,18 @@ void MetricsWriter::write_handshakes() {
   text_.sample({}, sum_of(&WorkerRow::retries));
 }
 
+void MetricsWriter::write_requests() {
+  text_.counter("sluice_requests",
+                "Plain requests (http on) by what they were answered; none: they ended without an "
+                "answer.");
+  each_route([this](std::string_view route, const RouteSums& sums) {
+    for (size_t i = 0; i < answer_places; ++i) {
+      if (sums.served[i] == 0) continue;
+      text_.sample({{"route", route}, {"code", answer_name(i)}}, sums.served[i]);
+    }
+  });
+}
+
 void MetricsWriter::write_sessions() {
   const auto write = [this](auto value) {
     each_route([this, value](std::string_view route, const RouteSums& sums) {
@@ -263,6 +279,7 @@ std::string MetricsWriter::write() {
   write_connections();
   write_tls();
   write_handshakes();
+  write_requests();
   write_sessions();
   write_ends();
   write_messages();

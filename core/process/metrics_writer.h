@@ -43,6 +43,7 @@ struct RouteSums {
   uint64_t active = 0;
   std::array<std::array<uint64_t, end_kinds>, metric_parties> closed{};
   std::array<uint64_t, answer_places> answered{};
+  std::array<uint64_t, answer_places> served{};
 
   void add(const RouteRow& row);
 };
@@ -65,6 +66,7 @@ class MetricsWriter {
   void write_connections();
   void write_tls();
   void write_handshakes();
+  void write_requests();
   void write_sessions();
   void write_ends();
   // metrics_traffic.cc

@@ -32,6 +32,7 @@ struct RouteTotals {
   uint64_t messages[2] = {};  // from clients, from upstreams
   uint64_t bytes[2] = {};
   std::array<uint64_t, answer_places> answered{};
+  uint64_t requests = 0;  // plain ones
 
   void add(const RouteRow& row) {
     const TrafficCounters* const traffic[] = {&row.from_client, &row.from_upstream};
@@ -43,6 +44,7 @@ struct RouteTotals {
     closed += row.closed_in_all() + row.lost.value();
     opened += row.opened.value();
     for (size_t i = 0; i < answer_places; ++i) answered[i] += row.answered[i].value();
+    for (const Counter& each : row.served) requests += each.value();
   }
   uint64_t active() const { return std::max(opened, closed) - closed; }
   uint64_t handshakes() const {
@@ -79,6 +81,7 @@ Json route_status(std::string_view name, const RouteTotals& totals) {
   return {{"route", name},
           {"sessions", totals.active()},
           {"handshakes", totals.handshakes()},
+          {"requests", totals.requests},
           {"opened", totals.opened},
           {"closed", totals.closed},
           {"from_client", traffic(totals.bytes[0], totals.messages[0])},
@@ -98,7 +101,9 @@ Json routes_status(const MetricsSources& from) {
     if (!told.insert(place).second) continue;
     const std::string& name = from.routes[static_cast<size_t>(route.id)];
     all.push_back(route_status(name, place < totals.size() ? totals[place] : RouteTotals()));
-    all.back()["upstream"] = from.config.upstream(route.upstream).name;
+    if (!route.reply) {
+      all.back()["upstream"] = from.config.upstream(route.upstream).name;
+    }
   }
   for (size_t place = LabelRows::first_route; place < totals.size(); ++place) {
     const size_t id = place - LabelRows::first_route;

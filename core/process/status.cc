@@ -35,6 +35,7 @@ Json worker_status(uint32_t number, pid_t pid, const WorkerRow& row, const Label
           {"refused", row.refused.value()},
           {"handshake_rate_pauses", row.held_back.value()},
           {"handshake_rate_refused", row.rate_refused.value()},
+          {"requests", row.served.value()},
           {"relayed", row.relayed.value()},
           {"lost", lost},
           {"from_client", traffic_status(traffic_from_clients(row, labels))},

@@ -364,6 +364,7 @@ void Worker::leave_when_empty() {
   // The master has closed its copies; with these closed the kernel refuses clients, where it would
   // queue them otherwise.
   sockets_.drain_and_close();
+  end_idle_connections();
 }
 
 // Also where it leaves already, because its master is gone.

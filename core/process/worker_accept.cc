@@ -1,4 +1,5 @@
-// Worker: what becomes of clients beyond a listener's handshake_rate. They take no session's place.
+// Worker: what becomes of clients beyond a listener's handshake_rate, who take no session's place,
+// and of those who may ask again when nobody is served any more.
 #include <string>
 
 #include "core/observe/limit_text.h"
@@ -50,6 +51,13 @@ void Worker::on_refuse(int fd, const Address& client, uint32_t listener) {
     return turn_away(fd, client, refusing, refusal);
   }
   begin_session(fd, client, listener, &refusal);
+}
+
+// Clients know that a kept connection may end at any time (RFC 9112 9.5).
+void Worker::end_idle_connections() {
+  sessions_.for_each([](Handle, Session& session) {
+    if (session.awaits_request()) session.close({});
+  });
 }
 
 }  // namespace sluice

@@ -2,6 +2,7 @@
 // all of it or one of them is too slow.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -41,6 +42,8 @@ class AnswerRelay {
   // `behind`: what of the body came with the head, at most BodyRelay::most_behind_bytes.
   Step begin(std::string_view behind);
   Step run();
+  // Something else of its exchange moved then, by the reactor's clock: the answer is not late.
+  void note_moved(uint64_t at_ms) { progress_ms_ = std::max(progress_ms_, at_ms); }
   // Where the answer neither stands still nor has used up its time, it goes on.
   Step on_timer();
 

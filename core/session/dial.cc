@@ -98,6 +98,7 @@ Dial::Step Dial::leave(PeerFault fault, std::string_view what, const char* reaso
 }
 
 bool Dial::may_try_another() const {
+  if (stays_) return false;
   if (route_.next_peer_tries != 0 && tries_ >= route_.next_peer_tries) return false;
   const uint64_t taken_ms = lent_.now_ms() - begun_ms_;
   if (route_.next_peer_timeout_ms != 0 && taken_ms >= route_.next_peer_timeout_ms) return false;

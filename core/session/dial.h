@@ -53,6 +53,8 @@ class Dial {
   // Whether the next peer is asked after such a fault of this one: next_peer_on (`status` is an
   // answer's, PeerFault::status), next_peer_tries, next_peer_timeout, and there is one.
   bool may_leave(PeerFault fault, int status = 0) const;
+  // From here on no other peer is asked: what goes to this one must not be done twice.
+  void stay() { stays_ = true; }
   // Attempt::note_answer and note_fault of the latest peer.
   void note_answer() { first_.note_answer(); }
   void note_fault(PeerFault fault) { first_.note_fault(fault); }
@@ -107,6 +109,7 @@ class Dial {
   uint64_t begun_ms_ = 0;
   uint64_t rival_at_ms_ = 0;  // when the first has had hedge_after; 0: no rival comes
   uint32_t tries_ = 0;
+  bool stays_ = false;
   std::string tried_;
 };
 

@@ -25,6 +25,14 @@ std::string told(const Refusal& refusal) {
   return refusal.detail.empty() ? refusal.reason : refusal.reason + (": " + refusal.detail);
 }
 
+bool serves_plain(const RouteConfig& route) {
+  return route.http || route.reply;
+}
+
+bool any_serves_plain(const Config& config) {
+  return std::any_of(config.routes.begin(), config.routes.end(), serves_plain);
+}
+
 std::string header_timeout_text(const ListenConfig& listener) {
   return time_setting_text("client_header_timeout", listener.client_header_timeout_ms);
 }
@@ -37,9 +45,17 @@ Exchange::Exchange(const SessionContext& lent, const Refusal* refused)
       refused_(refused),
       request_(lent_.client, lent_.listener) {}
 
+Exchange::Exchange(const SessionContext& lent, KeptConnection kept, std::string early)
+    : Exchange(lent, nullptr) {
+  preface_ = std::move(kept.preface);
+  requests_ = kept.requests;
+  if (preface_ != nullptr) request_.secured_by(preface_->tls());
+  request_.begin_with(std::move(early));
+}
+
 Exchange::Step Exchange::begin() {
   if (Preface::wanted(lent_.listener)) {
-    preface_.emplace(lent_.client, lent_.listener, lent_.client_address);
+    preface_ = std::make_unique<Preface>(lent_.client, lent_.listener, lent_.client_address);
     stage_ = Stage::preface;
     return on_run();
   }
@@ -72,17 +88,19 @@ Exchange::Step Exchange::on_run() {
     case Stage::preface:
       return follow(preface_->run());
     case Stage::reading_request:
-      return follow(request_.read());
+      return read_request();
     case Stage::dialling:
       return follow(dial_->run());
     case Stage::forwarding:
-      return follow(forward_->run());
+      return run_forward();
     case Stage::sending_101:
       return send_upgrade();
     case Stage::refusing:
       return follow(own_answer_->run());
     case Stage::relaying_answer:
-      return follow(answer_relay_->run());
+      return run_answer();
+    case Stage::replying:
+      return run_reply();
   }
   return Step::wait;
 }
@@ -97,19 +115,23 @@ Exchange::Step Exchange::on_timer() {
       return end_without_tls("client_header_timeout in the TLS handshake",
                              header_timeout_text(lent_.listener));
     case Stage::reading_request:
+      if (awaits_next()) return Step::abandon;  // keepalive_timeout
       if (!request_.heard()) return abandon_silent();
       return refuse({408, "client_header_timeout", header_timeout_text(lent_.listener)});
     case Stage::forwarding:
+      if (plain_) return on_plain_timer();
       if (forward_->begun()) return refuse_late_answer();
       [[fallthrough]];
     case Stage::dialling:
       return follow(dial_->on_timer());
     case Stage::sending_101:
     case Stage::refusing:
+    case Stage::replying:
       return abandon("client does not read its answer");
     case Stage::relaying_answer:
       break;
   }
+  if (request_body_) answer_relay_->note_moved(request_body_->moved_ms());
   return follow(answer_relay_->on_timer());
 }
 
@@ -182,7 +204,9 @@ Exchange::Step Exchange::end_without_tls(const char* reason, std::string detail)
 
 Exchange::Step Exchange::read_request() {
   stage_ = Stage::reading_request;
-  return follow(request_.read());
+  const RequestReader::Step step = request_.read();
+  if (requests_ > 0) note_heard();
+  return follow(step);
 }
 
 Exchange::Step Exchange::follow(RequestReader::Step step) {
@@ -198,6 +222,7 @@ Exchange::Step Exchange::follow(RequestReader::Step step) {
     case RequestReader::Step::left:
       break;
   }
+  if (awaits_next()) return Step::abandon;  // it had all that it wanted
   detail_ = request_.refusal().detail;
   return abandon(request_.refusal().reason);
 }
@@ -220,23 +245,37 @@ Exchange::Step Exchange::route_request() {
   if (trace_ != nullptr) trace_request();
   if (asks_for_health(head, lent_.listener.healthz)) return tell_health();
   if (refused_ != nullptr) return refuse(*refused_);
-  if (const auto refusal = check_upgrade_request(head, upgrade_)) return refuse(*refusal);
+  const bool upgrade = asks_for_websocket(head);
+  if (const auto refusal =
+          upgrade ? check_upgrade_request(head, upgrade_) : find_target(head, upgrade_)) {
+    return refuse(*refusal);
+  }
   const auto [route, ambiguous] =
       find_route(lent_.config, upgrade_.host, upgrade_.target.path, head);
   if (trace_ != nullptr) trace_route(route, ambiguous);
   if (ambiguous) return refuse({400, "ambiguous path: its two readings take different routes"});
+  // Where nobody serves plain requests, each is told what this address is for.
+  if (!upgrade && !(route != nullptr ? serves_plain(*route) : any_serves_plain(lent_.config))) {
+    return refuse(*check_upgrade_request(head, upgrade_));
+  }
   if (route == nullptr) return refuse({404, "no route"});
   route_ = route;
-  if (auto drained = lent_.worker.drained.refusal(*route)) return refuse(std::move(*drained));
+  if (route->reply) return reply(*route->reply);
+  if (!upgrade) return begin_plain(*route);
   for (const std::string_view offered : upgrade_.protocols) {
     const auto& allowed = route->subprotocols;
     if (allowed.empty() || std::find(allowed.begin(), allowed.end(), offered) != allowed.end()) {
       protocols_.push_back(offered);
     }
   }
+  return dial();
+}
+
+Exchange::Step Exchange::dial() {
+  if (auto drained = lent_.worker.drained.refusal(*route_)) return refuse(std::move(*drained));
   dial_.emplace(lent_, *route_, preamble());
   dialled_ms_ = lent_.now_ms();
-  const UpstreamSettings& settings = lent_.worker.upstreams.at(route->upstream).settings();
+  const UpstreamSettings& settings = lent_.worker.upstreams.at(route_->upstream).settings();
   wish_ = wish_of(lent_, settings, client_request());
   return follow(dial_->begin(wish_));
 }
@@ -248,7 +287,8 @@ std::string Exchange::set_cookie() const {
 }
 
 ClientRequest Exchange::client_request() const {
-  return {request_.head(), upgrade_, protocols_, preface_ ? preface_->tls() : nullptr, hop_};
+  return {request_.head(), upgrade_, protocols_, preface_ != nullptr ? preface_->tls() : nullptr,
+          hop_};
 }
 
 // What goes to each peer before everything else, the same to all.
@@ -281,11 +321,16 @@ Exchange::Step Exchange::follow(Dial::Step step) {
       break;
   }
   connect_ms_ = static_cast<uint32_t>(lent_.now_ms() - dialled_ms_);
-  std::string request = request_for_peer(lent_, *route_, *dial_->peer(), client_request());
+  std::string request = request_for_peer(lent_, *route_, *dial_->peer(), client_request(),
+                                         plain_ ? &framing_ : nullptr);
   if (trace_ != nullptr) trace_sent(request);
-  forward_.emplace(lent_.upstream, std::move(request), route_->max_answer_header_bytes);
+  const bool keeps_interim = plain_ && request_.head().minor_version > 0;
+  forward_.emplace(lent_.upstream, std::move(request), route_->max_answer_header_bytes,
+                   keeps_interim ? Forward::Interim::keep : Forward::Interim::drop);
+  if (request_.head().method == "HEAD") forward_->parser().answers_head_request();
   stage_ = Stage::forwarding;
-  return follow(forward_->run());
+  if (plain_) begin_forwarding_plain();
+  return run_forward();
 }
 
 Exchange::Step Exchange::follow(Forward::Step step) {
@@ -337,6 +382,7 @@ Exchange::Step Exchange::refuse(Refusal refusal) {
   detail_ = std::move(refusal.detail);
   lent_.upstream.close(lent_.worker.reactor, End::orderly);
   own_answer_.emplace(lent_.client, refusal, lent_.id_text(), request_.head().method);
+  own_answer_->put_before(heads_out_.unsent());  // it may be the rest of an interim answer
   stage_ = Stage::refusing;
   lent_.arm(lent_.listener.lingering_timeout_ms);
   log_end(refusal.status);
@@ -383,7 +429,7 @@ void Exchange::log_unanswered(const char* reason) noexcept {
   if (!heard || logged_) return;
   try {
     if (*reason_ == '\0') reason_ = reason;
-    log_end(0);
+    log_end(served_status());
   } catch (const std::bad_alloc&) {
     lent_.worker.log.access_sink.lose_line();
   }
@@ -393,6 +439,11 @@ void Exchange::count_end(int status) {
   if (trace_ != nullptr) trace_end(status);
   const LabelRows& labels = lent_.worker.labels;
   RouteRow& row = route_ != nullptr ? labels.route(route_->id) : labels.routes[LabelRows::no_route];
+  if (plain_) {
+    row.served[answer_place(status)].add(1);
+    lent_.worker.row.served.add(1);
+    return;
+  }
   row.answered[answer_place(status)].add(1);
   lent_.worker.row.refused.add(1);
   lent_.worker.row.handshakes_ms.add(lent_.now_ms() - lent_.opened_ms);
@@ -406,8 +457,10 @@ void Exchange::log_end(int status) {
   if (log.access_enabled() || log.enabled(LogLevel::info)) last = record();
   last.status = static_cast<uint16_t>(status);
   if (log.access_enabled()) {
-    return log.access(access_line(log.access_format(), SessionEvent::refused, last));
+    const SessionEvent event = plain_ ? SessionEvent::request : SessionEvent::refused;
+    return log.access(access_line(log.access_format(), event, last));
   }
+  if (plain_) return;
   // Without an access log the error log is where an operator looks.
   if (!log.enabled(LogLevel::info)) return;
   log.recurring(LogLevel::info, std::string("refused ") + reason_,

@@ -1,7 +1,8 @@
 // Exchange: one request and its answer, from the first byte of the request to the last of the
 // answer. A handshake is an exchange that ends in an upgrade. It is made at the client's first byte
-// (at accept, where the client is only told why it gets no session) and dies when relaying or
-// lingering begins, so that neither a silent client nor an idle session pays for it.
+// (at accept, where the client is only told why it gets no session) and dies when relaying,
+// lingering or the wait for another request begins, so that neither a silent client nor an idle
+// session pays for it.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include "core/session/answer_relay.h"
 #include "core/session/dial.h"
 #include "core/session/forward.h"
+#include "core/session/kept_connection.h"
 #include "core/session/own_answer.h"
 #include "core/session/preface.h"
 #include "core/session/real_client.h"
@@ -23,6 +25,7 @@
 #include "core/session/session_context.h"
 #include "core/session/upstream_request.h"
 #include "protocol/handshake.h"
+#include "protocol/plain_http.h"
 
 namespace sluice {
 
@@ -31,6 +34,7 @@ enum class ExchangeStep : uint8_t {
   wait,     // for readiness or the timer
   again,    // let others run first, then on_run()
   relay,    // both sides agreed and the client has its 101
+  next,     // the client has its answer and may ask again: take_connection()
   linger,   // the client has its answer; nothing else will be sent
   abandon,  // the client is gone or not worth an answer; reason() says why
   abort,    // the same, and only an abort tells the client the truth
@@ -44,8 +48,10 @@ enum class ExchangeStep : uint8_t {
 //   Dial            a peer is connected                -> Forward
 //   Forward         the peer failed unheard            -> Dial, the next peer
 //                   it answered 101                    -> our 101 is sent: Step::relay
-//                   it answered otherwise              -> AnswerRelay: Step::linger
+//                   it answered otherwise              -> AnswerRelay: Step::linger or ::next
 //   any of them     the client or a peer is at fault   -> OwnAnswer: Step::linger
+//
+// Beside Forward and AnswerRelay the body of a plain request goes to the peer (exchange_plain.cc).
 class Exchange {
  public:
   using Step = ExchangeStep;
@@ -53,6 +59,9 @@ class Exchange {
   // `refused`: why this client gets no session, decided at accept; null: it may have one. It and
   // what `lent` refers to outlive this.
   Exchange(const SessionContext& lent, const Refusal* refused);
+  // For a request behind others on the same connection, of which `early` came already. on_run()
+  // begins it; until its first byte came, the session's timer is left alone.
+  Exchange(const SessionContext& lent, KeptConnection kept, std::string early);
 
   // The session's timer runs, for the request and for the TLS handshake before it.
   Step begin();
@@ -65,14 +74,25 @@ class Exchange {
   // open some ahead of need. A client that waits for us to speak first looks the same.
   static void log_silent(const SessionContext& lent);
 
-  // As Session says them, of a client that takes nothing of an answer that is relayed.
-  bool stalled() const;
+  // As Session says them, of a client that takes nothing of an answer that is relayed, or a peer
+  // that takes nothing of a request's body.
+  bool stalled() const { return answer_stalled() || request_stalled(); }
   bool check_stall();
   uint32_t stalled_for_ms() const;
 
+  // An answer is under way of which only an abort tells that it is not whole.
+  bool end_would_hide() const {
+    return stage_ == Stage::relaying_answer && !answer_relay_->end_shows();
+  }
+  // Nothing came of a request yet, and others were answered on its connection.
+  bool awaits_next() const { return requests_ > 0 && !request_.heard(); }
+  // After Step::next; they end this exchange's use.
+  KeptConnection take_connection();
+  std::string take_behind();
+
   const char* reason() const { return reason_; }
-  // Its end is counted (WorkerRow::refused).
-  bool counted() const { return logged_; }
+  // It began, and its end is not counted yet (WorkerRow).
+  bool fails_uncounted() const { return !logged_ && !awaits_next(); }
   // For the access log, with the request's target and host as far as they were read: the query only
   // where log_query is on and without what log_mask names, userinfo never.
   SessionRecord record() const;
@@ -98,6 +118,7 @@ class Exchange {
     sending_101,
     refusing,         // an error answer of ours is being sent
     relaying_answer,  // the upstream's answer is being sent
+    replying,         // the route's own is
   };
 
   static constexpr const char* client_left = "client left during the handshake";
@@ -109,13 +130,32 @@ class Exchange {
   Step follow(OwnAnswer::Step step);
   Step follow(AnswerRelay::Step step);
   Step read_request();
+  Step begin_plain(const RouteConfig& route);
+  void begin_forwarding_plain();
+  Step run_forward();
+  Step run_answer();
+  Step run_request_body();
+  Step end_request_body(BodyRelay::Step step);
+  std::string refused_body_text() const;
+  Step pass_interim();
+  Step on_plain_timer();
+  Step end_plain();
+  Step reply(const Reply& reply);
+  Step run_reply();
+  bool may_keep_connection() const;
+  bool answer_end_shows() const;
+  void note_heard();
   void find_client();
   Step route_request();
+  Step dial();
   std::string preamble() const;
   Step take_answer();
   Step relay_answer();
+  Step relay_plain_answer();
   Step accept_upgrade();
   Step send_upgrade();
+  bool answer_stalled() const;
+  bool request_stalled() const;
   bool may_ask() const;
   Step tell_health();
   Step refuse(Refusal refusal);
@@ -134,6 +174,8 @@ class Exchange {
   std::string request_id_for_log(const Head& head) const;
   void add_details(SessionRecord& record, const LogFields& wanted) const;
   void count_end(int status);
+  // What the client was told by the upstream's answer to a plain request; 0: nothing yet.
+  int served_status() const;
   // What is told to who traces (exchange_trace.cc). Null where nobody does. Where memory is short
   // for it, it is left out, and the handshake goes on.
   static std::unique_ptr<HandshakeTrace> begin_trace(const SessionContext& lent);
@@ -155,20 +197,28 @@ class Exchange {
   Hop hop_;
   std::vector<std::string_view> protocols_;  // of those offered, what the route lets pass
   const RouteConfig* route_ = nullptr;
-  std::optional<Preface> preface_;
+  std::unique_ptr<Preface> preface_;
+  MessageFraming framing_;                 // of a plain request
+  std::optional<BodyRelay> request_body_;  // the same, once a peer is to get it
   Dial::Wish wish_;
   std::optional<Dial> dial_;
   std::optional<Forward> forward_;  // to the latest peer
   std::optional<AnswerRelay> answer_relay_;
   std::optional<OwnAnswer> own_answer_;
-  Outgoing upgrade_answer_;
+  Outgoing heads_out_;  // interim answers, or our 101, on their way to the client
   UpgradeAnswer agreed_;
   uint64_t dialled_ms_ = 0;                     // when the first peer was, by the reactor's clock
   uint32_t connect_ms_ = SessionRecord::no_ms;  // from then until the latest one was connected
+  uint64_t asked_ms_ = 0;                       // when the latest part of a plain request went out
+  uint32_t requests_ = 0;                       // answered before on this connection
   const char* reason_ = "";                     // static text
   std::string detail_;                          // of the reason, for the log
   Stage stage_ = Stage::reading_request;
-  bool logged_ = false;  // its access line is written
+  bool logged_ = false;            // its access line is written
+  bool plain_ = false;             // it asks for no WebSocket, and its route serves it
+  bool request_over_ = false;      // plain: nothing more of it goes to the peer
+  bool keeps_connection_ = false;  // plain: its answer says so
+  bool reuse_counted_ = false;
   bool request_traced_ = false;
 };
 

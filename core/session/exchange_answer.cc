@@ -1,5 +1,6 @@
 // Exchange: what becomes of a peer's answer: a 101 on its way to the client, or another one that is
 // relayed.
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -11,7 +12,10 @@ namespace sluice {
 Exchange::Step Exchange::take_answer() {
   const int status = forward_->answer().status;
   if (trace_ != nullptr) trace_answer();
-  if (status == 101) return accept_upgrade();
+  if (status == 101) {
+    if (plain_) return leave_or_refuse({502, "101 to a request without an upgrade"});
+    return accept_upgrade();
+  }
   if (!route_->next_peer_on.has(status)) {
     dial_->note_answer();
   } else if (dial_->may_leave(PeerFault::status, status)) {
@@ -21,6 +25,7 @@ Exchange::Step Exchange::take_answer() {
   } else {
     dial_->note_fault(PeerFault::status);
   }
+  if (plain_) return relay_plain_answer();
   reason_ = "refused by the upstream";
   log_end(status);
   return relay_answer();
@@ -57,13 +62,13 @@ Exchange::Step Exchange::accept_upgrade() {
   if (std::string cookie = set_cookie(); !cookie.empty()) {
     answer.add_made("Set-Cookie", std::move(cookie));
   }
-  upgrade_answer_.text() = write_http1(answer);
+  heads_out_.text() = write_http1(answer);
   stage_ = Stage::sending_101;  // what is left of handshake_timeout is the client's to take it
   return send_upgrade();
 }
 
 Exchange::Step Exchange::send_upgrade() {
-  switch (upgrade_answer_.send(lent_.client)) {
+  switch (heads_out_.send(lent_.client)) {
     case Outgoing::Step::sent:
       if (trace_ != nullptr)
         trace_->note("verdict", "101 was sent to the client: the session begins");
@@ -91,31 +96,45 @@ Exchange::Step Exchange::follow(AnswerRelay::Step step) {
     case AnswerRelay::Step::again:
       return Step::again;
     case AnswerRelay::Step::done:
-      return Step::linger;
+      return plain_ ? end_plain() : Step::linger;
     case AnswerRelay::Step::client_left:
       return abandon(client_left);
     case AnswerRelay::Step::broken:
       reason_ = "the body of its answer is not whole";
-      return answer_relay_->end_shows() ? Step::linger : Step::abort;
+      if (plain_) log_end(served_status());
+      return answer_relay_->end_shows() ? Step::linger : Step::abandon;
     case AnswerRelay::Step::cut_off:
       break;
   }
-  abandon(answer_relay_->reason());
-  return answer_relay_->end_shows() ? Step::abandon : Step::abort;
+  return abandon(answer_relay_->reason());
 }
 
-bool Exchange::stalled() const {
+bool Exchange::answer_stalled() const {
   return stage_ == Stage::relaying_answer && answer_relay_->body().stalled();
 }
 
+bool Exchange::request_stalled() const {
+  return request_body_ && lent_.upstream.is_open() && request_body_->stalled();
+}
+
 bool Exchange::check_stall() {
-  return stalled() && answer_relay_->body().check_stall(lent_.upstream, lent_.client,
-                                                        static_cast<uint32_t>(lent_.now_ms()));
+  const auto now_ms = static_cast<uint32_t>(lent_.now_ms());
+  if (request_stalled()) request_body_->check_stall(lent_.client, lent_.upstream, now_ms);
+  if (answer_stalled()) {
+    answer_relay_->body().check_stall(lent_.upstream, lent_.client, now_ms);
+  }
+  return stalled();
 }
 
 uint32_t Exchange::stalled_for_ms() const {
-  if (!stalled()) return 0;
-  return static_cast<uint32_t>(lent_.now_ms()) - answer_relay_->body().nothing_delivered_since_ms();
+  const auto now_ms = static_cast<uint32_t>(lent_.now_ms());
+  uint32_t longest_ms = 0;
+  if (request_stalled()) longest_ms = now_ms - request_body_->nothing_delivered_since_ms();
+  if (answer_stalled()) {
+    const BodyRelay& body = answer_relay_->body();
+    longest_ms = std::max(longest_ms, now_ms - body.nothing_delivered_since_ms());
+  }
+  return longest_ms;
 }
 
 }  // namespace sluice

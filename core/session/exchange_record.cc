@@ -67,6 +67,9 @@ SessionRecord Exchange::record() const {
   record.subprotocol = agreed_.protocol;
   record.duration_ms = lent_.now_ms() - lent_.opened_ms;
   record.host = host_for_log();
+  if (plain_) record.method = request_.head().method;
+  if (request_body_) record.from_client.bytes = request_body_->scanner().payload_bytes();
+  if (answer_relay_) record.from_upstream.bytes = answer_relay_->body().scanner().payload_bytes();
   record.target = target_for_log();
   record.reason = reason_;
   record.detail = detail_;
@@ -89,7 +92,7 @@ std::string Exchange::request_id_for_log(const Head& head) const {
 
 void Exchange::add_details(SessionRecord& record, const LogFields& wanted) const {
   if (wanted.has(LogField::listener)) record.listener = lent_.listener.address.text();
-  if (route_ != nullptr && wanted.has(LogField::upstream)) {
+  if (dial_ && wanted.has(LogField::upstream)) {
     record.upstream = lent_.config.upstream(route_->upstream).name;
   }
   if (dial_) {

@@ -85,7 +85,7 @@ void Exchange::trace_route(const RouteConfig* chosen, bool ambiguous) noexcept t
   facts.host = lower_case(upgrade_.host);
   if (chosen != nullptr) {
     facts.route = chosen->path;
-    facts.upstream = chosen->upstream;
+    if (!chosen->reply) facts.upstream = chosen->upstream;
   }
   trace_->judge();
   if (!trace_->wanted()) return;
@@ -95,8 +95,9 @@ void Exchange::trace_route(const RouteConfig* chosen, bool ambiguous) noexcept t
     trace_->note("route", "not " + route_text(route) + ": " + why);
   }
   if (chosen == nullptr) return;
+  const bool replies = chosen->reply.has_value();
   trace_->note("route", route_text(*chosen) + ", to " +
-                            lent_.config.upstream(chosen->upstream).name +
+                            (replies ? "return" : lent_.config.upstream(chosen->upstream).name) +
                             (ambiguous ? "; but the path can be read in two ways" : ""));
 } catch (const std::bad_alloc&) {
   trace_->lose();

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/session/direction.h"
+#include "protocol/plain_http.h"
 
 namespace sluice {
 
@@ -20,10 +21,11 @@ Http1Parser::Limits limits_of(uint32_t most_head_bytes) {
 
 }  // namespace
 
-Forward::Forward(Leg& upstream, std::string request, uint32_t most_head_bytes)
+Forward::Forward(Leg& upstream, std::string request, uint32_t most_head_bytes, Interim interim)
     : upstream_(upstream),
       request_(std::move(request)),
-      parser_(Http1Parser::Role::response, limits_of(most_head_bytes)) {}
+      parser_(Http1Parser::Role::response, limits_of(most_head_bytes)),
+      interim_(interim) {}
 
 Forward::Step Forward::run() {
   const bool takes = request_.send(upstream_) != Outgoing::Step::failed;
@@ -58,6 +60,9 @@ Forward::Step Forward::take(std::string_view bytes) {
     if (status < 100 || status > 199 || status == 101) {
       behind_ = bytes;
       return Step::answered;
+    }
+    if (interim_ == Interim::keep) {
+      interim_text_ += write_http1(build_interim_answer(parser_.answer()));
     }
     parser_.next_head();
   }

@@ -36,6 +36,7 @@ class Outgoing {
     return all_sent() ? Step::sent : Step::blocked;
   }
   size_t sent_bytes() const { return sent_; }
+  std::string unsent() const { return text_.substr(sent_); }
 
  private:
   std::string text_;

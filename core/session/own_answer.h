@@ -28,6 +28,9 @@ class OwnAnswer {
   // The answer as it goes out.
   OwnAnswer(Leg& client, std::string text) : client_(client), out_(std::move(text)) {}
 
+  // What is still to go out before it.
+  void put_before(const std::string& text) { out_.text().insert(0, text); }
+
   Step run() {
     switch (out_.send(client_)) {
       case Outgoing::Step::sent:

@@ -29,6 +29,10 @@ RequestReader::RequestReader(Leg& client, const ListenConfig& listener)
       parser_(Http1Parser::Role::request, limits_of(listener)) {}
 
 RequestReader::Step RequestReader::read() {
+  if (!early_.empty()) {
+    const std::string bytes = std::exchange(early_, {});
+    if (const Step step = take(bytes); step != Step::wait) return step;
+  }
   for (int round = 0; client_.readable; ++round) {
     if (round == read_rounds) return Step::again;
     char bytes[read_bytes];

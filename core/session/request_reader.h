@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/config.h"
 #include "core/session/leg.h"
@@ -29,6 +30,9 @@ class RequestReader {
   RequestReader(Leg& client, const ListenConfig& listener);
   // The leg is wrapped in that transport, which tells why it failed. It outlives the next calls.
   void secured_by(const TlsTransport* tls) { tls_ = tls; }
+
+  // Puts bytes of the request that came behind the one before. To be called first.
+  void begin_with(std::string bytes) { early_ = std::move(bytes); }
 
   Step read();
 

@@ -96,6 +96,9 @@ void Session::on_ready(Side side, Readiness ready) {
       return serve(side, ready);
     case State::lingering:
       return advance_lingering();
+    case State::waiting:
+      if (ready_leg.readable) resume();
+      return;
     case State::closed:
       return;
   }
@@ -139,6 +142,7 @@ void Session::on_timer() {
     case State::closing:
       return on_close_timer();
     case State::lingering:
+    case State::waiting:
       return close({});
     case State::closed:
       return;
@@ -149,6 +153,7 @@ void Session::on_run() {
   run_queued_ = false;
   switch (state_) {
     case State::accepted:
+    case State::waiting:
       return;
     case State::exchanging:
       return follow(exchange_->on_run());
@@ -179,7 +184,8 @@ void Session::leave(CloseCode code, EndCause cause, Boundary boundary, std::stri
   switch (state_) {
     case State::accepted:
     case State::exchanging:
-      if (at_once) close(cause);
+    case State::waiting:
+      if (at_once || awaits_request()) close(cause);
       return;
     case State::relaying:
       reason = keep_reason(reason);
@@ -200,8 +206,9 @@ void Session::close(EndCause cause, End how) {
   state_ = State::closed;
   const bool relayed = ended == State::relaying || ended == State::closing;
   context_.row.gone.add(1);
+  if (ended == State::exchanging && exchange_->end_would_hide()) how = End::abort;
   if (ended == State::exchanging) exchange_->log_unanswered(cause.text);
-  if (ended == State::accepted || (ended == State::exchanging && !exchange_->counted())) {
+  if (ended == State::accepted || (ended == State::exchanging && exchange_->fails_uncounted())) {
     context_.row.failed.add(1);
   }
   if (ended == State::lingering) --context_.lingering_now;
@@ -209,6 +216,7 @@ void Session::close(EndCause cause, End how) {
   close_leg(Side::client, how);
   close_leg(Side::upstream, how);
   if (ended == State::exchanging) end_exchange();
+  if (ended == State::waiting) end_waiting();
   if (relayed) {
     --context_.relaying;
     set_cause(cause);
@@ -315,7 +323,7 @@ std::string Session::silence_text(Side source) const {
 void Session::close_leg(Side side, End how) {
   if (!leg(side).is_open()) return;
   leg(side).close(context_.reactor, how);
-  if (state_ == State::exchanging) return;
+  if (state_ == State::exchanging || state_ == State::waiting) return;
   Direction& to = toward(side);
   if (!to.over() || !to.delivered()) {  // that Close never left
     own_codes_[index_of(side)] = 0;
@@ -339,6 +347,8 @@ void Session::follow(ExchangeStep step) {
       return begin_relaying();
     case ExchangeStep::linger:
       return begin_lingering();
+    case ExchangeStep::next:
+      return begin_waiting();
     case ExchangeStep::abandon:
     case ExchangeStep::abort:
       return close({EndKind::none, exchange_->reason()},
@@ -379,31 +389,6 @@ void Session::begin_relaying() {
     if (end != PumpEnd::waiting) act_on(end, side);
   }
   on_run();
-}
-
-// A refusal was sent. Closing at once would send RST over it, where the client still sends.
-void Session::begin_lingering() {
-  close_leg(Side::upstream, End::orderly);
-  std::deque<Handle>& queue = context_.lingering;
-  while (!queue.empty() && context_.sessions.get(queue.front()) == nullptr) queue.pop_front();
-  queue.push_back(self());
-  ++context_.lingering_now;
-  state_ = State::lingering;
-  end_exchange();
-  for (const Side side : {Side::client, Side::upstream}) {
-    from(side).drop(context_.transits, traffic(side));
-  }
-  arm_timer(listener().lingering_timeout_ms);
-  advance_lingering();
-}
-
-void Session::advance_lingering() {
-  leg(Side::client).shutdown_write();  // again, where TLS found no room for its last word
-  const FrameRules rules;
-  const PumpEnd end = from(Side::client).pump(path(Side::client, rules, traffic(Side::client)));
-  if (end == PumpEnd::waiting) return;
-  if (end == PumpEnd::more) return enqueue();
-  close({});
 }
 
 Session::Accepted Session::accepted(Side source) const {

@@ -23,16 +23,27 @@
 namespace sluice {
 
 class Exchange;
+struct KeptConnection;
 struct SessionExtras;
 enum class ExchangeStep : uint8_t;
 
 // Every call into it may throw std::bad_alloc; the worker then calls close(), which does not.
 //
 //   accepted --(first byte)--> exchanging --> relaying --> closing --> closed
-//                                     \--> lingering (a refusal was sent) --> closed
+//                                ^   | \--> lingering (a refusal was sent) --> closed
+//                  (a next byte) |   v
+//                               waiting (a plain request was answered) --> closed
 class Session {
  public:
-  enum class State : uint8_t { accepted, exchanging, relaying, closing, lingering, closed };
+  enum class State : uint8_t {
+    accepted,
+    exchanging,
+    relaying,
+    closing,
+    lingering,
+    waiting,
+    closed
+  };
 
   // `listener`: index into the Config's listeners.
   Session(WorkerContext& context, const Address& client, uint32_t listener);
@@ -75,6 +86,8 @@ class Session {
   uint32_t stalled_for_ms() const;
 
   State state() const { return state_; }
+  // A request was answered, and nothing has come of another one.
+  bool awaits_request() const;
   // --- what lists of sessions and drains ask
   uint64_t number() const { return id_; }  // WorkerContext::id_text's
   const ClientAddress& client() const { return client_; }
@@ -117,6 +130,11 @@ class Session {
   void advance_lingering();
   void begin_relaying();
   void begin_lingering();
+  // session_waiting.cc
+  void begin_waiting();
+  void resume();
+  void begin_next(std::string early);
+  void end_waiting();
 
   void serve(Side side, Readiness ready);
   void run();
@@ -201,6 +219,7 @@ class Session {
   union {
     const Refusal* refused_ = nullptr;  // accepted: null, or why it gets no session
     Exchange* exchange_;                // exchanging: owned
+    KeptConnection* kept_;              // waiting: owned
     char* subprotocol_;                 // relaying, closing: owned; null: none was agreed
   };
   SessionExtras* extras_ = nullptr;  // owned; null: nothing asks for any, or it does not relay

@@ -120,8 +120,15 @@ std::string sticky_cookie(const Sticky& sticky, std::string_view token, const Di
   return cookie;
 }
 
+std::string location_for(const SessionContext& lent, const HeaderValue& location,
+                         const ClientRequest& client) {
+  const Facts facts(lent, client);
+  std::string filled = location.filled(facts).value_or("");
+  return header_value_valid(filled) ? filled : "";
+}
+
 std::string request_for_peer(const SessionContext& lent, const RouteConfig& route, const Peer& peer,
-                             const ClientRequest& client) {
+                             const ClientRequest& client, const MessageFraming* framing) {
   const UpgradeRequest& upgrade = client.upgrade;
   const std::string target =
       upstream_target(peer.uri, route.path, upgrade.target.path, upgrade.target.query);
@@ -162,6 +169,7 @@ std::string request_for_peer(const SessionContext& lent, const RouteConfig& rout
   upstream.keep_headers = kept;
   upstream.underscore_headers = route.underscore_headers;
   log_dropped_fields(lent, client.head, upstream);
+  if (framing != nullptr) return write_http1(build_plain_request(client.head, *framing, upstream));
   return write_http1(build_upstream_request(client.head, upgrade, upstream));
 }
 

@@ -11,6 +11,7 @@
 #include "core/session/real_client.h"
 #include "core/session/session_context.h"
 #include "protocol/handshake.h"
+#include "protocol/plain_http.h"
 #include "tls/transport.h"
 
 namespace sluice {
@@ -33,9 +34,15 @@ Dial::Wish wish_of(const SessionContext& lent, const UpstreamSettings& settings,
 std::string sticky_cookie(const Sticky& sticky, std::string_view token, const Dial::Wish& wish,
                           bool secure);
 
-// The head as HTTP/1.1. Fields that the client sent and the peer will not see are told in the log:
-// names that the conf may let pass at info, a stranger's forwarding fields at debug.
+// The location of a redirect, for that request; "" where a variable has no value in it, or the
+// whole is no header field's.
+std::string location_for(const SessionContext& lent, const HeaderValue& location,
+                         const ClientRequest& client);
+
+// The head of an upgrade as HTTP/1.1, or with `framing` that of a plain request. Fields that the
+// client sent and the peer will not see are told in the log: names that the conf may let pass at
+// info, a stranger's forwarding fields at debug.
 std::string request_for_peer(const SessionContext& lent, const RouteConfig& route, const Peer& peer,
-                             const ClientRequest& client);
+                             const ClientRequest& client, const MessageFraming* framing = nullptr);
 
 }  // namespace sluice

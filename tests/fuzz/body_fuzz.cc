@@ -1,7 +1,5 @@
 // Bodies: what the scanner accepts, llhttp and a decoder of a few lines read alike, to the last
 // byte; what it refuses may be anything. How the bytes are cut changes nothing.
-#include <charconv>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -9,6 +7,7 @@
 #include "protocol/body.h"
 #include "protocol/http1.h"
 #include "tests/fuzz/input.h"
+#include "tests/fuzz/message_oracle.h"
 
 namespace sluice::fuzz {
 
@@ -62,35 +61,6 @@ Story tell(BodyFraming framing, uint64_t length, const BodyLimits& limits, std::
   return story;
 }
 
-// A chunked body as RFC 9112 7.1.3 decodes it, extensions and trailers skipped; none where it is
-// not whole. `bytes` keeps what stands behind it.
-std::optional<std::string> decoded(std::string_view& bytes) {
-  std::string payload;
-  const auto line = [&bytes]() -> std::optional<std::string_view> {
-    const size_t end = bytes.find("\r\n");
-    if (end == std::string_view::npos) return std::nullopt;
-    const std::string_view found = bytes.substr(0, end);
-    bytes.remove_prefix(end + 2);
-    return found;
-  };
-  for (;;) {
-    const auto first = line();
-    if (!first) return std::nullopt;
-    uint64_t size = 0;
-    std::from_chars(first->data(), first->data() + first->size(), size, 16);
-    if (size == 0) break;
-    if (bytes.size() < 2 || size > bytes.size() - 2) return std::nullopt;
-    payload += bytes.substr(0, size);
-    if (bytes.substr(size, 2) != "\r\n") return std::nullopt;
-    bytes.remove_prefix(size + 2);
-  }
-  for (;;) {
-    const auto trailer = line();
-    if (!trailer) return std::nullopt;
-    if (trailer->empty()) return payload;
-  }
-}
-
 void check_chunked(std::string_view bytes, const Story& story) {
   if (story.verdict == Verdict::bad) return;
   Http1Parser parser(Http1Parser::Role::response, {.head_bytes = SIZE_MAX / 2});
@@ -104,7 +74,7 @@ void check_chunked(std::string_view bytes, const Story& story) {
                (whole ? Http1Parser::Outcome::complete : Http1Parser::Outcome::more));
   if (whole) SLUICE_CHECK(fed.consumed == story.accepted);
   std::string_view rest = bytes;
-  const auto plain = decoded(rest);
+  const auto plain = decode_chunked(rest);
   SLUICE_CHECK(plain.has_value() == whole);
   if (whole) SLUICE_CHECK(*plain == payload && bytes.size() - rest.size() == story.accepted);
 }

@@ -245,7 +245,8 @@ void plan_asking(Random& random, const RouteConfig& route, SessionPlan& plan) {
   }
   std::string text;
   if (plan.asking == Asking::wrong) {
-    const uint64_t row = random.below(asking_rows);
+    uint64_t row = random.below(asking_rows);
+    if (route.http && (row == 11 || row == 12)) row = 0;  // these are plain requests there
     if (spoil_fields(random, row, draft, plan) || spoil_line(row, path, draft, plan)) {
       text = draft.text();
     } else {

@@ -293,7 +293,9 @@ void ClientPeer::take_opening() {
 void Doorman::on_bytes() {
   received_ += wire_.read(wire_.unread());
   if (awaits_header_ && !take_header()) return;
-  if (received_.find("\r\n\r\n") != std::string::npos) on_head_(*this);
+  if (found_ || received_.find("\r\n\r\n") == std::string::npos) return;
+  found_ = true;
+  on_head_(*this);
 }
 
 // Whether it was whole.
@@ -305,6 +307,7 @@ bool Doorman::take_header() {
   }
   if (parsed.outcome != ProxyParse::Outcome::header) return false;
   awaits_header_ = false;
+  header_bytes_ = parsed.header.bytes;
   received_.erase(0, parsed.header.bytes);
   const ClientAddress named = client_of(parsed.header, ClientAddress());
   if (named.has_ip()) named_ = named.host_text();

@@ -115,12 +115,13 @@ class UpstreamPeer final : public Peer {
 };
 
 // Waits for a request's head and hands the connection over to whoever is found by it.
-class Doorman final : public PeerEnd {
+class Doorman final : public PeerEnd, private Observer {
  public:
   // `introduced`: a PROXY header comes before it.
   Doorman(Wire& wire, bool introduced, std::function<void(Doorman&)> on_head)
       : wire_(wire), awaits_header_(introduced), on_head_(std::move(on_head)) {
     wire_.attach(*this);
+    wire_.connection().observer = this;
   }
   void on_bytes() override;
   void on_fin() override { wire_.close_both(); }
@@ -129,8 +130,16 @@ class Doorman final : public PeerEnd {
   const std::string& received() const { return received_; }  // without that header
   // The client that it named, "" where it named nobody.
   const std::string& named() const { return named_; }
+  // What the proxy has sent so far, without that header; some of it may be on its way.
+  uint64_t sent_bytes() const { return sent_bytes_ - header_bytes_; }
 
  private:
+  void on_recv(Connection&, std::string_view) override {}
+  void on_input_end(Connection&, int) override {}
+  void on_send(Connection&, std::string_view bytes) override { sent_bytes_ += bytes.size(); }
+  void on_send_error(Connection&, int) override {}
+  void on_farewell(Connection&, Farewell) override {}
+  void on_event(Connection&, Readiness) override {}
   bool take_header();
 
   Wire& wire_;
@@ -138,6 +147,9 @@ class Doorman final : public PeerEnd {
   std::function<void(Doorman&)> on_head_;
   std::string named_;
   std::string received_;
+  uint64_t sent_bytes_ = 0;
+  uint64_t header_bytes_ = 0;
+  bool found_ = false;
 };
 
 }  // namespace sluice::sim

@@ -53,6 +53,13 @@ void Record::attach_client(ClientPeer& peer) {
   peer.connection().observer = this;
 }
 
+void Record::take_over(ClientPeer& peer, uint64_t plain_bytes) {
+  attach_client(peer);
+  legs_[0].introduction_left = 0;
+  plain_bytes_ = plain_bytes;
+  taken_over_ns_ = world().now_ns();
+}
+
 void Record::attach_upstream(UpstreamPeer& peer) {
   if (legs_[1].connection != nullptr) fail("a second upstream connection got the request");
   upstream_ = &peer;
@@ -270,7 +277,7 @@ void Record::check_opening() const {
   uint64_t least = 0;
   for (const Leg& leg : legs_) {
     if (leg.connection != nullptr) {
-      least = std::max({least, leg.connection->handed_ns, leg.moved_ns});
+      least = std::max({least, begun_ns(), leg.connection->handed_ns, leg.moved_ns});
     }
   }
   const uint64_t most_ms = config_.listeners[0].client_header_timeout_ms +

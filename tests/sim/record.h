@@ -54,6 +54,8 @@ class Record final : public Observer {
   Record(const SessionPlan& plan, const Config& config, const Climate& climate);
 
   void attach_client(ClientPeer& peer);
+  // The same behind plain requests of so many bytes, when the first byte of the upgrade is there.
+  void take_over(ClientPeer& peer, uint64_t plain_bytes);
   void attach_upstream(UpstreamPeer& peer);
 
   void on_recv(Connection& connection, std::string_view bytes) override;
@@ -130,6 +132,10 @@ class Record final : public Observer {
     bool input_ended = false;
   };
 
+  // Its client was accepted, or is done with what it asked before.
+  uint64_t begun_ns() const {
+    return plain_bytes_ > 0 ? taken_over_ns_ : legs_[0].connection->handed_ns;
+  }
   int side_of(const Connection& connection) const {
     return &connection == legs_[0].connection ? 0 : 1;
   }
@@ -194,6 +200,8 @@ class Record final : public Observer {
   Lane lanes_[2];          // by their sources
   OwnPings own_pings_[2];  // toward each side
   std::vector<Incident> incidents_;
+  uint64_t plain_bytes_ = 0;  // of its client's, before the upgrade
+  uint64_t taken_over_ns_ = 0;
   bool relaying_ = false;
   uint64_t relaying_ns_ = 0;
   uint64_t wake_ms_ = 0;  // when the turn began; in TLS time goes on within it

@@ -59,7 +59,7 @@ void Record::recognize(int target) {
 bool Record::may_be_old() const {
   const uint64_t age_ns = route_.max_session_age_ms * ms;
   const uint64_t least_ns = age_ns - age_ns * route_.session_age_jitter / 100;
-  return age_ns > 0 && world().now_ns() + slack_ns >= legs_[0].connection->handed_ns + least_ns;
+  return age_ns > 0 && world().now_ns() + slack_ns >= begun_ns() + least_ns;
 }
 
 // Whether it may be told to leave by now, with that code.
@@ -123,7 +123,7 @@ bool Record::aborts_rightly(int side) const {
 void Record::check_leaving() const {
   uint64_t due_ns = UINT64_MAX;
   if (route_.max_session_age_ms != 0) {
-    due_ns = legs_[0].connection->handed_ns + route_.max_session_age_ms * ms;
+    due_ns = begun_ns() + route_.max_session_age_ms * ms;
   }
   if (climate_.drain_ns != 0) {
     due_ns = std::min(due_ns, climate_.drain_ns + climate_.drain_window_ns + late_look_ns);

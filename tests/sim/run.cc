@@ -70,6 +70,7 @@ Scenery Run::prepared_scenery() {
 void Run::plan_sessions() {
   kernel_.upstream_link = make_link(plans_, scenery_);
   Random introductions(world_.seed() ^ 0xb10);
+  Random visits(world_.seed() ^ 0x477);
   for (uint32_t number = 0; number < scenery_.sessions; ++number) {
     auto session = std::make_unique<Session>();
     session->plan = make_plan(plans_, config_, number, scenery_.room);
@@ -79,6 +80,7 @@ void Run::plan_sessions() {
     session->plan.strict = permits_strict(*session);
     session->record = std::make_unique<Record>(session->plan, config_, scenery_.climate);
     if (session->record->limited()) session->plan.strict = false;
+    plan_visit(visits, *session);
     sessions_.push_back(std::move(session));
   }
 }
@@ -86,15 +88,19 @@ void Run::plan_sessions() {
 // Whether what is on its way gets through before close_timeout, by a wide margin.
 bool Run::permits_strict(const Session& session) const {
   const RouteConfig& route = config_.routes[session.plan.route];
+  const uint64_t bytes = sealed_bytes(session.plan.client) + sealed_bytes(session.plan.upstream);
+  return way_ns(session, bytes) + 60 * ms < route.close_timeout_ms * ms / 3;
+}
+
+// How long so many bytes may be on their way through the proxy.
+uint64_t Run::way_ns(const Session& session, uint64_t bytes) const {
   uint64_t sum = 0;
   for (const Link* link : {&session.client_link, &kernel_.upstream_link}) {
     const size_t window = std::min({link->proxy_receive_bytes, link->proxy_send_bytes,
                                     link->peer_receive_bytes, link->segment_bytes});
-    const uint64_t rounds =
-        8 + (sealed_bytes(session.plan.client) + sealed_bytes(session.plan.upstream)) / window;
-    sum += rounds * 2 * (link->latency_ns + link->jitter_ns);
+    sum += (8 + bytes / window) * 2 * (link->latency_ns + link->jitter_ns);
   }
-  return sum + 60 * ms < route.close_timeout_ms * ms / 3;
+  return sum;
 }
 
 void Run::connect(Session& session) {
@@ -106,9 +112,7 @@ void Run::connect(Session& session) {
       Address::from_ip(balancer_host, static_cast<uint16_t>(20'000 + session.plan.number));
   Connection& connection = kernel_.connect_client(listener_, session.client_link, from.value());
   connection.introduction_bytes = session.plan.introduction.bytes();
-  session.client = std::make_unique<ClientPeer>(wire_to(session, connection), session.plan.client,
-                                                true, plans_.next());
-  session.record->attach_client(*session.client);
+  attach_client(session, wire_to(session, connection));
   session.record->dial_statuses = dial_statuses(scenery_, session.record->route());
   session.waits_since_ns = world_.now_ns();
   world_.note("session %lld: client #%lld connects", session.plan.number, connection.number());
@@ -130,6 +134,7 @@ void Run::introduce(Session& session, Connection& connection) {
 
 void Run::begin(Session& session) {
   if (session.client_tls != nullptr && !session.plan.mute) session.client_tls->start();
+  if (session.visit != nullptr) return session.visit->start();
   session.client->start();
 }
 
@@ -195,15 +200,13 @@ void Run::greet(Doorman& doorman, const Dialling& dialling) {
   Dialling::Deaf deaf = dialling.deaf;
   const std::string& received = doorman.received();
   const size_t end = received.find("\r\n\r\n") + 4;
+  if (received.find("\r\nX-Request: ") < end) return greet_plain(doorman, dialling);
   const size_t at = received.find("\r\nX-Session: ");
   if (at > end) world_.fail("a request without X-Session reached an upstream");
   const size_t number = std::stoul(received.substr(at + 13));
   if (number >= sessions_.size()) world_.fail("a request of nobody's reached an upstream");
   Session& session = *sessions_[number];
-  const std::string& client = session.plan.introduction.forwarded_for;
-  if (dialling.introduced && doorman.named() != client) {
-    world_.fail("a PROXY header names " + doorman.named() + ", not " + client);
-  }
+  check_named(doorman, dialling, session);
   if (session.upstream != nullptr) {
     if (!session.record->may_ask_again()) world_.fail("a request reached two upstreams");
     deaf = Dialling::Deaf::silent;
@@ -232,7 +235,10 @@ bool Run::on_turn_end() {
     if (std::exchange(drain_due_, false)) drain();
     if (std::exchange(command_due_, false)) command();
   }
-  for (const auto& session : sessions_) session->record->check_turn();
+  for (const auto& session : sessions_) {
+    session->record->check_turn();
+    if (session->visit != nullptr) session->visit->check_turn();
+  }
   check_counters();
   check_accepting();
   if (scenery_.climate.leaving_ns != 0 &&
@@ -270,7 +276,7 @@ void Run::command() {
 
 void Run::check_accepting() {
   for (const auto& session : sessions_) {
-    if (session->client == nullptr || session->record->accepted()) continue;
+    if (session->client == nullptr || session->accepted()) continue;
     if (!kernel_.descriptors_left() || !listening_) {
       session->waits_since_ns = world_.now_ns();
     } else if (world_.now_ns() > session->waits_since_ns + accept_within_ns + queue_ns()) {
@@ -295,7 +301,10 @@ void Run::check_rate() {
 }
 
 void Run::on_quiet() {
-  for (const auto& session : sessions_) session->record->check_quiet();
+  for (const auto& session : sessions_) {
+    session->record->check_quiet();
+    if (session->visit != nullptr) session->visit->check_quiet();
+  }
   if (world_.now_ns() > world_.begin_ns() + longest_ns) world_.fail("the run does not end");
   if (!report_asked_ && reports_ < most_reports && world_.random.chance(4)) {
     ++reports_;
@@ -317,7 +326,7 @@ void Run::on_end_of_time() {
 
 bool Run::all_over() const {
   return std::all_of(sessions_.begin(), sessions_.end(), [](const auto& session) {
-    return session->missed || (session->client != nullptr && session->record->over());
+    return session->missed || (session->client != nullptr && session->over());
   });
 }
 
@@ -367,7 +376,9 @@ void Run::go(Totals& totals) {
   check_last_counters();
   check_rate();
   for (const auto& session : sessions_) {
-    if (session->client != nullptr) session->record->judge();
+    if (session->client == nullptr) continue;
+    session->record->judge();
+    if (session->visit != nullptr) session->visit->judge();
   }
   add_to(totals);
 }
@@ -419,6 +430,11 @@ void Run::add_to(Totals& totals) const {
     Record& record = *session->record;
     ++totals.sessions;
     totals.relayed += record.relaying();
+    if (const Visit* const visit = session->visit.get()) {
+      totals.plain += visit->sent().answered();
+      totals.told += visit->sent().own_status() != 0;
+      totals.behind += visit->handed_over();
+    }
     for (const int side : {0, 1}) {
       totals.bytes += record.lane_from(side).out().size();
       totals.strict += record.relaying() && record.strict_side(side);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/sim/http_visit.h"
 #include "tests/sim/kernel.h"
 #include "tests/sim/peer.h"
 #include "tests/sim/plan.h"
@@ -32,6 +33,9 @@ struct Totals {
   uint64_t leaving = 0;
   uint64_t refused = 0;
   uint64_t strict = 0;  // sides about which everything was known
+  uint64_t plain = 0;   // plain requests that were answered
+  uint64_t told = 0;    // by the proxy itself
+  uint64_t behind = 0;  // sessions that began behind plain requests
 };
 
 class Run final : private Dialled, private Watcher {
@@ -52,8 +56,13 @@ class Run final : private Dialled, private Watcher {
     std::unique_ptr<ClientPeer> client;
     std::unique_ptr<UpstreamPeer> upstream;
     std::unique_ptr<Record> record;
-    bool missed = false;          // nobody listened any more
-    uint64_t waits_since_ns = 0;  // connected and not accepted, with descriptors left
+    std::optional<VisitPlan> visit_plan;
+    std::unique_ptr<Visit> visit;  // null: its client makes no plain requests
+    bool missed = false;           // nobody listened any more
+    uint64_t waits_since_ns = 0;   // connected and not accepted, with descriptors left
+
+    bool accepted() const { return record->accepted() || (visit != nullptr && visit->accepted()); }
+    bool over() const { return record->over() || (visit != nullptr && visit->over()); }
   };
   struct Report {  // what SIGUSR2 makes the worker say
     uint64_t sessions, relaying, rings, blocks, bytes, pipes, transits, timers, confs;
@@ -76,10 +85,16 @@ class Run final : private Dialled, private Watcher {
   Scenery prepared_scenery();
   void plan_sessions();
   bool permits_strict(const Session& session) const;
+  uint64_t way_ns(const Session& session, uint64_t bytes) const;
+  void plan_visit(Random& random, Session& session);
+  bool permits_strict_visit(const Session& session) const;
+  void attach_client(Session& session, Wire& wire);
   void connect(Session& session);
   Wire& wire_to(Session& session, Connection& connection);
   Wire& wire_from(Connection& connection, const Dialling& dialling);
   void greet(Doorman& doorman, const Dialling& dialling);
+  void greet_plain(Doorman& doorman, const Dialling& dialling);
+  void check_named(const Doorman& doorman, const Dialling& dialling, const Session& session);
   void on_signal(int signal);
   ssize_t on_error_log(std::string_view bytes);
   ssize_t on_access_log(std::string_view bytes);
@@ -102,10 +117,13 @@ class Run final : private Dialled, private Watcher {
     uint64_t opened = 0;
     uint64_t closed = 0;
     uint64_t answered = 0;
+    uint64_t served = 0;
     uint64_t accepted = 0;
     uint64_t turned_away = 0;
   };
   CounterSums counter_sums() const;
+  uint64_t requests_begun(const CounterSums& sums) const;
+  uint64_t requests_ended(const CounterSums& sums) const;
   void expect_equal(const char* what, uint64_t a, uint64_t b);
   void check_counters();
   void check_last_counters();

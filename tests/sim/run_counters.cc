@@ -47,6 +47,7 @@ Run::CounterSums Run::counter_sums() const {
     sums.opened += route.opened.value();
     sums.closed += route.closed_in_all();
     for (const Counter& each : route.answered) sums.answered += each.value();
+    for (const Counter& each : route.served) sums.served += each.value();
   }
   for (const ListenerRow& listener : labels_.listeners) {
     sums.accepted += listener.accepted.value();
@@ -55,16 +56,29 @@ Run::CounterSums Run::counter_sums() const {
   return sums;
 }
 
+// A connection begins with one.
+uint64_t Run::requests_begun(const CounterSums& sums) const {
+  return sums.accepted + row_.reused.value();
+}
+
+uint64_t Run::requests_ended(const CounterSums& sums) const {
+  return sums.turned_away + sums.answered + row_.failed.value() + sums.served + sums.opened;
+}
+
 // Between two turns.
 void Run::check_counters() {
   const CounterSums sums = counter_sums();
   expect_equal("connections by listener", sums.accepted, row_.accepted.value());
   expect_equal("those turned away", sums.turned_away, row_.without_session.value());
   expect_equal("handshakes by answer", sums.answered, row_.refused.value());
+  expect_equal("plain requests by answer", sums.served, row_.served.value());
   expect_equal("sessions opened", sums.opened, row_.relayed.value());
   if (sums.closed > sums.opened) world_.fail("more sessions are closed than were opened");
   if (row_.gone.value() + sums.turned_away > sums.accepted) {
     world_.fail("more connections are gone than came");
+  }
+  if (row_.in_handshake() != requests_begun(sums) - requests_ended(sums)) {
+    world_.fail("more requests are over than came");
   }
   uint64_t written = 0;
   for (const auto& session : sessions_) {
@@ -85,8 +99,8 @@ void Run::check_counters() {
 void Run::check_last_counters() {
   check_counters();
   const CounterSums sums = counter_sums();
-  expect_equal("connections, and refused, failed and opened ones", sums.accepted,
-               sums.turned_away + sums.answered + row_.failed.value() + sums.opened);
+  expect_equal("requests, and refused, failed, served and opened ones", requests_begun(sums),
+               requests_ended(sums));
   expect_equal("connections that are left", row_.connections(), 0);
   expect_equal("handshakes that are left", row_.in_handshake(), 0);
   expect_equal("sessions opened and closed", sums.opened, sums.closed);

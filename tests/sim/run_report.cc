@@ -12,7 +12,12 @@ namespace sluice::sim {
 
 void Run::on_signal(int signal) {
   if (signal == SIGUSR2) expected_ = expect_report();
-  if (signal == SIGTERM || signal == SIGQUIT) listening_ = false;
+  if (signal == SIGTERM || signal == SIGQUIT) {
+    listening_ = false;
+    for (const auto& session : sessions_) {
+      if (session->visit != nullptr) session->visit->on_leaving();
+    }
+  }
   if (signal != SIGTERM) return;
   scenery_.climate.leaving_ns = world_.now_ns();
   for (const auto& session : sessions_) session->record->on_leaving();
@@ -60,6 +65,12 @@ Run::Expected Run::expect_report() const {
   Expected expected;
   for (const auto& session : sessions_) {
     Record& record = *session->record;
+    if (const Visit* const visit = session->visit.get(); visit != nullptr && visit->live()) {
+      ++expected.live;
+      if (visit->waiting()) continue;
+      expected.rings += 2;  // both bodies at once
+      expected.blocks += 2;
+    }
     if (!record.live()) continue;
     ++expected.live;
     if (!record.relaying()) {

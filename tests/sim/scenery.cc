@@ -5,6 +5,7 @@
 #include <string>
 
 #include "net/address.h"
+#include "tests/sim/http_plan.h"
 #include "tests/sim/proxy_plan.h"
 #include "tests/sim/tls_plan.h"
 
@@ -234,6 +235,7 @@ Scenery make_scenery(Random& random, Random* tls, bool splice, bool storms) {
     scenery.command_reason =
         std::string(apart.pick<size_t>({0, 1, 50, max_close_reason_bytes}), 'r');
   }
+  serve_plain_http(apart, config);
   config.worker_connections = scenery.worker_connections;
   config.drain_timeout_ms = 0;  // QUIT ends no session
   if (tls != nullptr) secure_scenery(*tls, scenery, config);
@@ -283,6 +285,14 @@ std::vector<int> dial_statuses(const Scenery& scenery, const RouteConfig& route)
   if (timed_out == 0) return {502};
   if (timed_out == peers.size()) return {504};
   return {502, 504};
+}
+
+bool surely_reached(const Scenery& scenery, const RouteConfig& route) {
+  const auto& peers = scenery.config->upstream(route.upstream).peers;
+  return std::all_of(peers.begin(), peers.end(), [&scenery](const PeerConfig& peer) {
+    const Dialling& dialling = scenery.diallings[peer.address.port() - first_server_port];
+    return dialling.reaches() && peer.max_connections == 0;
+  });
 }
 
 }  // namespace sluice::sim

@@ -81,5 +81,7 @@ Scenery make_scenery(Random& random, Random* tls, bool splice, bool storms);
 Link make_link(Random& random, const Scenery& scenery);
 // What a client of that route is told where no server can be reached; empty where one can.
 std::vector<int> dial_statuses(const Scenery& scenery, const RouteConfig& route);
+// Whether each server of that route can be reached, by however many.
+bool surely_reached(const Scenery& scenery, const RouteConfig& route);
 
 }  // namespace sluice::sim

@@ -217,7 +217,7 @@ void Record::judge_answer(std::string_view head, std::string_view rest) const {
 // Deadlines are absolute, whatever drips.
 void Record::judge_times(int status) const {
   constexpr uint64_t slack_ns = 3 * ms;
-  const uint64_t begin = legs_[0].connection->handed_ns;
+  const uint64_t begin = begun_ns();
   const auto check = [this](uint64_t at, uint64_t least, uint64_t most, const char* what) {
     if (at + slack_ns >= least && at <= most + slack_ns) return;
     fail(std::string(what) + " at the wrong time: " + std::to_string(at / us) + " us, due " +

@@ -165,6 +165,7 @@ TEST_CASE("access log: each field has a value somewhere, under its own name") {
   session.upstream = session.listener = session.peers_tried = session.origin = "x";
   session.user_agent = session.forwarded_for = session.request_id = session.tls_version = "x";
   session.tls_cipher = session.tls_name = session.tls_client_subject = session.detail = "x";
+  session.method = "GET";
   session.tries = session.client_rtt_us = session.upstream_rtt_us = 1;
   session.code = session.sent_client = session.sent_upstream = 1000;
   session.client_closes = session.upstream_closes = {1000, 1000};
@@ -173,8 +174,11 @@ TEST_CASE("access log: each field has a value somewhere, under its own name") {
   for (size_t i = 0; i < log_field_names().size(); ++i) {
     LogFormat format;
     format.fields = {static_cast<LogField>(i)};
-    const std::string line = access_line(format, SessionEvent::close, session);
-    CHECK(line.starts_with("close " + std::string(log_field_names()[i]) + "="));
+    const bool plain = format.fields[0] == LogField::method;
+    const std::string line =
+        access_line(format, plain ? SessionEvent::request : SessionEvent::close, session);
+    CHECK(line.starts_with((plain ? "request " : "close ") + std::string(log_field_names()[i]) +
+                           "="));
   }
 }
 

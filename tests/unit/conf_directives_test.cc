@@ -199,6 +199,18 @@ std::vector<Row> session_rows() {
        [](const Config& c) { return number(last_route(c).close_timeout_ms); }, "3600000"},
       {"lost_close_code", everywhere, "lost_close_code 1012",
        [](const Config& c) { return number(last_route(c).lost_close_code); }, "1012"},
+      {"http", "top, route", "http on",
+       [](const Config& c) { return number(last_route(c).http ? 1 : 0); }, "1"},
+      {"answer_timeout", everywhere, "answer_timeout 3s",
+       [](const Config& c) { return number(last_route(c).answer_timeout_ms); }, "3000"},
+      {"body_timeout", everywhere, "body_timeout 4s",
+       [](const Config& c) { return number(last_route(c).body_timeout_ms); }, "4000"},
+      {"max_body_size", everywhere, "max_body_size 2k",
+       [](const Config& c) { return number(last_route(c).max_body_bytes); }, "2048"},
+      {"keepalive_timeout", "top, listen", "keepalive_timeout off",
+       [](const Config& c) { return number(c.listeners[0].keepalive_timeout_ms); }, "0"},
+      {"keepalive_requests", "top, listen", "keepalive_requests 7",
+       [](const Config& c) { return number(c.listeners[0].keepalive_requests); }, "7"},
       {"max_message_size", everywhere, "max_message_size 1m",
        [](const Config& c) { return number(last_route(c).max_message_bytes); }, "1048576"},
       {"max_small_fragments", everywhere, "max_small_fragments 77",
@@ -233,6 +245,11 @@ std::vector<Row> route_rows() {
       {"proxy_pass", "route", "proxy_pass ws://127.0.0.1:9005",
        [](const Config& c) { return c.upstream(last_route(c).upstream).peers[0].name; },
        "127.0.0.1:9005"},
+      {"return", "route", "return 204",
+       [](const Config& c) {
+         return number(last_route(c).reply ? last_route(c).reply->status : 0);
+       },
+       "204"},
       {"host", "top, route", "host edge.example.org:444",
        [](const Config& c) { return host_text(last_route(c)); }, "fixed edge.example.org:444"},
       {"set_header", "top, route", "set_header X-Edge \"a b\"",
@@ -281,7 +298,8 @@ std::string conf_with(const Row& row, const std::string& line, std::string_view 
   text += "listen 127.0.0.1:8080\n" + row.listener + text_in("listen");
   text += "upstream up\n server " + row.server + "\n" + text_in("upstream");
   text += "route /\n";
-  if (!line.starts_with("proxy_pass")) text += " proxy_pass up\n";
+  const bool leads = line.starts_with("proxy_pass") || line.starts_with("return");
+  if (!leads) text += " proxy_pass up\n";
   return text + text_in("route");
 }
 

@@ -91,7 +91,8 @@ TEST_CASE("conf foreign: words that are no directives here") {
       {"proxy_read_timeout 60s",
        "\"proxy_read_timeout\" of nginx; write idle_timeout, which counts both directions"},
       {"client_max_body_size 1m",
-       "\"client_max_body_size\" of nginx; write max_message_size, for each message"},
+       "\"client_max_body_size\" of nginx; write max_message_size, for each message, or "
+       "max_body_size, of plain requests"},
       {"underscores_in_headers on",
        "\"underscores_in_headers\" of nginx; here it is underscore_headers"},
       {"proxy_next_upstream http_502",

@@ -1,0 +1,82 @@
+// Run, plain requests: who makes them, and who answers.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "tests/sim/run.h"
+
+namespace sluice::sim {
+
+void Run::plan_visit(Random& random, Session& session) {
+  session.visit_plan = make_visit(random, config_, session.plan, scenery_.room);
+}
+
+// Whether all of it gets through before any timeout, by a wide margin.
+bool Run::permits_strict_visit(const Session& session) const {
+  uint64_t bytes = 0;
+  uint32_t least_ms = std::min(config_.listeners[0].client_header_timeout_ms,
+                               std::max<uint32_t>(config_.listeners[0].keepalive_timeout_ms, 100));
+  for (const PlainRequest& request : session.visit_plan->requests) {
+    const RouteConfig& route = config_.routes[request.route];
+    bytes += request.bytes() + request.answer.text.size() + 1'000;
+    least_ms = std::min({least_ms, route.answer_timeout_ms, route.body_timeout_ms,
+                         route.connect_timeout_ms, route.handshake_timeout_ms});
+  }
+  if (tls_) bytes = 2 * bytes + 20'000;
+  return way_ns(session, bytes) + 60 * ms < least_ms * ms / 2 + 40 * ms;
+}
+
+// Its connection begins with plain requests, where it makes any, else with the upgrade.
+void Run::attach_client(Session& session, Wire& wire) {
+  if (!session.visit_plan) {
+    session.client = std::make_unique<ClientPeer>(wire, session.plan.client, true, plans_.next());
+    return session.record->attach_client(*session.client);
+  }
+  Visit::Circumstances circumstances;
+  circumstances.strict = permits_strict_visit(session);
+  const PeerPlan& upgrading = session.plan.client;
+  const bool stays = upgrading.solid() && upgrading.cut == Cut::none;
+  circumstances.patient =
+      session.visit_plan->patient() && (session.visit_plan->upgrade_waits || stays);
+  circumstances.reloaded = reloads_.any();
+  for (const RouteConfig& route : config_.routes) {
+    circumstances.sure_routes.push_back(surely_reached(scenery_, route));
+  }
+  circumstances.forwarded_for = session.plan.introduction.forwarded_for;
+  circumstances.introduction_bytes = session.plan.introduction.bytes();
+  session.visit = std::make_unique<Visit>(*session.visit_plan, config_, scenery_.climate,
+                                          std::move(circumstances));
+  auto visitor = std::make_unique<Visitor>(wire, *session.visit_plan,
+                                           "client " + std::to_string(session.plan.number),
+                                           [&session] { session.client->start(); });
+  session.client = std::make_unique<ClientPeer>(*visitor, session.plan.client, true, plans_.next());
+  session.visit->attach_client(*visitor, *session.client, *session.record);
+  wires_.push_back(std::move(visitor));
+}
+
+void Run::check_named(const Doorman& doorman, const Dialling& dialling, const Session& session) {
+  const std::string& client = session.plan.introduction.forwarded_for;
+  if (dialling.introduced && doorman.named() != client) {
+    world_.fail("a PROXY header names " + doorman.named() + ", not " + client);
+  }
+}
+
+// The request that X-Request names, by its session's number and its own.
+void Run::greet_plain(Doorman& doorman, const Dialling& dialling) {
+  const std::string& received = doorman.received();
+  const size_t at = received.find("\r\nX-Request: ") + 13;
+  const size_t dot = received.find('.', at);
+  const size_t number = std::stoul(received.substr(at));
+  if (number >= sessions_.size() || sessions_[number]->visit == nullptr) {
+    world_.fail("a plain request of nobody's reached an upstream");
+  }
+  Session& session = *sessions_[number];
+  check_named(doorman, dialling, session);
+  const size_t request = std::stoul(received.substr(dot + 1));
+  session.visit->note_asked(doorman.wire().connection(), request);
+  if (dialling.deaf == Dialling::Deaf::ends) doorman.wire().close_both();
+  if (dialling.deaf == Dialling::Deaf::resets) doorman.wire().reset();
+  if (dialling.deaf == Dialling::Deaf::no) session.visit->answer(doorman, request);
+}
+
+}  // namespace sluice::sim

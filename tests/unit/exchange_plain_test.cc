@@ -1,0 +1,163 @@
+// Exchange: plain requests, whose body and answer travel at once, and whose connection may be kept.
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "core/session/exchange.h"
+#include "tests/unit/worker_testing.h"
+
+namespace sluice {
+namespace {
+
+using Step = ExchangeStep;
+
+class Plain {
+ public:
+  explicit Plain(const std::string& directives = "", const std::string& top = "")
+      : worker("upstream up\nserver " + upstream.uri() + "\nroute /\nproxy_pass up\nhttp on\n" +
+                   directives,
+               top),
+        lent(worker),
+        exchange(lent.context, nullptr) {}
+
+  void send(const std::string& bytes) {
+    testing::send_text(lent.client_end().get(), bytes);
+    CHECK(worker.turn_until([&] { return bool{lent.context.client.readable}; }));
+  }
+  Step begin(const std::string& bytes) {
+    send(bytes);
+    return exchange.begin();
+  }
+  Step settle() {
+    Step step = Step::wait;
+    CHECK(worker.turn_until([&] {
+      step = exchange.on_run();
+      return step != Step::wait && step != Step::again;
+    }));
+    return step;
+  }
+  // What came to that end, up to `ending`.
+  std::string heard(const testing::Descriptor& at, const std::string& ending) {
+    std::string all;
+    CHECK(worker.turn_until([&] {
+      exchange.on_run();
+      all += testing::recv_text(at.get());
+      return all.ends_with(ending);
+    }));
+    return all;
+  }
+  std::string answer() { return testing::recv_text(lent.client_end().get()); }
+  RouteRow& row() { return worker.context.labels.route(worker.route().id); }
+
+  testing::TestUpstream upstream;
+  testing::TestWorker worker;
+  testing::Lent lent;
+  Exchange exchange;
+};
+
+TEST_CASE("exchange plain: a request and its answer, and what came behind begins the next one") {
+  Plain e;
+  CHECK(e.begin("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET ") == Step::wait);
+  const testing::Descriptor peer = e.upstream.accept();
+  CHECK(e.heard(peer, "abc").ends_with("Connection: close\r\nContent-Length: 3\r\n\r\nabc"));
+  testing::send_text(peer.get(), "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  CHECK(e.settle() == Step::next);
+  CHECK(e.answer() == "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  CHECK(e.exchange.take_behind() == "GET ");
+  const KeptConnection kept = e.exchange.take_connection();
+  CHECK(kept.requests == 1);
+  CHECK(kept.preface == nullptr);
+  CHECK(kept.address.text() == e.lent.context.client_address.text());
+  CHECK(e.row().served[answer_place(200)].value() == 1);
+  CHECK(e.worker.row.served.value() == 1);
+  CHECK(e.worker.row.refused.value() == 0);
+}
+
+TEST_CASE("exchange plain: an answer that comes before the request's end closes behind it") {
+  Plain e;
+  CHECK(e.begin("PUT /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab") ==
+        Step::wait);
+  const testing::Descriptor peer = e.upstream.accept();
+  e.heard(peer, "5\r\nab");
+  testing::send_text(peer.get(), "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n");
+  CHECK(e.settle() == Step::linger);
+  CHECK(e.answer() == "HTTP/1.1 403 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+}
+
+TEST_CASE("exchange plain: both bodies move at the same time") {
+  Plain e;
+  CHECK(e.begin("POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n") == Step::wait);
+  const testing::Descriptor peer = e.upstream.accept();
+  e.heard(peer, "\r\n\r\n");
+  testing::send_text(peer.get(), "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+  CHECK(e.heard(e.lent.client_end(), "\r\n\r\n").find("Connection: close") != std::string::npos);
+  for (int i = 0; i < 3; ++i) {
+    testing::send_text(e.lent.client_end().get(), "1\r\nu\r\n");
+    e.heard(peer, "1\r\nu\r\n");
+    testing::send_text(peer.get(), "1\r\nd\r\n");
+    e.heard(e.lent.client_end(), "1\r\nd\r\n");
+  }
+  testing::send_text(peer.get(), "0\r\n\r\n");
+  CHECK(e.settle() == Step::linger);
+}
+
+TEST_CASE("exchange plain: what is refused of a body never reaches the peer") {
+  Plain e;
+  CHECK(e.begin("POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxzz\r\n") ==
+        Step::wait);
+  const testing::Descriptor peer = e.upstream.accept();
+  CHECK(e.settle() == Step::linger);
+  CHECK(e.answer().starts_with("HTTP/1.1 400 "));
+  const std::string seen = testing::recv_text(peer.get());
+  CHECK(seen.find("zz") == std::string::npos);
+  CHECK(e.row().served[answer_place(400)].value() == 1);
+}
+
+TEST_CASE("exchange plain: limits and methods") {
+  struct Row {
+    const char* request;
+    const char* answer;
+  };
+  const Row rows[] = {
+      {"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 405 "},
+      {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n", "HTTP/1.1 413 "},
+      {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "HTTP/1.1 501 "},
+      {"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n", "HTTP/1.1 400 "},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.request);
+    Plain e("max_body_size 8\n");
+    CHECK(e.begin(row.request) == Step::linger);
+    CHECK(e.answer().starts_with(row.answer));
+    CHECK(e.worker.row.refused.value() == 1);
+  }
+}
+
+TEST_CASE("exchange plain: its times") {
+  Plain e("answer_timeout 3s\nbody_timeout 2s\n");
+  CHECK(e.begin("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na") == Step::wait);
+  const testing::Descriptor peer = e.upstream.accept();
+  e.heard(peer, "a");
+  CHECK(e.exchange.on_timer() == Step::wait);  // it has not come yet: armed anew
+  e.send("b");
+  e.heard(peer, "b");
+  CHECK(e.exchange.on_timer() == Step::wait);
+  CHECK(!e.exchange.awaits_next());
+}
+
+TEST_CASE("exchange plain: a kept connection that says nothing more is no request") {
+  Plain first;
+  Exchange next(first.lent.context, KeptConnection{nullptr, {}, 1}, "");
+  CHECK(next.awaits_next());
+  CHECK(next.on_run() == Step::wait);
+  CHECK(next.on_timer() == Step::abandon);
+  CHECK(!next.fails_uncounted());
+  first.send("GET");
+  CHECK(next.on_run() == Step::wait);
+  CHECK(!next.awaits_next());
+  CHECK(first.worker.row.reused.value() == 1);
+  CHECK(next.fails_uncounted());
+}
+
+}  // namespace
+}  // namespace sluice
