@@ -190,7 +190,7 @@ int Worker::run() {
 }
 
 void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
-  if (!admission_.has_place(sessions_.live())) end_oldest_lingering();
+  make_room();
   row_.accepted.add(1);
   context_.labels.listener(ListenerId{listener}).accepted.add(1);
   if (!admission_.has_place(sessions_.live())) {
@@ -364,7 +364,7 @@ void Worker::leave_when_empty() {
   // The master has closed its copies; with these closed the kernel refuses clients, where it would
   // queue them otherwise.
   sockets_.drain_and_close();
-  end_idle_connections();
+  end_idle_connections(SIZE_MAX);
 }
 
 // Also where it leaves already, because its master is gone.

@@ -132,7 +132,8 @@ class Worker final : public EventHandler,
   void drop_unused_confs();
   void use_members(const Members& members);
   void end_oldest_lingering();
-  void end_idle_connections();
+  void make_room();
+  void end_idle_connections(size_t most);
   void begin_session(int fd, const Address& client, uint32_t listener, const Refusal* refused);
   void count_turned_away(uint32_t listener, TurnedAway why);
   void turn_away(int fd, const Address& client, const ListenConfig& listener,

@@ -10,6 +10,9 @@ namespace sluice {
 
 namespace {
 
+// So many that looking for them costs each client little whose place one was.
+constexpr size_t idle_ended_at_once = 64;
+
 std::string rate_text(const RateLimit& rate) {
   return std::to_string(rate.a_second) + "/s burst=" + std::to_string(rate.burst);
 }
@@ -53,10 +56,19 @@ void Worker::on_refuse(int fd, const Address& client, uint32_t listener) {
   begin_session(fd, client, listener, &refusal);
 }
 
+// Before anybody is refused, some of those go who have their answers.
+void Worker::make_room() {
+  const bool full = admission_.refusal(sessions_.live() + 1, context_.lingering_now) != nullptr;
+  if (full && context_.waiting_now > 0) end_idle_connections(idle_ended_at_once);
+  if (!admission_.has_place(sessions_.live())) end_oldest_lingering();
+}
+
 // Clients know that a kept connection may end at any time (RFC 9112 9.5).
-void Worker::end_idle_connections() {
-  sessions_.for_each([](Handle, Session& session) {
-    if (session.awaits_request()) session.close({});
+void Worker::end_idle_connections(size_t most) {
+  sessions_.for_each([&most](Handle, Session& session) {
+    if (most == 0 || !session.awaits_request()) return;
+    session.close({});
+    --most;
   });
 }
 

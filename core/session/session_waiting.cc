@@ -18,6 +18,7 @@ void Session::begin_waiting() {
   delete exchange_;
   kept_ = kept.release();
   state_ = State::waiting;
+  ++context_.waiting_now;
   arm_timer(listener().keepalive_timeout_ms);
   if (behind.empty() && !leg(Side::client).readable) return;
   begin_next(std::move(behind));
@@ -38,6 +39,7 @@ void Session::begin_next(std::string early) {
   delete kept_;
   exchange_ = next;
   state_ = State::exchanging;
+  --context_.waiting_now;
 }
 
 bool Session::awaits_request() const {
@@ -45,6 +47,7 @@ bool Session::awaits_request() const {
 }
 
 void Session::end_waiting() {
+  --context_.waiting_now;
   delete kept_;
   subprotocol_ = nullptr;
 }

@@ -45,6 +45,7 @@ struct WorkerContext {
   // handles of ended ones among them; `lingering_now` of them live. They take no session's place.
   std::deque<Handle> lingering = {};
   size_t lingering_now = 0;
+  size_t waiting_now = 0;  // sessions of clients that may ask again
   FairShare fair_share = {};
   Drained drained = {};
   Tracer tracer = {};

@@ -327,6 +327,23 @@ def idle_connections_end():
 
 
 @suite.check
+def idle_connections_give_way_to_who_asks():
+    with Upstream() as upstream:
+        conf = "@worker_connections 8\n"
+        with serving(upstream, *[answer(b"x")] * 24, conf=conf) as sluice:
+            idle = [dial(sluice.port) for _ in range(8)]
+            for client in idle:
+                assert get(client).status == 200
+            for _ in range(16):
+                client = dial(sluice.port)
+                assert get(client).status == 200
+                idle.append(client)
+            for client in idle:
+                client.close()
+            sluice.wait_idle()
+
+
+@suite.check
 def leaving_ends_idle_connections_and_not_requests():
     with Upstream() as upstream, simple(upstream, "@http on") as sluice:
         def ask(client):
