@@ -62,11 +62,11 @@ bool asks_for_websocket(const Head& head) {
 }
 
 // RFC 9110 7.2 and RFC 9112 3.2.2: the target's authority outranks Host, which must stand there all
-// the same. Http1Parser has judged both.
+// the same. Http1Parser has judged both. A server as a whole ("*") is found as its path "/" is.
 std::optional<Refusal> find_target(const RequestHead& head, UpgradeRequest& request) {
   const std::string_view* host = head.find("Host");
   if (host == nullptr) return Refusal{400, "no Host"};
-  request.target = parse_request_target(head.target).value();
+  request.target = parse_request_target(head.target == "*" ? "/" : head.target).value();
   request.authority = request.target.authority.empty() ? *host : request.target.authority;
   request.host = parse_authority(request.authority).value().host;
   return std::nullopt;

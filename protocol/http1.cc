@@ -255,8 +255,7 @@ void Http1Parser::check_start_line() {
     const bool clean = target.begin == method.end + 1 && version.begin == target.end + 6 &&
                        text.substr(target.end, 6) == " HTTP/";
     if (!clean) return fail(400, "malformed request line");
-    const Result<RequestTarget> parsed = parse_request_target(view(target));
-    if (!parsed.ok()) fail(400, parsed.fault().what);
+    check_target(view(method), view(target));
   } else {
     const size_t end = std::min(text.find('\r', version.end), text.size());
     const bool clean = text.substr(end, 2) == "\r\n";
@@ -266,6 +265,14 @@ void Http1Parser::check_start_line() {
     const int status = parser_.status_code;
     if (status < 100 || status > 599) fail(400, "status out of range");
   }
+}
+
+// CONNECT has a target of its own kind, and nobody makes tunnels of it.
+void Http1Parser::check_target(std::string_view method, std::string_view target) {
+  if (method == "CONNECT") return fail(405, "CONNECT");
+  if (target == "*" && method == "OPTIONS") return;  // RFC 9112 3.2.4
+  const Result<RequestTarget> parsed = parse_request_target(target);
+  if (!parsed.ok()) fail(400, parsed.fault().what);
 }
 
 // Judges one field without a look at the others.

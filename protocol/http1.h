@@ -98,6 +98,7 @@ class Http1Parser {
   void take(std::string_view piece);
   void check_line();
   void check_start_line();
+  void check_target(std::string_view method, std::string_view target);
   void check_field();
   void finish_head();
   std::vector<HeaderField> fields(size_t count) const;

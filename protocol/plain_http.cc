@@ -61,6 +61,14 @@ bool method_is_idempotent(std::string_view method) {
   return std::find(idempotent.begin(), idempotent.end(), method) != idempotent.end();
 }
 
+bool asks_of_server(const RequestHead& head, const RequestTarget& target) {
+  if (head.method != "OPTIONS") return false;
+  if (head.target == "*") return true;
+  const std::string_view authority = target.authority;  // a part of the absolute-form
+  return !authority.empty() &&
+         authority.data() + authority.size() == head.target.data() + head.target.size();
+}
+
 bool wants_keep_alive(const RequestHead& head) {
   return head.minor_version > 0 && !has_list_token(head, "Connection", "close");
 }

@@ -33,6 +33,9 @@ std::optional<Refusal> request_framing(const RequestHead& head, MessageFraming& 
 bool method_is_served(std::string_view method);
 // Making it twice comes to the same as making it once (RFC 9110 9.2.2).
 bool method_is_idempotent(std::string_view method);
+// Whether it asks for the options of a server as a whole: the next hop's target is "*" then
+// (RFC 9112 3.2.4). `target` is the head's.
+bool asks_of_server(const RequestHead& head, const RequestTarget& target);
 // Whether its connection may stay open behind the answer (RFC 9112 9.3). One of HTTP/1.0 may not.
 bool wants_keep_alive(const RequestHead& head);
 

@@ -131,7 +131,9 @@ std::string request_for_peer(const SessionContext& lent, const RouteConfig& rout
                              const ClientRequest& client, const MessageFraming* framing) {
   const UpgradeRequest& upgrade = client.upgrade;
   const std::string target =
-      upstream_target(peer.uri, route.path, upgrade.target.path, upgrade.target.query);
+      asks_of_server(client.head, upgrade.target)
+          ? "*"
+          : upstream_target(peer.uri, route.path, upgrade.target.path, upgrade.target.query);
   const Facts facts(lent, client);
   const Hop& hop = client.hop;
   const std::string hop_ip = hop.address.has_ip() ? hop.address.host_text() : "";

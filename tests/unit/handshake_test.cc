@@ -118,7 +118,7 @@ TEST_CASE("rows of the handshake table that a head decides") {
   CHECK(status_of("GET /a%00 HTTP/1.1", good_fields) == 400);
   CHECK(status_of("GET http://u:p@a/ HTTP/1.1", good_fields) == 400);
   CHECK(status_of("GET ftp://a/ HTTP/1.1", good_fields) == 400);
-  CHECK(status_of("OPTIONS * HTTP/1.1", good_fields) == 400);
+  CHECK(status_of("OPTIONS * HTTP/1.1", good_fields) == 405);
   CHECK(status_of(good_line, good_fields + "Sec-WebSocket-Protocol: a b\r\n") == 400);
 }
 

@@ -143,7 +143,11 @@ TEST_CASE("a bad line is refused with its end, not with the head's") {
   CHECK(status_of("GET /a#b HTTP/1.1\r\n") == 400);
   CHECK(status_of("GET /a/../b HTTP/1.1\r\n") == 400);
   CHECK(status_of("GET http://u:p@a/ HTTP/1.1\r\n") == 400);
-  CHECK(status_of("OPTIONS * HTTP/1.1\r\n") == 400);
+  CHECK(status_of("OPTIONS * HTTP/1.1\r\n") == waits);
+  CHECK(status_of("OPTIONS ** HTTP/1.1\r\n") == 400);
+  CHECK(status_of("GET * HTTP/1.1\r\n") == 400);
+  CHECK(status_of("GET a:443 HTTP/1.1\r\n") == 400);
+  CHECK(status_of("CONNECT a:443 HTTP/1.1\r\n") == 405);
   CHECK(status_of("\r\n\r\n") == 400);
   CHECK(status_of("\n") == 400);
   CHECK(status_of("\r\n") == waits);

@@ -85,6 +85,24 @@ TEST_CASE("plain http: methods") {
   CHECK(!method_is_served("TRACE"));
 }
 
+TEST_CASE("plain http: what asks of a server as a whole") {
+  const auto asks = [](const std::string& line) {
+    const Request request(line + " HTTP/1.1\r\nHost: a\r\n\r\n");
+    UpgradeRequest found;
+    CHECK(!find_target(request.head(), found));
+    CHECK(found.target.path.starts_with('/'));
+    return asks_of_server(request.head(), found.target);
+  };
+  CHECK(asks("OPTIONS *"));
+  CHECK(asks("OPTIONS http://b"));
+  CHECK(asks("OPTIONS http://b:80"));
+  CHECK(!asks("OPTIONS /"));
+  CHECK(!asks("OPTIONS http://b/"));
+  CHECK(!asks("OPTIONS http://b?b"));
+  CHECK(!asks("OPTIONS http://b/b"));
+  CHECK(!asks("GET http://b"));
+}
+
 TEST_CASE("plain http: whose connection may stay open") {
   CHECK(wants_keep_alive(Request("GET / HTTP/1.1\r\nHost: a\r\n\r\n").head()));
   CHECK(wants_keep_alive(
