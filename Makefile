@@ -31,7 +31,7 @@ test: test-deps ## build and run every test
 	@cmake --build $(BUILD) -j $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure --timeout 600 -j $(JOBS)
 
-bench-deps: ## install what sluice is compared with, nginx and haproxy, not started as services
+bench-deps: ## install what sluice is compared with and by, nginx, haproxy and wrk, not started as services
 	@.ci/deps bench
 
 bench: all bench-deps ## install nginx and haproxy, measure sluice beside them: table, JSON, a page

@@ -19,6 +19,7 @@ import time
 
 import bench_goals
 import bench_html
+import bench_http
 import bench_proc as proc
 import bench_proxies
 import bench_report
@@ -67,8 +68,16 @@ def read_options(arguments):
 
 def chosen_workloads(options):
     if options.only:
-        return [workload for workload in WORKLOADS if workload.name in options.only]
-    return [workload for workload in WORKLOADS if workload.quick or not options.quick]
+        chosen = [workload for workload in WORKLOADS if workload.name in options.only]
+    else:
+        chosen = [workload for workload in WORKLOADS if workload.quick or not options.quick]
+    missing = bench_http.missing()
+    if not missing or all(workload.kind != "http" for workload in chosen):
+        return chosen
+    packages = " ".join(bench_http.PROGRAMS[program] for program in missing)
+    proc.say(f"bench: {' and '.join(missing)} not found, going on without plain HTTP; to have what "
+             f"is missing: `make bench-deps`, or: apt-get install {packages}")
+    return [workload for workload in chosen if workload.kind != "http"]
 
 
 def processor():

@@ -40,6 +40,8 @@ GOALS = (
     *goals_of(("tls-full", "tls-resumed"), PEERS, 1.0),
     *goals_of(("tls-125", "tls-16k"), PEERS, 0.9),
     Goal("tls-idle", "", 15.0 * 1024),
+    Goal("http-small", PEERS, 1.0),
+    Goal("http-1m", PEERS, 0.8),
 )
 
 

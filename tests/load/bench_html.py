@@ -58,7 +58,8 @@ def workload_charts(records, workload):
         return chart_of(records, workload, "bytes_per_session", "bytes a session", report.number,
                         LESS, ("none",))
     unit = workload.unit
-    compared = bench_proxies.COMPARED[1:] if workload.tls else bench_proxies.COMPARED[:1]
+    without_relay = workload.tls or workload.kind == "http"
+    compared = bench_proxies.COMPARED[1:] if without_relay else bench_proxies.COMPARED[:1]
     return "".join([
         chart_of(records, workload, "cpu_us", f"the proxy's CPU per {unit}", report.time_of_us, LESS),
         *(ratio_chart(records, workload, name) for name in compared),

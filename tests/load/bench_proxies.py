@@ -109,7 +109,7 @@ def version(name, bin_folder):
 
 
 def software(names, bin_folder, confs):
-    """What each of them is, for who reads the results. `confs`: name to {"conf", "conf with TLS"}."""
+    """What each of them is, for who reads the results. `confs`: name to texts by kind of conf."""
     return [{"name": name, "what": WHAT[name], "version": version(name, bin_folder),
              "confs": confs.get(name, {})} for name in names]
 
@@ -222,10 +222,15 @@ def nginx_conf(proxy, folder, connections):
     if proxy.certificate:
         secured = " ssl;\n    ssl_certificate {};\n    ssl_certificate_key {};\n" \
                   "    ssl_protocols TLSv1.2 TLSv1.3".format(*proxy.certificate)
-    me = pwd.getpwuid(os.geteuid())
+    user, group = user_and_group()
     return NGINX.format(folder=folder, connections=connections, tuning=tuning, port=proxy.port,
-                        locations=locations, secured=secured, user=me.pw_name,
-                        group=grp.getgrgid(me.pw_gid).gr_name)
+                        locations=locations, secured=secured, user=user, group=group)
+
+
+def user_and_group():
+    """Who runs this, for a conf of nginx."""
+    me = pwd.getpwuid(os.geteuid())
+    return me.pw_name, grp.getgrgid(me.pw_gid).gr_name
 
 
 def haproxy_conf(proxy, folder, connections):

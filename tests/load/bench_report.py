@@ -69,7 +69,7 @@ def median(records, workload, proxy, key):
 
 
 def message_table(records, workload):
-    unit = "conn" if workload.kind == "connect" else "msg"
+    unit = {"connect": "conn", "http": "req"}.get(workload.kind, "msg")
     present = proxies_in(records, workload.name)
     compared = [name for name in bench_proxies.COMPARED if name in present]
     rows = [["", unit + "/s", "MB/s", f"CPU us/{unit}", *("/ " + name for name in compared),

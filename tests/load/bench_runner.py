@@ -3,6 +3,7 @@ import os
 import statistics
 import time
 
+import bench_http
 import bench_proc as proc
 import bench_proxies
 import bench_workloads as workloads
@@ -24,7 +25,7 @@ class Runner:
         self.errors = []
         self.upstreams = {}
         self.proxies = {}
-        self.confs = {}  # by name: {"conf": text, "conf with TLS": text}
+        self.confs = {}  # by name: {"conf": text, "conf with TLS": text, "conf for HTTP": text}
         self.rate = 0
         self.rounds_done = 0
         self.site = None
@@ -58,6 +59,8 @@ class Runner:
             else bench_proxies.TLS_NAMES
         if workload.tls and name not in speaks_tls:
             return False
+        if workload.kind == "http" and name not in bench_http.NAMES:
+            return False
         return workload.kind != "idle" or name != "none"
 
     def run_workload(self, workload, round_number):
@@ -85,8 +88,10 @@ class Runner:
             proxy = self.proxies.get((name, workload.upstream, workload.tls))
             if proxy is None:
                 return None
-            return workloads.measure(self.options.bin, workload, proxy,
-                                     self.upstreams[workload.upstream], seconds,
+            upstream = self.upstreams[workload.upstream]
+            if workload.kind == "http":
+                return bench_http.measure(workload, proxy, upstream, seconds, self.load_cpus)
+            return workloads.measure(self.options.bin, workload, proxy, upstream, seconds,
                                      self.rate if workload.kind == "rate" else 0, self.load_cpus)
         except proc.Failure as failure:
             self.fail(workload, name, str(failure))
@@ -123,8 +128,7 @@ class Runner:
     def start_all(self, chosen):
         for workload in chosen:
             if workload.upstream not in self.upstreams:
-                self.upstreams[workload.upstream] = bench_proxies.Upstream(
-                    self.options.bin, *workload.upstream, cpus=self.load_cpus)
+                self.upstreams[workload.upstream] = self.start_upstream(workload)
             for name in self.names:
                 key = name, workload.upstream, workload.tls
                 idle = workload.kind == "idle"  # has a fresh proxy each time
@@ -136,12 +140,19 @@ class Runner:
                     self.proxies[key] = None
                     self.fail(workload, name, str(failure))
 
+    def start_upstream(self, workload):
+        if workload.kind == "http":
+            return bench_http.Upstream(self.folder, cpus=self.load_cpus)
+        return bench_proxies.Upstream(self.options.bin, *workload.upstream, cpus=self.load_cpus)
+
     def start(self, name, workload, label):
-        proxy = bench_proxies.Proxy(name, self.options.bin, f"{self.folder}/{name}-{label}",
-                                    [self.upstreams[workload.upstream].port], cpus=self.proxy_cpus,
-                                    certificate=self.certificate() if workload.tls else None)
+        plain = workload.kind == "http"
+        make = bench_http.Proxy if plain else bench_proxies.Proxy
+        proxy = make(name, self.options.bin, f"{self.folder}/{name}-{label}",
+                     [self.upstreams[workload.upstream].port], cpus=self.proxy_cpus,
+                     certificate=self.certificate() if workload.tls else None)
         if proxy.conf:
-            kind = "conf with TLS" if workload.tls else "conf"
+            kind = "conf for HTTP" if plain else "conf with TLS" if workload.tls else "conf"
             self.confs.setdefault(name, {}).setdefault(kind, proxy.conf)
         return proxy
 

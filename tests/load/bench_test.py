@@ -15,8 +15,10 @@ import threading
 import time
 from unittest import mock
 
+import bench
 import bench_goals
 import bench_html
+import bench_http
 import bench_proc as proc
 import bench_proxies
 import bench_report
@@ -119,6 +121,38 @@ def test_bench_measures_tls():
     assert of["tls-125"]["cpu_us"] > 0 and of["tls-idle"]["bytes_per_session"] > 1024, of
     assert [goal["workload"] for goal in document["goals"]] == ["tls-idle"], document["goals"]
     assert "tls-resumed: TLS: resumed handshake" in text and page.open == [], text
+
+
+def test_bench_measures_http():
+    if bench_http.missing():
+        print(f"skipped: there is no {' and no '.join(bench_http.missing())}")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        text = run("bench.py", "--quick", "--rounds", "1", "--seconds", "0.3", "--only",
+                   "http-small,http-1m", "--proxies", "relay-64k,nginx-tuned,sluice", "--out",
+                   folder)
+        document = json.loads(proc.read(folder + "/bench.json"))
+        page = Page(proc.read(folder + "/bench.html"))
+    runs = {(record["workload"], record["proxy"]): record for record in document["runs"]}
+    assert len(document["runs"]) == 4 and {name for _, name in runs} == {"nginx-tuned", "sluice"}
+    for record in runs.values():
+        assert record["errors"] == 0 and record["per_second"] > 0 and record["cpu_us"] > 0, record
+        assert record["others_cpu_us"] > 0 and 0 < record["p50_us"] <= record["p99_us"], record
+    assert runs["http-1m", "sluice"]["bytes_per_second"] > 1 << 20, runs
+    confs = {each["name"]: each["confs"]["conf for HTTP"] for each in document["software"]
+             if each["confs"]}
+    assert confs["sluice"].startswith("http on\n") and "keepalive 128" in confs["nginx-tuned"], confs
+    assert [goal["workload"] for goal in document["goals"]] == ["http-small", "http-1m"], document
+    assert "CPU us/req" in text and page.open == [], text
+
+
+def test_http_is_left_out_where_its_programs_are_missing():
+    options = bench.read_options([BIN, "--only", "echo-125,http-small"])
+    with mock.patch.object(bench_proxies, "find", lambda program: None), \
+            mock.patch.object(proc, "say") as say:
+        assert [workload.name for workload in bench.chosen_workloads(options)] == ["echo-125"]
+    said, = [call.args[0] for call in say.call_args_list]
+    assert "nginx and wrk not found" in said and "apt-get install nginx-light wrk" in said, said
 
 
 def test_bench_tells_of_a_proxy_that_does_not_start():

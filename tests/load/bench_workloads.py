@@ -21,14 +21,14 @@ DESCRIPTORS_BESIDES = 300  # of a proxy, for what is not a session
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
-    """What sluice-bench does, behind which sluice-echo."""
+    """What sluice-bench does, behind which sluice-echo; of kind http, what bench_http does."""
     name: str
     text: str
     payload: int = 125
     connections: int = 64
     pipeline: int = 1
     warm_up: float = 0.0  # seconds at least
-    kind: str = "echo"  # echo, push, connect, rate or idle
+    kind: str = "echo"  # echo, push, connect, rate, idle or http
     quick: bool = False  # belongs to the bounded variant
     tls: bool = False  # toward the client; the upstream is plain
     resume: bool = False  # TLS sessions, else every TLS handshake is a full one
@@ -36,11 +36,14 @@ class Workload:
     @property
     def upstream(self):
         """Options of the sluice-echo that it needs; runs with the same ones share it."""
+        if self.kind == "http":
+            return ("http",)
         return ("--mode", "flood", "--payload", str(self.payload)) if self.kind == "push" else ()
 
     @property
     def unit(self):
-        return {"connect": "connection", "idle": "session"}.get(self.kind, "message")
+        units = {"connect": "connection", "idle": "session", "http": "request"}
+        return units.get(self.kind, "message")
 
 
 WORKLOADS = (
@@ -71,6 +74,9 @@ WORKLOADS = (
     Workload("tls-16k", "TLS: echo, 16 KiB", 16 << 10, quick=True, tls=True),
     Workload("tls-idle", "TLS: idle sessions after one echo each", connections=TLS_IDLE_SESSIONS,
              kind="idle", quick=True, tls=True),
+    Workload("http-small", "HTTP: answers of 100 B, keep-alive", 100, kind="http", quick=True),
+    Workload("http-1m", "HTTP: answers of 1 MiB, keep-alive", 1 << 20, connections=16, kind="http",
+             quick=True),
 )
 
 
