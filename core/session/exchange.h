@@ -143,6 +143,7 @@ class Exchange {
   Step reply(const Reply& reply);
   Step run_reply();
   bool may_keep_connection() const;
+  bool request_whole() const;
   bool answer_end_shows() const;
   void note_heard();
   void find_client();

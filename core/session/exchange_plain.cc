@@ -98,7 +98,7 @@ Exchange::Step Exchange::end_request_body(BodyRelay::Step step) {
   switch (step) {
     case BodyRelay::Step::wait:
     case BodyRelay::Step::again:
-      break;
+      return Step::wait;
     case BodyRelay::Step::done:
       asked_ms_ = lent_.now_ms();
       if (stage_ == Stage::forwarding) lent_.arm(route_->answer_timeout_ms);
@@ -110,15 +110,14 @@ Exchange::Step Exchange::end_request_body(BodyRelay::Step step) {
       return Step::again;
     case BodyRelay::Step::broke_off:
       return abandon(left_in_body);
-    case BodyRelay::Step::bad: {
-      if (stage_ != Stage::forwarding || heads_out_.sent_bytes() > 0) {
-        abandon(scanner.reason());
-        return Step::abort;
-      }
-      return refuse({scanner.status(), scanner.reason(), refused_body_text()});
-    }
+    case BodyRelay::Step::bad:
+      break;
   }
-  return Step::wait;
+  if (stage_ == Stage::forwarding) {
+    return refuse({scanner.status(), scanner.reason(), refused_body_text()});
+  }
+  abandon(scanner.reason());
+  return Step::abort;
 }
 
 // What of a body is over a limit; "" where it is malformed.
@@ -158,9 +157,14 @@ bool Exchange::may_keep_connection() const {
   const ListenConfig& listener = lent_.listener;
   const bool more = listener.keepalive_requests == 0 || requests_ + 1 < listener.keepalive_requests;
   return wants_keep_alive(request_.head()) && listener.keepalive_timeout_ms > 0 && more &&
-         request_over_ && answer_end_shows() && !lent_.worker.leaving &&
+         request_whole() && answer_end_shows() && !lent_.worker.leaving &&
          &*lent_.worker.config == &lent_.config &&
          lent_.worker.drained.refusal(listener.id) == nullptr;
+}
+
+// What is left of a body that the peer did not want must not pass for the next request.
+bool Exchange::request_whole() const {
+  return !framing_.has_body() || (request_body_ && request_body_->complete());
 }
 
 bool Exchange::answer_end_shows() const {

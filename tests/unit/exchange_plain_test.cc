@@ -84,6 +84,38 @@ TEST_CASE("exchange plain: an answer that comes before the request's end closes 
   CHECK(e.answer() == "HTTP/1.1 403 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
 }
 
+TEST_CASE("exchange plain: the rest of a body that the peer did not want is no next request") {
+  Plain e;
+  CHECK(e.begin("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\na") == Step::wait);
+  {
+    const testing::Descriptor peer = e.upstream.accept();
+    e.heard(peer, "a");
+    testing::send_text(peer.get(), "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  }
+  // It has gone, and the reactor has not told of its answer: what is sent fails first.
+  Step step = Step::wait;
+  for (int i = 0; i < 3 && step == Step::wait; ++i) {
+    testing::send_text(e.lent.client_end().get(), "GET / HTTP/1.1\r\n");
+    e.lent.context.client.assume_readable();
+    step = e.exchange.on_run();
+  }
+  CHECK(step == Step::again);
+  CHECK(e.settle() == Step::linger);
+  CHECK(e.answer() == "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+}
+
+TEST_CASE("exchange plain: a body is refused behind an interim answer, too") {
+  Plain e;
+  CHECK(e.begin("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n") == Step::wait);
+  const testing::Descriptor peer = e.upstream.accept();
+  e.heard(peer, "\r\n\r\n");
+  testing::send_text(peer.get(), "HTTP/1.1 100 Continue\r\n\r\n");
+  CHECK(e.heard(e.lent.client_end(), "\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n");
+  e.send("zz\r\n");
+  CHECK(e.settle() == Step::linger);
+  CHECK(e.answer().starts_with("HTTP/1.1 400 "));
+}
+
 TEST_CASE("exchange plain: both bodies move at the same time") {
   Plain e;
   CHECK(e.begin("POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n") == Step::wait);
