@@ -55,6 +55,7 @@ struct PlainRequest {
   bool keeps = true;             // it lets its connection be kept
   bool old = false;              // HTTP/1.0
   bool pauses = false;           // as an answer may
+  bool forwarded = false;        // it names forwarded_host as its client
   // Where it is wrong, what its client may be told; its upstream gets no more than `passes` bytes
   // of its body then, and no head where `heads` is false.
   std::vector<int> refusals;
@@ -66,6 +67,9 @@ struct PlainRequest {
   // Whether another peer may be asked once one has it.
   bool repeatable() const { return body.empty() && method != "POST" && method != "PATCH"; }
 };
+
+// Whom a client names in X-Forwarded-For.
+inline constexpr const char* forwarded_host = "203.0.113.9";
 
 // What a client's connection holds before its upgrade.
 struct VisitPlan {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tests/sim/proxy_plan.h"
 #include "tests/sim/tls_wire.h"
 #include "tests/sim/world.h"
 
@@ -59,10 +60,23 @@ void Visit::answer(Doorman& doorman, size_t number) {
   world().note("request %lld: upstream #%lld", static_cast<int64_t>(number), connection.number());
   leg.body_out = doorman.sent_bytes() - (doorman.received().find("\r\n\r\n") + 4);
   leg.origin = std::make_unique<Origin>(wire, request, doorman.received());
-  if (leg.origin->head().value("x-forwarded-for") != circumstances_.forwarded_for) {
-    fail("another X-Forwarded-For reached an upstream");
-  }
+  judge_forwarded(*leg.origin, number);
   legs_.push_back(std::move(leg));
+}
+
+// What a client says of others is believed where it is a balancer.
+std::string Visit::client_of(size_t number) const {
+  const std::string& hop = circumstances_.forwarded_for;
+  const bool believed = listener().proxy_protocol && hop == balancer_host;
+  return believed && plan_.requests[number].forwarded ? forwarded_host : hop;
+}
+
+void Visit::judge_forwarded(const Origin& origin, size_t number) const {
+  const std::string& hop = circumstances_.forwarded_for;
+  const std::string client = client_of(number);
+  const std::string expected = client == hop ? hop : client + ", " + hop;
+  const std::string_view found = origin.head().value("x-forwarded-for");
+  if (found != expected) fail("X-Forwarded-For is " + std::string(found) + ", not " + expected);
 }
 
 Visit::Leg* Visit::leg_at(const Connection& connection) {
@@ -98,6 +112,7 @@ void Visit::on_recv(Connection& connection, std::string_view bytes) {
   introduction_left_ -= introduction;
   bytes.remove_prefix(introduction);
   received_ += bytes.size();
+  body_moved_ns_ = moved_ns_;
   const uint64_t plain = plan_.bytes();
   if (received_ <= plain) return;
   early_ += bytes.substr(bytes.size() - std::min<uint64_t>(bytes.size(), received_ - plain));
@@ -202,12 +217,17 @@ void Visit::judge_keeping(size_t at) const {
   }
 }
 
+// Of timeouts that are not those of dialling.
 void Visit::judge_own_time(size_t at) const {
   const Leg* const leg = leg_of(at);
-  if (sent_.own_status() != 504 || leg == nullptr || excused(at) || !calm()) return;
+  const bool timeout = sent_.own_status() == 504 || sent_.own_status() == 408;
   const RouteConfig& route = route_of(at);
-  const uint64_t least_ms = std::min(route.answer_timeout_ms, route.body_timeout_ms);
-  if (world().now_ns() + slack_ns < leg->asked_ns + least_ms * ms) fail("a 504 before its time");
+  const bool alone = config_.upstream(route.upstream).peers.size() == 1;
+  if (!timeout || leg == nullptr || (!alone && plan_.requests[at].repeatable())) return;
+  const bool asked = leg->body_out == plan_.requests[at].body.size();
+  const uint64_t since_ns = asked ? leg->asked_ns : std::max(leg->asked_ns, body_moved_ns_);
+  const uint64_t least_ms = asked ? route.answer_timeout_ms : route.body_timeout_ms;
+  if (world().now_ns() + slack_ns < since_ns + least_ms * ms) fail("a timeout before its time");
 }
 
 void Visit::check_turn() const {
@@ -261,7 +281,9 @@ void Visit::check_quiet() const {
   // A balancer's header is left where it is until it is whole.
   const bool introduced =
       circumstances_.introduction_bytes == 0 || connection_->read_by_proxy() > 0;
-  const bool unread = connection_->unread_by_proxy() && !input_ended_ && introduced;
+  // While its TLS has something to send, nothing is read.
+  const bool held = connection_->in_tls && connection_->untaken > 0;
+  const bool unread = connection_->unread_by_proxy() && !input_ended_ && introduced && !held;
   if (unread && received_ < head_end && !sent_.begun()) fail("a request's head is forgotten");
   if (leg == nullptr || leg->connection->fd < 0) return;
   const bool in_body = received_ < plan_.bytes_until_end(at) && !sent_.in_body();

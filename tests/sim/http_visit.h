@@ -39,6 +39,8 @@ class Visit final : public Observer {
   // A request with that number has reached a server, which answers it unless it is deaf.
   void note_asked(const Connection& connection, size_t number);
   void answer(Doorman& doorman, size_t number);
+  // From whom it comes, as far as the proxy can know.
+  std::string client_of(size_t number) const;
 
   void on_recv(Connection& connection, std::string_view bytes) override;
   void on_input_end(Connection& connection, int error) override;
@@ -86,6 +88,7 @@ class Visit final : public Observer {
   void hand_over();
   void judge_keeping(size_t request) const;
   void judge_own_time(size_t request) const;
+  void judge_forwarded(const Origin& origin, size_t request) const;
   void check_exchange(const Leg& leg) const;
   std::vector<int> permitted(size_t request) const;
   bool excused(size_t request) const;
@@ -107,7 +110,8 @@ class Visit final : public Observer {
   uint64_t introduction_left_;
   uint64_t received_ = 0;
   uint64_t moved_ns_ = 0;
-  uint64_t answered_ns_ = 0;  // an answer was whole
+  uint64_t body_moved_ns_ = 0;  // something of a request was received
+  uint64_t answered_ns_ = 0;    // an answer was whole
   uint64_t farewell_ns_ = 0;
   Farewell farewell_ = Farewell::none;
   bool input_ended_ = false;

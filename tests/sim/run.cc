@@ -206,7 +206,7 @@ void Run::greet(Doorman& doorman, const Dialling& dialling) {
   const size_t number = std::stoul(received.substr(at + 13));
   if (number >= sessions_.size()) world_.fail("a request of nobody's reached an upstream");
   Session& session = *sessions_[number];
-  check_named(doorman, dialling, session);
+  check_named(doorman, dialling, session.plan.introduction.forwarded_for);
   if (session.upstream != nullptr) {
     if (!session.record->may_ask_again()) world_.fail("a request reached two upstreams");
     deaf = Dialling::Deaf::silent;

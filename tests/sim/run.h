@@ -94,7 +94,7 @@ class Run final : private Dialled, private Watcher {
   Wire& wire_from(Connection& connection, const Dialling& dialling);
   void greet(Doorman& doorman, const Dialling& dialling);
   void greet_plain(Doorman& doorman, const Dialling& dialling);
-  void check_named(const Doorman& doorman, const Dialling& dialling, const Session& session);
+  void check_named(const Doorman& doorman, const Dialling& dialling, const std::string& client);
   void on_signal(int signal);
   ssize_t on_error_log(std::string_view bytes);
   ssize_t on_access_log(std::string_view bytes);

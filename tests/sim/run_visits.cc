@@ -54,8 +54,7 @@ void Run::attach_client(Session& session, Wire& wire) {
   wires_.push_back(std::move(visitor));
 }
 
-void Run::check_named(const Doorman& doorman, const Dialling& dialling, const Session& session) {
-  const std::string& client = session.plan.introduction.forwarded_for;
+void Run::check_named(const Doorman& doorman, const Dialling& dialling, const std::string& client) {
   if (dialling.introduced && doorman.named() != client) {
     world_.fail("a PROXY header names " + doorman.named() + ", not " + client);
   }
@@ -71,9 +70,9 @@ void Run::greet_plain(Doorman& doorman, const Dialling& dialling) {
     world_.fail("a plain request of nobody's reached an upstream");
   }
   Session& session = *sessions_[number];
-  check_named(doorman, dialling, session);
   const size_t request = std::stoul(received.substr(dot + 1));
   session.visit->note_asked(doorman.wire().connection(), request);
+  check_named(doorman, dialling, session.visit->client_of(request));
   if (dialling.deaf == Dialling::Deaf::ends) doorman.wire().close_both();
   if (dialling.deaf == Dialling::Deaf::resets) doorman.wire().reset();
   if (dialling.deaf == Dialling::Deaf::no) session.visit->answer(doorman, request);
