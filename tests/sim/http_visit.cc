@@ -225,7 +225,9 @@ void Visit::judge_own_time(size_t at) const {
   const bool alone = config_.upstream(route.upstream).peers.size() == 1;
   if (!timeout || leg == nullptr || (!alone && plan_.requests[at].repeatable())) return;
   const bool asked = leg->body_out == plan_.requests[at].body.size();
-  const uint64_t since_ns = asked ? leg->asked_ns : std::max(leg->asked_ns, body_moved_ns_);
+  // Until something of its body moves, the time runs from the connection on.
+  uint64_t since_ns = leg->connection->handed_ns;
+  if (leg->body_out > 0) since_ns = asked ? leg->asked_ns : std::max(leg->asked_ns, body_moved_ns_);
   const uint64_t least_ms = asked ? route.answer_timeout_ms : route.body_timeout_ms;
   if (world().now_ns() + slack_ns < since_ns + least_ms * ms) fail("a timeout before its time");
 }
