@@ -204,8 +204,9 @@ Exchange::Step Exchange::end_without_tls(const char* reason, std::string detail)
 
 Exchange::Step Exchange::read_request() {
   stage_ = Stage::reading_request;
+  const bool awaited = awaits_next();
   const RequestReader::Step step = request_.read();
-  if (requests_ > 0) note_heard();
+  if (awaited && request_.heard()) note_heard();
   return follow(step);
 }
 

@@ -219,7 +219,6 @@ class Exchange {
   bool plain_ = false;             // it asks for no WebSocket, and its route serves it
   bool request_over_ = false;      // plain: nothing more of it goes to the peer
   bool keeps_connection_ = false;  // plain: its answer says so
-  bool reuse_counted_ = false;
   bool request_traced_ = false;
 };
 

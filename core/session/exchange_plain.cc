@@ -24,20 +24,18 @@ std::string body_limit_text(uint64_t most_bytes, uint64_t length) {
 
 // Counted once a byte of it is there: most connections end where no next request comes.
 void Exchange::note_heard() {
-  if (reuse_counted_ || !request_.heard()) return;
-  reuse_counted_ = true;
   lent_.worker.row.reused.add(1);
   lent_.arm(lent_.listener.client_header_timeout_ms);
 }
 
 Exchange::Step Exchange::begin_plain(const RouteConfig& route) {
+  plain_ = true;
   const RequestHead& head = request_.head();
   if (!method_is_served(head.method)) return refuse({405, "method that is not forwarded"});
   if (auto refusal = request_framing(head, framing_)) return refuse(std::move(*refusal));
   if (framing_.length > route.max_body_bytes) {
     return refuse({413, "body too large", body_limit_text(route.max_body_bytes, framing_.length)});
   }
-  plain_ = true;
   return dial();
 }
 
@@ -202,14 +200,13 @@ Exchange::Step Exchange::end_plain() {
 
 // `return`. A body is not read: the connection ends with the answer.
 Exchange::Step Exchange::reply(const Reply& reply) {
+  plain_ = true;
   const RequestHead& head = request_.head();
   if (auto refusal = request_framing(head, framing_)) return refuse(std::move(*refusal));
-  plain_ = true;
   request_over_ = !framing_.has_body();
   keeps_connection_ = may_keep_connection() && !asks_for_websocket(head);
   const std::string location = location_for(lent_, reply.location, client_request());
   if (!reply.location.pieces().empty() && location.empty()) {
-    plain_ = false;
     return refuse({500, "return: a variable of its location has no value here"});
   }
   heads_out_.text() = reply_text(reply, location, head.method, keeps_connection_);
