@@ -19,6 +19,7 @@ enum class Variable : uint8_t {
   host,
   path,
   query,
+  request_uri,  // both, as they came
   scheme,
   request_id,
   http,             // $http_NAME: a field of the request

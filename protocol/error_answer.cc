@@ -39,6 +39,7 @@ constexpr Advice by_reason[] = {
      "WebSocket library sends it so."},
     {"malformed Sec-WebSocket-Protocol",
      "Sec-WebSocket-Protocol must be a list of names, joined by commas."},
+    {"CONNECT", "This server makes no tunnels to others."},
     {"method that is not forwarded", "Requests of this method are not forwarded here."},
     {drained_reason,
      "What is served here is being taken out of service and takes no new session: try again in a "
@@ -99,7 +100,7 @@ std::string advice_for(int status, std::string_view reason) {
 }  // namespace
 
 ErrorAnswer build_error_answer(int status, std::string_view reason, std::string_view request_id,
-                               uint32_t retry_after_s) {
+                               uint32_t retry_after_s, std::string_view allow) {
   ErrorAnswer answer;
   answer.body = std::to_string(status) + " " + std::string(status_text(status)) + "\n" +
                 advice_for(status, reason) + "\nRequest id: ";
@@ -107,7 +108,7 @@ ErrorAnswer build_error_answer(int status, std::string_view reason, std::string_
   AnswerHead& head = answer.head;
   head.status = status;
   head.reason = status_text(status);
-  if (status == 405) head.add("Allow", "GET");
+  if (status == 405) head.add("Allow", allow);
   if (status == 426) {
     head.add("Upgrade", "websocket");
     head.add("Sec-WebSocket-Version", "13");

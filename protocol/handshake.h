@@ -24,6 +24,7 @@ struct Refusal {
                                // (error_answer.h)
   std::string detail = {};     // for the log alone: the value seen, the directive that it is over
   uint32_t retry_after_s = 1;  // 503: what the client is told
+  const char* allow = "GET";   // 405: the same; methods that are served there
 };
 
 // What a request asks for; views into its Head. The key and the lists are those of a valid upgrade

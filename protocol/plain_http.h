@@ -31,6 +31,9 @@ std::optional<Refusal> request_framing(const RequestHead& head, MessageFraming& 
 // Methods that nobody forwards: CONNECT asks for a tunnel, and TRACE sends secrets back to scripts
 // (RFC 9110 9.3.6, 9.3.8).
 bool method_is_served(std::string_view method);
+// What is told to who asks with one of those (RFC 9110 10.2.1): any other goes through, and these
+// are those that everybody knows.
+inline constexpr const char* served_methods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 // Making it twice comes to the same as making it once (RFC 9110 9.2.2).
 bool method_is_idempotent(std::string_view method);
 // Whether it asks for the options of a server as a whole: the next hop's target is "*" then

@@ -128,6 +128,14 @@ bool host_valid(std::string_view host) {
          inet_pton(AF_INET6, literal.c_str(), &ignored) == 1;
 }
 
+struct ServerScheme {
+  std::string_view text;
+  bool secure;
+};
+
+constexpr ServerScheme server_schemes[] = {
+    {"ws://", false}, {"wss://", true}, {"http://", false}, {"https://", true}};
+
 Result<ServerUri> unix_server(ServerUri uri, std::string_view rest) {
   const size_t colon = rest.find(':');
   uri.unix_path = rest.substr(0, colon);
@@ -270,11 +278,14 @@ Result<ServerUri> parse_server_uri(std::string_view text) {
   ServerUri uri;
   const bool service = starts_with_ignoring_case(text, "srv+");
   const std::string_view plain = service ? text.substr(4) : text;
-  uri.secure = starts_with_ignoring_case(plain, "wss://");
-  if (!uri.secure && !starts_with_ignoring_case(plain, "ws://")) {
-    return Fault{"it begins neither with ws:// nor with wss://"};
+  const ServerScheme* const scheme = std::find_if(
+      std::begin(server_schemes), std::end(server_schemes),
+      [plain](const ServerScheme& each) { return starts_with_ignoring_case(plain, each.text); });
+  if (scheme == std::end(server_schemes)) {
+    return Fault{"it begins with none of ws://, wss://, http:// and https://"};
   }
-  const std::string_view rest = plain.substr(uri.secure ? 6 : 5);
+  uri.secure = scheme->secure;
+  const std::string_view rest = plain.substr(scheme->text.size());
   const Result<ServerUri> parsed = service                     ? service_server(uri, rest)
                                    : rest.starts_with("unix:") ? unix_server(uri, rest.substr(5))
                                                                : inet_server(uri, rest);

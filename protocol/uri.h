@@ -42,7 +42,8 @@ std::string decoded_path(std::string_view path);
 size_t spelled_bytes(std::string_view path, size_t normal_bytes);
 
 // A conf's `server` URI: ws://host:port/path, wss://..., ws://unix:/run/x.sock:/path, and
-// srv+ws://_ws._tcp.example.org/path, whose hosts and ports SRV records name (RFC 2782).
+// srv+ws://_ws._tcp.example.org/path, whose hosts and ports SRV records name (RFC 2782). http:// is
+// ws://, and https:// is wss://: they are dialled alike (RFC 6455 4.1).
 struct ServerUri {
   bool secure = false;
   std::string unix_path;  // "" unless unix
@@ -57,7 +58,7 @@ struct ServerUri {
   bool operator==(const ServerUri&) const = default;
 };
 Result<ServerUri> parse_server_uri(std::string_view text);
-// A text that parse_server_uri() makes the same URI of.
+// A text that parse_server_uri() makes the same URI of, with ws:// or wss://.
 std::string text_of(const ServerUri& uri);
 
 }  // namespace sluice

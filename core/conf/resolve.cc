@@ -12,6 +12,7 @@
 #include "core/members.h"
 #include "core/observe/limit_text.h"
 #include "core/router.h"
+#include "protocol/ascii.h"
 #include "protocol/http1.h"
 
 namespace sluice {
@@ -302,6 +303,7 @@ void ConfResolver::add_route(SectionDraft& section) {
     upstream = find_target(section, route);
     if (upstream == nullptr) return;
   } else {
+    if (refuse_name_in_uri(section)) return;
     share_anonymous(section, route);
   }
   inherit(section, upstream, route);
@@ -335,6 +337,24 @@ ConfResolver::Named* ConfResolver::find_upstream(const Place& place, const char*
   errors_.add(place, std::string(directive) + ": there is no upstream " + quoted(name.text) +
                          (name.expanded() ? "" : suggestion(name.value, names)));
   return nullptr;
+}
+
+// nginx has an upstream's name behind http://. Here that would be a host's, which nobody means who
+// has an upstream of that name.
+bool ConfResolver::refuse_name_in_uri(const SectionDraft& section) {
+  const RouteDraft& own = section.as<RouteDraft>();
+  const Word& word = *own.proxy_pass;
+  if (!lower_case(word.value).starts_with("http")) return false;
+  const auto known = upstreams_.find(own.server->like.uri.host);
+  if (known == upstreams_.end()) return false;
+  const bool told = known->second.section->label == quoted(known->first) && !word.expanded();
+  errors_.add(section.given.at(&directive::proxy_pass),
+              "proxy_pass: " + quoted(word.text) + " is a server's URI, and its host the name of " +
+                  described(*known->second.section) + " " +
+                  seen_from(section.place, known->second.section->place) + "; write proxy_pass " +
+                  (told ? known->first : "NAME") + " (TLS and paths go into its servers' URIs)");
+  known->second.used = true;
+  return true;
 }
 
 // Routes that give the same URI share an upstream, and with it the turn of its peers.

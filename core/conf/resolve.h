@@ -60,6 +60,7 @@ class ConfResolver {
   void add_server(const ServerDraft& server, uint32_t number, UpstreamConfig& upstream);
   const SectionDraft* find_target(const SectionDraft& section, RouteConfig& route);
   Named* find_upstream(const Place& place, const char* directive, const Word& name);
+  bool refuse_name_in_uri(const SectionDraft& section);
   void share_anonymous(const SectionDraft& section, RouteConfig& route);
   void inherit(const SectionDraft& own, const SectionDraft* upstream, RouteConfig& route) const;
   void check_as(const RouteConfig& route);

@@ -42,15 +42,16 @@ constexpr Directive rows[] = {
      .arguments = "UPSTREAM|URI",
      .set = setters::proxy_pass,
      .example = "chat",
-     .help = "Where the route leads: an upstream's name, or a server's URI. A route has this or "
-             "return.",
+     .help =
+         "Where the route leads: an upstream's name, which stands alone (nginx has http:// before "
+         "it), or a server's URI. A route has this or return.",
      .required = true},
     {.name = "return",
      .sections = route,
      .arguments = "STATUS [LOCATION|TEXT|file:PATH]",
      .most_arguments = 2,
      .set = setters::reply,
-     .example = "301 https://$host$path?$query",
+     .example = "301 https://$host$request_uri",
      .help =
          "The route answers all requests by itself: 301, 302, 303, 307 and 308 with a LOCATION, "
          "in which stand the variables of set_header; others of 200 to 599 with TEXT, or the "
@@ -73,6 +74,7 @@ constexpr Directive rows[] = {
      .help = "Sets a header field of the request that goes upstream, after remove_header. One in a "
              "route overrides the top's of that name. In VALUE stand $remote_addr and $remote_port "
              "of the client, $host (in lower case, without port), $path and $query as they came, "
+             "$request_uri (both, with the ? where there is a query), "
              "$scheme (http or https), $request_id (as in the logs), $http_NAME (a field of the "
              "request, _ for -), $cookie_NAME, $query_NAME (of the "
              "query, as it came), $tls_client_subject (of a verified certificate, RFC "

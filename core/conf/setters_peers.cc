@@ -23,11 +23,11 @@ bool is_uri(const std::string& text) {
   return text.find("://") != std::string::npos;
 }
 
-// A guess at the URI meant by a word without a scheme, or with a scheme of plain HTTP; "" where
-// there is no good guess. It is made of the word as it stands in the file, so it tells no secret.
+// A guess at the URI meant by a word without a scheme, or with one that others have; "" where there
+// is no good guess. It is made of the word as it stands in the file, so it tells no secret.
 std::string meant_uri(const std::string& text) {
-  static constexpr std::pair<std::string_view, std::string_view> schemes[] = {
-      {"http://", "ws://"}, {"https://", "wss://"}, {"h2c://", "ws://"}, {"tcp://", "ws://"}};
+  static constexpr std::pair<std::string_view, std::string_view> schemes[] = {{"h2c://", "http://"},
+                                                                              {"tcp://", "ws://"}};
   std::string meant;
   for (const auto& [theirs, ours] : schemes) {
     if (lower_case(text).starts_with(theirs)) {
@@ -38,14 +38,9 @@ std::string meant_uri(const std::string& text) {
   return !meant.empty() && parse_server_uri(meant).ok() ? meant : "";
 }
 
-std::string advice_for(const SetterCall& call, const Word& word) {
+std::string advice_for(const Word& word) {
   const std::string meant = word.expanded() ? "" : meant_uri(word.text);
-  if (meant.empty()) return server_forms;
-  // nginx has an upstream's name behind http://, too.
-  const std::string name = meant.substr(meant.find("//") + 2);
-  const bool either = call.statement.words[0].value == "proxy_pass" &&
-                      name.find_first_of(".:/") == std::string::npos;
-  return "; write " + (either ? name + " for the upstream of that name, else " : "") + meant;
+  return meant.empty() ? server_forms : "; write " + meant;
 }
 
 void warn_of_odd_uri(const SetterCall& call, const Word& word, const ServerUri& uri) {
@@ -92,7 +87,7 @@ ServerDraft server_of(const SetterCall& call) {
   const Result<ServerUri> parsed = parse_server_uri(word.value);
   if (!parsed.ok()) {
     throw ConfProblem{quoted(word.text) + " is not a server's URI (" + parsed.fault().text() + ")" +
-                      advice_for(call, word)};
+                      advice_for(word)};
   }
   const ServerUri& uri = parsed.value();
   if (uri.host.find('$') != std::string::npos) {
@@ -314,7 +309,7 @@ void proxy_pass(const SetterCall& call) {
     own.server = server_of(call);
   } else if (word.value.find_first_of(":/") != std::string::npos || word.value.empty()) {
     throw ConfProblem{quoted(word.text) + " is neither an upstream's name nor a server's URI" +
-                      advice_for(call, word)};
+                      advice_for(word)};
   }
   own.proxy_pass = word;
 }

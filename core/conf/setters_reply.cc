@@ -66,7 +66,7 @@ void reply(const SetterCall& call) {
     if (!has_more) {
       throw ConfProblem{quoted(first.text) +
                         " redirects and needs a location behind it, as "
-                        "https://$host$path?$query"};
+                        "https://$host$request_uri"};
     }
     reply.location = compile_header_value(call.word(2));
   } else if (has_more && (reply.status == 204 || reply.status == 304)) {

@@ -382,6 +382,9 @@ Exchange::Step Exchange::refuse(Refusal refusal) {
   reason_ = refusal.reason;
   detail_ = std::move(refusal.detail);
   lent_.upstream.close(lent_.worker.reactor, End::orderly);
+  if (route_ != nullptr ? serves_plain(*route_) : any_serves_plain(lent_.config)) {
+    refusal.allow = served_methods;
+  }
   own_answer_.emplace(lent_.client, refusal, lent_.id_text(), request_.head().method);
   own_answer_->put_before(heads_out_.unsent());  // it may be the rest of an interim answer
   stage_ = Stage::refusing;

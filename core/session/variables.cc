@@ -99,6 +99,8 @@ std::optional<std::string> value_of(Variable variable, std::string_view name,
       return std::string(target.path);
     case Variable::query:  // without its '?'; one that is empty is a value
       return std::string(without_mark(target.query));
+    case Variable::request_uri:
+      return std::string(target.path).append(target.query);
     case Variable::scheme:
       return std::string(facts.scheme);
     case Variable::request_id:

@@ -452,7 +452,7 @@ def an_idle_client_costs_little():
 
 @suite.check
 def a_route_answers_by_itself():
-    conf = ("route /old\n  return 301 https://$host$path?$query\n"
+    conf = ("route /old\n  return 301 https://$host$request_uri\n"
             "route /ok\n  return 200 \"all is well\"\n"
             "route /\n  return 200 file:page.html")
     assert "page.html\" cannot be read" in failed_start(conf)
@@ -461,6 +461,8 @@ def a_route_answers_by_itself():
         head = get(client, "/old/x?y=1")
         assert head.status == 301
         assert head.get("Location") == "https://test.example/old/x?y=1", head.raw
+        location = get(client, "/old/x").get("Location")
+        assert location == "https://test.example/old/x", location
         assert get(client, "/ok").body == b"all is well\n"
         with open(__file__, "rb") as file:
             assert get(client, "/page").body == file.read()

@@ -159,19 +159,19 @@ TEST_CASE("conf foreign: arguments of the other's directive of the same name") {
         "and everything under it\n");
 }
 
-TEST_CASE("conf foreign: schemes of plain HTTP, and none") {
+TEST_CASE("conf foreign: schemes of others, and none") {
   const auto error = [](const std::string& given) {
     return errors_in("listen 8080\nroute /\n  proxy_pass " + given + "\n");
   };
   const std::string scheme =
-      "\" is not a server's URI (it begins neither with ws:// nor with wss://)";
-  CHECK(error("http://app:9001/ws") ==
-        "3: proxy_pass: \"http://app:9001/ws" + scheme + "; write ws://app:9001/ws\n");
-  CHECK(error("HTTPS://app.example") ==
-        "3: proxy_pass: \"HTTPS://app.example" + scheme + "; write wss://app.example\n");
-  // What nginx writes for an upstream, too.
-  CHECK(error("http://app") == "3: proxy_pass: \"http://app" + scheme +
-                                   "; write app for the upstream of that name, else ws://app\n");
+      "\" is not a server's URI (it begins with none of ws://, wss://, http:// and https://)";
+  CHECK(error("h2c://app:9001/ws") ==
+        "3: proxy_pass: \"h2c://app:9001/ws" + scheme + "; write http://app:9001/ws\n");
+  CHECK(error("TCP://app.example") ==
+        "3: proxy_pass: \"TCP://app.example" + scheme + "; write ws://app.example\n");
+  CHECK(error("fastcgi://app") == "3: proxy_pass: \"fastcgi://app" + scheme +
+                                      "; write ws[s]://HOST:PORT/PATH or "
+                                      "ws[s]://unix:/SOCKET:/PATH\n");
   CHECK(error("127.0.0.1:9001") ==
         "3: proxy_pass: \"127.0.0.1:9001\" is neither an upstream's name nor a server's URI; write "
         "ws://127.0.0.1:9001\n");

@@ -148,8 +148,8 @@ TEST_CASE("conf sections: what is no server's URI") {
     std::string_view why;
   };
   const Row rows[] = {
-      {"ws:127.0.0.1:9001", "it begins neither with ws:// nor with wss://"},
-      {"ftp://127.0.0.1:9001", "it begins neither with ws:// nor with wss://"},
+      {"ws:127.0.0.1:9001", "it begins with none of ws://, wss://, http:// and https://"},
+      {"ftp://127.0.0.1:9001", "it begins with none of ws://, wss://, http:// and https://"},
       {"ws://", "not a host"},
       {"ws:///path", "not a host"},
       {"ws://user@127.0.0.1", "userinfo before the host"},
@@ -246,8 +246,38 @@ TEST_CASE("conf sections: proxy_pass that leads nowhere") {
   CHECK(errors("127.0.0.1:x") == "5: proxy_pass: \"127.0.0.1:x" + neither);
   CHECK(errors("/chat") == "5: proxy_pass: \"/chat" + neither);
   CHECK(errors("\"\"") == "5: proxy_pass: \"" + neither);
-  CHECK(errors("https://127.0.0.1").find("(it begins neither with ws:// nor with wss://)") !=
-        std::string::npos);
+  CHECK(errors("h2c://127.0.0.1")
+            .find("(it begins with none of ws://, wss://, http:// and https://); write "
+                  "http://127.0.0.1") != std::string::npos);
+}
+
+TEST_CASE("conf sections: an upstream's name in a URI, as nginx has it") {
+  const auto errors = [](const std::string& target) {
+    return errors_in("listen 8080\nupstream chat\nserver ws://127.0.0.1:1\nroute /\nproxy_pass " +
+                     target);
+  };
+  for (const std::string target : {"http://chat", "https://chat/", "HTTP://chat:80/a"}) {
+    CHECK(errors(target) == "5: proxy_pass: \"" + target +
+                                "\" is a server's URI, and its host the name of upstream \"chat\" "
+                                "on line 2; write proxy_pass chat (TLS and paths go into its "
+                                "servers' URIs)\n");
+  }
+  // Whoever writes ws:// means a host, which may be called as the upstream that it is of.
+  CHECK(errors("ws://chat") == "");
+  CHECK(errors("http://chat.example") == "");
+  CHECK(errors("http://127.0.0.1:1") == "");
+}
+
+TEST_CASE("conf sections: http:// is ws://, and https:// is wss://") {
+  const auto config = good(
+      "listen 8080\nupstream chat\nserver http://127.0.0.1:1/a\nserver https://127.0.0.1\n"
+      "route /\nproxy_pass chat\nroute /b\nproxy_pass HTTP://127.0.0.1:2\n");
+  const auto& servers = config->upstream(config->routes[0].upstream).peers;
+  CHECK(text_of(servers.at(0).uri) == "ws://127.0.0.1:1/a");
+  CHECK(text_of(servers.at(1).uri) == "wss://127.0.0.1");
+  const UpstreamConfig& alone = config->upstream(config->routes[1].upstream);
+  CHECK(text_of(alone.peers.at(0).uri) == "ws://127.0.0.1:2");
+  CHECK(alone.tls == nullptr);
 }
 
 TEST_CASE("conf sections: paths of routes") {

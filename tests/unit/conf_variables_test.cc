@@ -28,7 +28,8 @@ std::string error_of(const std::string& value) {
 }
 
 constexpr std::string_view all =
-    "$remote_addr, $remote_port, $host, $path, $query, $scheme, $request_id, $http_NAME, "
+    "$remote_addr, $remote_port, $host, $path, $query, $request_uri, $scheme, $request_id, "
+    "$http_NAME, "
     "$cookie_NAME, $query_NAME, $tls_client_subject, $tls_version, $tls_cipher and "
     "$tls_server_name, and $$ is a plain $\n";
 
@@ -46,6 +47,7 @@ TEST_CASE("conf variables: each by its name, among text") {
       {"$host", Variable::host},
       {"$path", Variable::path},
       {"$query", Variable::query},
+      {"$request_uri", Variable::request_uri},
       {"$scheme", Variable::scheme},
       {"$request_id", Variable::request_id},
       {"$http_x_token", Variable::http, "x_token"},
@@ -82,8 +84,10 @@ TEST_CASE("conf variables: an unknown one lists those that there are") {
   CHECK(error_of("<$tls_client_subjekt>") ==
         unknown + "\"$tls_client_subjekt\", did you mean \"$tls_client_subject\"? There are " +
             std::string(all));
-  CHECK(error_of("$request_uri") ==
-        unknown + "\"$request_uri\"; here it is $path?$query; there are " + std::string(all));
+  CHECK(error_of("$args") ==
+        unknown + "\"$args\"; here it is $query; there are " + std::string(all));
+  CHECK(error_of("$is_args").find("here it is part of $request_uri, the path and its query") !=
+        std::string::npos);
   CHECK(error_of("$ssl_client_s_dn").find("here it is $tls_client_subject") != std::string::npos);
   CHECK(error_of("$proxy_add_x_forwarded_for")
             .find("leave the line out, sluice sets that field itself") != std::string::npos);

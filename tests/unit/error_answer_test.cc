@@ -31,6 +31,8 @@ std::string advice(int status, std::string_view reason) {
 TEST_CASE("our answers carry what their status demands") {
   const auto answer_to = [](int status) { return text_of(build_error_answer(status, "", "0-1")); };
   CHECK(holds(answer_to(405), "\r\nAllow: GET\r\n"));
+  CHECK(holds(text_of(build_error_answer(405, "", "0-1", 1, "GET, HEAD")),
+              "\r\nAllow: GET, HEAD\r\n"));
   CHECK(holds(answer_to(426), "\r\nUpgrade: websocket\r\n"));
   CHECK(holds(answer_to(426), "\r\nSec-WebSocket-Version: 13\r\n"));
   CHECK(holds(answer_to(426), "\r\nConnection: Upgrade, close\r\n"));

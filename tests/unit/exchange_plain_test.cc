@@ -150,8 +150,11 @@ TEST_CASE("exchange plain: limits and methods") {
     const char* request;
     const char* answer;
   };
+  const char* const all_methods =
+      "HTTP/1.1 405 Method Not Allowed\r\n"
+      "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
   const Row rows[] = {
-      {"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 405 "},
+      {"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", all_methods},
       {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n", "HTTP/1.1 413 "},
       {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "HTTP/1.1 501 "},
       {"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n", "HTTP/1.1 400 "},
@@ -165,6 +168,14 @@ TEST_CASE("exchange plain: limits and methods") {
     CHECK(e.worker.row.served.value() + e.worker.row.refused.value() == 1);
     CHECK((e.worker.row.refused.value() == 1) == (&row == &rows[3]));
   }
+}
+
+TEST_CASE("exchange plain: who asks for a tunnel is told what is served instead") {
+  Plain e("");
+  CHECK(e.begin("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n") == Step::linger);
+  CHECK(
+      e.answer().starts_with("HTTP/1.1 405 Method Not Allowed\r\n"
+                             "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"));
 }
 
 TEST_CASE("exchange plain: its times") {

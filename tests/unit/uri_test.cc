@@ -183,10 +183,20 @@ TEST_CASE("server URIs of a conf") {
   CHECK(local.authority == "localhost");
   CHECK(parse("ws://unix:/run/x.sock").path.empty());
 
+  // Users of nginx write these; they are dialled alike.
+  CHECK(parse("http://10.0.0.1:4000/socket") == plain);
+  CHECK(parse("HTTPS://[2001:db8::1]/mqtt") == secure);
+  CHECK(parse("http://unix:/run/x.sock:/path") == local);
+  CHECK(parse("https://host").port == 443);
+  CHECK(parse("srv+https://_x._tcp.a.example") == parse("srv+wss://_x._tcp.a.example"));
+  CHECK(text_of(parse("http://host:80/a")) == "ws://host/a");
+  CHECK(text_of(parse("https://host")) == "wss://host");
+
   for (const std::string_view text :
-       {"", "http://host", "ws:/host", "ws://", "ws://:80", "ws://u:p@host", "ws://host:99999",
-        "ws://host/?a=b", "ws://host?a", "ws://host/#x", "ws://host/../x",
-        "ws://unix:", "ws://unix:x", "ws://unix:/x.sock:path", "ws://host/a b"}) {
+       {"", "http:/host", "http://", "https:host", "h2c://host", "srv+ftp://host", "ws:/host",
+        "ws://", "ws://:80", "ws://u:p@host", "ws://host:99999", "ws://host/?a=b", "ws://host?a",
+        "ws://host/#x", "ws://host/../x", "ws://unix:", "ws://unix:x", "ws://unix:/x.sock:path",
+        "ws://host/a b"}) {
     CAPTURE(text);
     CHECK(!parse_server_uri(text).ok());
   }

@@ -50,10 +50,12 @@ TEST_CASE("variables: of the client and of the request") {
   CHECK(world.value(Variable::host) == "chat.example");
   CHECK(world.value(Variable::path) == "/a%20b");
   CHECK(world.value(Variable::query) == "x=1&y");
+  CHECK(world.value(Variable::request_uri) == "/a%20b?x=1&y");
   CHECK(world.value(Variable::scheme) == "http");
   CHECK(world.value(Variable::request_id) == "7f-1");
   world.request.target.query = "";
   CHECK(world.value(Variable::query) == "");
+  CHECK(world.value(Variable::request_uri) == "/a%20b");
   world.request.target.query = "?";
   CHECK(world.value(Variable::query) == "");
 }
