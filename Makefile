@@ -4,9 +4,10 @@ JOBS ?= $(shell nproc)
 CONFIGURE = cmake -G Ninja -S .
 SECONDS_EACH ?= 60
 BENCH ?=
+APPS = node-red@4.1.8 node-red-dashboard@3.6.6
 
 .DEFAULT_GOAL := all
-.PHONY: all deps test-deps clang-deps run test bench-deps bench many fair asan clang coverage sim soak fuzz install clean help
+.PHONY: all deps test-deps clang-deps run test apps bench-deps bench many fair asan clang coverage sim soak fuzz install clean help
 
 all: deps ## build sluice, sluice-echo and sluice-bench into build/bin
 	@$(CONFIGURE) -B $(BUILD) >/dev/null
@@ -30,6 +31,14 @@ test: test-deps ## build and run every test
 	@$(CONFIGURE) -B $(BUILD) >/dev/null
 	@cmake --build $(BUILD) -j $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure --timeout 600 -j $(JOBS)
+
+apps: test-deps ## install Jupyter and Node-RED, use both through one listener in headless Chromium
+	@.ci/deps apps
+	@$(CONFIGURE) -B $(BUILD) >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS) --target sluice
+	@node tests/interop/install_deps.mjs $(BUILD)/interop
+	@npm install --prefix $(BUILD)/apps --no-audit --no-fund --ignore-scripts $(APPS)
+	@node tests/interop/apps_test.mjs $(BUILD)/bin $(BUILD)/interop $(BUILD)/apps
 
 bench-deps: ## install what sluice is compared with and by, nginx, haproxy and wrk, not started as services
 	@.ci/deps bench
