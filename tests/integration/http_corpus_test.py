@@ -1,5 +1,6 @@
 """The corpus of HTTP/1.1 inputs through the real binary: what reaches the upstream is read by two
-parsers, which must agree with each other and with what the client was entitled to send."""
+parsers, which must agree with each other and with what the client was entitled to send. Then once
+more before node's server, which must have read the same."""
 import base64
 import json
 import os
@@ -10,6 +11,7 @@ import time
 from harness import Skip, Sluice, Suite, wait_until
 from http_corpus import chunks, framing, heads, pipelines
 from http_corpus.case import SMUGGLED, Sent, request
+from http_corpus.node_upstream import NodeUpstream
 from http_corpus.recorder import Recorder, receipt
 from http_corpus.strict import read_all
 from wire import Reset, dial
@@ -30,9 +32,9 @@ NODE = shutil.which("node")
 JUDGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "http_corpus", "llhttp.mjs")
 
 
-def conf_for(recorder, group):
+def conf_for(uri, group):
     """Every host's, but for the group that is about routes."""
-    server = f"proxy_pass {recorder.upstream.uri}"
+    server = f"proxy_pass {uri}"
     host = "\n  match_host a.example" if group == "routes" else ""
     return (f"@http on\nroute /small\n  {server}\n  max_body_size 10\n"
             f"route /sockets\n  {server}\n  http off\nroute /\n  {server}{host}")
@@ -140,13 +142,17 @@ def judge_recorded(case, streams):
         found, behind, why = read_all(stream)
         messages += found
         left += [f"{behind[:200]!r} {why}"] if behind else []
+    judge_messages(case, messages)
+    expect(not left or case.refused or case.cut, f"left over at the upstream: {left}")
+
+
+def judge_messages(case, messages):
     open_end = not (case.refused or case.closes or case.cut)
     wanted = [*case.sent, AFTER_SENT] if open_end else case.sent
     keys = [message.key for message in messages]
     whole = [(sent.method, sent.target, sent.version, sent.chunked, sent.body, sent.trailers)
              for sent in wanted]
     expect(keys == whole, f"upstream read {str(keys)[:400]}, not {str(whole)[:400]}")
-    expect(not left or case.refused or case.cut, f"left over at the upstream: {left}")
     for message, sent in zip(messages, wanted):
         read_field(message, sent)
 
@@ -170,6 +176,15 @@ def judge_by_llhttp(streams):
         yield wrong
 
 
+def mark(sluice, name):
+    """A request on a fresh connection of both sides, which comes behind everything of the case before
+    it, and shows that sluice lives on."""
+    marker = dial(sluice.port)
+    marker.send(MARKER)
+    expect(read_answer(marker, "GET")[0].status == 200, f"nothing works after {name}")
+    marker.close()
+
+
 class Trial:
     """One sluice and one recorder, which cases go through one by one."""
 
@@ -180,7 +195,7 @@ class Trial:
         self.count = 0
 
     def run(self, cases_and_parts):
-        with Recorder() as recorder, Sluice(conf_for(recorder, self.group), access=False) as sluice:
+        with Recorder() as recorder, Sluice(conf_for(recorder.upstream.uri, self.group), access=False) as sluice:
             for case, parts in cases_and_parts:
                 self.count += 1
                 self.try_one(sluice, recorder, case, parts)
@@ -212,12 +227,8 @@ class Trial:
 
     @staticmethod
     def recorded(sluice, recorder, name):
-        """The bytes of every upstream connection of this case. A request on a fresh connection of
-        both sides comes behind them all, and shows that sluice lives on."""
-        marker = dial(sluice.port)
-        marker.send(MARKER)
-        expect(read_answer(marker, "GET")[0].status == 200, f"nothing works after {name}")
-        marker.close()
+        """The bytes of every upstream connection of this case."""
+        mark(sluice, name)
         connections = recorder.take()
         wait_until(lambda: all(each.ended for each in connections),
                    "the upstream's connections end")
@@ -249,7 +260,7 @@ def the_judges_find_fault():
 
 @suite.check_each("Content-Length: 1000", "Transfer-Encoding: chunked")
 def an_early_answer_makes_no_request_of_the_bodys_rest(framed):
-    with Recorder() as recorder, Sluice(conf_for(recorder, ""), access=False) as sluice:
+    with Recorder() as recorder, Sluice(conf_for(recorder.upstream.uri, ""), access=False) as sluice:
         client = dial(sluice.port)
         client.send(request("POST /early HTTP/1.1", framed, body=b"3e8\r\nhello"))
         assert read_answer(client, "POST")[1] == b"early"
@@ -270,6 +281,34 @@ def short_cases(group, most_bytes):
 @suite.check_each(*GROUPS)
 def in_one_segment(group):
     Trial(group).run((case, [case.data]) for case in GROUPS[group]())
+
+
+@suite.check
+def nodes_server_reads_the_same():
+    if not NODE:
+        raise Skip("there is no node")
+    routes = list(GROUPS["routes"]())
+    others = [case for group in GROUPS for case in GROUPS[group]() if group != "routes"]
+    wrongs = [wrong for cases, group in ((others, ""), (routes, "routes"))
+              for wrong in told_by_node(cases, group)]
+    told = "\n".join(wrongs)
+    assert not wrongs, f"{len(wrongs)} of {len(others) + len(routes)}:\n{told}"
+    print(f"{len(others) + len(routes)} cases before node's server")
+
+
+def told_by_node(cases, group):
+    """What goes wrong with which case."""
+    with NodeUpstream(NODE) as upstream, Sluice(conf_for(upstream.uri, group), access=False) as sluice:
+        for case in cases:
+            try:
+                attempt(sluice, case, [case.data])
+            except Failed as why:
+                yield f"{case.name}: {why}; sent {case.data[:300]!r}"
+            mark(sluice, case.name)
+            try:
+                judge_messages(case, upstream.take("/marker"))
+            except Failed as why:
+                yield f"{case.name}: node: {why}; sent {case.data[:300]!r}"
 
 
 @suite.check_each(*GROUPS)
