@@ -200,6 +200,10 @@ struct UpstreamSettings {
   CheckSettings check;
   Sticky sticky;
   OnPeerGone on_peer_gone = OnPeerGone::keep;
+  // Connections to a peer that a worker keeps for further plain requests, 0: none, and how long
+  // each may wait for one.
+  uint32_t keepalive = 16;
+  uint32_t keepalive_timeout_ms = 60'000;
 };
 
 // A `server` line with a name whose addresses are followed.

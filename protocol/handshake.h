@@ -63,6 +63,7 @@ struct UpstreamRequest {
   std::span<const std::string_view> keep_headers;      // travel on though strangers' own do not
   std::span<const std::string_view> believed_headers;  // the same; empty: the hop is a stranger
   bool underscore_headers = false;  // names of other bytes than letters, digits and '-' do, too
+  bool keep_alive = false;          // a plain one: its connection may stay
 };
 
 // What becomes of a client's field.

@@ -69,7 +69,7 @@ bool asks_of_server(const RequestHead& head, const RequestTarget& target) {
          authority.data() + authority.size() == head.target.data() + head.target.size();
 }
 
-bool wants_keep_alive(const RequestHead& head) {
+bool wants_keep_alive(const Head& head) {
   return head.minor_version > 0 && !has_list_token(head, "Connection", "close");
 }
 
@@ -77,7 +77,7 @@ RequestHead build_plain_request(const RequestHead& head, const MessageFraming& f
                                 const UpstreamRequest& upstream) {
   RequestHead built = build_forwarded_request(head, upstream);
   built.minor_version = head.minor_version;
-  built.add("Connection", "close");
+  if (!upstream.keep_alive) built.add("Connection", "close");
   if (framing.kind == BodyFraming::length) {
     built.add_made("Content-Length", std::to_string(framing.length));
   } else if (framing.kind == BodyFraming::chunked) {

@@ -39,11 +39,12 @@ bool method_is_idempotent(std::string_view method);
 // Whether it asks for the options of a server as a whole: the next hop's target is "*" then
 // (RFC 9112 3.2.4). `target` is the head's.
 bool asks_of_server(const RequestHead& head, const RequestTarget& target);
-// Whether its connection may stay open behind the answer (RFC 9112 9.3). One of HTTP/1.0 may not.
-bool wants_keep_alive(const RequestHead& head);
+// Whether its connection may stay open behind the exchange, as far as that message says (RFC 9112
+// 9.3). One of HTTP/1.0 may not.
+bool wants_keep_alive(const Head& head);
 
-// The request on a connection of its own, which ends with the answer. One of HTTP/1.0 stays one, so
-// that its answer has no coding that its client cannot read.
+// The request as the next hop gets it. One of HTTP/1.0 stays one, so that its answer has no coding
+// that its client cannot read; its connection ends with the answer.
 RequestHead build_plain_request(const RequestHead& head, const MessageFraming& framing,
                                 const UpstreamRequest& upstream);
 

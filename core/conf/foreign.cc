@@ -100,7 +100,7 @@ constexpr ForeignWord table[] = {
     {"random", n, "balance", "write balance random_two"},
     {"least_conn", n, "balance", "write balance least_conn"},
     {"zone", n, "", leave_out},
-    {"keepalive", n, "", "each session has a connection of its own: leave the line out"},
+    {"keepalive", n, "upstream_keepalive", ""},
     // nginx: TLS
     {"ssl", n, "", "a tls_certificate makes a listener one of TLS"},
     {"ssl_certificate", n, "tls_certificate", ""},

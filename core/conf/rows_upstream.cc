@@ -438,56 +438,27 @@ constexpr Directive rows[] = {
      .inherit = inherit<&RouteSettings::validate_utf8>,
      .default_value = "off",
      .help = "Whether text messages that are not UTF-8 end the session with Close 1007."},
-    {.name = "tls_verify",
+    {.name = "upstream_keepalive",
      .sections = top | upstream,
-     .arguments = "on|off",
-     .set = setters::on_or_off<&TlsSettings::verify>,
-     .inherit = inherit<&TlsSettings::verify>,
-     .default_value = "on",
-     .help = "Whether the certificate of a wss:// server must be trusted and carry its name; off "
-             "is only for tests and warned about."},
-    {.name = "tls_ca",
+     .arguments = "N|off",
+     .set = setters::upstream_keepalive,
+     .inherit = inherit<&UpstreamSettings::keepalive>,
+     .default_value = "16",
+     .help = "So many connections to each server every worker keeps for further plain requests "
+             "(http on), 1 to 100000. Only requests that may be made twice and have no body go "
+             "out on one; where it ends before its answer begins, the server is asked again on a "
+             "new one. With off, and with send_proxy_protocol, each request has a connection of "
+             "its own. Those that are kept do not count in max_connections."},
+    {.name = "upstream_keepalive_timeout",
      .sections = top | upstream,
-     .arguments = "FILE",
-     .set = setters::authorities<&TlsSettings::authorities>,
-     .inherit = inherit<&TlsSettings::authorities>,
-     .default_value = "(the system's)",
-     .example = "ca.pem",
-     .help = "Authorities that wss:// servers' certificates are verified with, in PEM form."},
-    {.name = "tls_server_name",
-     .sections = top | upstream,
-     .arguments = "NAME",
-     .set = setters::tls_server_name,
-     .inherit = inherit<&TlsSettings::server_name>,
-     .default_value = "(the host of the server's URI)",
-     .example = "broker.internal",
-     .help = "The name that wss:// servers are asked for (SNI) and that their certificate must "
-             "carry."},
-    {.name = "tls_client_certificate",
-     .sections = top | upstream,
-     .arguments = "FILE",
-     .set = setters::tls_client_certificate,
-     .example = "client.pem",
-     .help = "What is shown to wss:// servers that ask for a certificate, in PEM form with its "
-             "chain."},
-    {.name = "tls_client_key",
-     .sections = top | upstream,
-     .arguments = "FILE",
-     .set = setters::tls_client_key,
-     .example = "client.key",
-     .help = "The private key of tls_client_certificate, readable as a tls_key may be."},
+     .arguments = "TIME",
+     .set = setters::timeout<&UpstreamSettings::keepalive_timeout_ms>,
+     .inherit = inherit<&UpstreamSettings::keepalive_timeout_ms>,
+     .default_value = "60s",
+     .help = "How long such a connection is kept without a request on it."},
 };
 
 }  // namespace
-
-namespace directive {
-
-constinit const Directive& tls_verify = row_named(rows, "tls_verify");
-constinit const Directive& tls_ca = row_named(rows, "tls_ca");
-constinit const Directive& tls_client_certificate = row_named(rows, "tls_client_certificate");
-constinit const Directive& tls_client_key = row_named(rows, "tls_client_key");
-
-}  // namespace directive
 
 std::span<const Directive> upstream_rows() {
   return rows;

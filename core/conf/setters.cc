@@ -247,6 +247,10 @@ void keepalive_requests(const SetterCall& call) {
   call.section.settings.keepalive_requests = number_or_off(call.word(1), 1, 1'000'000);
 }
 
+void upstream_keepalive(const SetterCall& call) {
+  call.section.settings.keepalive = number_or_off(call.word(1), 1, 100'000);
+}
+
 void max_header_fields(const SetterCall& call) {
   constexpr uint32_t least = 5;  // what a WebSocket handshake needs
   call.section.settings.max_header_fields = number_or_off(call.word(1), least, 1'000'000);

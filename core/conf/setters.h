@@ -67,6 +67,7 @@ void lost_close_code(const SetterCall& call);
 void max_message_size(const SetterCall& call);
 void max_body_size(const SetterCall& call);
 void keepalive_requests(const SetterCall& call);
+void upstream_keepalive(const SetterCall& call);
 void max_header_fields(const SetterCall& call);
 void max_small_fragments(const SetterCall& call);
 void control_frame_rate(const SetterCall& call);

@@ -213,6 +213,7 @@ struct alignas(64) WorkerRow {
   Gauge pid;        // of the one that has it, while it accepts; 0: nobody does
   Gauge routes;     // so many of its LabelRows::routes may hold something, from the first one on
   Counter retries;  // peers that were dialled because one before had failed
+  Counter upstream_reused;  // plain requests that a connection kept from others was taken for
   Durations handshakes_ms;  // from the accept to the end of the answer, or to no answer
   Durations connects_ms;    // to peers, that were made
   Durations sessions_ms;    // from the accept to the end, of those that relayed

@@ -44,6 +44,8 @@ class PeerTable {
   // One more user of the peer, which is made for the first one. Throws std::bad_alloc and changes
   // nothing, then.
   Peer& use(const PeerConfig& config);
+  // One more user of a peer that has one, without a session with it.
+  void hold(PeerId id) { ++entry(id).users; }
   // One user less; the last one takes the peer along.
   void release(PeerId id);
   // One more session with a peer that has a user.

@@ -214,6 +214,10 @@ void MetricsWriter::write_handshakes() {
   text_.counter("sluice_upstream_retries",
                 "Peers that were dialled because one before had failed.");
   text_.sample({}, sum_of(&WorkerRow::retries));
+  text_.counter("sluice_upstream_connections_reused",
+                "Plain requests that a connection kept from others was taken for "
+                "(upstream_keepalive).");
+  text_.sample({}, sum_of(&WorkerRow::upstream_reused));
 }
 
 void MetricsWriter::write_requests() {

@@ -365,6 +365,7 @@ void Worker::leave_when_empty() {
   // queue them otherwise.
   sockets_.drain_and_close();
   end_idle_connections(SIZE_MAX);
+  context_.upstream_pool.close_all();
 }
 
 // Also where it leaves already, because its master is gone.
@@ -437,6 +438,7 @@ void Worker::relieve_memory() {
 }
 
 void Worker::note_pause() {
+  context_.upstream_pool.close_all();  // their descriptors are wanted
   pauses_told_ = sockets_.pauses();
   log_.recurring(LogLevel::warn, "accepting pauses",
                  "accepting pauses: " + Fault{"accept", sockets_.pause_error()}.text());
@@ -476,10 +478,11 @@ void Worker::on_unknown(uint16_t kind) {
              "the master's message of kind " + std::to_string(kind) + " was not understood");
 }
 
-// SIGUSR2 to a worker writes what it lends and holds, until there is a status page. The timer of
-// its gauges, which no session has, is left out.
+// SIGUSR2 to a worker writes what it lends and holds, until there is a status page. The timers
+// of its gauges and of its pool, which no session has, are left out.
 void Worker::report_buffers() {
-  const size_t timers = reactor_.armed_timers() - (gauges_.armed() ? 1 : 0);
+  const size_t timers = reactor_.armed_timers() - (gauges_.armed() ? 1 : 0) -
+                        (context_.upstream_pool.timer_armed() ? 1 : 0);
   log_.error(LogLevel::notice, "sessions " + std::to_string(sessions_.live()) + ", relaying " +
                                    std::to_string(context_.relaying) + ", rings lent " +
                                    std::to_string(buffers_.lent()) + ", blocks lent " +

@@ -37,16 +37,43 @@ void Attempt::give_up_probing() {
   if (std::exchange(probing_, false)) give_probe_back(health());
 }
 
-Attempt::Step Attempt::begin(PeerId peer, bool probing) {
+void Attempt::choose(PeerId peer, bool probing) {
   leg_.close(lent_.worker.reactor, End::orderly);
   give_up_probing();
   peer_.choose(peer);
   probing_ = probing;
   stage_ = Stage::connecting;
+  reused_ = false;
   secured_by_ = upstream().tls();
   failure_ = not_reached;
+}
+
+bool Attempt::reuse(PeerId peer) {
+  choose(peer, /*probing=*/false);
+  const Watch watch{lent_.worker.handler, lent_.self, number_};
+  reused_ = lent_.worker.upstream_pool.take(peer, peer_->uri.secure ? secured_by_ : nullptr,
+                                            route_.bind_addresses, leg_, watch);
+  if (!reused_) return false;
+  lent_.worker.row.upstream_reused.add(1);
+  trace("asked on a connection that was kept");
+  stage_ = Stage::connected;
+  deadline_ms_ = lent_.now_ms() + route_.handshake_timeout_ms;
+  return true;
+}
+
+void Attempt::keep() noexcept {
+  const UpstreamSettings& settings = upstream().settings();
+  lent_.worker.upstream_pool.keep(leg_, {.peer = peer_->id,
+                                         .secured_by = peer_->uri.secure ? secured_by_ : nullptr,
+                                         .bound = !route_.bind_addresses.empty(),
+                                         .most = settings.keepalive,
+                                         .for_ms = settings.keepalive_timeout_ms});
+}
+
+Attempt::Step Attempt::begin(PeerId peer, bool probing) {
+  choose(peer, probing);
   trace("connecting");
-  const Result<int> fd = connect();
+  const Result<int> fd = connect_with_room();
   if (!fd.ok()) {
     lacked_descriptor_ = fd.fault().error == EMFILE || fd.fault().error == ENFILE;
     // What we lack is no fault of the peer's.
@@ -78,6 +105,15 @@ Attempt::Step Attempt::run() {
       break;
   }
   return Step::ready;
+}
+
+// Connections that nobody uses give way.
+Result<int> Attempt::connect_with_room() {
+  Result<int> fd = connect();
+  UpstreamPool& pool = lent_.worker.upstream_pool;
+  if (fd.ok() || fd.fault().error != EMFILE || pool.size() == 0) return fd;
+  pool.close_all();
+  return connect();
 }
 
 // From the addresses of ours that the route names, in turn; one that fails leaves it to the next.
@@ -114,6 +150,7 @@ bool Attempt::take_over(Attempt& other) {
   failure_ = other.failure_;
   deadline_ms_ = other.deadline_ms_;
   stage_ = other.stage_;
+  reused_ = other.reused_;
   probing_ = std::exchange(other.probing_, false);
   return true;
 }

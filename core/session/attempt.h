@@ -38,6 +38,12 @@ class Attempt {
   // The leg is closed first. `probing`: the peer is out, and nobody else finds out whether it still
   // is (claim_probe).
   Step begin(PeerId peer, bool probing);
+  // Goes on with a connection to that peer on which another request was answered. The leg is closed
+  // first. False: none was kept.
+  [[nodiscard]] bool reuse(PeerId peer);
+  // Keeps the connection, on which all was answered, for another request. The leg is not open
+  // afterwards.
+  void keep() noexcept;
   Step run();
   // Goes on where `other` is, whose leg is open; that one is over then. False, with a line in the
   // log, where the poller has no room.
@@ -48,6 +54,8 @@ class Attempt {
   // By the reactor's clock, of the stage that it is in; once connected of the answer.
   uint64_t deadline_ms() const { return deadline_ms_; }
   bool connected() const { return stage_ == Stage::connected; }
+  // By reuse().
+  bool reused() const { return reused_; }
   // The directive that deadline_ms() is of.
   const char* time_limit() const {
     return stage_ == Stage::connecting ? "connect_timeout" : "handshake_timeout";
@@ -75,7 +83,9 @@ class Attempt {
 
   Upstream& upstream() const { return lent_.worker.upstreams.at(route_.upstream); }
   PeerHealth& health() const { return lent_.worker.upstreams.peers().board().health(peer_->id); }
+  void choose(PeerId peer, bool probing);
   Result<int> connect();
+  Result<int> connect_with_room();
   PeerFailure failure_of(PeerFault fault) const;
   Step on_connected();
   Step introduce();
@@ -99,6 +109,7 @@ class Attempt {
   uint64_t deadline_ms_ = 0;
   Stage stage_ = Stage::connecting;
   bool probing_ = false;
+  bool reused_ = false;
   bool lacked_descriptor_ = false;
 };
 

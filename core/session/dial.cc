@@ -13,6 +13,7 @@ namespace sluice {
 namespace {
 
 constexpr const char* no_peer_reached = "no peer could be reached";
+constexpr const char* out_of_descriptors = "out of descriptors";
 
 }  // namespace
 
@@ -144,16 +145,36 @@ Dial::Step Dial::connect_next() {
   bool probing = false;
   while (const std::optional<PeerId> peer = next_peer(probing)) {
     if (tries_ > 1) lent_.worker.row.retries.add(1);
-    if (first_.begin(*peer, probing) == Attempt::Step::wait) {
-      if (route_.hedge_after_ms != 0) rival_at_ms_ = lent_.now_ms() + route_.hedge_after_ms;
+    if (reuses_ && !probing && first_.reuse(*peer)) {
       arm();
-      return Step::wait;
+      return Step::ready;
     }
+    if (first_.begin(*peer, probing) == Attempt::Step::wait) return await_first();
     failure_ = first_.failure();
-    if (first_.lacked_descriptor()) return fail({503, "out of descriptors"});
+    if (first_.lacked_descriptor()) return fail({503, out_of_descriptors});
     if (!may_leave(PeerFault::error)) break;
   }
   return fail_for_want_of_peers();
+}
+
+Dial::Step Dial::await_first() {
+  if (route_.hedge_after_ms != 0) rival_at_ms_ = lent_.now_ms() + route_.hedge_after_ms;
+  arm();
+  return Step::wait;
+}
+
+// The others that were kept may have ended as well.
+Dial::Step Dial::redial() {
+  reuses_ = false;
+  if (first_.begin(peer()->id, /*probing=*/false) == Attempt::Step::wait) return await_first();
+  failure_ = first_.failure();
+  if (first_.lacked_descriptor()) return fail({503, out_of_descriptors});
+  return go_on(PeerFault::error);
+}
+
+// A PROXY header names one client for all of a connection.
+bool Dial::may_keep() const {
+  return preamble_.empty() && upstream().settings().keepalive > 0 && !lent_.worker.leaving;
 }
 
 // One at a time; a rival that fails at once leaves it to the next one. Where there is no descriptor

@@ -39,6 +39,9 @@ class Dial {
     std::string token;            // Upstream::token() of the peer that its cookie names, or ""
   };
   Step begin(const Wish& wish);
+  // To be called first where what goes to the peer may go there twice: a connection that was kept
+  // may serve. Its peer may end it just then.
+  void may_reuse() { reuses_ = true; }
   // The upstream leg is ready, or others had their turn.
   Step run();
   // The leg of the rival is ready, where there is one still: run() comes next.
@@ -53,6 +56,13 @@ class Dial {
   // Whether the next peer is asked after such a fault of this one: next_peer_on (`status` is an
   // answer's, PeerFault::status), next_peer_tries, next_peer_timeout, and there is one.
   bool may_leave(PeerFault fault, int status = 0) const;
+  // A kept connection ended before anything came of an answer: its peer may have ended it before it
+  // was asked, which is no failure. It is asked on a new one.
+  bool reused() const { return first_.reused(); }
+  Step redial();
+  // Whether the connection may be kept for another request once this one is answered, and keeps it.
+  bool may_keep() const;
+  void keep() noexcept { first_.keep(); }
   // From here on no other peer is asked: what goes to this one must not be done twice.
   void stay() { stays_ = true; }
   // Attempt::note_answer and note_fault of the latest peer.
@@ -84,6 +94,7 @@ class Dial {
   bool may_try_another() const;
   std::optional<PeerId> next_peer(bool& probing);
   Step connect_next();
+  Step await_first();
   Step go_on(PeerFault fault);
   Step on_first_failed(PeerFault fault);
   Step run_rival();
@@ -110,6 +121,7 @@ class Dial {
   uint64_t rival_at_ms_ = 0;  // when the first has had hedge_after; 0: no rival comes
   uint32_t tries_ = 0;
   bool stays_ = false;
+  bool reuses_ = false;
   std::string tried_;
 };
 

@@ -275,6 +275,7 @@ Exchange::Step Exchange::route_request() {
 Exchange::Step Exchange::dial() {
   if (auto drained = lent_.worker.drained.refusal(*route_)) return refuse(std::move(*drained));
   dial_.emplace(lent_, *route_, preamble());
+  if (plain_ && may_be_repeated()) dial_->may_reuse();
   dialled_ms_ = lent_.now_ms();
   const UpstreamSettings& settings = lent_.worker.upstreams.at(route_->upstream).settings();
   wish_ = wish_of(lent_, settings, client_request());
@@ -322,8 +323,9 @@ Exchange::Step Exchange::follow(Dial::Step step) {
       break;
   }
   connect_ms_ = static_cast<uint32_t>(lent_.now_ms() - dialled_ms_);
+  keeps_upstream_ = plain_ && request_.head().minor_version > 0 && dial_->may_keep();
   std::string request = request_for_peer(lent_, *route_, *dial_->peer(), client_request(),
-                                         plain_ ? &framing_ : nullptr);
+                                         plain_ ? &framing_ : nullptr, keeps_upstream_);
   if (trace_ != nullptr) trace_sent(request);
   const bool keeps_interim = plain_ && request_.head().minor_version > 0;
   forward_.emplace(lent_.upstream, std::move(request), route_->max_answer_header_bytes,
@@ -351,6 +353,7 @@ Exchange::Step Exchange::follow(Forward::Step step) {
   }
   const char* const failure = forward_->why();
   if (forward_->begun()) return leave_or_refuse({502, failure});
+  if (dial_->reused()) return follow(dial_->redial());
   return follow(dial_->leave(PeerFault::error, failure, failure));
 }
 

@@ -144,6 +144,8 @@ class Exchange {
   Step run_reply();
   bool may_keep_connection() const;
   bool request_whole() const;
+  bool may_be_repeated() const;
+  bool may_keep_upstream();
   bool answer_end_shows() const;
   void note_heard();
   void find_client();
@@ -219,6 +221,7 @@ class Exchange {
   bool plain_ = false;             // it asks for no WebSocket, and its route serves it
   bool request_over_ = false;      // plain: nothing more of it goes to the peer
   bool keeps_connection_ = false;  // plain: its answer says so
+  bool keeps_upstream_ = false;    // plain: its peer was not told to end the connection
   bool request_traced_ = false;
 };
 

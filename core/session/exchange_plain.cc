@@ -52,7 +52,7 @@ void Exchange::begin_forwarding_plain() {
     const std::string_view early = request_.early();
     request_body_->begin_with({reinterpret_cast<const uint8_t*>(early.data()), early.size()});
   }
-  if (!request_over_ || !method_is_idempotent(request_.head().method)) dial_->stay();
+  if (!may_be_repeated()) dial_->stay();
   lent_.arm(request_over_ ? route_->answer_timeout_ms : route_->body_timeout_ms);
 }
 
@@ -165,6 +165,18 @@ bool Exchange::request_whole() const {
   return !framing_.has_body() || (request_body_ && request_body_->complete());
 }
 
+// A body is gone once it was sent on.
+bool Exchange::may_be_repeated() const {
+  return !framing_.has_body() && method_is_idempotent(request_.head().method);
+}
+
+// Only where the peer's next bytes can be nothing but an answer to the next request.
+bool Exchange::may_keep_upstream() {
+  return keeps_upstream_ && dial_->may_keep() && request_whole() && answer_end_shows() &&
+         wants_keep_alive(forward_->answer()) && answer_relay_->body().take_behind().empty() &&
+         !lent_.upstream.input_ended && !lent_.upstream.output_ended;
+}
+
 bool Exchange::answer_end_shows() const {
   return !forward_ || forward_->parser().framing() != BodyFraming::until_close;
 }
@@ -195,6 +207,7 @@ Exchange::Step Exchange::relay_plain_answer() {
 
 Exchange::Step Exchange::end_plain() {
   log_end(served_status());
+  if (answer_relay_ && may_keep_upstream()) dial_->keep();
   return keeps_connection_ ? Step::next : Step::linger;
 }
 

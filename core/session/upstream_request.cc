@@ -128,7 +128,8 @@ std::string location_for(const SessionContext& lent, const HeaderValue& location
 }
 
 std::string request_for_peer(const SessionContext& lent, const RouteConfig& route, const Peer& peer,
-                             const ClientRequest& client, const MessageFraming* framing) {
+                             const ClientRequest& client, const MessageFraming* framing,
+                             bool keep_alive) {
   const UpgradeRequest& upgrade = client.upgrade;
   const std::string target =
       asks_of_server(client.head, upgrade.target)
@@ -170,6 +171,7 @@ std::string request_for_peer(const SessionContext& lent, const RouteConfig& rout
   upstream.remove_headers = removed;
   upstream.keep_headers = kept;
   upstream.underscore_headers = route.underscore_headers;
+  upstream.keep_alive = keep_alive;
   log_dropped_fields(lent, client.head, upstream);
   if (framing != nullptr) return write_http1(build_plain_request(client.head, *framing, upstream));
   return write_http1(build_upstream_request(client.head, upgrade, upstream));

@@ -39,10 +39,12 @@ std::string sticky_cookie(const Sticky& sticky, std::string_view token, const Di
 std::string location_for(const SessionContext& lent, const HeaderValue& location,
                          const ClientRequest& client);
 
-// The head of an upgrade as HTTP/1.1, or with `framing` that of a plain request. Fields that the
-// client sent and the peer will not see are told in the log: names that the conf may let pass at
-// info, a stranger's forwarding fields at debug.
+// The head of an upgrade as HTTP/1.1, or with `framing` that of a plain request, whose connection
+// may stay where `keep_alive` is set. Fields that the client sent and the peer will not see are
+// told in the log: names that the conf may let pass at info, a stranger's forwarding fields at
+// debug.
 std::string request_for_peer(const SessionContext& lent, const RouteConfig& route, const Peer& peer,
-                             const ClientRequest& client, const MessageFraming* framing = nullptr);
+                             const ClientRequest& client, const MessageFraming* framing = nullptr,
+                             bool keep_alive = false);
 
 }  // namespace sluice

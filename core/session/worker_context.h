@@ -15,6 +15,7 @@
 #include "core/session/fair_share.h"
 #include "core/session/tracer.h"
 #include "core/session/transit.h"
+#include "core/session/upstream_pool.h"
 #include "net/pool.h"
 #include "net/reactor.h"
 #include "net/sys.h"
@@ -50,6 +51,7 @@ struct WorkerContext {
   Drained drained = {};
   Tracer tracer = {};
   CloseReasons close_reasons = {};
+  UpstreamPool upstream_pool{reactor, upstreams.peers()};
   // What strangers must not guess of this worker's pings; made when it is first asked for.
   uint64_t secret_for_pings() {
     while (ping_secret == 0) sys::random_bytes(&ping_secret, sizeof ping_secret);

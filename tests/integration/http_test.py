@@ -6,21 +6,10 @@ import threading
 
 from admin import Metrics, ask as ask_admin
 from harness import Sluice, Suite, conf_for, failed_start, free_port, simple, wait_until
+from plain_http import answer, get, plain
 from wire import TEXT, Upstream, answer_101, close_in_order, dial, request
 
 suite = Suite()
-
-
-def plain(target="/", method="GET", fields=(), body=b"", version="1.1"):
-    lines = [f"{method} {target} HTTP/{version}", "Host: test.example"]
-    lines += [f"{name}: {value}" for name, value in fields]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-def answer(body=b"", status="200 OK", fields=None):
-    fields = [("Content-Length", len(body))] if fields is None else fields
-    head = f"HTTP/1.1 {status}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields)
-    return head.encode() + b"\r\n" + body
 
 
 def serving(upstream, *answers, **options):
@@ -39,14 +28,6 @@ def serving(upstream, *answers, **options):
             wire.close()
     threading.Thread(target=loop, daemon=True).start()
     return sluice
-
-
-def get(client, target="/", **options):
-    """Asks and reads an answer whose body has a length."""
-    client.send(plain(target, **options))
-    head = client.head()
-    head.body = client.take(int(head.get("Content-Length") or 0))
-    return head
 
 
 @suite.check
@@ -68,7 +49,7 @@ def a_connection_is_kept_and_each_request_is_logged():
             assert len(set(ids)) == 3, ids
             sluice.wait_idle()
             for head, _ in sluice.requests:
-                assert head.get("Connection") == "close"
+                assert head.get("Connection") is None
                 assert head.get("X-Forwarded-For") == "127.0.0.1"
 
 
@@ -346,18 +327,19 @@ def idle_connections_give_way_to_who_asks():
 @suite.check
 def leaving_ends_idle_connections_and_not_requests():
     with Upstream() as upstream, simple(upstream, "@http on") as sluice:
-        def ask(client):
-            client.send(plain())
+        def ask(client, **options):
+            client.send(plain(**options))
             server = upstream.accept()
             server.head()
             return server
         idle, busy = dial(sluice.port), dial(sluice.port)
-        server = ask(idle)
-        server.send(answer(b"x"))
+        kept = ask(idle)
+        kept.send(answer(b"x"))
         assert idle.head().status == 200 and idle.take(1) == b"x"
-        server = ask(busy)
+        server = ask(busy, method="POST", fields=[("Content-Length", 0)])
         sluice.signal(signal.SIGQUIT)
         idle.expect_end()
+        kept.expect_end()
         server.send(answer(b"y"))
         head = busy.head()
         assert head.get("Connection") == "close" and busy.rest() == b"y"

@@ -188,9 +188,6 @@ void Origin::judge_head() {
     fail("got another line: " + head_.line);
   }
   if (head_.value("x-request") != request_.id) fail("got another X-Request");
-  if (head_.value("connection") != "close" || head_.count("connection") != 1) {
-    fail("got another Connection");
-  }
   for (const char* name : {"x-drop", "keep-alive", "te", "upgrade"}) {
     if (head_.count(name) > 0) fail(std::string("got the hop-by-hop field ") + name);
   }

@@ -79,6 +79,8 @@ class Origin final : public PeerEnd {
 
   const TlsWire* tls() const { return wire_.tls(); }
   uint64_t body_bytes() const { return body_bytes_; }
+  // Of its request's body, it leaves so much unread.
+  size_t left_unread() const { return request_.body.size() - static_cast<size_t>(body_bytes_); }
   const PlainHead& head() const { return head_; }
 
  private:

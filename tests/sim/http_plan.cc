@@ -247,6 +247,10 @@ void make_trouble(Random& random, const PlainRequest& request, PlainAnswer& answ
   }
   answer.cut = any_cut(random);
   answer.cut_at = random.chance(25) ? 0 : random.below(answer.text.size() + 1);
+  // What ends behind a whole answer may be a kept connection, whose ends are Run's to draw.
+  if (answer.framing != BodyFraming::until_close) {
+    answer.cut_at = std::min<uint64_t>(answer.cut_at, answer.text.size() - 1);
+  }
   answer.cut_delay_ns = any_delay(random);
 }
 
@@ -267,7 +271,8 @@ void make_answer(Random& random, Room room, bool splice, const PlainRequest& req
   answer.text += "HTTP/1.1 " + std::to_string(answer.status) +
                  " Plain\r\nX-Request: " + request.id + "\r\nX-Kept: " + answer.kept + "\r\n";
   answer.text += answer_framing(random, request, payload.size(), answer);
-  if (random.chance(30)) {
+  answer.closes = random.chance(30);
+  if (answer.closes) {
     answer.text += "Connection: close, X-Drop\r\nX-Drop: a\r\nKeep-Alive: timeout=9\r\n";
   }
   answer.text += "\r\n" + answer.body;
@@ -330,6 +335,10 @@ void serve_plain_http(Random random, Config& config) {
     route.answer_timeout_ms = between(300, 1'500);
     route.body_timeout_ms = between(200, 1'500);
     if (apart.chance(8)) route.max_body_bytes = apart.below(2'000);
+  }
+  for (UpstreamConfig& upstream : config.upstreams) {
+    upstream.keepalive = apart.pick<uint32_t>({0, 1, 2, 16, 16, 16});
+    upstream.keepalive_timeout_ms = between(50, 1'500);
   }
 }
 

@@ -31,6 +31,7 @@ struct PlainAnswer {
   Cut cut = Cut::none;                      // when it has written cut_at bytes, after cut_delay_ns
   uint64_t cut_at = 0;
   uint64_t cut_delay_ns = 0;
+  bool closes = false;   // it says so
   bool ends = false;     // with FIN behind it, else it awaits the proxy's
   bool notifies = true;  // TLS: before FIN
   bool refused = false;  // nobody may relay it: 502
@@ -96,7 +97,8 @@ struct VisitPlan {
   bool patient() const { return cut == Cut::none && reader.pace == Reader::Pace::eager; }
 };
 
-// Routes of that conf that serve plain requests, and the times and sizes that these may take.
+// Routes of that conf that serve plain requests, the times and sizes that these may take, and what
+// is kept for them.
 void serve_plain_http(Random random, Config& config);
 // Whether the client of `session` makes plain requests first; it changes nothing of the session.
 std::optional<VisitPlan> make_visit(Random& random, const Config& config,

@@ -47,7 +47,7 @@ void Visit::note_asked(const Connection& connection, size_t number) {
   }
 }
 
-void Visit::answer(Doorman& doorman, size_t number) {
+void Visit::answer(Doorman& doorman, size_t number, OnKept on_kept) {
   const PlainRequest& request = plan_.requests[number];
   Wire& wire = doorman.wire();
   TlsHabits habits;
@@ -60,7 +60,10 @@ void Visit::answer(Doorman& doorman, size_t number) {
   world().note("request %lld: upstream #%lld", static_cast<int64_t>(number), connection.number());
   leg.body_out = doorman.sent_bytes() - (doorman.received().find("\r\n\r\n") + 4);
   leg.origin = std::make_unique<Origin>(wire, request, doorman.received());
+  leg.wire = &wire;
+  leg.on_kept = std::move(on_kept);
   judge_forwarded(*leg.origin, number);
+  judge_told(leg);
   legs_.push_back(std::move(leg));
 }
 
@@ -79,9 +82,40 @@ void Visit::judge_forwarded(const Origin& origin, size_t number) const {
   if (found != expected) fail("X-Forwarded-For is " + std::string(found) + ", not " + expected);
 }
 
+// Whether the connection is to end with the answer.
+void Visit::judge_told(Leg& leg) const {
+  const PlainHead& head = leg.origin->head();
+  leg.told_to_end = head.count("connection") > 0;
+  if (leg.told_to_end && (head.count("connection") > 1 || head.value("connection") != "close")) {
+    fail("an upstream got another Connection");
+  }
+  if (circumstances_.reloaded) return;
+  const RouteConfig& route = route_of(leg.request);
+  const bool may_stay = !plan_.requests[leg.request].old &&
+                        route.send_proxy_protocol == SendProxyProtocol::off &&
+                        config_.upstream(route.upstream).keepalive > 0;
+  if (!leg.told_to_end && !may_stay) fail("a connection is not told to end");
+  if (leg.told_to_end && may_stay && calm()) fail("a connection is told to end");
+}
+
+bool Visit::may_be_kept(const Leg& leg) const {
+  const PlainRequest& request = plan_.requests[leg.request];
+  return !leg.told_to_end && leg.body_out == request.body.size() && !request.answer.closes &&
+         request.answer.framing != BodyFraming::until_close;
+}
+
+// The proxy may keep what has answered for whoever asks next.
+void Visit::release(size_t at) {
+  if (sent_.own_status() != 0 || legs_.empty()) return;
+  Leg& leg = legs_.back();
+  if (leg.request != at || !may_be_kept(leg)) return;
+  leg.kept = true;
+  leg.on_kept(*leg.wire, leg.origin->left_unread(), plan_.requests[at].answer.ends);
+}
+
 Visit::Leg* Visit::leg_at(const Connection& connection) {
-  for (Leg& leg : legs_) {
-    if (leg.connection == &connection) return &leg;
+  for (auto leg = legs_.rbegin(); leg != legs_.rend(); ++leg) {
+    if (leg->connection == &connection) return &*leg;
   }
   return nullptr;
 }
@@ -151,6 +185,7 @@ void Visit::on_client_sent(std::string_view bytes) {
   }
   if (sent_.answered() == at) return;
   answered_ns_ = world().now_ns();
+  release(at);
   hand_over();
 }
 
@@ -184,7 +219,7 @@ void Visit::hand_over() {
 bool Visit::live() const {
   if (!accepted() || handed_over_) return false;
   return connection_->fd >= 0 || std::any_of(legs_.begin(), legs_.end(), [](const Leg& leg) {
-           return leg.connection->fd >= 0;
+           return leg.connection->fd >= 0 && !leg.kept;
          });
 }
 
@@ -241,7 +276,9 @@ void Visit::check_turn() const {
   }
   if (waiting()) {
     for (const Leg& leg : legs_) {
-      if (leg.connection->fd >= 0) fail("an upstream's connection outlives its answer");
+      if (leg.connection->fd >= 0 && !leg.kept) {
+        fail("an upstream's connection outlives its answer");
+      }
     }
     if (now_ns > answered_ns_ + listener().keepalive_timeout_ms * ms + slack_ns) {
       fail("a kept connection outlives keepalive_timeout");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -38,7 +39,10 @@ class Visit final : public Observer {
   void start() { visitor_->start(); }
   // A request with that number has reached a server, which answers it unless it is deaf.
   void note_asked(const Connection& connection, size_t number);
-  void answer(Doorman& doorman, size_t number);
+  // `on_kept` takes over where another request may come on the connection: behind what the server
+  // left unread of this one, if it has not ended.
+  using OnKept = std::function<void(Wire& wire, size_t unread, bool ended)>;
+  void answer(Doorman& doorman, size_t number, OnKept on_kept);
   // From whom it comes, as far as the proxy can know.
   std::string client_of(size_t number) const;
 
@@ -67,6 +71,10 @@ class Visit final : public Observer {
     Connection* connection;
     size_t request;
     std::unique_ptr<Origin> origin;
+    Wire* wire = nullptr;
+    OnKept on_kept = {};
+    bool told_to_end = false;  // the server was, behind its answer
+    bool kept = false;         // another request may go there: it is not this visit's any more
     uint64_t body_out = 0;
     uint64_t in = 0;
     uint64_t asked_ns = 0;       // something of the request last went out
@@ -88,6 +96,9 @@ class Visit final : public Observer {
   void hand_over();
   void judge_keeping(size_t request) const;
   void judge_own_time(size_t request) const;
+  void judge_told(Leg& leg) const;
+  bool may_be_kept(const Leg& leg) const;
+  void release(size_t request);
   void judge_forwarded(const Origin& origin, size_t request) const;
   void check_exchange(const Leg& leg) const;
   std::vector<int> permitted(size_t request) const;

@@ -66,12 +66,12 @@ void print_totals(const Totals& totals, double seconds) {
       "%llu runs in %.1f s, %.0f a second: %llu sessions, %llu relayed, %llu refused, %llu turns, "
       "%.1f MB; ended first by a Close %llu, a wrong frame %llu, a lost peer %llu, idle_timeout "
       "%llu, SIGTERM %llu; sides judged exactly %llu; plain requests answered %llu, %llu by the "
-      "proxy, %llu sessions behind them\n",
+      "proxy, %llu on a kept connection, %llu sessions behind them\n",
       number(totals.runs), seconds, static_cast<double>(totals.runs) / seconds,
       number(totals.sessions), number(totals.relayed), number(totals.refused), number(totals.turns),
       static_cast<double>(totals.bytes) / 1e6, number(totals.closed), number(totals.bad),
       number(totals.left), number(totals.idle), number(totals.leaving), number(totals.strict),
-      number(totals.plain), number(totals.told), number(totals.behind));
+      number(totals.plain), number(totals.told), number(totals.reused), number(totals.behind));
   std::fflush(stdout);
 }
 

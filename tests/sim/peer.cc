@@ -291,6 +291,7 @@ void ClientPeer::take_opening() {
 }
 
 void Doorman::on_bytes() {
+  if (skipped_ > 0) skipped_ -= wire_.read(std::min(skipped_, wire_.unread())).size();
   received_ += wire_.read(wire_.unread());
   if (awaits_header_ && !take_header()) return;
   if (found_ || received_.find("\r\n\r\n") == std::string::npos) return;

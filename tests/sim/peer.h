@@ -118,8 +118,9 @@ class UpstreamPeer final : public Peer {
 class Doorman final : public PeerEnd, private Observer {
  public:
   // `introduced`: a PROXY header comes before it.
-  Doorman(Wire& wire, bool introduced, std::function<void(Doorman&)> on_head)
-      : wire_(wire), awaits_header_(introduced), on_head_(std::move(on_head)) {
+  // The first `skipped` bytes are none of it.
+  Doorman(Wire& wire, bool introduced, std::function<void(Doorman&)> on_head, size_t skipped = 0)
+      : wire_(wire), awaits_header_(introduced), on_head_(std::move(on_head)), skipped_(skipped) {
     wire_.attach(*this);
     wire_.connection().observer = this;
   }
@@ -130,6 +131,7 @@ class Doorman final : public PeerEnd, private Observer {
   const std::string& received() const { return received_; }  // without that header
   // The client that it named, "" where it named nobody.
   const std::string& named() const { return named_; }
+  bool found() const { return found_; }
   // What the proxy has sent so far, without that header; some of it may be on its way.
   uint64_t sent_bytes() const { return sent_bytes_ - header_bytes_; }
 
@@ -145,6 +147,7 @@ class Doorman final : public PeerEnd, private Observer {
   Wire& wire_;
   bool awaits_header_;
   std::function<void(Doorman&)> on_head_;
+  size_t skipped_;
   std::string named_;
   std::string received_;
   uint64_t sent_bytes_ = 0;

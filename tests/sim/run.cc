@@ -42,6 +42,7 @@ Run::Run(uint64_t seed, RunKind kind, bool print_trace)
       kind_(kind),
       tls_(kind == RunKind::tls),
       tls_plans_(seed ^ 0x715),
+      kept_plans_(seed ^ 0x4e97),
       openssl_random_(seed ^ 0x0551),
       scenery_(prepared_scenery()),
       config_(*scenery_.config),
@@ -200,7 +201,9 @@ void Run::greet(Doorman& doorman, const Dialling& dialling) {
   Dialling::Deaf deaf = dialling.deaf;
   const std::string& received = doorman.received();
   const size_t end = received.find("\r\n\r\n") + 4;
-  if (received.find("\r\nX-Request: ") < end) return greet_plain(doorman, dialling);
+  if (received.find("\r\nX-Request: ") < end) {
+    return greet_plain(doorman, dialling, deaf, /*kept=*/false);
+  }
   const size_t at = received.find("\r\nX-Session: ");
   if (at > end) world_.fail("a request without X-Session reached an upstream");
   const size_t number = std::stoul(received.substr(at + 13));
@@ -239,6 +242,7 @@ bool Run::on_turn_end() {
     session->record->check_turn();
     if (session->visit != nullptr) session->visit->check_turn();
   }
+  check_kept(/*quiet=*/false);
   check_counters();
   check_accepting();
   if (scenery_.climate.leaving_ns != 0 &&
@@ -305,6 +309,7 @@ void Run::on_quiet() {
     session->record->check_quiet();
     if (session->visit != nullptr) session->visit->check_quiet();
   }
+  check_kept(/*quiet=*/true);
   if (world_.now_ns() > world_.begin_ns() + longest_ns) world_.fail("the run does not end");
   if (!report_asked_ && reports_ < most_reports && world_.random.chance(4)) {
     ++reports_;
@@ -425,6 +430,7 @@ void Run::check_left_behind() {
 
 void Run::add_to(Totals& totals) const {
   ++totals.runs;
+  totals.reused += reused_;
   totals.turns += world_.turn;
   for (const auto& session : sessions_) {
     Record& record = *session->record;

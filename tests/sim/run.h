@@ -34,6 +34,7 @@ struct Totals {
   uint64_t refused = 0;
   uint64_t strict = 0;  // sides about which everything was known
   uint64_t plain = 0;   // plain requests that were answered
+  uint64_t reused = 0;  // those that came on a kept connection to their upstream
   uint64_t told = 0;    // by the proxy itself
   uint64_t behind = 0;  // sessions that began behind plain requests
 };
@@ -64,6 +65,11 @@ class Run final : private Dialled, private Watcher {
     bool accepted() const { return record->accepted() || (visit != nullptr && visit->accepted()); }
     bool over() const { return record->over() || (visit != nullptr && visit->over()); }
   };
+  struct Kept {        // an upstream's connection that was asked and answered
+    Doorman* doorman;  // of the next request
+    uint64_t since_ns;
+    uint64_t for_ns;
+  };
   struct Report {  // what SIGUSR2 makes the worker say
     uint64_t sessions, relaying, rings, blocks, bytes, pipes, transits, timers, confs;
   };
@@ -93,7 +99,10 @@ class Run final : private Dialled, private Watcher {
   Wire& wire_to(Session& session, Connection& connection);
   Wire& wire_from(Connection& connection, const Dialling& dialling);
   void greet(Doorman& doorman, const Dialling& dialling);
-  void greet_plain(Doorman& doorman, const Dialling& dialling);
+  void greet_plain(Doorman& doorman, const Dialling& dialling, Dialling::Deaf deaf, bool kept);
+  void keep(Wire& wire, size_t unread, bool ended, const Dialling& dialling, uint64_t for_ms);
+  void greet_kept(Doorman& doorman, const Dialling& dialling, bool dies);
+  void check_kept(bool quiet);
   void check_named(const Doorman& doorman, const Dialling& dialling, const std::string& client);
   void on_signal(int signal);
   ssize_t on_error_log(std::string_view bytes);
@@ -138,6 +147,7 @@ class Run final : private Dialled, private Watcher {
   RunKind kind_;
   bool tls_;
   Random tls_plans_;
+  Random kept_plans_;
   Random openssl_random_;  // what OpenSSL draws, on both sides
   SessionPtr resumable_;   // of the latest client
   Scenery scenery_;
@@ -153,6 +163,8 @@ class Run final : private Dialled, private Watcher {
   std::vector<std::unique_ptr<Session>> sessions_;
   std::vector<std::unique_ptr<Wire>> wires_;
   std::vector<std::unique_ptr<Doorman>> doormen_;
+  std::vector<Kept> kept_;
+  uint64_t reused_ = 0;
   int listener_ = -1;
   int error_log_ = -1;
   int access_log_ = -1;

@@ -1,4 +1,4 @@
-// Run, plain requests: who makes them, and who answers.
+// Run, plain requests: who makes them, who answers, and which connections are asked again.
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -6,6 +6,12 @@
 #include "tests/sim/run.h"
 
 namespace sluice::sim {
+
+namespace {
+
+constexpr uint64_t kept_slack_ns = 5 * ms;
+
+}  // namespace
 
 void Run::plan_visit(Random& random, Session& session) {
   session.visit_plan = make_visit(random, config_, session.plan, scenery_.room);
@@ -61,7 +67,7 @@ void Run::check_named(const Doorman& doorman, const Dialling& dialling, const st
 }
 
 // The request that X-Request names, by its session's number and its own.
-void Run::greet_plain(Doorman& doorman, const Dialling& dialling) {
+void Run::greet_plain(Doorman& doorman, const Dialling& dialling, Dialling::Deaf deaf, bool kept) {
   const std::string& received = doorman.received();
   const size_t at = received.find("\r\nX-Request: ") + 13;
   const size_t dot = received.find('.', at);
@@ -71,11 +77,62 @@ void Run::greet_plain(Doorman& doorman, const Dialling& dialling) {
   }
   Session& session = *sessions_[number];
   const size_t request = std::stoul(received.substr(dot + 1));
+  if (kept && !session.visit_plan->requests.at(request).repeatable()) {
+    world_.fail("a kept connection is asked for what may not be made twice");
+  }
   session.visit->note_asked(doorman.wire().connection(), request);
   check_named(doorman, dialling, session.visit->client_of(request));
-  if (dialling.deaf == Dialling::Deaf::ends) doorman.wire().close_both();
-  if (dialling.deaf == Dialling::Deaf::resets) doorman.wire().reset();
-  if (dialling.deaf == Dialling::Deaf::no) session.visit->answer(doorman, request);
+  if (deaf == Dialling::Deaf::ends) doorman.wire().close_both();
+  if (deaf == Dialling::Deaf::resets) doorman.wire().reset();
+  if (deaf != Dialling::Deaf::no) return;
+  const uint64_t for_ms =
+      config_.upstream(config_.routes[session.visit_plan->requests[request].route].upstream)
+          .keepalive_timeout_ms;
+  session.visit->answer(doorman, request,
+                        [this, &dialling, for_ms](Wire& wire, size_t unread, bool ended) {
+                          keep(wire, unread, ended, dialling, for_ms);
+                        });
+}
+
+// A server awaits another request there, or is about to end the connection, or does so once it is
+// asked. What it has ended it cannot answer on.
+void Run::keep(Wire& wire, size_t unread, bool ended, const Dialling& dialling, uint64_t for_ms) {
+  const bool dies = ended || kept_plans_.chance(15);
+  Doorman& doorman = *doormen_.emplace_back(std::make_unique<Doorman>(
+      wire, false, [this, &dialling, dies](Doorman& found) { greet_kept(found, dialling, dies); },
+      unread));
+  kept_.push_back({&doorman, world_.now_ns(), for_ms * ms});
+  if (!kept_plans_.chance(25)) return;
+  const bool reset = kept_plans_.chance(40);
+  world_.after(kept_plans_.below(kept_plans_.pick<uint64_t>({ms, 20 * ms, 800 * ms})),
+               [&doorman, reset] {
+                 if (doorman.found() || doorman.wire().gone()) return;
+                 if (reset) return doorman.wire().reset();
+                 doorman.wire().close_both();
+               });
+}
+
+void Run::greet_kept(Doorman& doorman, const Dialling& dialling, bool dies) {
+  const std::string& received = doorman.received();
+  if (received.find("\r\nX-Request: ") > received.find("\r\n\r\n")) {
+    world_.fail("an upgrade on a kept connection");
+  }
+  ++reused_;
+  greet_plain(doorman, dialling, dies ? Dialling::Deaf::ends : dialling.deaf, /*kept=*/true);
+}
+
+// What is kept ends in time, and nothing of it is forgotten.
+void Run::check_kept(bool quiet) {
+  for (const Kept& kept : kept_) {
+    const Connection& connection = kept.doorman->wire().connection();
+    if (connection.fd < 0 || kept.doorman->sent_bytes() > 0) continue;
+    if (world_.now_ns() > kept.since_ns + kept.for_ns + kept_slack_ns) {
+      world_.fail("a kept connection outlives upstream_keepalive_timeout");
+    }
+    if (quiet && connection.unread_by_proxy()) {
+      world_.fail("the end of a kept connection is forgotten");
+    }
+  }
 }
 
 }  // namespace sluice::sim

@@ -93,6 +93,7 @@ TESTED_ELSEWHERE = {
     "core/conf/rows_top.cc": "tests/unit/conf_directives_test.cc",
     "core/conf/rows_listen.cc": "tests/unit/conf_directives_test.cc",
     "core/conf/rows_upstream.cc": "tests/unit/conf_directives_test.cc",
+    "core/conf/rows_upstream_tls.cc": "tests/unit/conf_directives_test.cc",
     "core/conf/rows_route.cc": "tests/unit/conf_directives_test.cc",
     "core/conf/rows_http.cc": "tests/unit/conf_directives_test.cc",
     "core/conf/setters.cc": "tests/unit/conf_directives_test.cc",

@@ -98,8 +98,7 @@ TEST_CASE("conf foreign: words that are no directives here") {
       {"proxy_next_upstream http_502",
        "\"proxy_next_upstream\" of nginx; write next_peer_on error timeout http_STATUS..."},
       {"ip_hash", "\"ip_hash\" of nginx; write balance hash $remote_addr"},
-      {"keepalive 16",
-       "\"keepalive\" of nginx; each session has a connection of its own: leave the line out"},
+      {"keepalive 16", "\"keepalive\" of nginx; here it is upstream_keepalive"},
       {"events {",
        "\"events\" of nginx; its lines stand before the first section; a conf has no braces, and "
        "no semicolons at the end of lines"},

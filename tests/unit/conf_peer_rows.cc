@@ -113,6 +113,10 @@ std::vector<ConfRow> peer_rows() {
          return joined(c.upstreams[0].peers, [](const PeerConfig& each) { return each.name; });
        },
        "127.0.0.1:9001 127.0.0.1:9003 ", "server ws://127.0.0.1:9004"},
+      {"upstream_keepalive", "top, upstream", "upstream_keepalive 7",
+       [](const Config& c) { return number(c.upstreams[0].keepalive); }, "7"},
+      {"upstream_keepalive_timeout", "top, upstream", "upstream_keepalive_timeout 7s",
+       [](const Config& c) { return number(c.upstreams[0].keepalive_timeout_ms); }, "7000"},
       {"balance", "top, upstream", "balance hash $cookie_user",
        [](const Config& c) {
          const UpstreamConfig& upstream = c.upstreams[0];

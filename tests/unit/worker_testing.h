@@ -76,6 +76,7 @@ class TestWorker final : public EventHandler {
       session.end_now({EndKind::shutdown, "end"});
     });
     sessions.sweep();
+    context.upstream_pool.close_all();
     CHECK(transits.lent() == 0);
     CHECK(buffers.lent() == 0);
     CHECK(reactor.armed_timers() == 0);
