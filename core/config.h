@@ -354,6 +354,7 @@ struct Config {
   // Lower-case names of query parameters whose values no log shows; sorted.
   std::vector<std::string> masked_parameters = default_masked_parameters();
   std::string pid_file;  // "": none
+  std::string acme_dir;  // where challenges lie (core/session/challenges.h); "": none are answered
   std::optional<ControlConfig> control;
   std::optional<AdminConfig> admin;
   AdminRules admin_rules;

@@ -39,6 +39,9 @@ constexpr ForeignWord table[] = {
     {"master_process", n, "", leave_out},
     {"load_module", n, "", leave_out},
     {"env", n, "", "${env:NAME} reads a variable"},
+    {"acme_issuer", n, "acme_dir",
+     "let certbot or lego ask for certificates, and write acme_dir FOLDER before the first "
+     "section"},
     {"stub_status", n, "admin",
      "write admin 127.0.0.1:PORT before the first section: /metrics and /status.json are there"},
     {"log_not_found", n, "", leave_out},
@@ -205,6 +208,9 @@ constexpr ForeignWord table[] = {
     {"monitor-uri", h, "healthz", ""},
     {"stats", h, "admin", "write admin 127.0.0.1:PORT: /metrics and /status.json are there"},
     {"errorfile", h, "", not_yet},
+    {"acme", h, "acme_dir",
+     "let certbot or lego ask for certificates, and write acme_dir FOLDER before the first "
+     "section"},
     {"redirect", h, "", "write return 301 LOCATION in a route of its own"},
     {"retry-on", h, "next_peer_on", ""},
     {"tune.bufsize", h, "max_header_size", ""},

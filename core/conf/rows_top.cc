@@ -134,6 +134,21 @@ constexpr Directive rows[] = {
      .help = "Holds the master's process id while sluice runs. A folder right below /run is made "
              "where it is missing.",
      .keep = keep<&Config::pid_file>},
+    {.name = "acme_dir",
+     .sections = top,
+     .arguments = "FOLDER",
+     .set = setters::acme_dir,
+     .example = "/var/lib/acme/.well-known/acme-challenge",
+     .help =
+         "Where certbot, lego and the like put the files by which an authority sees that a name is "
+         "ours (http-01, RFC 8555 8.3). A GET of /.well-known/acme-challenge/NAME is answered with "
+         "that folder's NAME, whatever the routes say, at all listeners, for any host, and with "
+         "404 "
+         "where there is none. Served are the latest 64 files of at most 4k that everybody may "
+         "read "
+         "and whose names are 1 to 128 letters, digits, - and _; no links. They are read by the "
+         "master as soon as they change, within a second where the folder was not there before: "
+         "make it first, and give the clients its parent's parent as webroot."},
     {.name = "control",
      .sections = top,
      .arguments = "unix:/PATH|off [mode=MODE]",

@@ -17,6 +17,7 @@ void max_log_value_size(const SetterCall& call);
 void log_query(const SetterCall& call);
 void log_mask(const SetterCall& call);
 void pid_file(const SetterCall& call);
+void acme_dir(const SetterCall& call);
 void control(const SetterCall& call);
 void admin(const SetterCall& call);
 void admin_allow(const SetterCall& call);

@@ -1,5 +1,5 @@
-// Setter of `return`: the answer that a route gives by itself, with a file's content where one is
-// named.
+// Setters of answers that sluice gives by itself: `return`, with a file's content where one is
+// named, and acme_dir.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -79,6 +79,17 @@ void reply(const SetterCall& call) {
     if (!reply.body.ends_with('\n')) reply.body += '\n';
   }
   call.section.as<RouteDraft>().route.reply = std::move(reply);
+}
+
+// That it is there is not asked for: who asks for certificates may be the one who makes it.
+void acme_dir(const SetterCall& call) {
+  const Word& word = call.word(1);
+  if (word.value.empty()) throw ConfProblem{"the folder's name is empty"};
+  if (word.value == "off" || word.value == "on") {
+    throw ConfProblem{quoted(word.text) + " is not a folder; without this line there is none" +
+                      "; a folder of that name is ./" + word.text};
+  }
+  call.draft.config.acme_dir = resolve_path(call.statement.folder, word.value);
 }
 
 }  // namespace sluice::setters

@@ -82,6 +82,13 @@ Status send_latest(ControlChannel& channel, ControlKind kind, std::span<const ui
   return Done{};
 }
 
+Status send_text(ControlChannel& channel, ControlKind kind, const PassedText& text) {
+  const auto bytes = static_cast<uint64_t>(text.bytes);
+  std::vector<uint8_t> payload;
+  put(payload, bytes);
+  return send_latest(channel, kind, payload, std::span(&text.fd, 1));
+}
+
 Status send_all(ControlChannel& channel, ControlKind kind, std::span<const uint8_t> payload) {
   const Result<uint32_t> sent =
       channel.send(static_cast<uint16_t>(kind), payload, {}, ControlChannel::Keep::all);
@@ -91,6 +98,13 @@ Status send_all(ControlChannel& channel, ControlKind kind, std::span<const uint8
 
 bool is(const ControlMessage& message, ControlKind kind, size_t bytes) {
   return message.kind() == static_cast<uint16_t>(kind) && message.payload().size() == bytes;
+}
+
+std::optional<PassedText> read_text(ControlMessage& message, ControlKind kind) {
+  uint64_t bytes = 0;
+  if (!is(message, kind, sizeof bytes) || message.descriptors() != 1) return std::nullopt;
+  std::memcpy(&bytes, message.payload().data(), sizeof bytes);
+  return PassedText{message.take_descriptor(), bytes};
 }
 
 }  // namespace
@@ -171,20 +185,20 @@ std::optional<ConfPart> read_conf_part(ControlMessage& message) {
   return part;
 }
 
-Status send_members(ControlChannel& channel, const MembersText& text) {
-  const auto bytes = static_cast<uint64_t>(text.bytes);
-  std::vector<uint8_t> payload;
-  put(payload, bytes);
-  return send_latest(channel, ControlKind::members, payload, std::span(&text.fd, 1));
+Status send_members(ControlChannel& channel, const PassedText& text) {
+  return send_text(channel, ControlKind::members, text);
 }
 
-std::optional<MembersText> read_members(ControlMessage& message) {
-  uint64_t bytes = 0;
-  if (!is(message, ControlKind::members, sizeof bytes) || message.descriptors() != 1) {
-    return std::nullopt;
-  }
-  std::memcpy(&bytes, message.payload().data(), sizeof bytes);
-  return MembersText{message.take_descriptor(), bytes};
+std::optional<PassedText> read_members(ControlMessage& message) {
+  return read_text(message, ControlKind::members);
+}
+
+Status send_challenges(ControlChannel& channel, const PassedText& text) {
+  return send_text(channel, ControlKind::challenges, text);
+}
+
+std::optional<PassedText> read_challenges(ControlMessage& message) {
+  return read_text(message, ControlKind::challenges);
 }
 
 Status send_name_files(ControlChannel& channel, const NameFiles& files) {

@@ -1,8 +1,8 @@
 // The messages that a master sends its workers: newly opened logs (SIGUSR1), because workers need
 // no file system, the keys of session tickets, because all workers share them, a new conf, what is
-// drained, where servers' names lead, and which piece of a list of sessions it wants. Workers
-// answer that alone. The keeper gets files and the admin address's socket besides, and tells what
-// names it found out.
+// drained, where servers' names lead, what acme_dir holds, and which piece of a list of sessions it
+// wants. Workers answer that alone. The keeper gets files and the admin address's socket besides,
+// and tells what names it found out.
 #pragma once
 
 #include <array>
@@ -33,7 +33,8 @@ enum class ControlKind : uint16_t {
   name_files = 9,
   admin = 10,
   trace_command = 11,  // trace_messages.h
-  trace_piece = 12
+  trace_piece = 12,
+  challenges = 13
 };
 
 // Ticket keys in a message. Each copy wipes what it held.
@@ -72,8 +73,8 @@ struct NameFiles {
   int resolv_conf = -1;
 };
 
-// A text that members_from() (name_bytes.h) takes.
-struct MembersText {
+// A text in memory that whoever gets the descriptor can only read (memory_text.h).
+struct PassedText {
   int fd = -1;
   size_t bytes = 0;
 };
@@ -89,7 +90,8 @@ Status send_logs(ControlChannel& channel, const LogHandover& logs);
 Status send_ticket_keys(ControlChannel& channel, const TicketKeys& keys);
 Status send_drains(ControlChannel& channel, const DrainOrders& orders);  // which fit
 // Both sides' descriptors stay the caller's, as ControlChannel::send() says.
-Status send_members(ControlChannel& channel, const MembersText& text);
+Status send_members(ControlChannel& channel, const PassedText& text);     // for members_from()
+Status send_challenges(ControlChannel& channel, const PassedText& text);  // for challenges_from()
 Status send_name_files(ControlChannel& channel, const NameFiles& files);
 // The listening socket of the admin address; -1: there is none.
 Status send_admin(ControlChannel& channel, int fd);
@@ -113,7 +115,8 @@ std::optional<KeyHandover> read_ticket_keys(const ControlMessage& message);
 std::optional<DrainOrders> read_drains(const ControlMessage& message);
 std::optional<PageRequest> read_page_request(const ControlMessage& message);
 std::optional<Page> read_page(const ControlMessage& message);
-std::optional<MembersText> read_members(ControlMessage& message);
+std::optional<PassedText> read_members(ControlMessage& message);
+std::optional<PassedText> read_challenges(ControlMessage& message);
 std::optional<NameFiles> read_name_files(ControlMessage& message);
 std::optional<int> read_admin(ControlMessage& message);
 std::optional<size_t> read_answers(const ControlMessage& message);

@@ -71,6 +71,7 @@ class Keeper final : public EventHandler,
   void on_conf_part(const ConfPart& part, uint32_t sequence) override;
   void on_drains(std::span<const DrainOrder>) override {}
   void on_members(const Members& members) override;
+  void on_challenges(Challenges) override {}
   void on_name_files(const NameFiles& files) override;
   void on_admin(int fd) override { admin_.listen(fd); }
   void on_link_progress() override { tell_answers(); }

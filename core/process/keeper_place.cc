@@ -29,7 +29,7 @@ void KeeperPlace::send_logs(const LogHandover& logs) {
       "logs", [&](uint32_t, ControlChannel& channel) { return sluice::send_logs(channel, logs); });
 }
 
-void KeeperPlace::send_members(const MembersText& members) {
+void KeeperPlace::send_members(const PassedText& members) {
   crew_.send_to_all("where names lead", [&](uint32_t, ControlChannel& channel) {
     return sluice::send_members(channel, members);
   });

@@ -49,7 +49,7 @@ class KeeperPlace final : private CrewOwner {
   // What it is to use from now on, in place of what it was started with.
   void send_conf(uint32_t generation, const ConfBundle& bundle);
   void send_logs(const LogHandover& logs);
-  void send_members(const MembersText& members);
+  void send_members(const PassedText& members);
   void send_name_files(const NameFiles& files);
   void send_admin(int fd);
   // Whether it has not acknowledged the latest conf.

@@ -144,6 +144,7 @@ bool Master::prepare() {
   if (!open || !write_pid_file()) return false;
   membership_.use_conf(*config_, generation_, true);
   watch_name_files();
+  challenge_watch_.use(config_->acme_dir);
   started_ms_ = sys::monotonic_ms();
   MasterRow& told = rows_.master();
   told.started_ms.set(started_ms_);
@@ -277,6 +278,7 @@ void Master::leave_to_parent() {
   control_.leave_to_parent();
   file_watch_.leave_to_parent();
   name_files_watch_.leave_to_parent();
+  challenge_watch_.leave_to_parent();
   certificate_notices_.use(ConfigRef());
   crew_.leave_to_parent();
   keeper_.crew().leave_to_parent();
@@ -331,6 +333,7 @@ int Master::live_as_worker(uint32_t number, uint64_t start_s, int control) {
   setup.traces = traces_.orders();
   setup.generation = generation_;
   setup.members = membership_.members();
+  setup.challenges = challenge_watch_.challenges();
   const auto worker = Worker::start(std::move(setup));
   return worker.ok() ? worker.value()->run() : start_failure_status(worker.fault());
 }

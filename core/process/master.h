@@ -16,6 +16,7 @@
 #include "core/process/admin_socket.h"
 #include "core/process/answer_memory.h"
 #include "core/process/certificate_notices.h"
+#include "core/process/challenge_watch.h"
 #include "core/process/conf_bundle.h"
 #include "core/process/control_messages.h"
 #include "core/process/control_socket.h"
@@ -159,6 +160,9 @@ class Master final : public EventHandler,
   void open_name_files();
   void close_name_files();
 
+  // What acme_dir holds (master_challenges.cc).
+  bool send_challenges();
+
   ConfigRef config_;
   std::string conf_path_;
   ConfIds ids_;
@@ -186,6 +190,8 @@ class Master final : public EventHandler,
                         }};
   FileWatch name_files_watch_{reactor_, log_, "resolver", [this] { open_name_files(); }};
   NameFiles name_files_;
+  ChallengeWatch challenge_watch_{reactor_, log_, [this] { return send_challenges(); }};
+  std::optional<MemoryText> challenges_text_;  // of the latest message to the crew
   AnswerMemory answer_memory_;
   Membership membership_;
   std::optional<MemoryText> members_text_;  // of the latest message to the crew

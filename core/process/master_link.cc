@@ -49,6 +49,9 @@ void MasterLink::read(ControlMessage& message) {
       return channel_.acknowledge(message.sequence(), ControlChannel::Answer::taken);
     }
     if (const auto text = read_members(message)) return read_members_of(*text, message.sequence());
+    if (const auto text = read_challenges(message)) {
+      return read_challenges_of(*text, message.sequence());
+    }
     if (const auto request = read_page_request(message)) {
       if (channel_.full()) {  // its page would be lost: the request comes again
         return channel_.acknowledge(message.sequence(), ControlChannel::Answer::not_now);
@@ -80,13 +83,24 @@ void MasterLink::read(ControlMessage& message) {
 }
 
 // Master and worker are one binary: what cannot be parsed is a fault of ours, and is told.
-void MasterLink::read_members_of(const MembersText& text, uint32_t sequence) {
+void MasterLink::read_members_of(const PassedText& text, uint32_t sequence) {
   const Result<std::string> bytes = take_memory_text(text.fd, text.bytes);
   if (!bytes.ok()) return channel_.acknowledge(sequence, ControlChannel::Answer::not_now);
   if (const std::optional<Members> members = members_from(bytes.value())) {
     sink_.on_members(*members);
   } else {
     sink_.on_unknown(static_cast<uint16_t>(ControlKind::members));
+  }
+  channel_.acknowledge(sequence, ControlChannel::Answer::taken);
+}
+
+void MasterLink::read_challenges_of(const PassedText& text, uint32_t sequence) {
+  const Result<std::string> bytes = take_memory_text(text.fd, text.bytes);
+  if (!bytes.ok()) return channel_.acknowledge(sequence, ControlChannel::Answer::not_now);
+  if (std::optional<Challenges> challenges = challenges_from(bytes.value())) {
+    sink_.on_challenges(std::move(*challenges));
+  } else {
+    sink_.on_unknown(static_cast<uint16_t>(ControlKind::challenges));
   }
   channel_.acknowledge(sequence, ControlChannel::Answer::taken);
 }

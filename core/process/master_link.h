@@ -8,6 +8,7 @@
 #include "core/process/control_messages.h"
 #include "core/process/name_bytes.h"
 #include "core/process/trace_messages.h"
+#include "core/session/challenges.h"
 #include "net/reactor.h"
 
 namespace sluice {
@@ -23,6 +24,8 @@ class MasterLinkSink {
   virtual void on_drains(std::span<const DrainOrder> orders) = 0;
   // Names lead there from now on. The message comes again where memory was short.
   virtual void on_members(const Members& members) = 0;
+  // These are answered from now on. The message comes again where memory was short.
+  virtual void on_challenges(Challenges challenges) = 0;
   // The keeper's. The descriptors become the sink's.
   virtual void on_name_files(const NameFiles& files) = 0;
   // The same; -1: there is no admin address any more.
@@ -66,7 +69,8 @@ class MasterLink final : public EventHandler {
 
  private:
   void read(ControlMessage& message);
-  void read_members_of(const MembersText& text, uint32_t sequence);
+  void read_members_of(const PassedText& text, uint32_t sequence);
+  void read_challenges_of(const PassedText& text, uint32_t sequence);
   void retry_later();
 
   Reactor& reactor_;

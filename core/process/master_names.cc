@@ -56,7 +56,7 @@ void Master::send_members() {
     return log_.recurring(LogLevel::error, "members without memory",
                           "workers do not learn yet where names lead: " + text.fault().text());
   }
-  const MembersText message{text.value().fd(), text.value().bytes()};
+  const PassedText message{text.value().fd(), text.value().bytes()};
   bool all = true;
   crew_.send_to_all("where names lead", [&](uint32_t, ControlChannel& channel) {
     const Status sent = sluice::send_members(channel, message);

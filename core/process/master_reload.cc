@@ -133,6 +133,7 @@ void Master::use(Candidate& candidate) {
   admin_.adopt(config_->admin, [this](int fd) { keeper_.send_admin(fd); });
   own_use_told_.want(config_->admin.has_value());
   watch_name_files();
+  challenge_watch_.use(config_->acme_dir);
   for (const std::string& each : listeners_.adopt(*config_, crew_.size())) {
     log_.error(LogLevel::warn, each);
     candidate.outcome.warnings.push_back(each);

@@ -100,7 +100,8 @@ Worker::Worker(const WorkerSetup& setup)
                .labels = setup.row != nullptr ? setup.labels : own_labels_.rows(),
                .upstreams = upstreams_,
                .config = setup.config,
-               .id_prefix = id_prefix(setup)},
+               .id_prefix = id_prefix(setup),
+               .challenges = setup.challenges},
       drains_(context_),
       sockets_(reactor_, *this, setup.rates ? setup.rates : ListenerRates(own_rates_)),
       generation_(setup.generation),
@@ -223,11 +224,6 @@ void Worker::begin_session(int fd, const Address& client, uint32_t listener,
     return;
   }
   with_session(handle, [&](Session& session) { session.start(fd, refused); });
-}
-
-void Worker::count_turned_away(uint32_t listener, TurnedAway why) {
-  row_.without_session.add(1);
-  context_.labels.listener(ListenerId{listener}).turned_away[static_cast<size_t>(why)].add(1);
 }
 
 // The client has its answer already; it loses only the time to read it.

@@ -48,6 +48,7 @@ struct WorkerSetup {
   std::vector<TraceOrder> traces;  // the same
   uint32_t generation = 1;         // of the conf
   Members members;                 // where names lead when it starts, of that generation
+  Challenges challenges = {};      // that are answered when it starts
 };
 
 // The exit status of a worker that could not start and, as far as it can tell, never will.
@@ -85,6 +86,9 @@ class Worker final : public EventHandler,
   void on_conf_part(const ConfPart& part, uint32_t sequence) override;
   void on_drains(std::span<const DrainOrder> orders) override { drains_.use(orders); }
   void on_members(const Members& members) override;
+  void on_challenges(Challenges challenges) override {
+    context_.challenges = std::move(challenges);
+  }
   void on_name_files(const NameFiles& files) override;
   void on_admin(int fd) override;
   void on_link_progress() override {}  // the turn's end sends what waited

@@ -72,4 +72,9 @@ void Worker::end_idle_connections(size_t most) {
   });
 }
 
+void Worker::count_turned_away(uint32_t listener, TurnedAway why) {
+  row_.without_session.add(1);
+  context_.labels.listener(ListenerId{listener}).turned_away[static_cast<size_t>(why)].add(1);
+}
+
 }  // namespace sluice

@@ -62,10 +62,11 @@ Exchange::Step Exchange::begin() {
   return may_ask() ? read_request() : refuse(*refused_);
 }
 
-// Where balancers ask, what they ask is answered while the listener is drained, too.
+// What balancers and authorities ask is answered while the listener is drained, too.
 bool Exchange::may_ask() const {
-  return refused_ == nullptr || (!lent_.listener.healthz.empty() &&
-                                 refused_ == lent_.worker.drained.refusal(lent_.listener.id));
+  if (refused_ == nullptr) return true;
+  const bool any_may = !lent_.listener.healthz.empty() || !lent_.config.acme_dir.empty();
+  return any_may && refused_ == lent_.worker.drained.refusal(lent_.listener.id);
 }
 
 Exchange::Step Exchange::on_ready(Side side, Readiness ready) {
@@ -245,6 +246,9 @@ Exchange::Step Exchange::route_request() {
   const RequestHead& head = request_.head();
   if (trace_ != nullptr) trace_request();
   if (asks_for_health(head, lent_.listener.healthz)) return tell_health();
+  if (const auto name = asked_challenge(head); name && !lent_.config.acme_dir.empty()) {
+    return tell_challenge(*name);
+  }
   if (refused_ != nullptr) return refuse(*refused_);
   const bool upgrade = asks_for_websocket(head);
   if (const auto refusal =

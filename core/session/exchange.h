@@ -118,7 +118,7 @@ class Exchange {
     sending_101,
     refusing,         // an error answer of ours is being sent
     relaying_answer,  // the upstream's answer is being sent
-    replying,         // the route's own is
+    replying,         // the route's own is, or that to a challenge
   };
 
   static constexpr const char* client_left = "client left during the handshake";
@@ -141,6 +141,7 @@ class Exchange {
   Step on_plain_timer();
   Step end_plain();
   Step reply(const Reply& reply);
+  Step tell_challenge(std::string_view name);
   Step run_reply();
   bool may_keep_connection() const;
   bool request_whole() const;
@@ -214,6 +215,7 @@ class Exchange {
   uint32_t connect_ms_ = SessionRecord::no_ms;  // from then until the latest one was connected
   uint64_t asked_ms_ = 0;                       // when the latest part of a plain request went out
   uint32_t requests_ = 0;                       // answered before on this connection
+  uint16_t replied_ = 0;                        // the status of our reply
   const char* reason_ = "";                     // static text
   std::string detail_;                          // of the reason, for the log
   Stage stage_ = Stage::reading_request;

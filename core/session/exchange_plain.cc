@@ -222,10 +222,21 @@ Exchange::Step Exchange::reply(const Reply& reply) {
   if (!reply.location.pieces().empty() && location.empty()) {
     return refuse({500, "return: a variable of its location has no value here"});
   }
+  replied_ = reply.status;
   heads_out_.text() = reply_text(reply, location, head.method, keeps_connection_);
   stage_ = Stage::replying;
   lent_.arm(lent_.listener.lingering_timeout_ms);
   return run_reply();
+}
+
+// Whether a name is ours shows by what acme_dir holds (RFC 8555 8.3), also while the listener is
+// drained.
+Exchange::Step Exchange::tell_challenge(std::string_view name) {
+  plain_ = true;
+  const Challenges& known = lent_.worker.challenges;
+  const auto found = known.find(name);
+  if (found == known.end()) return refuse({404, "no such challenge"});
+  return reply({200, {}, "application/octet-stream", found->second});
 }
 
 Exchange::Step Exchange::run_reply() {
@@ -241,7 +252,7 @@ Exchange::Step Exchange::run_reply() {
 }
 
 int Exchange::served_status() const {
-  if (stage_ == Stage::replying) return route_->reply->status;
+  if (stage_ == Stage::replying) return replied_;
   return plain_ && answer_relay_ ? forward_->answer().status : 0;
 }
 

@@ -10,6 +10,7 @@
 #include "core/observe/counters.h"
 #include "core/observe/log.h"
 #include "core/peers/upstream.h"
+#include "core/session/challenges.h"
 #include "core/session/close_reasons.h"
 #include "core/session/drained.h"
 #include "core/session/fair_share.h"
@@ -52,6 +53,7 @@ struct WorkerContext {
   Tracer tracer = {};
   CloseReasons close_reasons = {};
   UpstreamPool upstream_pool{reactor, upstreams.peers()};
+  Challenges challenges = {};  // that acme_dir holds
   // What strangers must not guess of this worker's pings; made when it is first asked for.
   uint64_t secret_for_pings() {
     while (ping_secret == 0) sys::random_bytes(&ping_secret, sizeof ping_secret);

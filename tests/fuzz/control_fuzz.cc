@@ -121,6 +121,9 @@ void read_as_worker(ControlMessage& message) {
     SLUICE_CHECK(command->order.number > 0);
   } else if (const auto piece = read_trace_piece(message)) {
     SLUICE_CHECK(piece->text.size() <= ControlChannel::most_payload_bytes);
+  } else if (const auto challenges = read_challenges(message)) {
+    SLUICE_CHECK(challenges->fd >= 0);
+    sys::close(challenges->fd);
   } else if (const auto admin = read_admin(message)) {
     close_if_open(*admin);
   } else if (!read_ticket_keys(message) && message.descriptors() > 0) {

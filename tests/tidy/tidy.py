@@ -70,6 +70,7 @@ TESTED_ELSEWHERE = {
     "core/process/keeper_place.cc": "tests/unit/keeper_test.cc",  # both ends of one channel
     "core/process/master_drain.cc": "tests/integration/drain_test.py",
     "core/process/master_names.cc": "tests/integration/names_test.py",
+    "core/process/master_challenges.cc": "tests/integration/acme_test.py",
     "core/process/answer_memory.cc": "tests/unit/memory_text_test.cc",
     "core/process/master_reload.cc": "tests/unit/master_test.cc",
     "core/process/master_status.cc": "tests/integration/control_test.py",

@@ -90,6 +90,8 @@ std::vector<Row> global_rows() {
        "pin token ", "", "log_query on\n"},
       {"pid_file", "top", "pid_file /run/x.pid", [](const Config& c) { return c.pid_file; },
        "/run/x.pid"},
+      {"acme_dir", "top", "acme_dir /var/lib/acme", [](const Config& c) { return c.acme_dir; },
+       "/var/lib/acme"},
       {"control", "top", "control unix:/run/x.sock mode=0660",
        [](const Config& c) {
          return c.control ? c.control->address.text() + " " + number(c.control->file.mode) : "";
@@ -416,6 +418,7 @@ TEST_CASE("conf directives: the defaults of core/DESIGN.md") {
   CHECK(config->access_log.path == "off");
   CHECK_FALSE(config->log_query);
   CHECK(config->pid_file == "");
+  CHECK(config->acme_dir == "");
   CHECK_FALSE(config->control);
   CHECK(config->ring_bytes == 256 << 10);
   CHECK(config->splice);

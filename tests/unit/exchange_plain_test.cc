@@ -189,6 +189,24 @@ TEST_CASE("exchange plain: who asks for a tunnel is told what is served instead"
                              "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"));
 }
 
+TEST_CASE("exchange plain: challenges are answered before all routes, where there is a folder") {
+  const std::string asks =
+      "GET /.well-known/acme-challenge/token HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n";
+  Plain e("", "acme_dir /nowhere\n");
+  e.worker.context.challenges = {{"token", "token.print"}};
+  CHECK(e.begin(asks) == Step::linger);
+  CHECK(e.answer() ==
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/octet-stream\r\n"
+        "Content-Length: 11\r\n\r\ntoken.print");
+  CHECK(e.worker.row.served.value() == 1);
+  CHECK(e.worker.context.labels.routes[LabelRows::no_route].served[answer_place(200)].value() == 1);
+  Plain other("", "acme_dir /nowhere\n");
+  CHECK(other.begin(asks) == Step::linger);
+  CHECK(other.answer().starts_with("HTTP/1.1 404 "));
+  Plain without;
+  CHECK(without.begin(asks) == Step::wait);  // it is the upstream's
+}
+
 TEST_CASE("exchange plain: its times") {
   Plain e("answer_timeout 3s\nbody_timeout 2s\n");
   CHECK(e.begin("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na") == Step::wait);

@@ -40,6 +40,10 @@ struct Told final : MasterLinkSink {
     if (short_of_memory) throw std::bad_alloc();
     text += "members " + std::to_string(members.generation) + " ";
   }
+  void on_challenges(Challenges challenges) override {
+    if (short_of_memory) throw std::bad_alloc();
+    text += "challenges " + std::to_string(challenges.size()) + " ";
+  }
   void on_admin(int fd) override {
     text += fd >= 0 ? "admin " : "no admin ";
     if (fd >= 0) sys::close(fd);
@@ -229,6 +233,30 @@ TEST_CASE("master link: where names lead, and the files that say so") {
   f.turn();
   CHECK(f.master->unacknowledged() == 0);
   CHECK(f.told.text == "members 7 files -r 7? members 7 ");
+}
+
+TEST_CASE("master link: what acme_dir holds") {
+  Fixture f;
+  std::vector<MemoryText> texts;  // they are the sender's until they are taken
+  const auto send = [&](const std::string& bytes) {
+    Result<MemoryText> made = MemoryText::make(bytes);
+    REQUIRE(made.ok());
+    const MemoryText& text = texts.emplace_back(std::move(made.value()));
+    REQUIRE(send_challenges(*f.master, {text.fd(), text.bytes()}).ok());
+    f.turn();
+  };
+  send(bytes_of(Challenges{{"a", "1"}, {"b", "2"}}));
+  send("");
+  send("a 2\n1");
+  CHECK(f.told.text == "challenges 2 challenges 0 13? ");
+  CHECK(f.master->unacknowledged() == 0);
+  f.told.short_of_memory = true;
+  send(bytes_of(Challenges{{"a", "1"}}));
+  CHECK(f.master->unacknowledged() == 1);
+  f.told.short_of_memory = false;
+  f.master->retry();
+  f.turn();
+  CHECK(f.told.text == "challenges 2 challenges 0 13? challenges 1 ");
 }
 
 TEST_CASE("master link: answers are told one after the other") {
