@@ -1,8 +1,9 @@
 // A Jupyter server and Node-RED through one listener of the real binary, in headless Chromium: their
-// pages load, their sockets live, and the console has no error that it has not without sluice. `make apps` runs it: installing both
-// takes too long for every test run.
+// pages load, their sockets live, and the console has no error that it has not without sluice.
+// `make apps` runs it: installing both takes too long for every test run.
 //   node apps_test.mjs BIN_FOLDER DEPENDENCIES_FOLDER APPS_FOLDER
 import assert from 'node:assert/strict';
+import { resolve } from 'node:path';
 import process from 'node:process';
 
 import { startJupyter, startNodeRed } from './apps.mjs';
@@ -13,7 +14,8 @@ import { Sluice } from './sluice.mjs';
 
 const stage = {
   async start() {
-    [this.jupyter, this.red] = await Promise.all([startJupyter(), startNodeRed(process.argv[4])]);
+    const packages = resolve(process.argv[4]);
+    [this.jupyter, this.red] = await Promise.all([startJupyter(), startNodeRed(packages)]);
     const route = (path, { port }) => (
       { path, server: `http://127.0.0.1:${port}`, lines: ['http on'] });
     this.sluice = new Sluice(binFolder, [
