@@ -52,8 +52,8 @@ constexpr Directive rows[] = {
      .help =
          "One server: ws://HOST[:PORT][/PATH] or ws://unix:/SOCKET[:/PATH], with wss:// for "
          "TLS. http:// is the same as ws://, and https:// as wss://: either serves WebSockets and, "
-         "with http on, plain requests; logs and metrics have the ws form. Each address of a name "
-         "is a peer; which ones those are is asked again as "
+         "with http on, plain requests; where status tells a server's URI it has the ws form. Each "
+         "address of a name is a peer; which ones those are is asked again as "
          "resolve_interval says. srv+ws://_SERVICE._tcp.DOMAIN[/PATH] has hosts, ports, weights "
          "and priorities of SRV records; those of the higher numbers are backups of the others, "
          "and DOMAIN is the name in Host and in certificates. "
