@@ -17,7 +17,7 @@ namespace sluice {
 namespace {
 
 constexpr Handle only_handle{0, 1};
-// Of a folder that holds more, some are not looked at: it is not for challenges alone.
+// Of a folder that holds as many, some may not be looked at.
 constexpr size_t most_names = 1'024;
 
 const char* why_not(int error) {
@@ -122,6 +122,12 @@ Challenges ChallengeWatch::read_folder() {
         LogLevel::warn, "acme_dir",
         "acme_dir " + folder_ + ": " + std::strerror(error) + ": no challenge is answered");
   } else {
+    if (names.size() == most_names) {
+      log_.recurring(LogLevel::warn, "acme_dir is crowded",
+                     "acme_dir " + folder_ + ": it holds " + std::to_string(most_names) +
+                         " files and more, of which some are not looked at: give challenges a "
+                         "folder of their own");
+    }
     const auto files = latest(folder, std::move(names));
     if (files.size() > most_challenges) {
       log_.recurring(LogLevel::warn, "acme_dir is full",

@@ -129,6 +129,14 @@ TEST_CASE("challenge watch: of many files the latest") {
   CHECK(p.lines().find("of 70 files the latest 64 are served") != std::string::npos);
 }
 
+TEST_CASE("challenge watch: a folder with too many files is told of") {
+  Place p;
+  for (int i = 0; i < 1'030; ++i) p.put(std::to_string(i), "x");
+  p.watch.use(p.folder());
+  CHECK(p.watch.challenges().size() == most_challenges);
+  CHECK(p.lines().find("it holds 1024 files and more") != std::string::npos);
+}
+
 TEST_CASE("challenge watch: who could not hear is told again") {
   Place p;
   p.hears = false;
