@@ -22,6 +22,11 @@ std::vector<std::string> default_masked_parameters() {
           "secret",       "session", "sig",    "signature", "token"};
 }
 
+void Config::index_routes() {
+  route_index = RouteIndex();
+  for (const RouteConfig& route : routes) route_index.add(route);
+}
+
 bool take_apart(Config& config) {
   return take_some(config.routes) || take_some(config.upstreams) || take_some(config.listeners);
 }

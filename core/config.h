@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,10 +14,13 @@
 #include <utility>
 #include <vector>
 
+#include "core/address_ranges.h"
 #include "core/header_value.h"
 #include "core/ids.h"
 #include "core/log_format.h"
 #include "core/names.h"
+#include "core/route_conditions.h"
+#include "core/route_index.h"
 #include "net/address.h"
 #include "net/check.h"
 #include "net/cidr.h"
@@ -59,16 +64,8 @@ struct AdminConfig {
 };
 
 // Whose word is taken for who the client is.
-struct TrustedProxies {
-  std::vector<Cidr> ranges;
-  bool unix_sockets = false;  // whoever comes by one
-
-  bool none() const { return ranges.empty() && !unix_sockets; }
-  bool trust(const Address& hop) const {
-    if (hop.is_unix()) return unix_sockets;
-    return std::any_of(ranges.begin(), ranges.end(),
-                       [&hop](const Cidr& range) { return range.holds(hop); });
-  }
+struct TrustedProxies : AddressRanges {
+  bool trust(const Address& hop) const { return hold(hop); }
 };
 
 // Settings that a listener may leave to the top.
@@ -231,11 +228,6 @@ struct HeaderSetting {
 
 enum class HostPolicy : uint8_t { by_scheme, client, server, fixed };
 
-struct HeaderMatch {
-  std::string name;
-  std::string value;  // compared exactly; empty: the field must only be present
-};
-
 // The Host field toward the upstream.
 struct HostSetting {
   HostPolicy policy = HostPolicy::by_scheme;
@@ -272,6 +264,7 @@ struct RouteSettings {
   uint32_t body_timeout_ms = 60'000;     // without a byte of a body that moves
   uint64_t max_body_bytes = UINT64_MAX;  // of a request
   HostSetting host;
+  bool strip_path = false;  // the route's path does not go upstream
   bool underscore_headers = false;
   bool forwarded = false;  // the Forwarded field (RFC 7239) is written as well
   SendProxyProtocol send_proxy_protocol = SendProxyProtocol::off;
@@ -319,17 +312,34 @@ struct Reply {
   std::string body;
 };
 
-struct RouteConfig : RouteSettings {
+// `upstream_by`: a route leads to one of several upstreams, by what a variable stands for.
+struct UpstreamBy {
+  HeaderValue value;
+  std::map<std::string, size_t, std::less<>> places;  // by that, in RouteConfig::choices
+  std::optional<size_t> otherwise;                    // nothing: who has another value is refused
+};
+
+// `rewrite_path`: what goes upstream of a path in which the pattern is found.
+struct PathRewrite {
+  Pattern pattern;
+  std::string to;  // Pattern::rewritten()'s
+};
+
+struct RouteConfig : RouteSettings, RouteConditions {
   RouteKey key{};
   RouteId id{};
-  std::string path;        // in normal form (RFC 3986 6.2.2), no '/' at its end but of "/" itself
-  std::string match_host;  // lower case, "" matches all; "*.example.org" matches any subdomain
-  std::vector<HeaderMatch> match_headers;  // all must match
-  UpstreamId upstream{};                   // one of Config::upstreams; of none with a reply
-  std::optional<Reply> reply;              // none: requests go to the upstream
+  UpstreamId upstream{};              // one of Config::upstreams; of none with a reply
+  std::optional<Reply> reply;         // none: requests go to the upstream
+  std::vector<PathRewrite> rewrites;  // the first whose pattern is found
   std::vector<HeaderSetting> set_headers;
   std::vector<std::string> remove_headers;
   std::vector<std::string> keep_headers;
+  std::vector<HeaderSetting> set_answer_headers;  // of what the upstream answers
+  std::vector<std::string> remove_answer_headers;
+  // With upstream_by, this route as it is with each of its upstreams, which settings may come from;
+  // `upstream` is the first one's.
+  std::optional<UpstreamBy> by;
+  std::vector<RouteConfig> choices;
 };
 
 // When a certificate of ours that some line names ends.
@@ -376,6 +386,10 @@ struct Config {
   std::vector<ListenConfig> listeners;
   std::vector<UpstreamConfig> upstreams;  // sorted by their ids
   std::vector<RouteConfig> routes;
+  RouteIndex route_index;  // of all of them
+
+  // Makes the index of routes that were put there by hand.
+  void index_routes();
 
   // The upstream of that id; null where it is not among `upstreams`.
   const UpstreamConfig* find_upstream(UpstreamId id) const {

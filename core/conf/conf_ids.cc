@@ -80,6 +80,20 @@ class Hash {
   uint64_t value_ = 0xcbf29ce484222325;
 };
 
+void add_values(Hash& hash, const std::vector<ValueMatch>& values) {
+  for (const ValueMatch& match : values) {
+    hash.add(match.name);
+    hash.add(match.value);
+    if (match.pattern) hash.add(match.pattern.text());
+  }
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string all;
+  for (const std::string& word : words) all += (all.empty() ? "" : ",") + word;
+  return all;
+}
+
 }  // namespace
 
 UpstreamId ConfIds::upstream(const std::string& name) {
@@ -171,18 +185,35 @@ std::optional<ConfIds> ConfIds::from(std::string_view& bytes) {
 
 RouteKey key_of(const RouteConfig& route) {
   Hash hash;
-  hash.add(route.path);
-  hash.add(route.match_host);
-  for (const HeaderMatch& match : route.match_headers) {
-    hash.add(match.name);
-    hash.add(match.value);
-  }
+  hash.add(route.name());
+  hash.add(joined(route.match_hosts));
+  add_values(hash, route.match_headers);
+  // What older binaries did not know stands behind a word of its own, so that keys stay as they
+  // were where a route does not use it.
+  const auto add_behind = [&hash](const char* word, const std::string& value) {
+    if (value.empty()) return;
+    hash.add(word);
+    hash.add(value);
+  };
+  for (const Cidr& range : route.match_clients.ranges) add_behind("client", range.text());
+  if (route.match_clients.unix_sockets) add_behind("client", "unix");
+  for (const Address& each : route.match_listeners) add_behind("listener", each.text());
+  add_behind("method", joined(route.match_methods));
+  if (!route.match_queries.empty()) hash.add("query");
+  add_values(hash, route.match_queries);
+  if (!route.match_cookies.empty()) hash.add("cookie");
+  add_values(hash, route.match_cookies);
   return RouteKey{hash.value()};
 }
 
 std::string label_of(const RouteConfig& route) {
-  std::string label = route.match_host + route.path;
-  for (const HeaderMatch& match : route.match_headers) label += "[" + match.name + "]";
+  std::string label = joined(route.match_hosts) + route.name();
+  for (const ValueMatch& match : route.match_headers) label += "[" + match.name + "]";
+  for (const ValueMatch& match : route.match_queries) label += "[?" + match.name + "]";
+  for (const ValueMatch& match : route.match_cookies) label += "[cookie " + match.name + "]";
+  if (!route.match_clients.none()) label += "[client]";
+  for (const Address& each : route.match_listeners) label += "[" + each.text() + "]";
+  if (!route.match_methods.empty()) label += "[" + joined(route.match_methods) + "]";
   return label;
 }
 

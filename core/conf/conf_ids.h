@@ -56,9 +56,10 @@ class ConfIds {
 // Hashes the route's path and conditions; its other fields do not matter.
 RouteKey key_of(const RouteConfig& route);
 
-// What counters call it: "/chat", "chat.example/", and the names of the fields that it asks for,
-// "/chat[X-Beta]", without their values, which may be secrets. Routes that differ in those alone
-// are counted together.
+// What counters call it: "/chat", "=/chat", "~^/c", "chat.example/", and what else it asks for:
+// "/chat[X-Beta]", "[?room]", "[cookie beta]", "[client]", "[127.0.0.1:80]", "[GET,HEAD]", without
+// the values of fields, parameters and cookies, which may be secrets. Routes that differ in those
+// alone are counted together.
 std::string label_of(const RouteConfig& route);
 
 }  // namespace sluice

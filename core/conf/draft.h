@@ -116,9 +116,18 @@ struct UpstreamDraft {
   std::vector<ServerDraft> servers;
 };
 
+// An upstream_by line, its upstreams by their names.
+struct UpstreamByDraft {
+  HeaderValue value;
+  std::vector<std::pair<std::string, Word>> choices;  // each value once
+  std::optional<Word> otherwise;
+};
+
 struct RouteDraft {
-  RouteConfig route;                  // path and conditions
-  std::optional<Word> proxy_pass;     // its argument
+  RouteConfig route;               // path and conditions
+  std::optional<Word> proxy_pass;  // its argument
+  std::optional<UpstreamByDraft> by;
+  std::vector<Word> match_listeners;  // what each of the route's stands for
   std::optional<ServerDraft> server;  // of a proxy_pass with a URI; else nothing
 };
 
@@ -148,6 +157,8 @@ struct SectionDraft {
   std::vector<HeaderSetting> set_headers;
   std::vector<std::string> remove_headers;
   std::vector<std::string> keep_headers;
+  std::vector<HeaderSetting> set_answer_headers;
+  std::vector<std::string> remove_answer_headers;
   // tls_client_certificate. The key comes with a line of its own; without a certificate where its
   // line is wrong.
   std::optional<Credentials> client_credentials;

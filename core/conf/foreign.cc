@@ -22,7 +22,6 @@ constexpr std::string_view checks =
     "write health_check http PATH status=RANGES interval=TIME rise=N fall=N in the upstream, or "
     "health_check tcp";
 constexpr std::string_view no_files = "sluice serves no files";
-constexpr std::string_view answers = "there is nothing like it yet for fields of the answer";
 constexpr std::string_view yaml =
     "sluice reads a flat conf, one directive a line: listen, upstream, "
     "route; see conf/examples";
@@ -50,11 +49,14 @@ constexpr ForeignWord table[] = {
     {"http {", n, "", "its lines stand before the first section"},
     {"stream", n, "", "its lines stand before the first section"},
     {"server {", n, "", "write a listen section for its address, and routes behind it"},
-    {"location", n, "route", "write route PATH; it takes the path and everything under it"},
+    {"location", n, "route",
+     "write route PATH, which takes the path and everything under it, route = PATH or route ~ "
+     "REGEX"},
     {"server_name", n, "match_host", "write match_host HOST in a route"},
-    {"map", n, "", not_yet},
-    {"geo", n, "", not_yet},
-    {"if", n, "", "write a route with match_host or match_header"},
+    {"map", n, "upstream_by",
+     "write upstream_by VARIABLE VALUE=UPSTREAM... where it chooses an upstream"},
+    {"geo", n, "match_client", "write a route with match_client RANGE... for each of its values"},
+    {"if", n, "", "write a route with match_ lines: match_header, match_query, match_cookie"},
     {"types", n, "", leave_out},
     {"use", n, "", leave_out},
     {"multi_accept", n, "", leave_out},
@@ -79,10 +81,10 @@ constexpr ForeignWord table[] = {
     {"proxy_set_header", n, "set_header",
      "write set_header NAME VALUE, and host for Host; Upgrade and Connection are set anyway"},
     {"proxy_pass_request_headers", n, "", "remove_header removes single ones"},
-    {"proxy_hide_header", n, "", answers},
-    {"proxy_pass_header", n, "", answers},
-    {"add_header", n, "", answers},
-    {"more_set_headers", n, "", answers},
+    {"proxy_hide_header", n, "remove_response_header", ""},
+    {"proxy_pass_header", n, "", "fields of the answer pass anyway: leave the line out"},
+    {"add_header", n, "set_response_header", "write set_response_header, which replaces the field"},
+    {"more_set_headers", n, "set_response_header", ""},
     {"proxy_redirect", n, "", leave_out},
     {"proxy_next_upstream", n, "next_peer_on", "write next_peer_on error timeout http_STATUS..."},
     {"proxy_next_upstream_tries", n, "next_peer_tries", ""},
@@ -138,8 +140,7 @@ constexpr ForeignWord table[] = {
     {"try_files", n, "", no_files},
     {"error_page", n, "", no_files},
     {"gzip", n, "", "compression is between client and server: leave the line out"},
-    {"rewrite", n, "",
-     "the path of a server's URI replaces the route's; there is nothing else yet"},
+    {"rewrite", n, "rewrite_path", "write rewrite_path REGEX TO, which changes what goes upstream"},
     {"allow", n, "", not_yet},
     {"deny", n, "", not_yet},
     {"auth_basic", n, "", not_yet},
@@ -156,8 +157,10 @@ constexpr ForeignWord table[] = {
     {"backend", h, "upstream", "write upstream NAME"},
     {"bind", h, "listen", "write listen ADDRESS"},
     {"default_backend", h, "", "write route / as the last one, with proxy_pass NAME"},
-    {"use_backend", h, "", "write a route with its conditions, and proxy_pass NAME"},
-    {"acl", h, "", "write route PATH, match_host or match_header"},
+    {"use_backend", h, "",
+     "write a route with its conditions, and proxy_pass NAME, or upstream_by VARIABLE "
+     "VALUE=NAME... default=NAME"},
+    {"acl", h, "", "write route PATH with match_host, match_header or another match_ line"},
     {"hash-type", h, "", "balance hash is consistent anyway: leave the line out"},
     {"stick-table", h, "", not_yet},
     {"stick", h, "", not_yet},
@@ -200,8 +203,8 @@ constexpr ForeignWord table[] = {
     {"pidfile", h, "pid_file", ""},
     {"chroot", h, "", not_yet},
     {"group", h, "", "workers run in the groups of `user`"},
-    {"http-request", h, "", "write set_header or remove_header"},
-    {"http-response", h, "", answers},
+    {"http-request", h, "", "write set_header or remove_header; rewrite_path is its replace-path"},
+    {"http-response", h, "", "write set_response_header or remove_response_header"},
     {"reqadd", h, "", "write set_header"},
     {"ssl-default-bind-ciphers", h, "tls_ciphers", ""},
     {"ssl-default-bind-options", h, "", "write tls_protocols"},
@@ -221,12 +224,13 @@ constexpr ForeignWord table[] = {
     {"reverse_proxy", c, "", "write route PATH and proxy_pass"},
     {"handle", c, "route", "write route PATH"},
     {"handle_path", c, "route",
-     "write route PATH; the path of a server's URI replaces the route's"},
+     "write route PATH with strip_path on; a server URI's path replaces the route's anyway"},
     {"header_up", c, "set_header", ""},
-    {"header_down", c, "", answers},
+    {"header_down", c, "set_response_header", ""},
     {"lb_policy", c, "balance", ""},
     {"tls", c, "", "write tls_certificate FILE and tls_key FILE behind listen"},
     {"file_server", c, "", no_files},
+    {"uri", c, "rewrite_path", "write rewrite_path REGEX TO, or strip_path on"},
     {"encode", c, "", "compression is between client and server: leave the line out"},
 
     // Envoy
@@ -270,10 +274,8 @@ constexpr ArgumentHint hints[] = {
     {"server", "send-proxy", "write send_proxy_protocol v1 in the section"},
     {"server", "send-proxy-v2", "write send_proxy_protocol v2 in the section"},
     {"server", "source", "write bind_address IP in the section"},
-    {"route", "~", "there are no patterns: a route takes its path and everything under it"},
-    {"route", "~*", "there are no patterns: a route takes its path and everything under it"},
-    {"route", "^~", "a route takes its path and everything under it"},
-    {"route", "=", "a route takes its path and everything under it"},
+    {"route", "~*", "write route ~ (?i)REGEX where case counts for nothing"},
+    {"route", "^~", "write route PATH; its place in the file decides, not its length"},
 };
 
 bool hint_applies(const ArgumentHint& row, const Statement& statement) {
@@ -315,8 +317,11 @@ std::string hint_for_arguments(const Statement& statement) {
   for (const ArgumentHint& row : hints) {
     if (hint_applies(row, statement)) return std::string(row.hint);
   }
-  const bool takes_value = name == "set_header" || name == "match_header";
-  if (takes_value && words.size() > 3) return "a value with blanks stands in double quotes";
+  const bool takes_value = name == "set_header" || name == "set_response_header" ||
+                           name == "match_header" || name == "match_query" ||
+                           name == "match_cookie";
+  if (takes_value && words.size() > 3 && words[2].text != "~")
+    return "a value with blanks stands in double quotes";
   const bool formed = words.size() > 3 && (words[2].value == "text" || words[2].value == "json");
   if (name == "log_format" && !formed) {
     return "lines are made of fields, as in log_format NAME json client host user_agent";

@@ -11,7 +11,6 @@
 #include "core/conf/suggest.h"
 #include "core/members.h"
 #include "core/observe/limit_text.h"
-#include "core/router.h"
 #include "protocol/ascii.h"
 #include "protocol/http1.h"
 
@@ -21,39 +20,34 @@ namespace {
 
 constexpr uint32_t behind_all_lines = std::numeric_limits<uint32_t>::max();
 
-// Limits of which 0 is none.
-bool laxer(uint64_t narrow, uint64_t broad) {
-  return narrow != 0 && (broad == 0 || broad > narrow);
+bool has_name(const std::vector<std::string>& names, const std::string& name) {
+  return std::any_of(names.begin(), names.end(),
+                     [&name](const std::string& each) { return equals_ignoring_case(each, name); });
 }
 
-template <class Rate>
-bool laxer_rate(const Rate& narrow, const Rate& broad) {
-  return laxer(uint64_t{narrow.a_second}, broad.a_second) ||
-         (narrow.a_second != 0 && broad.burst > narrow.burst);
+// A route's own names, then those of the top that it lacks.
+std::vector<std::string> joined_names(const std::vector<std::string>& own,
+                                      const std::vector<std::string>& top) {
+  std::vector<std::string> all = own;
+  for (const std::string& name : top) {
+    if (!has_name(own, name)) all.push_back(name);
+  }
+  return all;
 }
 
-// Whether the broader route believes a field that the narrower one does not let pass.
-bool keeps_more(const RouteConfig& narrow, const RouteConfig& broad) {
-  return std::any_of(
-      broad.keep_headers.begin(), broad.keep_headers.end(), [&narrow](const std::string& name) {
-        return std::none_of(
-            narrow.keep_headers.begin(), narrow.keep_headers.end(),
-            [&name](const std::string& own) { return equals_ignoring_case(name, own); });
-      });
-}
-
-// Whether the broader route lets pass what the narrower one was written to prevent. Timeouts
-// prevent nothing.
-bool gives_way(const RouteConfig& narrow, const RouteConfig& broad) {
-  return narrow.set_headers != broad.set_headers || narrow.remove_headers != broad.remove_headers ||
-         keeps_more(narrow, broad) || (!narrow.underscore_headers && broad.underscore_headers) ||
-         (!narrow.subprotocols.empty() && narrow.subprotocols != broad.subprotocols) ||
-         (narrow.validate_utf8 && !broad.validate_utf8) ||
-         laxer(narrow.max_message_bytes, broad.max_message_bytes) ||
-         laxer(narrow.max_small_fragments, broad.max_small_fragments) ||
-         laxer_rate(narrow.control_frame_rate, broad.control_frame_rate) ||
-         laxer_rate(narrow.client_message_rate, broad.client_message_rate) ||
-         laxer_rate(narrow.client_byte_rate, broad.client_byte_rate);
+// What the top sets and the route neither removes nor sets, then what the route sets.
+std::vector<HeaderSetting> joined_settings(const std::vector<HeaderSetting>& own,
+                                           const std::vector<HeaderSetting>& top,
+                                           const std::vector<std::string>& removed) {
+  std::vector<HeaderSetting> all;
+  for (const HeaderSetting& header : top) {
+    const bool overridden = std::any_of(own.begin(), own.end(), [&](const HeaderSetting& mine) {
+      return equals_ignoring_case(mine.name, header.name);
+    });
+    if (!overridden && !has_name(removed, header.name)) all.push_back(header);
+  }
+  all.insert(all.end(), own.begin(), own.end());
+  return all;
 }
 
 // Why a server has no peers yet, or never will.
@@ -63,7 +57,8 @@ std::string unanswered(const NameQuestion& question, const Fault& fault, bool fo
          (followed ? "resolve_at_start try" : "resolve_interval with times, not off");
 }
 
-// `upstream "chat"`, for messages.
+}  // namespace
+
 std::string described(const SectionDraft& section) {
   const std::string label = section.label.empty() ? "" : " " + section.label;
   for (const Directive* row : directives()) {
@@ -73,8 +68,6 @@ std::string described(const SectionDraft& section) {
   }
   return "the conf";
 }
-
-}  // namespace
 
 const ConfResolver::Pass ConfResolver::passes[] = {
     &ConfResolver::check_required,
@@ -132,7 +125,10 @@ void ConfResolver::check_required(SectionDraft& section) {
   for (const Directive* row : directives()) {
     if (!row->required) continue;
     if ((row->sections & bit(section.kind())) == 0 || section.given.count(row) > 0) continue;
-    if (row == &directive::proxy_pass && section.given.count(&directive::reply) > 0) continue;
+    if (row == &directive::proxy_pass && (section.given.count(&directive::reply) > 0 ||
+                                          section.given.count(&directive::upstream_by) > 0)) {
+      continue;
+    }
     Place place = section.place;
     if (section.kind() == Section::top) place.order = behind_all_lines;
     errors_.add(place, described(section) + " has no " + std::string(row->name));
@@ -287,18 +283,18 @@ void ConfResolver::add_admin(SectionDraft& section) {
 
 void ConfResolver::add_route(SectionDraft& section) {
   if (section.kind() != Section::route || section.label.empty()) return;
-  const RouteDraft& own = section.as<RouteDraft>();
-  if (own.proxy_pass && own.route.reply) {
-    errors_.add(section.given.at(&directive::reply),
-                "return: the route has a proxy_pass as well; give each a route of its own");
-  }
-  if (!own.proxy_pass && !own.route.reply) return;
-  RouteConfig route = own.route;
+  RouteDraft& own = section.as<RouteDraft>();
+  check_match_listener(section);
+  if (!leads_somewhere(section)) return;
+  const bool replies = own.route.reply.has_value();
+  RouteConfig route = std::move(own.route);
   route.key = key_of(route);
   route.id = draft_.ids.route(label_of(route));
   const SectionDraft* upstream = nullptr;
-  if (own.route.reply) {
+  if (replies) {
     // Nothing lies behind it.
+  } else if (own.by) {
+    if (!add_choices(section, route)) return;
   } else if (!own.server) {
     upstream = find_target(section, route);
     if (upstream == nullptr) return;
@@ -307,10 +303,89 @@ void ConfResolver::add_route(SectionDraft& section) {
     share_anonymous(section, route);
   }
   inherit(section, upstream, route);
-  check_as(route);
+  if (!own.by) check_as(route);
   warn_where_hidden(section, route);
   routes_.push_back(&section);
+  draft_.config.route_index.add(route);
+  RouteConditions anywhere;
+  anywhere.path_form = route.path_form;
+  anywhere.path = route.path;
+  routes_by_path_.add(anywhere);
   draft_.config.routes.push_back(std::move(route));
+}
+
+// False, and an error, where nothing says where to, or several lines do.
+bool ConfResolver::leads_somewhere(const SectionDraft& section) {
+  const RouteDraft& own = section.as<RouteDraft>();
+  const char* const other = own.proxy_pass ? "proxy_pass" : "upstream_by";
+  if ((own.proxy_pass || own.by) && own.route.reply) {
+    errors_.add(section.given.at(&directive::reply), std::string("return: the route has ") +
+                                                         (own.by ? "an " : "a ") + other +
+                                                         " as well; give each a route of its own");
+  }
+  if (own.proxy_pass && own.by) {
+    errors_.add(section.given.at(&directive::upstream_by),
+                "upstream_by: the route has a proxy_pass as well; write that as default=UPSTREAM");
+  }
+  return own.proxy_pass || own.by || own.route.reply;
+}
+
+// The route once more for each of its upstreams. False, and an error, where there is not one of
+// them.
+bool ConfResolver::add_choices(const SectionDraft& section, RouteConfig& route) {
+  const UpstreamByDraft& own = *section.as<RouteDraft>().by;
+  const Place& place = section.given.at(&directive::upstream_by);
+  UpstreamBy by{own.value, {}, std::nullopt};
+  std::vector<RouteConfig> choices;
+  bool known = true;
+  const auto choice_of = [&](const Word& name) {
+    Named* const named = find_upstream(place, "upstream_by", name);
+    if (named == nullptr) known = false;
+    if (named == nullptr) return size_t{0};
+    named->used = true;
+    const auto same = std::find_if(choices.begin(), choices.end(), [named](const auto& each) {
+      return each.upstream == named->id;
+    });
+    const auto place_of = static_cast<size_t>(same - choices.begin());
+    if (place_of == choices.size()) choices.push_back(choice(section, *named, route));
+    return place_of;
+  };
+  for (const auto& [value, name] : own.choices) by.places.emplace(value, choice_of(name));
+  if (own.otherwise) by.otherwise = choice_of(*own.otherwise);
+  if (!known) return false;
+  route.upstream = choices.front().upstream;
+  route.by = std::move(by);
+  route.choices = std::move(choices);
+  return true;
+}
+
+// Which requests it takes was asked before it is chosen.
+RouteConfig ConfResolver::choice(const SectionDraft& section, const Named& named,
+                                 const RouteConfig& route) {
+  RouteConfig made;
+  made.key = route.key;
+  made.id = route.id;
+  made.path_form = route.path_form;
+  made.path = route.path;
+  made.rewrites = route.rewrites;
+  made.upstream = named.id;
+  inherit(section, named.section, made);
+  check_as(made);
+  return made;
+}
+
+void ConfResolver::check_match_listener(const SectionDraft& section) {
+  if (draft_.incomplete) return;
+  const RouteDraft& own = section.as<RouteDraft>();
+  for (size_t i = 0; i < own.match_listeners.size(); ++i) {
+    const Address& wanted = own.route.match_listeners[i];
+    const bool known = std::any_of(
+        listeners_.begin(), listeners_.end(),
+        [&wanted](const SectionDraft* each) { return each->as<ListenDraft>().address == wanted; });
+    if (known) continue;
+    errors_.add(section.given.at(&directive::match_listener),
+                "match_listener: there is no listen " + quoted(own.match_listeners[i].text));
+  }
 }
 
 // The upstream that proxy_pass names; null, and an error, where there is none.
@@ -369,10 +444,10 @@ void ConfResolver::share_anonymous(const SectionDraft& section, RouteConfig& rou
 // the host that handshakes ask for, as far as a route names one.
 void ConfResolver::check_as(const RouteConfig& route) {
   std::vector<UpstreamConfig>& upstreams = draft_.config.upstreams;
-  const auto found =
-      std::find_if(upstreams.begin(), upstreams.end(),
-                   [&route](const UpstreamConfig& each) { return each.id == route.upstream; });
-  if (found == upstreams.end()) return;
+  const auto found = std::lower_bound(
+      upstreams.begin(), upstreams.end(), route.upstream,
+      [](const UpstreamConfig& each, UpstreamId wanted) { return each.id < wanted; });
+  if (found == upstreams.end() || found->id != route.upstream) return;
   CheckSettings& check = found->check;
   if (check.host.empty() && route.host.policy == HostPolicy::fixed) check.host = route.host.name;
   if (!routed_.insert(route.upstream).second) return;
@@ -385,103 +460,12 @@ void ConfResolver::inherit(const SectionDraft& own, const SectionDraft* upstream
                            RouteConfig& route) const {
   const SectionDraft& top = draft_.top();
   static_cast<RouteSettings&>(route) = settings_for(Section::route, {&own, upstream, &top});
-
-  const auto same = [](const std::string& name) {
-    return [&name](const std::string& other) { return equals_ignoring_case(name, other); };
-  };
-  for (const HeaderSetting& header : top.set_headers) {
-    const bool removed =
-        std::any_of(own.remove_headers.begin(), own.remove_headers.end(), same(header.name));
-    const bool overridden =
-        std::any_of(own.set_headers.begin(), own.set_headers.end(),
-                    [&](const HeaderSetting& mine) { return same(header.name)(mine.name); });
-    if (!removed && !overridden) route.set_headers.push_back(header);
-  }
-  route.set_headers.insert(route.set_headers.end(), own.set_headers.begin(), own.set_headers.end());
-  const auto join = [&same](const std::vector<std::string>& mine,
-                            const std::vector<std::string>& inherited,
-                            std::vector<std::string>& all) {
-    all = mine;
-    for (const std::string& name : inherited) {
-      if (std::none_of(mine.begin(), mine.end(), same(name))) all.push_back(name);
-    }
-  };
-  join(own.remove_headers, top.remove_headers, route.remove_headers);
-  join(own.keep_headers, top.keep_headers, route.keep_headers);
-}
-
-// File order is unlike nginx's longest match: a route behind a broader one is a likely mistake.
-void ConfResolver::warn_where_hidden(const SectionDraft& section, const RouteConfig& route) {
-  for (size_t i = 0; i < routes_.size(); ++i) {
-    const RouteConfig& earlier = draft_.config.routes[i];
-    if (!earlier.match_headers.empty() || !path_is_under(route.path, earlier.path)) continue;
-    if (!earlier.match_host.empty() && earlier.match_host != route.match_host) continue;
-    warnings_.push_back(text_at(
-        section.place, described(section) + " is never reached: " + described(*routes_[i]) + " " +
-                           seen_from(section.place, routes_[i]->place) + " takes all of it"));
-    return;
-  }
-}
-
-// Path parameters are data to the router, but many servers drop them: "/admin;x" takes the route
-// behind `route /admin` and may be answered as "/admin" was.
-void ConfResolver::warn_where_walked_around(SectionDraft& section) {
-  if (walked_ == routes_.size() || routes_[walked_] != &section) return;
-  const RouteConfig& route = draft_.config.routes[walked_];
-  const RouteConfig* around = way_around(walked_++);
-  if (around == nullptr) return;
-  const SectionDraft& other = *routes_[static_cast<size_t>(around - draft_.config.routes.data())];
-  warnings_.push_back(text_at(
-      section.place, described(section) + " can be walked around: " + quoted(route.path + ";x") +
-                         " takes " + described(other) + " " +
-                         seen_from(section.place, other.place) +
-                         ", which leads to the same server with other headers or limits; a server "
-                         "that drops path parameters takes both for the same"));
-}
-
-// The route that takes the path with a parameter; null where it leads elsewhere, or forbids as
-// much.
-const RouteConfig* ConfResolver::way_around(size_t number) const {
-  const std::vector<RouteConfig>& routes = draft_.config.routes;
-  const RouteConfig& narrow = routes[number];
-  if (!narrow.match_headers.empty()) return nullptr;  // leaving the header out walks around it
-  for (size_t i = number + 1; i < routes.size(); ++i) {
-    const RouteConfig& broad = routes[i];
-    if (broad.path == narrow.path || !path_is_under(narrow.path, broad.path)) continue;
-    if (!narrow.match_host.empty() && !broad.match_host.empty() &&
-        broad.match_host != narrow.match_host) {
-      continue;
-    }
-    if (same_server(narrow, broad)) return gives_way(narrow, broad) ? &broad : nullptr;
-    if (broad.match_headers.empty() && broad.match_host.empty()) return nullptr;
-  }
-  return nullptr;
-}
-
-bool ConfResolver::same_server(const RouteConfig& a, const RouteConfig& b) const {
-  if (a.reply || b.reply) return false;
-  const UpstreamConfig& one = draft_.config.upstream(a.upstream);
-  const UpstreamConfig& other = draft_.config.upstream(b.upstream);
-  const auto among = [](const auto& all, const auto& others, auto same) {
-    return std::any_of(all.begin(), all.end(), [&](const auto& each) {
-      return std::any_of(others.begin(), others.end(),
-                         [&](const auto& second) { return same(each, second); });
-    });
-  };
-  return among(one.peers, other.peers,
-               [](const PeerConfig& peer, const PeerConfig& second) {
-                 return peer.address == second.address;
-               }) ||
-         among(one.named, other.named, [](const NamedServer& name, const NamedServer& second) {
-           return name.question == second.question;
-         });
-}
-
-void ConfResolver::warn_of_unused(SectionDraft& section) {
-  if (section.kind() != Section::upstream) return;
-  const auto known = upstreams_.find(section.as<UpstreamDraft>().name);
-  if (known == upstreams_.end() || known->second.used) return;
-  warnings_.push_back(text_at(section.place, described(section) + " is used by no route"));
+  route.set_headers = joined_settings(own.set_headers, top.set_headers, own.remove_headers);
+  route.remove_headers = joined_names(own.remove_headers, top.remove_headers);
+  route.keep_headers = joined_names(own.keep_headers, top.keep_headers);
+  route.set_answer_headers =
+      joined_settings(own.set_answer_headers, top.set_answer_headers, own.remove_answer_headers);
+  route.remove_answer_headers = joined_names(own.remove_answer_headers, top.remove_answer_headers);
 }
 
 // A session that keeps up needs a whole ring beside those of sessions that do not.

@@ -15,6 +15,9 @@
 
 namespace sluice {
 
+// `upstream "chat"`, for messages.
+std::string described(const SectionDraft& section);
+
 // Fills draft.config's listeners, upstreams and routes; errors are added in no order of their own.
 // Warnings are about confs that are legal, but hardly meant.
 class ConfResolver {
@@ -55,6 +58,10 @@ class ConfResolver {
   void add_upstream(const SectionDraft& section);
   void add_admin(SectionDraft& section);
   void add_route(SectionDraft& section);
+  void check_match_listener(const SectionDraft& section);
+  bool leads_somewhere(const SectionDraft& section);
+  bool add_choices(const SectionDraft& section, RouteConfig& route);
+  RouteConfig choice(const SectionDraft& section, const Named& named, const RouteConfig& route);
   void make_upstream(const SectionDraft& section, UpstreamId id, const std::string& name,
                      std::span<const ServerDraft> servers);
   void add_server(const ServerDraft& server, uint32_t number, UpstreamConfig& upstream);
@@ -78,6 +85,7 @@ class ConfResolver {
   std::optional<Securing> securing_;
   std::vector<const SectionDraft*> listeners_;
   std::vector<const SectionDraft*> routes_;  // one for each of config.routes
+  RouteIndex routes_by_path_;                // all of them, as if each were for any host
   size_t walked_ = 0;                        // how many of them were asked for a way around
   std::map<std::string, Named, std::less<>> upstreams_;
   std::set<UpstreamId> anonymous_;  // made of a URI

@@ -46,7 +46,9 @@ extern const Directive& tls_ca;
 extern const Directive& tls_client_certificate;
 extern const Directive& tls_client_key;
 
+extern const Directive& match_listener;
 extern const Directive& proxy_pass;
+extern const Directive& upstream_by;
 extern const Directive& reply;
 
 }  // namespace directive

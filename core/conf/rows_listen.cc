@@ -17,7 +17,8 @@ constexpr Directive rows[] = {
      .set = setters::listen,
      .example = "127.0.0.1:8080",
      .help = "Begins a listener: PORT (on 0.0.0.0), IP:PORT, [IPV6]:PORT or unix:/PATH. All routes "
-             "serve all listeners. Whoever may write to a unix socket may connect: without mode= "
+             "serve all listeners but where match_listener says otherwise. Whoever may write to a "
+             "unix socket may connect: without mode= "
              "(octal, 0666) everybody may. backlog= (4096) is how many connections each worker's "
              "socket holds before they are accepted, as far as the kernel's somaxconn permits; "
              "beyond it clients are kept waiting.",

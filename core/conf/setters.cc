@@ -15,12 +15,6 @@ namespace sluice::setters {
 
 namespace {
 
-void check_header_name(const Word& word) {
-  if (!is_token(word.value)) {
-    throw ConfProblem{quoted(word.text) + " is not a header's name; it has no blanks and no colon"};
-  }
-}
-
 // Header fields that sluice answers for itself.
 void check_header_free(const Word& word) {
   check_header_name(word);
@@ -29,6 +23,16 @@ void check_header_free(const Word& word) {
   }
   if (header_is_reserved(word.value)) {
     throw ConfProblem{quoted(word.text) + " belongs to the handshake and cannot be changed"};
+  }
+}
+
+// The same in answers.
+void check_answer_header_free(const Word& word) {
+  check_header_name(word);
+  if (header_is_reserved(word.value) || is_hop_by_hop(word.value)) {
+    throw ConfProblem{
+        quoted(word.text) +
+        " belongs to the handshake, the body or one connection and cannot be changed"};
   }
 }
 
@@ -42,15 +46,22 @@ void warn_of_foreign_variables(const SetterCall& call, const Word& word) {
   }
 }
 
-// Values that are compared or sent as they stand.
-void warn_of_variable(const SetterCall& call, const Word& word, const char* what) {
-  const std::string variable = variable_in(word);
-  if (!variable.empty()) call.warn(quoted(variable) + what);
-}
-
 [[noreturn]] void refuse_second(const SetterCall& call, const Word& word) {
   throw ConfProblem{quoted(word.text) + " is already given " +
                     (call.section.kind() == Section::top ? "at the top" : "in this section")};
+}
+
+// "NAME VALUE", into the section's list.
+void add_setting(const SetterCall& call, std::vector<HeaderSetting>& headers) {
+  const Word& name = call.word(1);
+  if (!header_value_valid(call.word(2).value)) {
+    throw ConfProblem{"the value " + quoted(call.word(2).text) + " holds a control byte"};
+  }
+  for (const HeaderSetting& known : headers) {
+    if (equals_ignoring_case(known.name, name.value)) refuse_second(call, name);
+  }
+  warn_of_foreign_variables(call, call.word(2));
+  headers.push_back({name.value, compile_header_value(call.word(2))});
 }
 
 // The first argument, into the section's list.
@@ -63,6 +74,12 @@ void add_name(const SetterCall& call, std::vector<std::string>& names) {
 }
 
 }  // namespace
+
+void check_header_name(const Word& word) {
+  if (!is_token(word.value)) {
+    throw ConfProblem{quoted(word.text) + " is not a header's name; it has no blanks and no colon"};
+  }
+}
 
 void workers(const SetterCall& call) {
   const Word& word = call.word(1);
@@ -152,17 +169,18 @@ void host(const SetterCall& call) {
 }
 
 void set_header(const SetterCall& call) {
-  const Word& name = call.word(1);
-  check_header_free(name);
-  if (!header_value_valid(call.word(2).value)) {
-    throw ConfProblem{"the value " + quoted(call.word(2).text) + " holds a control byte"};
-  }
-  auto& headers = call.section.set_headers;
-  for (const HeaderSetting& known : headers) {
-    if (equals_ignoring_case(known.name, name.value)) refuse_second(call, name);
-  }
-  warn_of_foreign_variables(call, call.word(2));
-  headers.push_back({name.value, compile_header_value(call.word(2))});
+  check_header_free(call.word(1));
+  add_setting(call, call.section.set_headers);
+}
+
+void set_response_header(const SetterCall& call) {
+  check_answer_header_free(call.word(1));
+  add_setting(call, call.section.set_answer_headers);
+}
+
+void remove_response_header(const SetterCall& call) {
+  check_answer_header_free(call.word(1));
+  add_name(call, call.section.remove_answer_headers);
 }
 
 void remove_header(const SetterCall& call) {
@@ -177,29 +195,6 @@ void keep_header(const SetterCall& call) {
     throw ConfProblem{quoted(name.text) + " concerns one connection only and cannot be kept"};
   }
   add_name(call, call.section.keep_headers);
-}
-
-void match_header(const SetterCall& call) {
-  check_header_name(call.word(1));
-  HeaderMatch match{call.word(1).value, ""};
-  if (call.arguments() == 2) {
-    match.value = call.word(2).value;
-    if (match.value.empty()) {
-      throw ConfProblem{"the value is empty; leave it out where the header need only be there"};
-    }
-    if (!header_value_valid(match.value)) {
-      throw ConfProblem{"the value " + quoted(call.word(2).text) + " holds a control byte"};
-    }
-  }
-  if (call.arguments() == 2) {
-    const std::string& text = call.word(2).text;
-    if (text.size() > 1 && text != "*/*" && (text.front() == '*' || text.back() == '*')) {
-      call.warn(quoted(text) + " is compared with the whole value, its * with a *; there are no " +
-                "patterns, leave the value out where the header need only be there");
-    }
-    warn_of_variable(call, call.word(2), " is compared as it stands; there are no variables here");
-  }
-  call.section.as<RouteDraft>().route.match_headers.push_back(std::move(match));
 }
 
 void subprotocols(const SetterCall& call) {

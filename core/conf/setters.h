@@ -45,7 +45,14 @@ void route(const SetterCall& call);
 void server(const SetterCall& call);
 void match_host(const SetterCall& call);
 void match_header(const SetterCall& call);
+void match_query(const SetterCall& call);
+void match_cookie(const SetterCall& call);
+void match_client(const SetterCall& call);
+void match_listener(const SetterCall& call);
+void match_method(const SetterCall& call);
 void proxy_pass(const SetterCall& call);
+void upstream_by(const SetterCall& call);
+void rewrite_path(const SetterCall& call);
 void reply(const SetterCall& call);
 
 // --- sections and top ---------------------------------------------------------------------------
@@ -53,6 +60,8 @@ void host(const SetterCall& call);
 void set_header(const SetterCall& call);
 void remove_header(const SetterCall& call);
 void keep_header(const SetterCall& call);
+void set_response_header(const SetterCall& call);
+void remove_response_header(const SetterCall& call);
 void next_peer_on(const SetterCall& call);
 void next_peer_tries(const SetterCall& call);
 void balance(const SetterCall& call);
@@ -112,6 +121,15 @@ void header_size(const SetterCall& call) {
 
 // What stands behind the URI on a `server` line, for all of its peers.
 void server_options(const SetterCall& call, PeerConfig& like);
+
+// Refuses what is no field's name.
+void check_header_name(const Word& word);
+
+// An address, a range of them or `unix`, behind those that are there.
+void add_range(const Word& word, AddressRanges& ranges);
+
+// Refuses what RE2 does.
+Pattern pattern_of(const Word& word);
 
 // A code that may stand in a Close; `alternative` names what may stand there besides.
 uint16_t close_code(const Word& word, const char* alternative);

@@ -10,22 +10,19 @@
 
 namespace sluice::setters {
 
-namespace {
-
-Cidr range_of(const SetterCall& call, const Word& word) {
+void add_range(const Word& word, AddressRanges& ranges) {
+  if (word.value == "unix" || word.value == "unix:") {
+    ranges.unix_sockets = true;
+    return;
+  }
   Result<Cidr> range = Cidr::parse(word.value);
   if (!range.ok()) {
     throw ConfProblem{quoted(word.text) + " is not a range of addresses (" + range.fault().text() +
                       "); write an IP address, as 192.0.2.1 or 2001:db8::1, a range, as "
                       "10.0.0.0/8, or unix"};
   }
-  if (range.value().is_all()) {
-    call.warn(quoted(word.text) + " is everybody: whoever connects may say who he is");
-  }
-  return std::move(range.value());
+  ranges.ranges.push_back(range.value());
 }
-
-}  // namespace
 
 void trusted_proxies(const SetterCall& call) {
   TrustedProxies& trusted = call.section.settings.trusted_proxies;
@@ -33,10 +30,12 @@ void trusted_proxies(const SetterCall& call) {
     const Word& word = call.word(i);
     if (word.value == "off") {
       if (call.arguments() > 1) throw ConfProblem{"off stands alone"};
-    } else if (word.value == "unix" || word.value == "unix:") {
-      trusted.unix_sockets = true;
-    } else {
-      trusted.ranges.push_back(range_of(call, word));
+      continue;
+    }
+    const size_t before = trusted.ranges.size();
+    add_range(word, trusted);
+    if (trusted.ranges.size() > before && trusted.ranges.back().is_all()) {
+      call.warn(quoted(word.text) + " is everybody: whoever connects may say who he is");
     }
   }
 }

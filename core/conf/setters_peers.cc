@@ -1,4 +1,4 @@
-// Setters of sections and of everything that names a peer, a host or a path.
+// Setters of listeners and upstreams and of everything that names a peer.
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
@@ -118,25 +118,6 @@ ServerDraft server_of(const SetterCall& call) {
   return server;
 }
 
-// A route takes its path and everything under it: a word that looks like a pattern is refused or
-// warned about.
-void refuse_patterns(const SetterCall& call, const Word& word, const std::string& path) {
-  const std::string last = path.substr(path.rfind('/') + 1);
-  if (last == "*" || last == "**" || last == ".*" || last == "(.*)") {
-    const std::string under = word.text.substr(0, std::max<size_t>(1, word.text.rfind('/')));
-    throw ConfProblem{quoted(word.text) + ": a route takes everything under its path" +
-                      (word.expanded() ? "" : "; write route " + under)};
-  }
-  if (path.find_first_of("*^") != std::string::npos || path.ends_with('$')) {
-    call.warn(quoted(word.text) +
-              " is taken as it stands; there are no patterns, a route takes its "
-              "path and everything under it");
-  }
-  if (const std::string variable = variable_in(word); !variable.empty()) {
-    call.warn(quoted(variable) + " is part of the path as it stands; there are no variables here");
-  }
-}
-
 bool name_byte(char byte) {
   return std::isalnum(static_cast<unsigned char>(byte)) != 0 || byte == '-' || byte == '_' ||
          byte == '.';
@@ -245,36 +226,6 @@ void upstream(const SetterCall& call) {
   call.section.label = quoted(word.text);
 }
 
-void route(const SetterCall& call) {
-  const Word& word = call.word(1);
-  const std::string& path = word.value;
-  if (!path.starts_with('/')) {
-    const bool pattern = path.starts_with('^') || path.starts_with('~') || path.starts_with('=');
-    throw ConfProblem{quoted(word.text) + " does not begin with /" +
-                      (pattern ? "; there are no patterns, a route takes its path and everything "
-                                 "under it"
-                               : "")};
-  }
-  // A path that no request's target can hold would never match.
-  const Result<RequestTarget> target = parse_request_target(path);
-  if (!target.ok()) {
-    throw ConfProblem{quoted(word.text) + " is not a path: " + target.fault().text()};
-  }
-  if (!target.value().query.empty()) {
-    throw ConfProblem{quoted(word.text) + " is not a path: a route does not look at the query"};
-  }
-  std::string& normal = call.section.as<RouteDraft>().route.path;
-  normal = normal_path(path);
-  if (normal.size() > 1 && normal.ends_with('/')) normal.pop_back();
-  for (const std::string_view twofold : {"//", "\\", "%2F", "%5C"}) {
-    if (normal.find(twofold) == std::string::npos) continue;
-    throw ConfProblem{quoted(word.text) + " has two readings (" + std::string(twofold) +
-                      "), so that no request can take it"};
-  }
-  refuse_patterns(call, word, normal);
-  call.section.label = quoted(word.text);
-}
-
 void server(const SetterCall& call) {
   // HAProxy's servers have a name before their address; hint_for_arguments() goes on from here.
   if (call.arguments() > 1 && !is_uri(call.word(1).value) &&
@@ -285,21 +236,6 @@ void server(const SetterCall& call) {
   ServerDraft server = server_of(call);
   server_options(call, server.like);
   call.section.as<UpstreamDraft>().servers.push_back(std::move(server));
-}
-
-void match_host(const SetterCall& call) {
-  const Word& word = call.word(1);
-  std::string host = lower_case(word.value);
-  if (host.size() > 1 && host.ends_with('.')) host.pop_back();
-  const std::string name = host.starts_with("*.") ? host.substr(2) : host;
-  const Result<Authority> authority = parse_authority(name);
-  if (authority.ok() && authority.value().host.size() != name.size()) {
-    throw ConfProblem{quoted(word.text) + ": leave the port out, every port matches"};
-  }
-  if (!authority.ok() || name.find_first_of("*$~^") != std::string::npos) {
-    throw ConfProblem{quoted(word.text) + " is not a host's name; write it whole or as *.DOMAIN"};
-  }
-  call.section.as<RouteDraft>().route.match_host = host;
 }
 
 void proxy_pass(const SetterCall& call) {

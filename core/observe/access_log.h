@@ -32,11 +32,11 @@ struct SessionRecord {
   };
 
   std::string id;
-  std::string client;      // its address
-  std::string_view route;  // its path; "": none was taken yet
-  std::string_view peer;   // "": none was dialled yet
-  std::string host;        // of the request, as far as it was read
-  std::string method;      // of a plain request
+  std::string client;     // its address
+  std::string route;      // its name; "": none was taken yet
+  std::string_view peer;  // "": none was dialled yet
+  std::string host;       // of the request, as far as it was read
+  std::string method;     // of a plain request
   std::string target;
   std::string_view subprotocol;
   Traffic from_client;

@@ -41,9 +41,9 @@ std::string unexpected(std::string_view word, std::string_view wanted) {
   return (word.empty() ? "a word is missing" : "not " + quoted(word)) + ": " + std::string(wanted);
 }
 
-// "/a/" is "/a", as in a conf.
+// "/a/" is "/a", as in a conf; "=/a/" is itself.
 std::string path_of(std::string_view word) {
-  while (word.size() > 1 && word.ends_with('/')) word.remove_suffix(1);
+  while (word.starts_with('/') && word.size() > 1 && word.ends_with('/')) word.remove_suffix(1);
   return std::string(word);
 }
 

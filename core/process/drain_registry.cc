@@ -97,8 +97,10 @@ Part find_upstream(const Config& config, const NamedPart& named, const ConfIds& 
 Part find_route(const Config& config, const NamedPart& named, std::string& wrong) {
   std::vector<std::string> known;
   for (const RouteConfig& each : config.routes) {
-    if (each.path == named.name) return {Part::Kind::route, UpstreamId{}, ListenerId{}, each.path};
-    add_once(known, each.path);
+    if (each.is_called(named.name)) {
+      return {Part::Kind::route, UpstreamId{}, ListenerId{}, each.name()};
+    }
+    add_once(known, each.name());
   }
   wrong = unknown("route", named.name, known);
   return {};

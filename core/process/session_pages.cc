@@ -29,7 +29,7 @@ bool matches(const WorkerContext& context, const Session& session, const PageReq
     case By::upstream:
       return session.route()->upstream == request.upstream;
     case By::route:
-      return session.route()->path == filter.value;
+      return session.route()->is_called(filter.value);
     case By::client:
       return session.client().host_text() == filter.value ||
              session.client().text() == filter.value;

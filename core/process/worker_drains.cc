@@ -67,7 +67,7 @@ class WorkerDrains::Sessions final : public DrainGround {
       case Part::Kind::server:
         return context_.upstreams.peers().at(session.peer()).drain == drain_.order.number;
       case Part::Kind::route:
-        return session.route()->path == part.text;
+        return session.route()->is_called(part.text);
       case Part::Kind::listener:
         return session.listener().id == part.listener;
     }

@@ -9,11 +9,11 @@ namespace sluice {
 
 std::optional<Refusal> Drained::refusal(const RouteConfig& route) const {
   for (const Part& each : parts_) {
-    if (each.kind == Part::Kind::route && each.text == route.path) {
-      return Refusal{503, drained_reason, "route " + route.path};
+    if (each.kind == Part::Kind::route && route.is_called(each.text)) {
+      return Refusal{503, drained_reason, "route " + route.name()};
     }
     if (each.kind == Part::Kind::upstream && each.upstream == route.upstream) {
-      return Refusal{503, drained_reason, "the upstream of route " + route.path};
+      return Refusal{503, drained_reason, "the upstream of route " + route.name()};
     }
   }
   return std::nullopt;

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "core/observe/limit_text.h"
-#include "core/router.h"
 #include "core/session/health_answer.h"
 #include "core/session/proxy_preamble.h"
 #include "core/session/upstream_request.h"
@@ -255,16 +254,30 @@ Exchange::Step Exchange::route_request() {
           upgrade ? check_upgrade_request(head, upgrade_) : find_target(head, upgrade_)) {
     return refuse(*refusal);
   }
-  const auto [route, ambiguous] =
-      find_route(lent_.config, upgrade_.host, upgrade_.target.path, head);
-  if (trace_ != nullptr) trace_route(route, ambiguous);
+  const Address client = lent_.client_address.address();
+  const RouteRequest asked{.host = upgrade_.host,
+                           .path = upgrade_.target.path,
+                           .query = upgrade_.target.query,
+                           .method = head.method,
+                           .head = &head,
+                           .client = &client,
+                           .listener = &lent_.listener.address};
+  const auto [found, ambiguous] = find_route(lent_.config, asked);
+  const RouteConfig* const route =
+      found == nullptr ? nullptr : choose_upstream(lent_, *found, client_request());
+  if (trace_ != nullptr) trace_route(asked, found, route, ambiguous);
   if (ambiguous) return refuse({400, "ambiguous path: its two readings take different routes"});
   // Where nobody serves plain requests, each is told what this address is for.
-  if (!upgrade && !(route != nullptr ? serves_plain(*route) : any_serves_plain(lent_.config))) {
+  if (!upgrade && !(found != nullptr ? serves_plain(*found) : any_serves_plain(lent_.config))) {
     return refuse(*check_upgrade_request(head, upgrade_));
   }
-  if (route == nullptr) return refuse({404, "no route"});
-  route_ = route;
+  if (found == nullptr) return refuse({404, "no route"});
+  route_ = route != nullptr ? route : found;
+  if (route == nullptr) return refuse({404, "upstream_by has no upstream for it"});
+  Result<std::string> rewritten = rewritten_path(*route, upgrade_.target.path);
+  if (!rewritten.ok())
+    return refuse({400, "rewrite_path makes no path of it", rewritten.fault().text()});
+  rewritten_ = std::move(rewritten.value());
   if (route->reply) return reply(*route->reply);
   if (!upgrade) return begin_plain(*route);
   for (const std::string_view offered : upgrade_.protocols) {
@@ -286,15 +299,10 @@ Exchange::Step Exchange::dial() {
   return follow(dial_->begin(wish_));
 }
 
-std::string Exchange::set_cookie() const {
-  const Upstream& upstream = lent_.worker.upstreams.at(route_->upstream);
-  return sticky_cookie(upstream.settings().sticky, upstream.token(dial_->peer()->id), wish_,
-                       hop_.over_tls);
-}
-
 ClientRequest Exchange::client_request() const {
-  return {request_.head(), upgrade_, protocols_, preface_ != nullptr ? preface_->tls() : nullptr,
-          hop_};
+  return {
+      request_.head(), upgrade_, protocols_, preface_ != nullptr ? preface_->tls() : nullptr, hop_,
+      rewritten_};
 }
 
 // What goes to each peer before everything else, the same to all.

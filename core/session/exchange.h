@@ -14,6 +14,7 @@
 
 #include "core/config.h"
 #include "core/observe/access_log.h"
+#include "core/router.h"
 #include "core/session/answer_relay.h"
 #include "core/session/dial.h"
 #include "core/session/forward.h"
@@ -166,7 +167,7 @@ class Exchange {
   Step refuse_upstream(Refusal refusal);
   Step leave_or_refuse(Refusal refusal);
   ClientRequest client_request() const;
-  std::string set_cookie() const;
+  void add_ours(AnswerHead& answer) const;
   Step abandon(const char* reason);
   Step abandon_silent();
   Step refuse_proxy_header();
@@ -187,7 +188,8 @@ class Exchange {
   void trace_lines(const char* step, const std::vector<std::string>& lines) noexcept;
   void trace_tls(const TlsTransport& tls) noexcept;
   void trace_request() noexcept;
-  void trace_route(const RouteConfig* chosen, bool ambiguous) noexcept;
+  void trace_route(const RouteRequest& asked, const RouteConfig* found, const RouteConfig* chosen,
+                   bool ambiguous) noexcept;
   void trace_sent(const std::string& request) noexcept;
   void trace_answer() noexcept;
   void trace_end(int status) noexcept;
@@ -199,6 +201,7 @@ class Exchange {
   RequestReader request_;
   UpgradeRequest upgrade_;
   Hop hop_;
+  std::string rewritten_;                    // what rewrite_path made of the path; "": nothing
   std::vector<std::string_view> protocols_;  // of those offered, what the route lets pass
   const RouteConfig* route_ = nullptr;
   std::unique_ptr<Preface> preface_;

@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "core/observe/limit_text.h"
+#include "core/session/answer_fields.h"
 #include "core/session/exchange.h"
+#include "core/session/upstream_request.h"
 
 namespace sluice {
 
@@ -31,14 +33,21 @@ Exchange::Step Exchange::take_answer() {
   return relay_answer();
 }
 
+// What the route says of an answer's fields, and the cookie that names its peer.
+void Exchange::add_ours(AnswerHead& answer) const {
+  change_answer(lent_, *route_, client_request(), answer);
+  const Upstream& upstream = lent_.worker.upstreams.at(route_->upstream);
+  std::string cookie = sticky_cookie(upstream.settings().sticky, upstream.token(dial_->peer()->id),
+                                     wish_, hop_.over_tls);
+  if (!cookie.empty()) answer.add_made("Set-Cookie", std::move(cookie));
+}
+
 // A refusal is an answer without end where its upstream likes, so it gets a time in all.
 Exchange::Step Exchange::relay_answer() {
   constexpr uint64_t most_send_timeouts = 12;
   const Http1Parser& parser = forward_->parser();
   AnswerHead head = build_refusal_head(parser.answer(), parser.framing(), parser.content_length());
-  if (std::string cookie = set_cookie(); !cookie.empty()) {
-    head.add_made("Set-Cookie", std::move(cookie));
-  }
+  add_ours(head);
   RelayedAnswer answer{.head = write_http1(head),
                        .framing = parser.framing(),
                        .length = parser.content_length(),
@@ -59,9 +68,7 @@ Exchange::Step Exchange::accept_upgrade() {
   if (wrong != nullptr) return leave_or_refuse({502, wrong});
   dial_->note_answer();
   AnswerHead answer = build_client_answer(head, upgrade_.key, agreed_);
-  if (std::string cookie = set_cookie(); !cookie.empty()) {
-    answer.add_made("Set-Cookie", std::move(cookie));
-  }
+  add_ours(answer);
   heads_out_.text() = write_http1(answer);
   stage_ = Stage::sending_101;  // what is left of handshake_timeout is the client's to take it
   return send_upgrade();

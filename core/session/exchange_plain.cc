@@ -189,9 +189,7 @@ Exchange::Step Exchange::relay_plain_answer() {
   keeps_connection_ = may_keep_connection();
   AnswerHead head = build_plain_answer(parser.answer(), parser.framing(), parser.content_length(),
                                        keeps_connection_);
-  if (std::string cookie = set_cookie(); !cookie.empty()) {
-    head.add_made("Set-Cookie", std::move(cookie));
-  }
+  add_ours(head);
   RelayedAnswer answer{.head = heads_out_.unsent(),
                        .framing = parser.framing(),
                        .length = parser.content_length(),

@@ -62,7 +62,7 @@ SessionRecord Exchange::record() const {
   SessionRecord record;
   record.id = lent_.id_text();
   record.client = lent_.client_address.text();
-  if (route_ != nullptr) record.route = route_->path;
+  if (route_ != nullptr) record.route = route_->name();
   if (dial_ && dial_->peer() != nullptr) record.peer = dial_->peer()->name;
   record.subprotocol = agreed_.protocol;
   record.duration_ms = lent_.now_ms() - lent_.opened_ms;

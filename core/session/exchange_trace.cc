@@ -25,9 +25,13 @@ std::string lower_case(std::string_view text) {
 }
 
 std::string route_text(const RouteConfig& route) {
-  std::string text = route.path;
-  if (!route.match_host.empty()) text += " (host " + route.match_host + ")";
-  return text;
+  std::string text = route.name();
+  const char* before = " (host ";
+  for (const std::string& host : route.match_hosts) {
+    text.append(before).append(host);
+    before = ", ";
+  }
+  return route.match_hosts.empty() ? text : text + ")";
 }
 
 }  // namespace
@@ -77,24 +81,24 @@ void Exchange::trace_request() noexcept try {
   trace_->lose();
 }
 
-void Exchange::trace_route(const RouteConfig* chosen, bool ambiguous) noexcept try {
+void Exchange::trace_route(const RouteRequest& asked, const RouteConfig* found,
+                           const RouteConfig* chosen, bool ambiguous) noexcept try {
   TraceFacts& facts = trace_->facts;
   facts.client = lent_.client_address.text();
   facts.client_host = lent_.client_address.host_text();
   facts.path = normal_path(upgrade_.target.path);
   facts.host = lower_case(upgrade_.host);
-  if (chosen != nullptr) {
-    facts.route = chosen->path;
-    if (!chosen->reply) facts.upstream = chosen->upstream;
-  }
+  if (found != nullptr) facts.route = found->name();
+  if (chosen != nullptr && !chosen->reply) facts.upstream = chosen->upstream;
   trace_->judge();
   if (!trace_->wanted()) return;
   for (const RouteConfig& route : lent_.config.routes) {
-    if (&route == chosen) break;
-    const std::string why = why_not(route, upgrade_.host, upgrade_.target.path, request_.head());
+    if (&route == found) break;
+    const std::string why = why_not(route, asked);
     trace_->note("route", "not " + route_text(route) + ": " + why);
   }
-  if (chosen == nullptr) return;
+  if (found == nullptr) return;
+  if (chosen == nullptr) return trace_->note("route", route_text(*found) + ", to no upstream");
   const bool replies = chosen->reply.has_value();
   trace_->note("route", route_text(*chosen) + ", to " +
                             (replies ? "return" : lent_.config.upstream(chosen->upstream).name) +

@@ -282,7 +282,7 @@ SessionRecord Session::record() const {
   SessionRecord record;
   record.id = context_.id_text(id_);
   record.client = client_.text();
-  record.route = route_->path;
+  record.route = route_->name();
   record.peer = context_.upstreams.peers().at(peer_).name;
   if (subprotocol_ != nullptr) record.subprotocol = subprotocol_;
   record.from_client = {up.bytes(), up.messages()};

@@ -9,7 +9,7 @@
 
 #include "core/peers/balance.h"
 #include "core/router.h"
-#include "core/session/variables.h"
+#include "core/session/facts.h"
 #include "protocol/forwarded.h"
 #include "protocol/http1.h"
 
@@ -34,36 +34,14 @@ std::string_view host_for(const RouteConfig& route, const Peer& peer,
   return peer.uri.secure ? std::string_view(peer.uri.authority) : client_authority;
 }
 
-// What variables stand for in a request.
-class Facts {
- public:
-  // Both outlive this.
-  Facts(const SessionContext& lent, const ClientRequest& client)
-      : client_ip_(lent.client_address.has_ip() ? lent.client_address.host_text() : ""),
-        request_id_(lent.id_text()) {
-    facts_.head = &client.head;
-    facts_.request = &client.upgrade;
-    facts_.remote_addr = client_ip_;
-    facts_.remote_port = lent.client_address.port();
-    facts_.scheme = client.hop.over_tls ? "https" : "http";
-    facts_.request_id = request_id_;
-    facts_.tls = client.tls;
-  }
-  Facts(const Facts&) = delete;
-  Facts& operator=(const Facts&) = delete;
-
-  const std::string& client_ip() const { return client_ip_; }
-  std::string_view scheme() const { return facts_.scheme; }
-  // As HeaderValue::filled() asks.
-  std::optional<std::string> operator()(Variable variable, std::string_view name) const {
-    return value_of(variable, name, facts_);
-  }
-
- private:
-  std::string client_ip_;
-  std::string request_id_;
-  RequestFacts facts_;
-};
+// A rewritten path is a whole one: nothing of it stands for the route.
+std::string target_for(const RouteConfig& route, const ServerUri& server,
+                       const ClientRequest& client) {
+  const std::string_view query = client.upgrade.target.query;
+  if (!client.rewritten.empty()) return upstream_target(server, "/", client.rewritten, query);
+  return upstream_target(server, route.prefix(), client.upgrade.target.path, query,
+                         route.strip_path);
+}
 
 void log_dropped_fields(const SessionContext& lent, const RequestHead& head,
                         const UpstreamRequest& upstream) {
@@ -93,6 +71,15 @@ void log_dropped_fields(const SessionContext& lent, const RequestHead& head,
 }
 
 }  // namespace
+
+const RouteConfig* choose_upstream(const SessionContext& lent, const RouteConfig& route,
+                                   const ClientRequest& client) {
+  if (!route.by) return &route;
+  const std::optional<std::string> value = route.by->value.filled(Facts(lent, client));
+  const auto known = value ? route.by->places.find(*value) : route.by->places.end();
+  if (known != route.by->places.end()) return &route.choices[known->second];
+  return route.by->otherwise ? &route.choices[*route.by->otherwise] : nullptr;
+}
 
 Dial::Wish wish_of(const SessionContext& lent, const UpstreamSettings& settings,
                    const ClientRequest& client) {
@@ -132,9 +119,7 @@ std::string request_for_peer(const SessionContext& lent, const RouteConfig& rout
                              bool keep_alive) {
   const UpgradeRequest& upgrade = client.upgrade;
   const std::string target =
-      asks_of_server(client.head, upgrade.target)
-          ? "*"
-          : upstream_target(peer.uri, route.path, upgrade.target.path, upgrade.target.query);
+      asks_of_server(client.head, upgrade.target) ? "*" : target_for(route, peer.uri, client);
   const Facts facts(lent, client);
   const Hop& hop = client.hop;
   const std::string hop_ip = hop.address.has_ip() ? hop.address.host_text() : "";

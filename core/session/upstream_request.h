@@ -23,7 +23,13 @@ struct ClientRequest {
   std::span<const std::string_view> protocols;  // of those offered, what the route lets pass
   const TlsTransport* tls;                      // the client's; null: it speaks none
   const Hop& hop;                               // whom the connection comes from
+  std::string_view rewritten = {};              // the path that rewrite_path made; "": as it came
 };
+
+// The route as it is with the upstream that the request is to go to (upstream_by); null where it
+// names none for what the request has.
+const RouteConfig* choose_upstream(const SessionContext& lent, const RouteConfig& route,
+                                   const ClientRequest& client);
 
 // Which peer of an upstream with these settings the request wants.
 Dial::Wish wish_of(const SessionContext& lent, const UpstreamSettings& settings,

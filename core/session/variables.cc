@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "protocol/ascii.h"
+#include "protocol/parameters.h"
 
 namespace sluice {
 
@@ -27,35 +28,25 @@ std::optional<std::string> field_value(const Head& head, std::string_view name) 
   return joined;
 }
 
-// RFC 6265 4.2.1: NAME=VALUE pairs between semicolons; names compare with case.
-std::optional<std::string> cookie_value(const Head& head, std::string_view name) {
+// The first one of that name; names compare with case.
+std::optional<std::string> cookie_value(const Head& head, std::string_view wanted) {
+  std::optional<std::string> found;
   for (const HeaderField& field : head.fields) {
     if (!equals_ignoring_case(field.name, "Cookie")) continue;
-    std::string_view rest = field.value;
-    while (!rest.empty()) {
-      const std::string_view pair = without_blanks(rest.substr(0, rest.find(';')));
-      rest.remove_prefix(std::min(rest.find(';'), rest.size() - 1) + 1);
-      const size_t equals = pair.find('=');
-      if (equals != std::string_view::npos && pair.substr(0, equals) == name) {
-        return std::string(pair.substr(equals + 1));
-      }
-    }
+    for_each_cookie(field.value, [&](std::string_view name, std::string_view value) {
+      if (!found && name == wanted) found = value;
+    });
   }
-  return std::nullopt;
+  return found;
 }
 
 // As it stands, escapes and all; the first one of that name.
-std::optional<std::string> parameter_value(std::string_view query, std::string_view name) {
-  while (!query.empty()) {
-    const size_t end = std::min(query.find('&'), query.size());
-    const std::string_view pair = query.substr(0, end);
-    query.remove_prefix(std::min(end + 1, query.size()));
-    if (!pair.starts_with(name)) continue;
-    const std::string_view rest = pair.substr(name.size());
-    if (rest.empty()) return "";
-    if (rest.front() == '=') return std::string(rest.substr(1));
-  }
-  return std::nullopt;
+std::optional<std::string> parameter_value(std::string_view query, std::string_view wanted) {
+  std::optional<std::string> found;
+  for_each_parameter(query, [&](std::string_view name, std::string_view value) {
+    if (!found && name == wanted) found = value;
+  });
+  return found;
 }
 
 std::optional<std::string> unless_empty(std::string_view value) {

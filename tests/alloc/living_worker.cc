@@ -104,7 +104,7 @@ ConfigRef make_config(uint16_t upstream_port, std::unique_ptr<TlsServer> tls) {
   dead.upstream = UpstreamId{1};
   RouteConfig good;
   good.path = "/";
-  good.match_host = "a.example";
+  good.match_hosts = {"a.example"};
   good.match_headers = {{"X-One", "1"}};
   good.set_headers = {{"X-Two", "2"}};
   good.close_timeout_ms = 500;
@@ -118,6 +118,7 @@ ConfigRef make_config(uint16_t upstream_port, std::unique_ptr<TlsServer> tls) {
   rare_pings.path = "/rare-pings";
   rare_pings.client_ping_interval_ms = rare_pings.upstream_ping_interval_ms = 3'600'000;
   config->routes = {dead, secure, idle, pings, rare_pings, good};
+  config->index_routes();
   return ConfigRef(config);
 }
 

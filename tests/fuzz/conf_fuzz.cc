@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/conf/conf.h"
+#include "core/router.h"
 #include "net/check.h"
 #include "protocol/handshake.h"
 #include "tests/fuzz/conf_machine.h"
@@ -21,15 +22,39 @@ std::string errors_text(const ConfOutcome& outcome) {
   return text;
 }
 
+void check_path(const RouteConfig& route) {
+  SLUICE_CHECK(bool{route.pattern} == (route.path_form == PathForm::pattern));
+  if (route.path_form == PathForm::pattern) {
+    SLUICE_CHECK(route.pattern.text() == route.path);
+    return;
+  }
+  SLUICE_CHECK(route.path.starts_with('/'));
+  const bool bare = route.path == "/" || !route.path.ends_with('/');
+  SLUICE_CHECK(bare || route.path_form == PathForm::exact);
+}
+
+// Whatever a path is, what comes of it is a path or a fault.
+void check_target(const RouteConfig& route) {
+  for (const std::string_view path : {"/", "/a/b", "/%C3%A9//x;y"}) {
+    const Result<std::string> made = rewritten_path(route, path);
+    if (made.ok() && !made.value().empty()) SLUICE_CHECK(parse_request_target(made.value()).ok());
+  }
+  SLUICE_CHECK(route.by.has_value() == !route.choices.empty());
+  if (!route.by) return;
+  SLUICE_CHECK(!route.by->otherwise || *route.by->otherwise < route.choices.size());
+  for (const auto& [value, place] : route.by->places) SLUICE_CHECK(place < route.choices.size());
+}
+
 void check_route(const RouteConfig& route, const Config& config) {
-  SLUICE_CHECK(route.path.starts_with('/') && (route.path == "/" || !route.path.ends_with('/')));
-  SLUICE_CHECK(!config.upstream(route.upstream).peers.empty());
+  check_target(route);
+  if (!route.reply) SLUICE_CHECK(!config.upstream(route.upstream).peers.empty());
   for (const HeaderSetting& header : route.set_headers) {
     SLUICE_CHECK(is_token(header.name));
     for (const HeaderValue::Piece& piece : header.value.pieces()) {
       SLUICE_CHECK(header_value_valid(piece.text));
       const bool named = piece.variable == Variable::text || piece.variable == Variable::http ||
-                         piece.variable == Variable::cookie;
+                         piece.variable == Variable::cookie ||
+                         piece.variable == Variable::query_parameter;
       SLUICE_CHECK(named != piece.text.empty());
     }
     SLUICE_CHECK(!header_is_reserved(header.name));
@@ -59,7 +84,12 @@ void check_config(const Config& config) {
       SLUICE_CHECK(parse_authority(peer.uri.authority).ok());
     }
   }
-  for (const RouteConfig& route : config.routes) check_route(route, config);
+  SLUICE_CHECK(config.route_index.routes() == config.routes.size());
+  for (const RouteConfig& route : config.routes) {
+    check_path(route);
+    check_route(route, config);
+    for (const RouteConfig& choice : route.choices) check_route(choice, config);
+  }
 }
 
 void check_outcome(const ConfOutcome& outcome, const Files& files) {

@@ -72,6 +72,7 @@ ConfigRef make_config(const WorldChoices& choices) {
   if (choices.limit_messages) route.max_message_bytes = SessionWorld::most_message_bytes;
   if (choices.tell_losses) route.lost_close_code = 1012;
   config->routes.push_back(route);
+  config->index_routes();
   return ConfigRef(config);
 }
 

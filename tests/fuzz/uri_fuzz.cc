@@ -91,12 +91,17 @@ void check_routes(std::string_view first, std::string_view second) {
       config.routes.emplace_back().path = route;
     }
   }
+  config.index_routes();
   const std::vector<bool> open(paths.size(), true);
   for (const std::string_view path : {first, second}) {
     const int judged = testing::judged_route(paths, open, std::string(path));
     for (const std::string& spelled : {std::string(path), respelled(path)}) {
       SLUICE_CHECK(parse_request_target(spelled).ok());
-      const RouteChoice choice = find_route(config, "", spelled, Head());
+      const Head head;
+      RouteRequest request;
+      request.path = spelled;
+      request.head = &head;
+      const RouteChoice choice = find_route(config, request);
       SLUICE_CHECK(choice.ambiguous == (judged == testing::judged_ambiguous));
       if (choice.ambiguous) continue;
       SLUICE_CHECK((choice.route == nullptr) == (judged < 0));

@@ -28,9 +28,10 @@ void add_decoys(Config& conf, uint32_t first_id) {
   conf.upstreams.push_back(std::move(upstream));
   RouteConfig route;
   route.path = "/";
-  route.match_host = "decoy.invalid";
+  route.match_hosts = {"decoy.invalid"};
   route.upstream = UpstreamId{first_id};
   conf.routes.push_back(std::move(route));
+  conf.index_routes();
 }
 
 // Each server has a name of its own, since the test leads each to one address.
@@ -82,6 +83,7 @@ ConfigRef newer(const Config& first, uint32_t generation) {
         UpstreamId{first_id + 1 + static_cast<uint32_t>(place - first.upstreams.begin())};
     conf->routes.push_back(std::move(route));
   }
+  conf->index_routes();
   return ConfigRef(conf);
 }
 
@@ -92,6 +94,7 @@ ConfigRef copy_of(const Config& conf) {
   add_listeners(conf, *copy);
   copy->upstreams = conf.upstreams;
   copy->routes = conf.routes;
+  copy->index_routes();
   return ConfigRef(copy);
 }
 

@@ -208,6 +208,7 @@ Scenery make_scenery(Random& random, Random* tls, bool splice, bool storms) {
     if (tls == nullptr) make_introduced(random, config.routes.back());  // before TLS: not there
     make_upstream(random, scenery, config, config.routes.back());
   }
+  config.index_routes();
   const uint64_t roll = random.below(100);
   scenery.sessions = roll < 40 ? 1 : roll < 80 ? random.between(2, 5) : random.between(6, 20);
   make_hardships(random, scenery);

@@ -89,6 +89,7 @@ TESTED_ELSEWHERE = {
     "core/conf/reader.cc": "tests/unit/conf_test.cc",  # lines, includes, errors in their order
     "core/conf/manual.cc": "tests/unit/conf_reference_test.cc",  # compares both with the pages
     "core/conf/resolve.cc": "tests/unit/conf_sections_test.cc",
+    "core/conf/resolve_warnings.cc": "tests/unit/conf_warnings_test.cc",
     "core/conf/resolve_tls.cc": "tests/unit/conf_tls_test.cc",
     # Each row with its setter: its effect wherever it may stand, and what it refuses elsewhere.
     "core/conf/rows_top.cc": "tests/unit/conf_directives_test.cc",

@@ -160,7 +160,7 @@ TEST_CASE("conf ids: a route's key is that of its path and conditions, and of no
   route.upstream = UpstreamId{9};
   CHECK(key_of(route) == key);
   std::set<RouteKey> keys{key};
-  route.match_host = "a.example";
+  route.match_hosts = {"a.example"};
   keys.insert(key_of(route));
   route.match_headers = {{"X-A", ""}};
   keys.insert(key_of(route));
@@ -168,7 +168,29 @@ TEST_CASE("conf ids: a route's key is that of its path and conditions, and of no
   keys.insert(key_of(route));
   route.match_headers = {{"X-", "A1"}};
   keys.insert(key_of(route));
-  CHECK(keys.size() == 5);
+  const RouteConfig with_header = route;
+  route.path_form = PathForm::exact;
+  keys.insert(key_of(route));
+  route.match_hosts = {"a.example", "b.example"};
+  keys.insert(key_of(route));
+  // Each condition, and the same words in another one.
+  const auto with = [&](auto change) {
+    RouteConfig other = with_header;
+    change(other);
+    keys.insert(key_of(other));
+  };
+  with([](RouteConfig& other) { other.match_queries = {{"a", "b"}}; });
+  with([](RouteConfig& other) { other.match_cookies = {{"a", "b"}}; });
+  with([](RouteConfig& other) { other.match_methods = {"a", "b"}; });
+  with([](RouteConfig& other) { other.match_clients.unix_sockets = true; });
+  with([](RouteConfig& other) { other.match_clients.ranges = {Cidr::parse("::1").value()}; });
+  with([](RouteConfig& other) { other.match_listeners = {Address::parse("unix:/a").value()}; });
+  with([](RouteConfig& other) {
+    std::string wrong;
+    other.match_headers[0].value.clear();
+    other.match_headers[0].pattern = *Pattern::compile("A1", wrong);
+  });
+  CHECK(keys.size() == 14);
 }
 
 TEST_CASE("conf ids: another process gives the same numbers from the bytes") {

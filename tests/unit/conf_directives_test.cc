@@ -30,19 +30,6 @@ std::string number(uint64_t value) {
   return std::to_string(value);
 }
 
-std::string host_text(const RouteConfig& route) {
-  switch (route.host.policy) {
-    case HostPolicy::by_scheme:  // toward ws:// this is the client's
-    case HostPolicy::client:
-      return "client";
-    case HostPolicy::server:
-      return "server";
-    case HostPolicy::fixed:
-      return "fixed " + route.host.name;
-  }
-  return "";
-}
-
 template <class List, class Text>
 std::string joined(const List& list, const Text& text) {
   std::string all;
@@ -58,9 +45,9 @@ std::string log_text(const LogTarget& log) {
   return log.path + " " + number(static_cast<uint64_t>(log.level));
 }
 
-std::string trusted_text(const TrustedProxies& trusted) {
-  return joined(trusted.ranges, [](const Cidr& range) { return range.text(); }) +
-         (trusted.unix_sockets ? "unix " : "");
+std::string ranges_text(const AddressRanges& ranges) {
+  return joined(ranges.ranges, [](const Cidr& range) { return range.text(); }) +
+         (ranges.unix_sockets ? "unix " : "");
 }
 
 const RouteConfig& last_route(const Config& config) {
@@ -156,7 +143,7 @@ std::vector<Row> listener_rows() {
        },
        "500 9"},
       {"trusted_proxies", "top, listen", "trusted_proxies 10.0.0.0/8 unix",
-       [](const Config& c) { return trusted_text(c.listeners[0].trusted_proxies); },
+       [](const Config& c) { return ranges_text(c.listeners[0].trusted_proxies); },
        "10.0.0.0/8 unix ", "trusted_proxies ::1"},
       {"healthz", "top, listen", "healthz /up",
        [](const Config& c) { return c.listeners[0].healthz; }, "/up"},
@@ -234,55 +221,6 @@ std::vector<Row> session_rows() {
   };
 }
 
-std::vector<Row> route_rows() {
-  return {
-      {"match_host", "route", "match_host *.Example.ORG",
-       [](const Config& c) { return last_route(c).match_host; }, "*.example.org"},
-      {"match_header", "route", "match_header X-Region us-east",
-       [](const Config& c) {
-         return joined(last_route(c).match_headers,
-                       [](const HeaderMatch& each) { return each.name + "=" + each.value; });
-       },
-       "X-Region=us-east ", "match_header X-Beta"},
-      {"proxy_pass", "route", "proxy_pass ws://127.0.0.1:9005",
-       [](const Config& c) { return c.upstream(last_route(c).upstream).peers[0].name; },
-       "127.0.0.1:9005"},
-      {"return", "route", "return 204",
-       [](const Config& c) {
-         return number(last_route(c).reply ? last_route(c).reply->status : 0);
-       },
-       "204"},
-      {"host", "top, route", "host edge.example.org:444",
-       [](const Config& c) { return host_text(last_route(c)); }, "fixed edge.example.org:444"},
-      {"set_header", "top, route", "set_header X-Edge \"a b\"",
-       [](const Config& c) {
-         return joined(last_route(c).set_headers, [](const HeaderSetting& each) {
-           return each.name + "=" + text_of(each.value);
-         });
-       },
-       "X-Edge=a b ", "set_header X-Other c"},
-      {"remove_header", "top, route", "remove_header X-Debug",
-       [](const Config& c) {
-         return joined(last_route(c).remove_headers, [](const std::string& each) { return each; });
-       },
-       "X-Debug ", "remove_header X-Trace"},
-      {"keep_header", "top, route", "keep_header X-Real-IP",
-       [](const Config& c) {
-         return joined(last_route(c).keep_headers, [](const std::string& each) { return each; });
-       },
-       "X-Real-IP ", "keep_header Forwarded"},
-      {"forwarded", "top, route", "forwarded on",
-       [](const Config& c) { return number(last_route(c).forwarded); }, "1"},
-      {"underscore_headers", "top, route", "underscore_headers on",
-       [](const Config& c) { return number(last_route(c).underscore_headers); }, "1"},
-      {"subprotocols", "top, route", "subprotocols mqtt v12.stomp",
-       [](const Config& c) {
-         return joined(last_route(c).subprotocols, [](const std::string& each) { return each; });
-       },
-       "mqtt v12.stomp "},
-  };
-}
-
 std::vector<Row> all_rows(const TestFolder& folder) {
   std::vector<Row> rows;
   for (const std::vector<Row>& part :
@@ -300,7 +238,8 @@ std::string conf_with(const Row& row, const std::string& line, std::string_view 
   text += "listen 127.0.0.1:8080\n" + row.listener + text_in("listen");
   text += "upstream up\n server " + row.server + "\n" + text_in("upstream");
   text += "route /\n";
-  const bool leads = line.starts_with("proxy_pass") || line.starts_with("return");
+  const bool leads = line.starts_with("proxy_pass") || line.starts_with("return") ||
+                     line.starts_with("upstream_by ");
   if (!leads) text += " proxy_pass up\n";
   return text + text_in("route");
 }
@@ -434,8 +373,9 @@ TEST_CASE("conf directives: the defaults of core/DESIGN.md") {
   CHECK(config->listeners[0].handshake_rate.a_second == 0);
   CHECK(config->listeners[0].handshake_queue_time_ms == 1'000);
   const RouteConfig& route = config->routes[0];
-  CHECK(route.match_host == "");
-  CHECK(route.match_headers.empty());
+  CHECK(route.path_form == PathForm::under);
+  CHECK(route.match_hosts.empty());
+  CHECK(route.path_and_host_alone());
   CHECK(route.connect_timeout_ms == 5'000);
   CHECK(route.handshake_timeout_ms == 10'000);
   CHECK(route.idle_timeout_ms == 600'000);

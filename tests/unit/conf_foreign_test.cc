@@ -128,8 +128,8 @@ TEST_CASE("conf foreign: a section's word opens the section that it is here") {
   // What is missed in a section that a wrong word opened is not told once more.
   CHECK(errors_in("bind 127.0.0.1:8080\nlocation /chat\n  proxy_pass ws://127.0.0.1:9001\n") ==
         "1: unknown directive \"bind\" of HAProxy; write listen ADDRESS\n"
-        "2: unknown directive \"location\" of nginx; write route PATH; it takes the path and "
-        "everything under it\n");
+        "2: unknown directive \"location\" of nginx; write route PATH, which takes the path and "
+        "everything under it, route = PATH or route ~ REGEX\n");
 }
 
 TEST_CASE("conf foreign: arguments of the other's directive of the same name") {
@@ -153,9 +153,10 @@ TEST_CASE("conf foreign: arguments of the other's directive of the same name") {
        "quotes"},
   };
   for (const Row& row : rows) CHECK(errors_with(row.text) == row.told + "\n");
-  CHECK(errors_in_route("route ~ \\.ws$\n  proxy_pass ws://127.0.0.1:1") ==
-        "6: route takes 1 argument (PATH), not 2; there are no patterns: a route takes its path "
-        "and everything under it\n");
+  CHECK(errors_in_route("route ~* \\.ws$\n  proxy_pass ws://127.0.0.1:1") ==
+        "6: route: \"~*\" is neither = nor ~; write route PATH for it and everything under it, "
+        "route = PATH for it alone, or route ~ REGEX; write route ~ (?i)REGEX where case counts "
+        "for nothing\n");
 }
 
 TEST_CASE("conf foreign: schemes of others, and none") {
@@ -190,11 +191,11 @@ TEST_CASE("conf foreign: patterns are refused, or warned of where they could be 
   CHECK(errors_in_route("route /*\n  proxy_pass ws://127.0.0.1:1") ==
         "6: route: \"/*\": a route takes everything under its path; write route /\n");
   CHECK(errors_in_route("route ^/chat\n  proxy_pass ws://127.0.0.1:1") ==
-        "6: route: \"^/chat\" does not begin with /; there are no patterns, a route takes its path "
-        "and everything under it\n");
+        "6: route: \"^/chat\" does not begin with /; write route PATH for it and everything under "
+        "it, route = PATH for it alone, or route ~ REGEX\n");
   CHECK(warning_in_route("match_header Cookie *beta*") ==
-        "match_header: \"*beta*\" is compared with the whole value, its * with a *; there are no "
-        "patterns, leave the value out where the header need only be there");
+        "match_header: \"*beta*\" is compared with the whole value, its * with a *; write ~ REGEX "
+        "for a pattern, or leave the value out where the header need only be there");
   CHECK(warning_in_route("match_header Accept */*") == "");
   CHECK(warning_in_route("match_header X-Client $remote_addr") ==
         "match_header: \"$remote_addr\" is compared as it stands; there are no variables here");

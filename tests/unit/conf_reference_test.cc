@@ -76,8 +76,9 @@ TEST_CASE("conf reference: every line of it is legal where it stands") {
     const std::string plain = uncommented(line);
     CHECK(line.size() <= 100);
     if (!plain.empty() && plain.find_first_not_of(' ') != plain.find('#')) ++directives;
-    // A route with an answer of its own leads nowhere else.
+    // A route with an answer of its own leads nowhere else, nor does one that chooses.
     if (plain.starts_with("  return ")) everything += "route /replies\n";
+    if (plain.starts_with("  upstream_by ")) everything += "route /chosen\n";
     everything += plain + "\n";
     // What stands there for TLS needs a server with TLS.
     if (plain.starts_with("  server ")) everything += "  server wss://127.0.0.1:9002\n";

@@ -1,5 +1,5 @@
-// The rows of conf_directives_test, one for each directive; those of TLS and of peers are in files
-// of their own.
+// The rows of conf_directives_test, one for each directive; those of TLS, of peers and of routes
+// are in files of their own.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,7 @@ struct ConfRow {
 };
 
 std::vector<ConfRow> peer_rows();
+std::vector<ConfRow> route_rows();
 // `folder` gets the files that they name.
 std::vector<ConfRow> tls_rows(const TestFolder& folder);
 

@@ -303,7 +303,7 @@ TEST_CASE("conf sections: paths of routes") {
                                              twofold + "), so that no request can take it\n");
   }
   CHECK(error("/a#b") == "2: route: \"/a#b\" is not a path: a fragment\n");
-  CHECK(error("/a?b") == "2: route: \"/a?b\" is not a path: a route does not look at the query\n");
+  CHECK(error("/a?b") == "2: route: \"/a?b\" is not a path: match_query looks at the query, a route does not\n");
   CHECK(error("\"/a b\"") == "2: route: \"/a b\" is not a path: a byte that no path may hold\n");
 }
 
@@ -438,29 +438,6 @@ TEST_CASE("conf sections: headers that are sluice's own cannot be set") {
   CHECK(error_in_route("set_header X-A ${env:SLUICE_TEST_BELL}") ==
         "4: set_header: the value \"${env:SLUICE_TEST_BELL}\" holds a control byte\n");
   CHECK(error_in_route("set_header X-A \"\"") == "");
-}
-
-TEST_CASE("conf sections: conditions of a route") {
-  const auto host = [](const std::string& given) {
-    return good("listen 8080\nroute /\nproxy_pass ws://127.0.0.1:1\nmatch_host " + given)
-        ->routes[0]
-        .match_host;
-  };
-  CHECK(host("Example.ORG") == "example.org");
-  CHECK(host("example.org.") == "example.org");
-  CHECK(host("*.Example.org") == "*.example.org");
-  CHECK(host("[::1]") == "[::1]");
-  CHECK(error_in_route("match_host example.org:80") ==
-        "4: match_host: \"example.org:80\": leave the port out, every port matches\n");
-  for (const std::string given : {"", "*", "*.", "a.*.org", "*example.org", "a b", "http://x"}) {
-    CHECK(error_in_route("match_host \"" + given + "\"") ==
-          "4: match_host: \"" + given + "\" is not a host's name; write it whole or as *.DOMAIN\n");
-  }
-  CHECK(error_in_route("match_header X-A") == "");
-  CHECK(error_in_route("match_header \"X A\"") ==
-        "4: match_header: \"X A\" is not a header's name; it has no blanks and no colon\n");
-  CHECK(error_in_route("match_header X-A \"\"") ==
-        "4: match_header: the value is empty; leave it out where the header need only be there\n");
 }
 
 TEST_CASE("conf sections: host and subprotocols") {

@@ -109,7 +109,20 @@ TEST_CASE("conf admin: routes are labelled by host, path and the names of fields
   RouteConfig route;
   route.path = "/chat";
   CHECK(label_of(route) == "/chat");
-  route.match_host = "*.example.org";
+  route.match_hosts = {"*.example.org"};
   route.match_headers = {{"X-Key", "secret"}, {"X-Beta", ""}};
   CHECK(label_of(route) == "*.example.org/chat[X-Key][X-Beta]");
+  route.match_hosts.push_back("a.example");
+  route.match_headers.clear();
+  route.path_form = PathForm::exact;
+  route.match_queries = {{"room", "secret"}};
+  route.match_cookies = {{"sid", "secret"}};
+  CHECK(label_of(route) == "*.example.org,a.example=/chat[?room][cookie sid]");
+  route = RouteConfig();
+  route.path_form = PathForm::pattern;
+  route.path = "^/c";
+  route.match_clients.unix_sockets = true;
+  route.match_listeners = {Address::parse("127.0.0.1:80").value()};
+  route.match_methods = {"GET", "HEAD"};
+  CHECK(label_of(route) == "~^/c[client][127.0.0.1:80][GET,HEAD]");
 }

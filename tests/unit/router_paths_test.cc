@@ -100,13 +100,14 @@ RouteSet random_routes(Random& random) {
     set.paths.push_back(i == 1 && random.below(3) > 0 ? "/" : random_route(random));
     route.path = normal_path(set.paths.back());
     const size_t condition = random.below(6);
-    if (condition == 0) route.match_host = "other.example";
-    if (condition == 1) route.match_headers = {{"X-Missing", ""}};
-    if (condition == 2) route.match_host = "*.example";
+    if (condition == 0) route.match_hosts = {"other.example"};
+    if (condition == 1) route.match_headers = {{"X-Missing"}};
+    if (condition == 2) route.match_hosts = {"*.example"};
     if (condition == 3) route.match_headers = {{"X-Given", "1"}};
     set.open.push_back(condition > 1);
     set.config.routes.push_back(std::move(route));
   }
+  set.config.index_routes();
   return set;
 }
 
@@ -118,7 +119,11 @@ int taken(const RouteSet& set, const std::string& path, std::string& target) {
   if (!parsed.ok()) return refused;
   Head head;
   head.fields = {{"x-given", "1"}};
-  const RouteChoice choice = find_route(set.config, "some.example", parsed.value().path, head);
+  RouteRequest request;
+  request.host = "some.example";
+  request.path = parsed.value().path;
+  request.head = &head;
+  const RouteChoice choice = find_route(set.config, request);
   if (choice.ambiguous) return judged_ambiguous;
   if (choice.route == nullptr) return -1;
   ServerUri server;

@@ -18,7 +18,8 @@ const std::string client_request =
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nX_Odd: 1\r\nX-Plain: 2\r\n\r\n";
 
 // The request as the only peer of `server` gets it, under those directives of its route.
-std::string sent(const std::string& server, const std::string& directives) {
+std::string sent(const std::string& server, const std::string& directives,
+                 const std::string& rewritten = "") {
   testing::TestWorker worker("route /chat\nproxy_pass " + server + "\n" + directives);
   const testing::Lent lent(worker);
   Http1Parser parser(Http1Parser::Role::request, {});
@@ -29,7 +30,7 @@ std::string sent(const std::string& server, const std::string& directives) {
   const std::vector<std::string_view> protocols{"chat"};
   const Hop hop{.address = lent.context.client_address};
   return request_for_peer(lent.context, worker.route(), worker.upstreams.peers().at(config.id),
-                          {parser.request(), upgrade, protocols, nullptr, hop});
+                          {parser.request(), upgrade, protocols, nullptr, hop, rewritten});
 }
 
 bool has(const std::string& request, const std::string& line) {
@@ -58,6 +59,39 @@ TEST_CASE("upstream request: host, set_header, remove_header and underscore_head
   CHECK(request.find("X-Plain") == std::string::npos);
   // A variable without a value must not let the client's own field pass for it.
   CHECK(request.find("X-Secret") == std::string::npos);
+}
+
+TEST_CASE("upstream request: strip_path, and a path that was rewritten") {
+  CHECK(sent("ws://127.0.0.1:9", "strip_path on\n").starts_with("GET /room?x=1 HTTP/1.1\r\n"));
+  CHECK(sent("ws://127.0.0.1:9/app", "strip_path on\n").starts_with("GET /app/room?x=1 HTTP"));
+  CHECK(sent("ws://127.0.0.1:9", "strip_path on\n", "/new").starts_with("GET /new?x=1 HTTP/1.1"));
+  CHECK(sent("ws://127.0.0.1:9/app", "", "/new").starts_with("GET /app/new?x=1 HTTP/1.1\r\n"));
+}
+
+TEST_CASE("upstream request: which upstream a request's value chooses") {
+  const auto chosen = [](const std::string& words, const char* region) -> std::string {
+    testing::TestWorker worker(
+        "upstream one\nserver ws://127.0.0.1:1\nupstream two\n"
+        "server ws://127.0.0.1:2\nroute /\nupstream_by " +
+        words + "\n");
+    const testing::Lent lent(worker);
+    RequestHead head;
+    if (region != nullptr) head.add("X-Region", region);
+    const UpgradeRequest upgrade;
+    const Hop hop{.address = lent.context.client_address};
+    const RouteConfig* const route =
+        choose_upstream(lent.context, worker.route(), {head, upgrade, {}, nullptr, hop});
+    return route == nullptr ? "none" : worker.config().upstream(route->upstream).name;
+  };
+  const std::string by = "$http_x_region a=one b=two";
+  CHECK(chosen(by, "a") == "one");
+  CHECK(chosen(by, "b") == "two");
+  CHECK(chosen(by, "B") == "none");
+  CHECK(chosen(by, "ab") == "none");
+  CHECK(chosen(by, nullptr) == "none");
+  CHECK(chosen(by + " default=two", "c") == "two");
+  CHECK(chosen(by + " default=two", nullptr) == "two");
+  CHECK(chosen("$host-$http_x_region -a=one default=two", "a") == "one");
 }
 
 }  // namespace

@@ -1,0 +1,160 @@
+// ConfResolver: routes and upstreams that are legal, but hardly meant.
+#include <algorithm>
+
+#include "core/conf/resolve.h"
+#include "core/router.h"
+#include "protocol/http1.h"
+
+namespace sluice {
+
+namespace {
+
+// Limits of which 0 is none.
+bool laxer(uint64_t narrow, uint64_t broad) {
+  return narrow != 0 && (broad == 0 || broad > narrow);
+}
+
+template <class Rate>
+bool laxer_rate(const Rate& narrow, const Rate& broad) {
+  return laxer(uint64_t{narrow.a_second}, broad.a_second) ||
+         (narrow.a_second != 0 && broad.burst > narrow.burst);
+}
+
+// Whether the broader route believes a field that the narrower one does not let pass.
+bool keeps_more(const RouteConfig& narrow, const RouteConfig& broad) {
+  return std::any_of(
+      broad.keep_headers.begin(), broad.keep_headers.end(), [&narrow](const std::string& name) {
+        return std::none_of(
+            narrow.keep_headers.begin(), narrow.keep_headers.end(),
+            [&name](const std::string& own) { return equals_ignoring_case(name, own); });
+      });
+}
+
+// Whether the broader route lets pass what the narrower one was written to prevent. Timeouts
+// prevent nothing.
+bool gives_way(const RouteConfig& narrow, const RouteConfig& broad) {
+  return narrow.set_headers != broad.set_headers || narrow.remove_headers != broad.remove_headers ||
+         keeps_more(narrow, broad) || (!narrow.underscore_headers && broad.underscore_headers) ||
+         (!narrow.subprotocols.empty() && narrow.subprotocols != broad.subprotocols) ||
+         (narrow.validate_utf8 && !broad.validate_utf8) ||
+         laxer(narrow.max_message_bytes, broad.max_message_bytes) ||
+         laxer(narrow.max_small_fragments, broad.max_small_fragments) ||
+         laxer_rate(narrow.control_frame_rate, broad.control_frame_rate) ||
+         laxer_rate(narrow.client_message_rate, broad.client_message_rate) ||
+         laxer_rate(narrow.client_byte_rate, broad.client_byte_rate);
+}
+
+// Whether every path that the narrow one takes is one of the broad one's. What a pattern takes is
+// not looked into.
+bool path_covers(const RouteConditions& broad, const RouteConditions& narrow) {
+  if (broad.path_form == PathForm::under && broad.path == "/") return true;
+  if (narrow.path_form == PathForm::pattern || broad.path_form == PathForm::pattern) {
+    return narrow.path_form == broad.path_form && narrow.path == broad.path;
+  }
+  if (broad.path_form == PathForm::under) return path_is_under(narrow.path, broad.path);
+  return narrow.path_form == PathForm::exact && narrow.path == broad.path;
+}
+
+// Whether the earlier one leaves nothing to the route, by path and host.
+bool takes_all_of(const RouteConditions& earlier, const RouteConditions& route) {
+  if (!earlier.path_and_host_alone() || !path_covers(earlier, route)) return false;
+  const std::vector<std::string>& hosts = earlier.match_hosts;
+  const auto taken = [&hosts](const std::string& host) {
+    return std::find(hosts.begin(), hosts.end(), host) != hosts.end();
+  };
+  return hosts.empty() || (!route.match_hosts.empty() &&
+                           std::all_of(route.match_hosts.begin(), route.match_hosts.end(), taken));
+}
+
+bool shares_host(const RouteConditions& a, const RouteConditions& b) {
+  return a.match_hosts.empty() || b.match_hosts.empty() ||
+         std::find_first_of(a.match_hosts.begin(), a.match_hosts.end(), b.match_hosts.begin(),
+                            b.match_hosts.end()) != a.match_hosts.end();
+}
+
+}  // namespace
+
+// File order is unlike nginx's longest match: a route behind a broader one is a likely mistake. It
+// is not in the index yet, and what takes all of it takes its first host.
+void ConfResolver::warn_where_hidden(const SectionDraft& section, const RouteConfig& route) {
+  const std::vector<RouteConfig>& routes = draft_.config.routes;
+  const HostKey host(route.match_hosts.empty() ? "" : route.match_hosts.front());
+  const uint32_t earlier = draft_.config.route_index.first_normal(
+      host, route.prefix(), [&](uint32_t number) { return takes_all_of(routes[number], route); });
+  if (earlier == no_route_number) return;
+  const SectionDraft& other = *routes_[earlier];
+  warnings_.push_back(
+      text_at(section.place, described(section) + " is never reached: " + described(other) + " " +
+                                 seen_from(section.place, other.place) + " takes all of it"));
+}
+
+// Path parameters are data to the router, but many servers drop them: "/admin;x" takes the route
+// behind `route /admin` and may be answered as "/admin" was.
+void ConfResolver::warn_where_walked_around(SectionDraft& section) {
+  if (walked_ == routes_.size() || routes_[walked_] != &section) return;
+  const RouteConfig& route = draft_.config.routes[walked_];
+  const RouteConfig* around = way_around(walked_++);
+  if (around == nullptr) return;
+  const SectionDraft& other = *routes_[static_cast<size_t>(around - draft_.config.routes.data())];
+  warnings_.push_back(text_at(
+      section.place, described(section) + " can be walked around: " + quoted(route.path + ";x") +
+                         " takes " + described(other) + " " +
+                         seen_from(section.place, other.place) +
+                         ", which leads to the same server with other headers or limits; a server "
+                         "that drops path parameters takes both for the same"));
+}
+
+// The route that takes the path with a parameter; null where it leads elsewhere, or forbids as
+// much.
+const RouteConfig* ConfResolver::way_around(size_t number) const {
+  const std::vector<RouteConfig>& routes = draft_.config.routes;
+  const RouteConfig& narrow = routes[number];
+  // Leaving a header out walks around it; what a pattern takes is not looked into.
+  if (!narrow.path_and_host_alone() || narrow.path_form == PathForm::pattern) return nullptr;
+  // Behind the first one that is this one's server's, or takes whatever is left, no other counts.
+  const auto decides = [&](uint32_t other) {
+    const RouteConfig& broad = routes[other];
+    return other > number && broad.path_form == PathForm::under && broad.path != narrow.path &&
+           shares_host(narrow, broad) &&
+           (same_server(narrow, broad) ||
+            (broad.path_and_host_alone() && broad.match_hosts.empty()));
+  };
+  uint32_t first = no_route_number;
+  if (narrow.match_hosts.empty()) {
+    first = routes_by_path_.first_normal(HostKey(""), narrow.path, decides);
+  }
+  for (const std::string& host : narrow.match_hosts) {
+    const RouteIndex& index = draft_.config.route_index;
+    first = std::min(first, index.first_normal(HostKey(host), narrow.path, decides));
+  }
+  if (first == no_route_number || !same_server(narrow, routes[first])) return nullptr;
+  return gives_way(narrow, routes[first]) ? &routes[first] : nullptr;
+}
+
+bool ConfResolver::same_server(const RouteConfig& a, const RouteConfig& b) const {
+  if (a.reply || b.reply || a.by || b.by) return false;
+  const UpstreamConfig& one = draft_.config.upstream(a.upstream);
+  const UpstreamConfig& other = draft_.config.upstream(b.upstream);
+  const auto among = [](const auto& all, const auto& others, auto same) {
+    return std::any_of(all.begin(), all.end(), [&](const auto& each) {
+      return std::any_of(others.begin(), others.end(),
+                         [&](const auto& second) { return same(each, second); });
+    });
+  };
+  return among(one.peers, other.peers,
+               [](const PeerConfig& peer, const PeerConfig& second) {
+                 return peer.address == second.address;
+               }) ||
+         among(one.named, other.named, [](const NamedServer& name, const NamedServer& second) {
+           return name.question == second.question;
+         });
+}
+
+void ConfResolver::warn_of_unused(SectionDraft& section) {
+  if (section.kind() != Section::upstream) return;
+  const auto known = upstreams_.find(section.as<UpstreamDraft>().name);
+  if (known == upstreams_.end() || known->second.used) return;
+  warnings_.push_back(text_at(section.place, described(section) + " is used by no route"));
+}
+
+}  // namespace sluice
