@@ -1,5 +1,6 @@
-// Runs a fuzz target over every file of the folders (or over the files) that are named, so that any
-// compiler's build replays the corpus and what was once found. A failure ends the process.
+// fuzz_replay TARGET PATH...: runs that fuzz target over every file of the folders (or over the
+// files) that are named, so that any compiler's build replays the corpus and what was once found. A
+// failure ends the process.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -8,15 +9,29 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
-// A target may have one; libFuzzer, too, calls it first.
-extern "C" [[gnu::weak]] int LLVMFuzzerInitialize(int* count, char*** words);
+// Which there are is CMakeLists.txt's to say.
+#define TARGET(name) extern "C" int replay_##name(const uint8_t* data, size_t size);
+SLUICE_FUZZ_TARGETS
+#undef TARGET
 
 namespace {
 
-void replay(const std::filesystem::path& path) {
+struct Target {
+  std::string_view name;
+  int (*run)(const uint8_t* data, size_t size);
+};
+
+constexpr Target targets[] = {
+#define TARGET(name) {#name, replay_##name},
+    SLUICE_FUZZ_TARGETS
+#undef TARGET
+};
+
+void replay(const Target& target, const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) {
     std::fprintf(stderr, "%s cannot be read\n", path.c_str());
@@ -28,23 +43,29 @@ void replay(const std::filesystem::path& path) {
   const auto exact = std::make_unique<uint8_t[]>(bytes.size());
   std::copy(bytes.begin(), bytes.end(), exact.get());
   std::fprintf(stderr, "%s\n", path.c_str());
-  LLVMFuzzerTestOneInput(exact.get(), bytes.size());
+  target.run(exact.get(), bytes.size());
 }
 
 }  // namespace
 
 int main(int count, char** words) {
-  if (LLVMFuzzerInitialize != nullptr) LLVMFuzzerInitialize(&count, &words);
+  const std::string_view name = count > 1 ? words[1] : "";
+  const auto* const target = std::find_if(std::begin(targets), std::end(targets),
+                                          [&](const Target& each) { return each.name == name; });
+  if (target == std::end(targets)) {
+    std::fprintf(stderr, "there is no fuzz target \"%s\"\n", std::string(name).c_str());
+    return 1;
+  }
   size_t replayed = 0;
-  for (int i = 1; i < count; ++i) {
+  for (int i = 2; i < count; ++i) {
     if (!std::filesystem::is_directory(words[i])) {
-      replay(words[i]);
+      replay(*target, words[i]);
       ++replayed;
       continue;
     }
     for (const auto& entry : std::filesystem::recursive_directory_iterator(words[i])) {
       if (!entry.is_regular_file()) continue;
-      replay(entry.path());
+      replay(*target, entry.path());
       ++replayed;
     }
   }
