@@ -166,13 +166,27 @@ bool overlap(const Address& a, const Address& b) {
   return a.is_any() || b.is_any();
 }
 
+namespace {
+
+// inet_ntop formats by snprintf, and each request needs it.
+std::string ip4_text(const in_addr* address) {
+  const auto* const bytes = reinterpret_cast<const uint8_t*>(address);
+  std::string text;
+  for (size_t i = 0; i < sizeof *address; ++i) {
+    if (i > 0) text += '.';
+    char digits[3];
+    text.append(digits, std::to_chars(digits, digits + sizeof digits, bytes[i]).ptr);
+  }
+  return text;
+}
+
+}  // namespace
+
 std::string Address::host_text() const {
   char text[INET6_ADDRSTRLEN] = "";
   switch (family()) {
     case AF_INET:
-      inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(&storage_)->sin_addr, text,
-                sizeof text);
-      return text;
+      return ip4_text(&reinterpret_cast<const sockaddr_in*>(&storage_)->sin_addr);
     case AF_INET6:
       inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6*>(&storage_)->sin6_addr, text,
                 sizeof text);

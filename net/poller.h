@@ -41,8 +41,11 @@ class Poller {
   ~Poller();
 
   Status open();
-  // Registers once, for reading and writing, edge-triggered; never modified again.
+  // Registers once, for reading and writing, edge-triggered.
   Status add(int fd, uint64_t cookie);
+  // Another cookie for a descriptor that is registered so: what it is ready for now is news again,
+  // whatever was told before. Where that fails it is not registered any more.
+  Status rename(int fd, uint64_t cookie);
   // The same for a listener, which is only read. `shared`: other processes wait for it, too, wake
   // one of them (unix listeners have no SO_REUSEPORT).
   Status add_listener(int fd, uint64_t cookie, bool shared);

@@ -55,6 +55,12 @@ Status Poller::add(int fd, uint64_t cookie) {
   return control(fd_, EPOLL_CTL_ADD, fd, stream_events, cookie);
 }
 
+Status Poller::rename(int fd, uint64_t cookie) {
+  Status renamed = control(fd_, EPOLL_CTL_MOD, fd, stream_events, cookie);
+  if (!renamed.ok()) remove(fd);
+  return renamed;
+}
+
 Status Poller::add_listener(int fd, uint64_t cookie, bool shared) {
   const uint32_t events = EPOLLIN | EPOLLET | (shared ? uint32_t{EPOLLEXCLUSIVE} : 0u);
   return control(fd_, EPOLL_CTL_ADD, fd, events, cookie);

@@ -79,6 +79,12 @@ Status Poller::add(int fd, uint64_t cookie) {
   return writing;
 }
 
+// A filter that is only changed tells nothing again.
+Status Poller::rename(int fd, uint64_t cookie) {
+  remove(fd);
+  return add(fd, cookie);
+}
+
 // `shared` has no meaning here: a kqueue wakes every process that waits for the listener, and those
 // that come late read EAGAIN.
 Status Poller::add_listener(int fd, uint64_t cookie, [[maybe_unused]] bool shared) {

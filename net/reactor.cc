@@ -51,6 +51,10 @@ Status Reactor::watch(int fd, HandlerId handler, Handle handle, unsigned leg) {
   return poller_.add(fd, pack(handler, handle, leg));
 }
 
+Status Reactor::rewatch(int fd, HandlerId handler, Handle handle, unsigned leg) {
+  return poller_.rename(fd, pack(handler, handle, leg));
+}
+
 Status Reactor::watch_listener(int fd, HandlerId handler, Handle handle, bool shared) {
   return poller_.add_listener(fd, pack(handler, handle, 0), shared);
 }

@@ -58,6 +58,9 @@ class Reactor {
   Status watch(int fd, HandlerId handler, Handle handle, unsigned leg);
   Status watch_listener(int fd, HandlerId handler, Handle handle, bool shared);
   void unwatch(int fd) { poller_.remove(fd); }
+  // The same of one that watch() registered for somebody else; what it is ready for is told again.
+  // Where that fails it is not watched any more.
+  Status rewatch(int fd, HandlerId handler, Handle handle, unsigned leg);
 
   // Timers; `which` is 0 to 3. The id is void once the timer has expired.
   TimerId arm(uint64_t deadline_ms, HandlerId handler, Handle handle, unsigned which);

@@ -22,7 +22,9 @@ AnswerRelay::AnswerRelay(const SessionContext& lent, const Dial& dial, RelayedAn
 
 AnswerRelay::Step AnswerRelay::begin(std::string_view behind) {
   watch();
-  body_.begin_with({reinterpret_cast<const uint8_t*>(behind.data()), behind.size()});
+  const size_t first =
+      body_.begin_with({reinterpret_cast<const uint8_t*>(behind.data()), behind.size()});
+  head_.text().append(behind.substr(0, first));  // a small answer goes out at once
   return run();
 }
 

@@ -22,12 +22,15 @@ BodyRelay::~BodyRelay() {
   conveyor_.drop(buffers_);
 }
 
-void BodyRelay::begin_with(std::span<const uint8_t> early) {
+size_t BodyRelay::begin_with(std::span<const uint8_t> early) {
   SLUICE_CHECK(early.size() <= most_behind_bytes);
-  if (early.empty()) return;
-  conveyor_.ring().borrow(buffers_, BufferClass::tiny);
-  conveyor_.ring().append_unjudged(early);
-  judge();
+  const BodyScanner::Scan seen = scanner_.scan(early);
+  const std::span<const uint8_t> behind = early.subspan(seen.accepted);
+  if (seen.verdict == BodyScanner::Verdict::complete && !behind.empty()) {
+    conveyor_.ring().borrow(buffers_, BufferClass::tiny);
+    conveyor_.ring().append_unjudged(behind);
+  }
+  return seen.accepted;
 }
 
 BodyRelay::Step BodyRelay::run(Leg& source, Leg& target, uint64_t now_ms) {

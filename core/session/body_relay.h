@@ -36,9 +36,10 @@ class BodyRelay {
   BodyRelay& operator=(const BodyRelay&) = delete;
   ~BodyRelay();
 
-  // Puts bytes that came with the head, at most most_behind_bytes, before whatever the source sends
-  // next. To be called first.
-  void begin_with(std::span<const uint8_t> early);
+  // Judges bytes that came with the head, at most most_behind_bytes, and returns how many of them
+  // may travel: whoever sends the head sends them along. What came behind the body is kept. To be
+  // called first.
+  size_t begin_with(std::span<const uint8_t> early);
   // Moves what can be moved without waiting, in bounded rounds.
   Step run(Leg& source, Leg& target, uint64_t now_ms);
 

@@ -473,7 +473,7 @@ void Exchange::log_end(int status) {
   count_end(status);
   Log& log = lent_.worker.log;
   SessionRecord last;
-  if (log.access_enabled() || log.enabled(LogLevel::info)) last = record();
+  if (log.access_enabled() || (!plain_ && log.enabled(LogLevel::info))) last = record();
   last.status = static_cast<uint16_t>(status);
   if (log.access_enabled()) {
     const SessionEvent event = plain_ ? SessionEvent::request : SessionEvent::refused;

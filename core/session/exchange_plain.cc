@@ -50,7 +50,9 @@ void Exchange::begin_forwarding_plain() {
     limits.payload_bytes = route_->max_body_bytes;
     request_body_.emplace(lent_.worker.transits.buffers(), framing_.kind, framing_.length, limits);
     const std::string_view early = request_.early();
-    request_body_->begin_with({reinterpret_cast<const uint8_t*>(early.data()), early.size()});
+    const size_t first =
+        request_body_->begin_with({reinterpret_cast<const uint8_t*>(early.data()), early.size()});
+    forward_->append(early.substr(0, first));
   }
   if (!may_be_repeated()) dial_->stay();
   lent_.arm(request_over_ ? route_->answer_timeout_ms : route_->body_timeout_ms);
@@ -143,7 +145,8 @@ Exchange::Step Exchange::on_plain_timer() {
     return Step::wait;
   }
   std::string limit = time_setting_text(sends ? "body_timeout" : "answer_timeout", limit_ms);
-  if (sends && request_body_->queued() == 0) return refuse({408, "body_timeout", std::move(limit)});
+  const bool awaited = sends && forward_->request_sent() && request_body_->queued() == 0;
+  if (awaited) return refuse({408, "body_timeout", std::move(limit)});
   const char* const reason = sends ? "body_timeout" : "answer_timeout";
   dial_->log(LogLevel::warn, reason, limit);
   dial_->note_fault(PeerFault::timeout);
@@ -162,6 +165,7 @@ bool Exchange::may_keep_connection() const {
 
 // What is left of a body that the peer did not want must not pass for the next request.
 bool Exchange::request_whole() const {
+  if (forward_ && !forward_->request_sent()) return false;
   return !framing_.has_body() || (request_body_ && request_body_->complete());
 }
 

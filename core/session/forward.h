@@ -32,6 +32,8 @@ class Forward {
   Forward(Leg& upstream, std::string request, uint32_t most_head_bytes,
           Interim interim = Interim::drop);
 
+  // What of the request's body goes out with its head. To be called before run().
+  void append(std::string_view body) { request_.text().append(body); }
   Step run();
 
   bool request_sent() const { return request_.all_sent(); }

@@ -16,9 +16,9 @@ Status Leg::open(Reactor& reactor, int fd, const Watch& watch) {
 }
 
 Status Leg::take_over(Reactor& reactor, Leg& from, const Watch& watch) {
-  reactor.unwatch(from.fd_);
-  Status watched = open(reactor, from.fd_, watch);
+  Status watched = reactor.rewatch(from.fd_, watch.handler, watch.handle, watch.leg);
   if (watched.ok()) {
+    attach(from.fd_);
     transport_ = std::move(from.transport_);
     readable = from.readable;
     writable = from.writable;
@@ -26,6 +26,8 @@ Status Leg::take_over(Reactor& reactor, Leg& from, const Watch& watch) {
     output_ended = from.output_ended;
     short_means_drained_ = from.short_means_drained_;
     error_ = from.error_;
+  } else {
+    sys::close(from.fd_);
   }
   from.detach();
   return watched;

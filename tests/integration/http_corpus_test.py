@@ -32,11 +32,12 @@ NODE = shutil.which("node")
 JUDGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "http_corpus", "llhttp.mjs")
 
 
-def conf_for(uri, group):
-    """Every host's, but for the group that is about routes."""
+def conf_for(uri, group, keepalive="off"):
+    """Every host's, but for the group that is about routes. Without `keepalive` each message has a
+    connection of its own to the upstream, so that it is known where it came from."""
     server = f"proxy_pass {uri}"
     host = "\n  match_host a.example" if group == "routes" else ""
-    return (f"@http on\nroute /small\n  {server}\n  max_body_size 10\n"
+    return (f"@http on\n@upstream_keepalive {keepalive}\nroute /small\n  {server}\n  max_body_size 10\n"
             f"route /sockets\n  {server}\n  http off\nroute /\n  {server}{host}")
 
 
@@ -298,7 +299,8 @@ def nodes_server_reads_the_same():
 
 def told_by_node(cases, group):
     """What goes wrong with which case."""
-    with NodeUpstream(NODE) as upstream, Sluice(conf_for(upstream.uri, group), access=False) as sluice:
+    with NodeUpstream(NODE) as upstream, \
+            Sluice(conf_for(upstream.uri, group, keepalive=16), access=False) as sluice:
         for case in cases:
             try:
                 attempt(sluice, case, [case.data])

@@ -99,7 +99,7 @@ class Proxy(bench_proxies.Proxy):
             text = text.replace("  server {\n", KEPT.format(port=self.ports[0], endless=ENDLESS), 1)
             text = text.replace(f"http://127.0.0.1:{self.ports[0]}", "http://kept")
         elif self.name == "sluice":
-            text = "http on\nkeepalive_requests off\n" + text
+            text = "http on\nkeepalive_requests off\nupstream_keepalive 128\n" + text
         return super().note(path, text)
 
 

@@ -277,7 +277,7 @@ void make_answer(Random& random, Room room, bool splice, const PlainRequest& req
   }
   answer.text += "\r\n" + answer.body;
   answer.after_bytes = random.chance(80) ? UINT64_MAX : random.below(request.body.size() + 1);
-  answer.ends = answer.framing == BodyFraming::until_close || random.chance(50);
+  answer.ends = answer.framing == BodyFraming::until_close || random.chance(25);
   answer.notifies = random.chance(80);
   if (random.chance(8)) make_trouble(random, request, answer);
   answer.pauses = random.chance(10);

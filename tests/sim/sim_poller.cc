@@ -29,6 +29,11 @@ Status Poller::add(int fd, uint64_t cookie) {
   return Done{};
 }
 
+Status Poller::rename(int fd, uint64_t cookie) {
+  remove(fd);
+  return add(fd, cookie);
+}
+
 // At the worker's start, which is not what is tried here.
 Status Poller::add_listener(int fd, uint64_t cookie, bool) {
   sim::kernel().watch(fd, cookie);

@@ -66,9 +66,9 @@ struct Line {
 TEST_CASE("body relay: chunks travel as they came, and what follows is not theirs") {
   Line line(BodyFraming::chunked);
   const std::string early = "5;x=y\r\nhe";
-  line.relay->begin_with(bytes_of(early));
+  CHECK(line.relay->begin_with(bytes_of(early)) == early.size());
   CHECK(line.run() == Step::wait);
-  CHECK(line.heard() == early);
+  CHECK(line.heard().empty());  // it goes out with the head
   CHECK(line.say("llo\r\n0\r\nA: b\r\n\r\nGET /next") == Step::done);
   CHECK(line.relay->complete());
   CHECK(line.heard() == "llo\r\n0\r\nA: b\r\n\r\n");
@@ -80,9 +80,21 @@ TEST_CASE("body relay: chunks travel as they came, and what follows is not their
 
 TEST_CASE("body relay: none is done at once") {
   Line line(BodyFraming::none);
-  line.relay->begin_with(bytes_of("GET /next"));
+  CHECK(line.relay->begin_with(bytes_of("GET /next")) == 0);
   CHECK(line.run() == Step::done);
   CHECK(line.relay->take_behind() == "GET /next");
+}
+
+TEST_CASE("body relay: what came with the head may be all of it, or bad") {
+  Line all(BodyFraming::length, 3);
+  CHECK(all.relay->begin_with(bytes_of("abcGET /next")) == 3);
+  CHECK(all.relay->complete());
+  CHECK(all.run() == Step::done);
+  CHECK(all.relay->take_behind() == "GET /next");
+  Line bad(BodyFraming::chunked);
+  CHECK(bad.relay->begin_with(bytes_of("1\r\na\r\nzz")) == 6);
+  CHECK(bad.run() == Step::bad);
+  CHECK(bad.heard().empty());
 }
 
 TEST_CASE("body relay: no more of the next message is received than is easily kept") {

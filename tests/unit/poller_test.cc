@@ -239,6 +239,19 @@ TEST_CASE("poller: a removed descriptor may be added again, and tells its state 
   f.wait_for(cookie + 1, [](Readiness ready) { return ready.readable && ready.writable; });
 }
 
+TEST_CASE("poller: a renamed descriptor tells its state anew by its new name alone") {
+  Fixture f;
+  const Pair pair = unix_pair();
+  f.watch(pair.near.get());
+  send_text(pair.far.get(), "x");
+  f.wait_for(cookie, readable);
+  REQUIRE(f.poller.rename(pair.near.get(), cookie + 1).ok());
+  f.wait_for(cookie + 1, [](Readiness ready) { return ready.readable && ready.writable; });
+  send_text(pair.far.get(), "y");
+  f.wait_for(cookie + 1, readable);
+  f.poller.remove(pair.near.get());
+}
+
 TEST_CASE("poller: a descriptor that is none is a fault") {
   Fixture f;
   const Status added = f.poller.add(-1, cookie);
