@@ -32,7 +32,7 @@ std::string literal_key(std::string_view host) {
 
 // "example.org." is the same host (RFC 3986 3.2.2: a final dot only says that the name is whole).
 HostKey::HostKey(std::string_view host) {
-  if (host.size() > 1 && host.ends_with('.')) host.remove_suffix(1);
+  while (host.size() > 1 && host.ends_with('.')) host.remove_suffix(1);
   text_ = host.starts_with('[') ? literal_key(host) : lower_case(host);
 }
 

@@ -10,15 +10,20 @@
 
 namespace sluice {
 
+// The first place of that byte; the text's size where it has none.
+inline size_t place_of(char byte, std::string_view text) {
+  return static_cast<size_t>(std::find(text.begin(), text.end(), byte) - text.begin());
+}
+
 // Calls visit(name, value) for each NAME[=VALUE] between the '&' of a query without its '?', as
 // they are spelled; the value is "" where there is none.
 template <class Visit>
 void for_each_parameter(std::string_view query, Visit visit) {
   while (!query.empty()) {
-    const size_t end = std::min(query.find('&'), query.size());
+    const size_t end = place_of('&', query);
     const std::string_view pair = query.substr(0, end);
     query.remove_prefix(std::min(end + 1, query.size()));
-    const size_t equals = std::min(pair.find('='), pair.size());
+    const size_t equals = place_of('=', pair);
     if (!pair.empty())
       visit(pair.substr(0, equals), pair.substr(std::min(equals + 1, pair.size())));
   }
@@ -28,11 +33,11 @@ void for_each_parameter(std::string_view query, Visit visit) {
 template <class Visit>
 void for_each_cookie(std::string_view field, Visit visit) {
   while (!field.empty()) {
-    const size_t end = std::min(field.find(';'), field.size());
+    const size_t end = place_of(';', field);
     const std::string_view pair = without_blanks(field.substr(0, end));
     field.remove_prefix(std::min(end + 1, field.size()));
-    const size_t equals = pair.find('=');
-    if (equals != std::string_view::npos) visit(pair.substr(0, equals), pair.substr(equals + 1));
+    const size_t equals = place_of('=', pair);
+    if (equals < pair.size()) visit(pair.substr(0, equals), pair.substr(equals + 1));
   }
 }
 

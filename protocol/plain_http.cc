@@ -73,6 +73,33 @@ bool wants_keep_alive(const Head& head) {
   return head.minor_version > 0 && !has_list_token(head, "Connection", "close");
 }
 
+bool binds_its_connection(const Head& head) {
+  constexpr std::array<std::string_view, 6> fields = {"Authorization",       "Proxy-Authorization",
+                                                      "WWW-Authenticate",    "Proxy-Authenticate",
+                                                      "Authentication-Info", "Persistent-Auth"};
+  bool bound = head.find("Persistent-Auth") != nullptr;
+  for (const HeaderField& field : head.fields) {
+    if (std::none_of(fields.begin(), fields.end(), [&](std::string_view name) {
+          return equals_ignoring_case(name, field.name);
+        })) {
+      continue;
+    }
+    for_each_element(field.value, [&bound](std::string_view element) {
+      const std::string_view scheme = element.substr(0, element.find(' '));
+      bound = bound || equals_ignoring_case(scheme, "Negotiate") ||
+              equals_ignoring_case(scheme, "NTLM");
+    });
+  }
+  return bound;
+}
+
+bool may_have_stray_body(const RequestHead& request, const AnswerHead& answer) {
+  if (request.method == "HEAD") return true;
+  if (answer.status != 204 && answer.status != 304) return false;
+  const std::string_view* const length = answer.find("Content-Length");
+  return answer.find("Transfer-Encoding") != nullptr || (length != nullptr && *length != "0");
+}
+
 RequestHead build_plain_request(const RequestHead& head, const MessageFraming& framing,
                                 const UpstreamRequest& upstream) {
   RequestHead built = build_forwarded_request(head, upstream);

@@ -43,6 +43,12 @@ bool asks_of_server(const RequestHead& head, const RequestTarget& target);
 // 9.3). One of HTTP/1.0 may not.
 bool wants_keep_alive(const Head& head);
 
+// Whether the message belongs to an authentication that its connection has, not each request on it
+// (RFC 4559 section 6; NTLM is the same): nobody else may go on there.
+bool binds_its_connection(const Head& head);
+// Whether an answer that has no body was told of one: its sender may send that nevertheless.
+bool may_have_stray_body(const RequestHead& request, const AnswerHead& answer);
+
 // The request as the next hop gets it. One of HTTP/1.0 stays one, so that its answer has no coding
 // that its client cannot read; its connection ends with the answer.
 RequestHead build_plain_request(const RequestHead& head, const MessageFraming& framing,

@@ -447,8 +447,10 @@ constexpr Directive rows[] = {
      .help = "So many connections to each server every worker keeps for further plain requests "
              "(http on), 1 to 100000. Only requests that may be made twice and have no body go "
              "out on one; where it ends before its answer begins, the server is asked again on a "
-             "new one. With off, and with send_proxy_protocol, each request has a connection of "
-             "its own. Those that are kept do not count in max_connections."},
+             "new one. Not kept are connections whose next bytes might not be the next answer's "
+             "(behind HEAD, say), and those on which Negotiate or NTLM authenticated a client. "
+             "With off, and with send_proxy_protocol, each request has a connection of its own. "
+             "Those that are kept do not count in max_connections."},
     {.name = "upstream_keepalive_timeout",
      .sections = top | upstream,
      .arguments = "TIME",

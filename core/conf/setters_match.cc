@@ -83,7 +83,12 @@ std::string match_host_of(const Word& word) {
   if (authority.ok() && authority.value().host.size() != name.size()) {
     throw ConfProblem{quoted(word.text) + ": leave the port out, every port matches"};
   }
-  if (!authority.ok() || name.find_first_of("*$~^") != std::string::npos) {
+  if (name.starts_with('.')) {
+    throw ConfProblem{quoted(word.text) + " begins with a dot; write " + name.substr(1) + " *" +
+                      name + " for the host and all below it"};
+  }
+  if (!authority.ok() || name.find_first_of("*$~^") != std::string::npos ||
+      name.find("..") != std::string::npos) {
     throw ConfProblem{quoted(word.text) +
                       " is not a host's name; write it whole, as *.DOMAIN, or * alone for all"};
   }

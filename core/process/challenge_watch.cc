@@ -52,7 +52,7 @@ std::vector<std::pair<int64_t, std::string>> latest(int folder, std::vector<std:
 }  // namespace
 
 void ChallengeWatch::use(const std::string& folder) {
-  if (folder == folder_) return;
+  if (folder.empty() && folder_.empty()) return;
   folder_ = folder;
   reactor_.update_clock();
   look();
@@ -70,7 +70,10 @@ void ChallengeWatch::close() {
 }
 
 void ChallengeWatch::arm(uint64_t at_ms) {
-  if (timer_ == 0) timer_ = reactor_.arm(at_ms, id_, only_handle, 0);
+  if (timer_ != 0 && timer_at_ms_ <= at_ms) return;
+  reactor_.cancel(timer_);
+  timer_ = reactor_.arm(at_ms, id_, only_handle, 0);
+  timer_at_ms_ = at_ms;
 }
 
 void ChallengeWatch::on_ready(Handle, unsigned, Readiness) {
@@ -100,7 +103,11 @@ void ChallengeWatch::look() {
                "acme_dir " + folder_ + ": files served: " + std::to_string(challenges_.size()));
   }
   if (!told_) told_ = changed_();
-  if (!watched || !told_) arm(looked_ms_ + poll_ms);
+  if (!watched || !told_) {
+    arm(looked_ms_ + poll_ms);
+  } else if (!folder_.empty()) {
+    arm(looked_ms_ + relook_ms);
+  }
 }
 
 bool ChallengeWatch::open_watch() {

@@ -20,6 +20,8 @@ class ChallengeWatch final : public EventHandler {
   static constexpr uint64_t least_interval_ms = 20;
   // What cannot be watched (it is not there, say) is looked at that often.
   static constexpr uint64_t poll_ms = 1'000;
+  // And what is watched that often: its name may lead to another folder since.
+  static constexpr uint64_t relook_ms = 10'000;
 
   // `changed` is called where challenges() is not what it was; false: it shall be called again in a
   // while. All outlive this.
@@ -29,7 +31,7 @@ class ChallengeWatch final : public EventHandler {
   ChallengeWatch& operator=(const ChallengeWatch&) = delete;
   ~ChallengeWatch() override { close(); }
 
-  // Reads that folder from now on; "": none, and there are no challenges.
+  // Reads that folder, and from now on what changes there; "": none, and there are no challenges.
   void use(const std::string& folder);
   // The latest ones, in a folder of more than most_challenges.
   const Challenges& challenges() const { return challenges_; }
@@ -57,6 +59,7 @@ class ChallengeWatch final : public EventHandler {
   bool told_ = true;  // `changed` knows of them
   int watch_ = -1;
   uint64_t looked_ms_ = 0;
+  uint64_t timer_at_ms_ = 0;
   TimerId timer_ = 0;
 };
 

@@ -145,7 +145,7 @@ Dial::Step Dial::connect_next() {
   bool probing = false;
   while (const std::optional<PeerId> peer = next_peer(probing)) {
     if (tries_ > 1) lent_.worker.row.retries.add(1);
-    if (reuses_ && !probing && first_.reuse(*peer)) {
+    if (reuses_ && preamble_.empty() && !probing && first_.reuse(*peer)) {
       arm();
       return Step::ready;
     }
@@ -172,9 +172,10 @@ Dial::Step Dial::redial() {
   return go_on(PeerFault::error);
 }
 
-// A PROXY header names one client for all of a connection.
+// A PROXY header names one client for all of a connection; another conf may want one.
 bool Dial::may_keep() const {
-  return preamble_.empty() && upstream().settings().keepalive > 0 && !lent_.worker.leaving;
+  return preamble_.empty() && upstream().settings().keepalive > 0 && !lent_.worker.leaving &&
+         &*lent_.worker.config == &lent_.config;
 }
 
 // One at a time; a rival that fails at once leaves it to the next one. Where there is no descriptor

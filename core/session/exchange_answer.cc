@@ -18,6 +18,8 @@ Exchange::Step Exchange::take_answer() {
     if (plain_) return leave_or_refuse({502, "101 to a request without an upgrade"});
     return accept_upgrade();
   }
+  // It ended the kept connection before it had the request (RFC 9110 15.5.9).
+  if (status == 408 && dial_->reused()) return follow(dial_->redial());
   if (!route_->next_peer_on.has(status)) {
     dial_->note_answer();
   } else if (dial_->may_leave(PeerFault::status, status)) {

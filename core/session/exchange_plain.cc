@@ -174,11 +174,15 @@ bool Exchange::may_be_repeated() const {
   return !framing_.has_body() && method_is_idempotent(request_.head().method);
 }
 
-// Only where the peer's next bytes can be nothing but an answer to the next request.
+// Only where the peer's next bytes can be nothing but an answer to the next request, and where
+// nothing of this client is remembered there.
 bool Exchange::may_keep_upstream() {
+  const AnswerHead& answer = forward_->answer();
   return keeps_upstream_ && dial_->may_keep() && request_whole() && answer_end_shows() &&
-         wants_keep_alive(forward_->answer()) && answer_relay_->body().take_behind().empty() &&
-         !lent_.upstream.input_ended && !lent_.upstream.output_ended;
+         wants_keep_alive(answer) && !may_have_stray_body(request_.head(), answer) &&
+         !binds_its_connection(request_.head()) && !binds_its_connection(answer) &&
+         answer_relay_->body().take_behind().empty() && !lent_.upstream.input_ended &&
+         !lent_.upstream.output_ended;
 }
 
 bool Exchange::answer_end_shows() const {

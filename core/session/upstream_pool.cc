@@ -47,6 +47,10 @@ bool UpstreamPool::take(PeerId peer, const TlsClientRef& secured_by, std::span<c
     const Handle handle = stack[left - 1];
     Idle& idle = *idle_.get(handle);
     if (!suits(idle, secured_by, from)) continue;
+    if (!is_silent(idle)) {
+      close(handle);
+      continue;
+    }
     const bool taken = leg.take_over(reactor_, idle.leg, watch).ok();
     forget(handle);
     return taken;
@@ -54,11 +58,10 @@ bool UpstreamPool::take(PeerId peer, const TlsClientRef& secured_by, std::span<c
   return false;
 }
 
-// One of which more may be there to read was not looked at yet. Routes may differ in the addresses
-// that they connect from.
+// Routes may differ in the addresses that they connect from.
 bool UpstreamPool::suits(Idle& idle, const TlsClientRef& secured_by,
                          std::span<const Address> from) const {
-  if (idle.leg.readable || idle.terms.secured_by != secured_by) return false;
+  if (idle.terms.secured_by != secured_by) return false;
   if (from.empty() || !idle.terms.bound) return from.empty() && !idle.terms.bound;
   const std::string host = sys::local_address(idle.leg.fd()).host_text();
   return std::any_of(from.begin(), from.end(),
@@ -84,20 +87,22 @@ void UpstreamPool::forget(Handle handle) {
   peers_.release(peer);
 }
 
-// An answer that nobody asked for is nobody's (RFC 9112 section 9.2). What TLS says for itself,
-// such as a ticket, is no end.
+// An answer that nobody asked for is nobody's (RFC 9112 section 9.2): it is looked for again when
+// the connection is taken, since it may have come after this turn's events. What TLS says for
+// itself, such as a ticket, is no end.
+bool UpstreamPool::is_silent(Idle& idle) noexcept try {
+  uint8_t byte = 0;
+  const iovec piece{&byte, sizeof byte};
+  return idle.leg.recv({&piece, 1}).state == Io::State::blocked;
+} catch (const std::bad_alloc&) {
+  return false;
+}
+
 void UpstreamPool::on_ready(Handle handle, unsigned, Readiness ready) {
   Idle* const idle = idle_.get(handle);
   if (idle == nullptr) return;
   idle->leg.note(ready);
-  if (!idle->leg.readable) return;
-  uint8_t byte = 0;
-  const iovec piece{&byte, sizeof byte};
-  try {
-    if (idle->leg.recv({&piece, 1}).state == Io::State::blocked) return;
-  } catch (const std::bad_alloc&) {
-  }
-  close(handle);
+  if (idle->leg.readable && !is_silent(*idle)) close(handle);
 }
 
 void UpstreamPool::on_timer(Handle, unsigned) {

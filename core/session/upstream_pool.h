@@ -58,6 +58,7 @@ class UpstreamPool final : public EventHandler {
   };
 
   std::vector<Handle>& of(PeerId peer) { return by_peer_[static_cast<size_t>(peer)]; }
+  static bool is_silent(Idle& idle) noexcept;
   bool suits(Idle& idle, const TlsClientRef& secured_by, std::span<const Address> from) const;
   void forget(Handle handle);
   void close(Handle handle) noexcept;

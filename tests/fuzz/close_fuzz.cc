@@ -99,8 +99,7 @@ void check_code(uint16_t code, std::string_view reason, const uint8_t* key) {
 
 void run(Input input) {
   const uint8_t kind = input.byte();
-  uint8_t key[4];
-  for (uint8_t& byte : key) byte = input.byte();
+  const uint8_t key[4] = {input.byte(), input.byte(), input.byte(), input.byte()};
   const std::span<const uint8_t> payload = input.rest();
   check_frame(payload.first(std::min(payload.size(), max_control_payload_bytes)), key);
   check_text(payload, key, kind);

@@ -157,6 +157,60 @@ def connections_that_are_not_kept():
 
 
 @suite.check
+def a_connection_that_authenticates_is_one_clients():
+    fields = [("Authorization", "Negotiate YII=")]
+    with Upstream() as upstream, simple(upstream, "@http on") as sluice:
+        client = dial(sluice.port)
+        client.send(plain(fields=fields))
+        wire = upstream.accept()
+        reply(wire)
+        wire.expect_end()
+        assert client.head().status == 200 and client.take(1) == b"x"
+        client.send(plain())
+        wire = upstream.accept()
+        wire.head()
+        wire.send(answer(b"x", "401 Unauthorized", [("WWW-Authenticate", "Basic, NTLM"),
+                                                    ("Content-Length", 1)]))
+        wire.expect_end()
+
+
+@suite.check
+def a_proxy_header_is_on_each_connection_that_wants_one():
+    with Upstream() as upstream:
+        conf = (f"@http on\nupstream up\n  server {upstream.uri}\n"
+                "route /p\n  proxy_pass up\n  send_proxy_protocol v1\nroute /\n  proxy_pass up\n")
+        with Sluice(conf) as sluice:
+            client = dial(sluice.port)
+            first_of(client, upstream)
+            client.send(plain("/p"))
+            wire = upstream.accept()
+            assert wire.take(6) == b"PROXY "
+            reply(wire)
+            assert client.head().status == 200 and client.take(1) == b"x"
+            # One that was under way when the conf changed is the old conf's.
+            client.send(plain("/", method="POST", fields=[("Content-Length", 0)]))
+            wire = upstream.accept()
+            wire.head()
+            sluice.signal(signal.SIGHUP)
+            wait_until(lambda: " is in use as generation 2" in sluice.errors(), "the reload")
+            wire.send(answer(b"x"))
+            wire.expect_end()
+
+
+@suite.check
+def what_may_come_behind_an_answer_is_nobodys():
+    with Upstream() as upstream, simple(upstream, "@http on") as sluice:
+        client = dial(sluice.port)
+        for method, status, length in (("HEAD", "200 OK", 1), ("GET", "304 Not Modified", 1)):
+            client.send(plain(method=method))
+            wire = upstream.accept()
+            wire.head()
+            wire.send(answer(status=status, fields=[("Content-Length", length)]))
+            assert client.head().status == int(status[:3])
+            wire.expect_end()
+
+
+@suite.check
 def an_unasked_answer_is_nobodys():
     with Upstream() as upstream, simple(upstream, "@http on") as sluice:
         client = dial(sluice.port)

@@ -308,7 +308,7 @@ def test_fragmented_echo_and_pings():
 def test_bad_options():
     url = "ws://127.0.0.1:1/"
     cases = [["sluice-bench", *rest] for rest in (
-        [], ["nonsense"], ["http://127.0.0.1/"], [url, url], [url, "--bogus"], [url, "--threads"],
+        [], ["nonsense"], ["ftp://127.0.0.1/"], [url, url], [url, "--bogus"], [url, "--threads"],
         [url, "--threads", "0"], [url, "--payload", "x"], [url, "--duration", "5"],
         [url, "--idle", "--receive"], [url, "--duration", "1s", "--messages", "1"],
         [url, "--header", "nonsense"], [url, "--header", "A: b\r\nC: d"], [url, "--source", "x"],

@@ -114,6 +114,23 @@ TEST_CASE("challenge watch: what is no challenge, or nobody else's to read, is n
   CHECK(lines.find("hidden") == std::string::npos);
 }
 
+TEST_CASE("challenge watch: a reload sees that the name leads to another folder") {
+  Place p;
+  p.put("old", "1");
+  const std::string other = p.place.file("other");
+  std::filesystem::create_directory(other);
+  std::ofstream(other + "/new") << "2";
+  std::filesystem::permissions(other + "/new", std::filesystem::perms{0644});
+  const std::string link = p.place.file("current");
+  std::filesystem::create_symlink(p.folder(), link);
+  p.watch.use(link);
+  CHECK(p.watch.challenges() == Challenges{{"old", "1"}});
+  std::filesystem::remove(link);
+  std::filesystem::create_symlink(other, link);
+  p.watch.use(link);
+  CHECK(p.watch.challenges() == Challenges{{"new", "2"}});
+}
+
 TEST_CASE("challenge watch: of many files the latest") {
   Place p;
   Challenges wanted;
@@ -147,7 +164,7 @@ TEST_CASE("challenge watch: who could not hear is told again") {
   const uint64_t deadline_ms = sys::monotonic_ms() + testing::patience_ms;
   while (p.times < 2 && sys::monotonic_ms() < deadline_ms) p.reactor.turn(5);
   CHECK(p.times == 2);
-  CHECK(p.reactor.armed_timers() == 0);
+  CHECK(p.reactor.armed_timers() == 1);  // of the next look
 }
 
 }  // namespace

@@ -103,6 +103,10 @@ TEST_CASE("conf match: hosts") {
           "4: match_host: \"" + given +
               "\" is not a host's name; write it whole, as *.DOMAIN, or * alone for all\n");
   }
+  CHECK(error_in_route("match_host .a.example") ==
+        "4: match_host: \".a.example\" begins with a dot; write a.example *.a.example for the host "
+        "and all below it\n");
+  CHECK(error_in_route("match_host a..example").find("is not a host's name") != std::string::npos);
   CHECK(error_in_route("match_host * a.example") ==
         "4: match_host: * is every host and stands alone\n");
   CHECK(error_in_route("match_host a.example A.example.") ==

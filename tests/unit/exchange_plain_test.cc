@@ -292,6 +292,27 @@ TEST_CASE("exchange plain: one that ends inside its answer is not asked again") 
   CHECK(e.answer().starts_with("HTTP/1.1 502 "));
 }
 
+TEST_CASE("exchange plain: a 408 on a kept connection is no answer") {
+  Plain e;
+  CHECK(e.begin(get) == Step::wait);
+  const testing::Descriptor first = e.upstream.accept();
+  e.heard(first, "\r\n\r\n");
+  testing::send_text(first.get(), ok);
+  CHECK(e.settle() == Step::next);
+  e.answer();
+  CHECK(e.ask_next(get) == Step::wait);
+  testing::send_text(first.get(), "HTTP/1.1 408 Late\r\nContent-Length: 0\r\n\r\n");
+  CHECK(e.worker.turn_until([&] {
+    e.exchange->on_run();
+    return e.lent.context.upstream.is_open() && e.worker.row.connects_ms.count() == 2;
+  }));
+  const testing::Descriptor second = e.upstream.accept();
+  e.heard(second, "\r\n\r\n");
+  testing::send_text(second.get(), "HTTP/1.1 408 Mine\r\nContent-Length: 0\r\n\r\n");
+  CHECK(e.settle() == Step::next);
+  CHECK(e.answer().starts_with("HTTP/1.1 408 Mine\r\n"));
+}
+
 TEST_CASE("exchange plain: what cannot be made twice has a connection of its own") {
   for (const char* const request : {"POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
                                     "PUT /b HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"}) {
@@ -324,6 +345,12 @@ TEST_CASE("exchange plain: connections that are not kept") {
       {"", get, "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", Step::next},
       {"", get, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok!", Step::next},
       {"", get, "HTTP/1.1 204 No\r\n\r\nbody", Step::next},
+      {"", get, "HTTP/1.1 204 No\r\nContent-Length: 4\r\n\r\n", Step::next},
+      {"", get, "HTTP/1.1 304 Not\r\nTransfer-Encoding: chunked\r\n\r\n", Step::next},
+      {"", "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", Step::next},
+      {"", "GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Negotiate YII=\r\n\r\n", ok, Step::next},
+      {"", get, "HTTP/1.1 401 No\r\nWWW-Authenticate: NTLM\r\nContent-Length: 0\r\n\r\n",
+       Step::next},
       {"", old, ok, Step::linger},
       {"", unfinished, ok, Step::linger},
       {"upstream_keepalive off\n", get, ok, Step::next},

@@ -113,6 +113,25 @@ TEST_CASE("plain http: whose connection may stay open") {
       Request("GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n").head()));
 }
 
+TEST_CASE("plain http: authentication that is the connection's") {
+  const auto binds = [](const std::string& field) {
+    return binds_its_connection(
+        Request("GET / HTTP/1.1\r\nHost: a\r\n" + field + "\r\n\r\n").head());
+  };
+  for (const char* const field :
+       {"Authorization: Negotiate YII=", "authorization: ntlm TlRM", "Proxy-Authorization: NTLM x",
+        "WWW-Authenticate: Basic realm=\"a\", Negotiate", "WWW-Authenticate: NTLM",
+        "Persistent-Auth: true", "Proxy-Authenticate: Negotiate abc"}) {
+    CAPTURE(field);
+    CHECK(binds(field));
+  }
+  for (const char* const field : {"Authorization: Bearer Negotiate", "Authorization: Basic eA==",
+                                  "WWW-Authenticate: Basic realm=\"NTLM\"", "X-NTLM: NTLM"}) {
+    CAPTURE(field);
+    CHECK(!binds(field));
+  }
+}
+
 TEST_CASE("plain http: the request as the upstream gets it") {
   const auto built = [](const std::string& bytes) {
     const Request request(bytes);

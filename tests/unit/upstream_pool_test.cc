@@ -92,15 +92,25 @@ TEST_CASE("upstream pool: one whose peer ends it or says anything is nobody's") 
   CHECK(sys::recv(talks.get(), &byte, 1) == -ECONNRESET);
 }
 
-TEST_CASE("upstream pool: one that may hold unread bytes is not taken before they were looked at") {
+TEST_CASE("upstream pool: one that may hold unread bytes is looked at before it is taken") {
   Pooling p;
   testing::Pair pair = testing::tcp_pair();
   CHECK(p.leg.open(p.worker.reactor, pair.near.release(), p.watch).ok());
   p.leg.assume_readable();
   p.pool.keep(p.leg, {.peer = p.peer, .most = 1, .for_ms = long_ms});
-  CHECK(!p.take());
-  p.worker.reactor.turn(100);
   CHECK(p.take());
+}
+
+TEST_CASE("upstream pool: what a peer said since this turn's events is seen as well") {
+  Pooling p;
+  const testing::Descriptor silent = p.keep();
+  const testing::Descriptor talks = p.keep();
+  p.worker.reactor.turn(0);
+  CHECK(sys::send(talks.get(), "surplus", 7) == 7);
+  CHECK(p.take());
+  CHECK(p.leads_to(silent));
+  CHECK(!p.take());
+  CHECK(p.pool.size() == 0);
 }
 
 TEST_CASE("upstream pool: each goes when its own time is over, the others stay") {
