@@ -13,6 +13,7 @@ struct AddressRanges {
   std::vector<Cidr> ranges;
   bool unix_sockets = false;  // whoever comes by one
 
+  bool operator==(const AddressRanges&) const = default;
   bool none() const { return ranges.empty() && !unix_sockets; }
   bool hold(const Address& address) const {
     if (address.is_unix()) return unix_sockets;

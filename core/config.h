@@ -14,7 +14,9 @@
 #include <utility>
 #include <vector>
 
+#include "core/access_rules.h"
 #include "core/address_ranges.h"
+#include "core/allowed_origins.h"
 #include "core/header_value.h"
 #include "core/ids.h"
 #include "core/log_format.h"
@@ -101,6 +103,10 @@ struct ListenConfig : ListenSettings {
   uint32_t backlog =
       sys::default_backlog;  // connections not yet accepted; the kernel may hold fewer
   TlsServerRef tls;          // null: plain
+  AccessRules access;        // of clients
+
+  // Whom a connection comes from is the client: nobody stands between who is believed.
+  bool knows_client_at_accept() const { return trusted_proxies.none() && !proxy_protocol; }
 };
 
 // Peers of a higher tier get sessions only while those of all lower ones are out. The priorities of
@@ -270,6 +276,8 @@ struct RouteSettings {
   SendProxyProtocol send_proxy_protocol = SendProxyProtocol::off;
   std::vector<Address> bind_addresses;  // of ours, with port 0, in turn; empty: the system chooses
   std::vector<std::string> subprotocols;  // empty: everything the client offers travels on
+  bool require_subprotocol = false;       // who offers none that travels on is refused
+  AllowedOrigins allowed_origins;         // nothing given: a page from anywhere may come
   uint32_t connect_timeout_ms = 5'000;
   uint32_t handshake_timeout_ms = 10'000;
   NextPeerOn next_peer_on;
@@ -329,6 +337,7 @@ struct RouteConfig : RouteSettings, RouteConditions {
   RouteKey key{};
   RouteId id{};
   UpstreamId upstream{};              // one of Config::upstreams; of none with a reply
+  AccessRules access;                 // of clients
   std::optional<Reply> reply;         // none: requests go to the upstream
   std::vector<PathRewrite> rewrites;  // the first whose pattern is found
   std::vector<HeaderSetting> set_headers;

@@ -39,6 +39,13 @@ constexpr Advice by_reason[] = {
      "WebSocket library sends it so."},
     {"malformed Sec-WebSocket-Protocol",
      "Sec-WebSocket-Protocol must be a list of names, joined by commas."},
+    {denied_reason, "Clients of this address may not connect here."},
+    {origin_reason,
+     "Pages of this origin may not open a WebSocket here: the operator of this address decides "
+     "which may."},
+    {subprotocol_reason,
+     "A subprotocol must be agreed here, and none was offered that is spoken: name the right one "
+     "when the WebSocket is made."},
     {"CONNECT", "This server makes no tunnels to others."},
     {"method that is not forwarded", "Requests of this method are not forwarded here."},
     {drained_reason,

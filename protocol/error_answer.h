@@ -24,6 +24,15 @@ inline constexpr const char* unresolved_reason = "no server's name has an addres
 // The same where every server that could be asked has as many sessions as it may.
 inline constexpr const char* peers_full_reason = "max_connections reached";
 
+// `deny`: the client's address is not let in.
+inline constexpr const char* denied_reason = "client's address is denied";
+
+// A page opened the WebSocket that allowed_origins does not have.
+inline constexpr const char* origin_reason = "origin not allowed";
+
+// require_subprotocol: the client offers none that it may speak here.
+inline constexpr const char* subprotocol_reason = "no subprotocol that is spoken here";
+
 // An answer of our own with a short text body. To a HEAD goes the head alone (RFC 9110 9.3.2).
 struct ErrorAnswer {
   AnswerHead head;

@@ -159,6 +159,7 @@ struct SectionDraft {
   std::vector<std::string> keep_headers;
   std::vector<HeaderSetting> set_answer_headers;
   std::vector<std::string> remove_answer_headers;
+  AccessRules access;
   // tls_client_certificate. The key comes with a line of its own; without a certificate where its
   // line is wrong.
   std::optional<Credentials> client_credentials;

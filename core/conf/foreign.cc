@@ -141,8 +141,6 @@ constexpr ForeignWord table[] = {
     {"error_page", n, "", no_files},
     {"gzip", n, "", "compression is between client and server: leave the line out"},
     {"rewrite", n, "rewrite_path", "write rewrite_path REGEX TO, which changes what goes upstream"},
-    {"allow", n, "", not_yet},
-    {"deny", n, "", not_yet},
     {"auth_basic", n, "", not_yet},
     {"auth_request", n, "", not_yet},
     {"limit_conn", n, "", not_yet},

@@ -76,6 +76,7 @@ const ConfResolver::Pass ConfResolver::passes[] = {
     &ConfResolver::add_route,
     &ConfResolver::warn_where_walked_around,
     &ConfResolver::warn_of_unused,
+    &ConfResolver::warn_of_foreign_pages,
 };
 
 bool ConfResolver::step() {
@@ -158,6 +159,8 @@ void ConfResolver::add_listener(SectionDraft& section) {
   listener.address = own.address;
   listener.socket_file = own.socket_file;
   listener.backlog = own.backlog;
+  listener.access = section.access;
+  warn_where_nobody_is_denied(section);
   static_cast<ListenSettings&>(listener) = settings_for(Section::listen, {&section, &draft_.top()});
   check_proxy_protocol(section, listener);
   std::optional<TlsServerSettings> settings =
@@ -303,6 +306,7 @@ void ConfResolver::add_route(SectionDraft& section) {
     share_anonymous(section, route);
   }
   inherit(section, upstream, route);
+  warn_where_nobody_is_denied(section);
   if (!own.by) check_as(route);
   warn_where_hidden(section, route);
   routes_.push_back(&section);
@@ -460,6 +464,7 @@ void ConfResolver::inherit(const SectionDraft& own, const SectionDraft* upstream
                            RouteConfig& route) const {
   const SectionDraft& top = draft_.top();
   static_cast<RouteSettings&>(route) = settings_for(Section::route, {&own, upstream, &top});
+  route.access = own.access;
   route.set_headers = joined_settings(own.set_headers, top.set_headers, own.remove_headers);
   route.remove_headers = joined_names(own.remove_headers, top.remove_headers);
   route.keep_headers = joined_names(own.keep_headers, top.keep_headers);

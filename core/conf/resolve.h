@@ -76,6 +76,8 @@ class ConfResolver {
   const RouteConfig* way_around(size_t number) const;
   bool same_server(const RouteConfig& a, const RouteConfig& b) const;
   void warn_of_unused(SectionDraft& section);
+  void warn_where_nobody_is_denied(const SectionDraft& section);
+  void warn_of_foreign_pages(SectionDraft& section);
 
   ConfDraft& draft_;
   ConfErrors& errors_;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/conf/resolve.h"
+#include "core/conf/rows.h"
 #include "core/router.h"
 #include "protocol/http1.h"
 
@@ -36,6 +37,9 @@ bool gives_way(const RouteConfig& narrow, const RouteConfig& broad) {
   return narrow.set_headers != broad.set_headers || narrow.remove_headers != broad.remove_headers ||
          keeps_more(narrow, broad) || (!narrow.underscore_headers && broad.underscore_headers) ||
          (!narrow.subprotocols.empty() && narrow.subprotocols != broad.subprotocols) ||
+         (narrow.access.given() && narrow.access != broad.access) ||
+         (narrow.allowed_origins.given() && narrow.allowed_origins != broad.allowed_origins) ||
+         (narrow.require_subprotocol && !broad.require_subprotocol) ||
          (narrow.validate_utf8 && !broad.validate_utf8) ||
          laxer(narrow.max_message_bytes, broad.max_message_bytes) ||
          laxer(narrow.max_small_fragments, broad.max_small_fragments) ||
@@ -70,6 +74,29 @@ bool shares_host(const RouteConditions& a, const RouteConditions& b) {
   return a.match_hosts.empty() || b.match_hosts.empty() ||
          std::find_first_of(a.match_hosts.begin(), a.match_hosts.end(), b.match_hosts.begin(),
                             b.match_hosts.end()) != a.match_hosts.end();
+}
+
+// Whether strangers may come there: its address is neither this machine's alone nor one that is not
+// routed (RFC 1918, RFC 4193, link-local ones).
+bool is_public(const Address& address) {
+  static const std::vector<Cidr> others = [] {
+    std::vector<Cidr> ranges;
+    for (const char* text : {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
+                             "fc00::/7", "fe80::/10"}) {
+      ranges.push_back(Cidr::parse(text).value());
+    }
+    return ranges;
+  }();
+  return !address.is_unix() && !address.is_loopback() &&
+         std::none_of(others.begin(), others.end(),
+                      [&address](const Cidr& range) { return range.holds(address); });
+}
+
+bool is_reached_by(const RouteConfig& route, const ListenConfig& listener) {
+  const std::vector<Address>& wanted = route.match_listeners;
+  return is_public(listener.address) &&
+         (wanted.empty() ||
+          std::find(wanted.begin(), wanted.end(), listener.address) != wanted.end());
 }
 
 }  // namespace
@@ -148,6 +175,47 @@ bool ConfResolver::same_server(const RouteConfig& a, const RouteConfig& b) const
          among(one.named, other.named, [](const NamedServer& name, const NamedServer& second) {
            return name.question == second.question;
          });
+}
+
+// nginx lets in whom no line names, and so does sluice.
+void ConfResolver::warn_where_nobody_is_denied(const SectionDraft& section) {
+  const std::vector<AccessRule>& rules = section.access.rules;
+  const auto allows = [](const AccessRule& rule) { return rule.allows; };
+  if (rules.empty() || !std::all_of(rules.begin(), rules.end(), allows)) return;
+  const bool all =
+      std::any_of(rules.begin(), rules.end(), [](const auto& rule) { return rule.all; });
+  if (all) return;
+  warnings_.push_back(text_at(section.given.at(&directive::allow),
+                              "allow: whom no line names is let in as well; write deny all behind "
+                              "the last one"));
+}
+
+// A page from anywhere may open WebSockets with its visitors' cookies (RFC 6455 10.2). Once for
+// all: most confs have one such route, or hundreds.
+void ConfResolver::warn_of_foreign_pages(SectionDraft& section) {
+  if (section.kind() != Section::top) return;
+  const ListenConfig* reached_by = nullptr;
+  const SectionDraft* first = nullptr;
+  size_t count = 0;
+  for (size_t i = 0; i < routes_.size(); ++i) {
+    const RouteConfig& route = draft_.config.routes[i];
+    if (route.reply || route.allowed_origins.given()) continue;
+    const auto& listeners = draft_.config.listeners;
+    const auto listener =
+        std::find_if(listeners.begin(), listeners.end(),
+                     [&route](const ListenConfig& each) { return is_reached_by(route, each); });
+    if (listener == listeners.end()) continue;
+    if (count++ > 0) continue;
+    reached_by = &*listener;
+    first = routes_[i];
+  }
+  if (count == 0) return;
+  const std::string others =
+      count == 1 ? "" : " and " + std::to_string(count - 1) + (count == 2 ? " other" : " others");
+  warnings_.push_back(text_at(
+      first->place, described(*first) + others + ": any web page may open WebSockets here, with " +
+                        "its visitors' cookies, for listen " + reached_by->address.text() +
+                        " is public; write allowed_origins same-origin, the pages' origins, or *"));
 }
 
 void ConfResolver::warn_of_unused(SectionDraft& section) {

@@ -1,7 +1,7 @@
 // The directive table's rows, a file for each kind of section: its opener, then what belongs to it.
 // What several sections take stands with the first of listen, upstream and route that takes it;
-// what concerns plain HTTP alone has a file of its own, and so
-// has TLS toward upstreams.
+// what concerns plain HTTP alone has a file of its own, and so have TLS toward upstreams and who
+// may take a route.
 #pragma once
 
 #include <span>
@@ -16,6 +16,7 @@ std::span<const Directive> listen_rows();
 std::span<const Directive> upstream_rows();
 std::span<const Directive> upstream_tls_rows();
 std::span<const Directive> route_rows();
+std::span<const Directive> admission_rows();
 std::span<const Directive> http_rows();
 
 // The row of that name, for the names below: without the row they do not compile.
@@ -40,6 +41,7 @@ extern const Directive& tls_key;
 extern const Directive& tls_stapling_file;
 extern const Directive& tls_client_ca;
 extern const Directive& tls_verify_client;
+extern const Directive& allow;
 
 extern const Directive& tls_verify;
 extern const Directive& tls_ca;

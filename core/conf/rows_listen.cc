@@ -8,6 +8,7 @@ namespace {
 
 constexpr unsigned top = bit(Section::top);
 constexpr unsigned listen = bit(Section::listen);
+constexpr unsigned route = bit(Section::route);
 
 constexpr Directive rows[] = {
     {.name = "listen",
@@ -148,6 +149,29 @@ constexpr Directive rows[] = {
              "headers and limits. LOCAL and UNKNOWN name nobody: the connection's own address "
              "stands. Connections from elsewhere, and without a header, are closed, and the error "
              "log says so."},
+    {.name = "allow",
+     .sections = listen | route,
+     .arguments = "CIDR...|unix|all",
+     .most_arguments = Directive::any_number,
+     .set = setters::allow,
+     .example = "10.0.0.0/8 2001:db8::/32",
+     .help =
+         "Lets clients in by their addresses or ranges of them; unix: those that come by a unix "
+         "socket. allow and deny lines are tried in their order, the first one that names the "
+         "client decides; whom none names is let in, so that deny all closes a list. Behind "
+         "listen it is about all that come there, in a route about its own requests. The client "
+         "is the one that trusted_proxies and proxy_protocol name.",
+     .repeatable = true},
+    {.name = "deny",
+     .sections = listen | route,
+     .arguments = "CIDR...|unix|all",
+     .most_arguments = Directive::any_number,
+     .set = setters::deny,
+     .example = "all",
+     .help = "Keeps clients out by their addresses: 403, and from a TLS listener that knows them "
+             "when they connect nothing but the end of the connection. healthz and acme_dir answer "
+             "everybody.",
+     .repeatable = true},
     {.name = "tls_certificate",
      .sections = listen,
      .arguments = "FILE",
@@ -195,6 +219,7 @@ constexpr Directive rows[] = {
 namespace directive {
 
 constinit const Directive& proxy_protocol = row_named(rows, "proxy_protocol");
+constinit const Directive& allow = row_named(rows, "allow");
 constinit const Directive& tls_certificate = row_named(rows, "tls_certificate");
 constinit const Directive& tls_key = row_named(rows, "tls_key");
 constinit const Directive& tls_stapling_file = row_named(rows, "tls_stapling_file");

@@ -105,8 +105,9 @@ enum class TurnedAway : uint8_t {
   drained,   // a TLS listener that is drained
   rate,      // handshake_rate, and no room for an answer or in TLS
   memory,    // none was left for it
+  denied,    // `deny` of a TLS listener
 };
-inline constexpr size_t turned_away_kinds = static_cast<size_t>(TurnedAway::memory) + 1;
+inline constexpr size_t turned_away_kinds = static_cast<size_t>(TurnedAway::denied) + 1;
 
 // Of one listener, by one worker.
 struct ListenerRow {

@@ -19,7 +19,7 @@ constexpr Buckets session_buckets{.first = 6, .last = 28, .step = 2};  // 64 ms 
 
 constexpr const char* parties_told[metric_parties] = {"client", "upstream", "proxy"};
 constexpr const char* turned_away_told[turned_away_kinds] = {"worker_connections", "drained",
-                                                             "handshake_rate", "memory"};
+                                                             "handshake_rate", "memory", "deny"};
 
 std::string close_name(size_t place) {
   if (place < 16) return std::to_string(1000 + place);

@@ -16,7 +16,7 @@ namespace sluice {
 namespace {
 
 constexpr const char* turned_away_names[turned_away_kinds] = {"worker_connections", "drained",
-                                                              "handshake_rate", "memory"};
+                                                              "handshake_rate", "memory", "deny"};
 constexpr int64_t day_s = 86'400;
 
 std::span<const RouteRow> used_routes(const CounterRows& rows, uint32_t worker) {

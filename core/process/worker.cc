@@ -190,28 +190,6 @@ int Worker::run() {
   return exit_status_;
 }
 
-void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
-  make_room();
-  row_.accepted.add(1);
-  context_.labels.listener(ListenerId{listener}).accepted.add(1);
-  if (!admission_.has_place(sessions_.live())) {
-    row_.turned_away.add(1);
-    count_turned_away(listener, TurnedAway::no_place);
-    attempt([&] { note_overload(); });
-    return turn_away(fd, client, this->listener(listener), Admission::overload());
-  }
-  const ListenConfig& of_listener = this->listener(listener);
-  const Refusal* const drained = context_.drained.refusal(of_listener.id);
-  if (drained != nullptr && of_listener.tls != nullptr) {
-    row_.turned_away.add(1);
-    count_turned_away(listener, TurnedAway::drained);
-    return turn_away(fd, client, of_listener, *drained);
-  }
-  const Refusal* const refused = admission_.refusal(sessions_.live() + 1, context_.lingering_now);
-  if (refused != nullptr) attempt([&] { note_overload(); });
-  begin_session(fd, client, listener, refused != nullptr ? refused : drained);
-}
-
 void Worker::begin_session(int fd, const Address& client, uint32_t listener,
                            const Refusal* refused) {
   Handle handle;

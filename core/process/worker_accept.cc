@@ -1,5 +1,5 @@
-// Worker: what becomes of clients beyond a listener's handshake_rate, who take no session's place,
-// and of those who may ask again when nobody is served any more.
+// Worker: what becomes of clients: of those that come, of those beyond a listener's handshake_rate,
+// who take no session's place, and of those who may ask again when nobody is served any more.
 #include <string>
 
 #include "core/observe/limit_text.h"
@@ -18,6 +18,34 @@ std::string rate_text(const RateLimit& rate) {
 }
 
 }  // namespace
+
+void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
+  make_room();
+  row_.accepted.add(1);
+  context_.labels.listener(ListenerId{listener}).accepted.add(1);
+  const ListenConfig& of_listener = this->listener(listener);
+  const auto turn_it_away = [&](TurnedAway why, const Refusal& refusal) {
+    row_.turned_away.add(1);
+    count_turned_away(listener, why);
+    turn_away(fd, client, of_listener, refusal);
+  };
+  if (!admission_.has_place(sessions_.live())) {
+    attempt([&] { note_overload(); });
+    return turn_it_away(TurnedAway::no_place, Admission::overload());
+  }
+  const bool denied = of_listener.knows_client_at_accept() && !of_listener.access.admit(client);
+  if (denied && of_listener.tls != nullptr) {
+    return turn_it_away(TurnedAway::denied, Admission::denied());
+  }
+  const Refusal* const drained = context_.drained.refusal(of_listener.id);
+  if (drained != nullptr && of_listener.tls != nullptr) {
+    return turn_it_away(TurnedAway::drained, *drained);
+  }
+  const Refusal* const refused = admission_.refusal(sessions_.live() + 1, context_.lingering_now);
+  if (refused != nullptr) attempt([&] { note_overload(); });
+  const Refusal* const other = denied ? &Admission::denied() : drained;
+  begin_session(fd, client, listener, refused != nullptr ? refused : other);
+}
 
 void Worker::on_hold_back(uint32_t listener) {
   row_.held_back.add(1);

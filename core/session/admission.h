@@ -55,6 +55,11 @@ class Admission {
     static const Refusal refusal{503, overload_reason};
     return refusal;
   }
+  // Its address is not let in, by the listener's rules.
+  static const Refusal& denied() {
+    static const Refusal refusal{403, denied_reason, "by the listener"};
+    return refusal;
+  }
 
  private:
   uint32_t most_;

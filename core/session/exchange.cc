@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/observe/limit_text.h"
+#include "core/session/admission.h"
 #include "core/session/health_answer.h"
 #include "core/session/proxy_preamble.h"
 #include "core/session/upstream_request.h"
@@ -61,11 +62,13 @@ Exchange::Step Exchange::begin() {
   return may_ask() ? read_request() : refuse(*refused_);
 }
 
-// What balancers and authorities ask is answered while the listener is drained, too.
+// What balancers and authorities ask is answered while the listener is drained, too, and whoever
+// asks it.
 bool Exchange::may_ask() const {
   if (refused_ == nullptr) return true;
   const bool any_may = !lent_.listener.healthz.empty() || !lent_.config.acme_dir.empty();
-  return any_may && refused_ == lent_.worker.drained.refusal(lent_.listener.id);
+  return any_may && (refused_ == lent_.worker.drained.refusal(lent_.listener.id) ||
+                     refused_ == &Admission::denied());
 }
 
 Exchange::Step Exchange::on_ready(Side side, Readiness ready) {
@@ -249,7 +252,10 @@ Exchange::Step Exchange::route_request() {
     return tell_challenge(*name);
   }
   if (refused_ != nullptr) return refuse(*refused_);
-  const bool upgrade = asks_for_websocket(head);
+  if (!lent_.listener.access.admit(lent_.client_address.address())) {
+    return refuse(Admission::denied());
+  }
+  const bool upgrade = upgrades_ = asks_for_websocket(head);
   if (const auto refusal =
           upgrade ? check_upgrade_request(head, upgrade_) : find_target(head, upgrade_)) {
     return refuse(*refusal);
@@ -274,19 +280,18 @@ Exchange::Step Exchange::route_request() {
   if (found == nullptr) return refuse({404, "no route"});
   route_ = route != nullptr ? route : found;
   if (route == nullptr) return refuse({404, "upstream_by has no upstream for it"});
-  Result<std::string> rewritten = rewritten_path(*route, upgrade_.target.path);
-  if (!rewritten.ok())
+  return admit();
+}
+
+// Where the route leads, once nothing speaks against it.
+Exchange::Step Exchange::enter() {
+  Result<std::string> rewritten = rewritten_path(*route_, upgrade_.target.path);
+  if (!rewritten.ok()) {
     return refuse({400, "rewrite_path makes no path of it", rewritten.fault().text()});
-  rewritten_ = std::move(rewritten.value());
-  if (route->reply) return reply(*route->reply);
-  if (!upgrade) return begin_plain(*route);
-  for (const std::string_view offered : upgrade_.protocols) {
-    const auto& allowed = route->subprotocols;
-    if (allowed.empty() || std::find(allowed.begin(), allowed.end(), offered) != allowed.end()) {
-      protocols_.push_back(offered);
-    }
   }
-  return dial();
+  rewritten_ = std::move(rewritten.value());
+  if (route_->reply) return reply(*route_->reply);
+  return upgrades_ ? dial() : begin_plain(*route_);
 }
 
 Exchange::Step Exchange::dial() {

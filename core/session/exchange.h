@@ -152,6 +152,14 @@ class Exchange {
   void note_heard();
   void find_client();
   Step route_request();
+  // exchange_admission.cc: a link refuses or has no objection.
+  using Link = std::optional<Refusal> (Exchange::*)();
+  static const Link links[];
+  Step admit();
+  std::optional<Refusal> check_address();
+  std::optional<Refusal> check_origin();
+  std::optional<Refusal> offer_protocols();
+  Step enter();
   Step dial();
   std::string preamble() const;
   Step take_answer();
@@ -223,6 +231,7 @@ class Exchange {
   std::string detail_;                          // of the reason, for the log
   Stage stage_ = Stage::reading_request;
   bool logged_ = false;            // its access line is written
+  bool upgrades_ = false;          // it asks for a WebSocket
   bool plain_ = false;             // it asks for no WebSocket, and its route serves it
   bool request_over_ = false;      // plain: nothing more of it goes to the peer
   bool keeps_connection_ = false;  // plain: its answer says so

@@ -44,6 +44,23 @@ std::string values_text(const std::vector<ValueMatch>& values) {
   });
 }
 
+std::string rules_text(const AccessRules& access) {
+  return joined(access.rules, [](const AccessRule& rule) {
+    return (rule.allows ? "allow " : "deny ") + (rule.all ? "all" : ranges_text(rule.who));
+  });
+}
+
+std::string origins_text(const AllowedOrigins& allowed) {
+  return joined(allowed.patterns,
+                [](const OriginPattern& each) {
+                  const Origin& origin = each.origin;
+                  return origin.scheme + (each.below ? "://*." : "://") + origin.host + ":" +
+                         number(origin.port);
+                }) +
+         (allowed.same_origin ? "same " : "") + (allowed.null ? "null " : "") +
+         (allowed.all ? "all " : "");
+}
+
 const RouteConfig& last_route(const Config& config) {
   return config.routes.back();
 }
@@ -109,6 +126,24 @@ std::vector<ConfRow> target_rows() {
   };
 }
 
+std::vector<ConfRow> admission_rows() {
+  const auto rules = [](const Config& c) {
+    return rules_text(c.listeners.back().access) + rules_text(last_route(c).access);
+  };
+  return {
+      {"allow", "listen, route", "allow 10.0.0.0/8 ::1", rules, "allow 10.0.0.0/8 ::1  ",
+       "allow unix"},
+      {"deny", "listen, route", "deny all", rules, "deny all ", "deny 10.0.0.0/8"},
+      {"allowed_origins", "top, route",
+       "allowed_origins https://A.example *.b.example:81 http://*.c.example null same-origin",
+       [](const Config& c) { return origins_text(last_route(c).allowed_origins); },
+       "https://a.example:443 ://*.b.example:81 http://*.c.example:80 same null ",
+       "allowed_origins d.example"},
+      {"require_subprotocol", "top, route", "require_subprotocol on",
+       [](const Config& c) { return number(last_route(c).require_subprotocol); }, "1"},
+  };
+}
+
 std::vector<ConfRow> field_rows() {
   return {
       {"host", "top, route", "host edge.example.org:444",
@@ -159,7 +194,8 @@ std::vector<ConfRow> field_rows() {
 
 std::vector<ConfRow> route_rows() {
   std::vector<ConfRow> rows;
-  for (const std::vector<ConfRow>& part : {condition_rows(), target_rows(), field_rows()}) {
+  for (const std::vector<ConfRow>& part :
+       {condition_rows(), target_rows(), field_rows(), admission_rows()}) {
     rows.insert(rows.end(), part.begin(), part.end());
   }
   return rows;

@@ -14,7 +14,7 @@ TEST_CASE("conf warnings: what is legal but hardly meant is warned of") {
   const TestFolder folder;
   const std::string file = folder.write(
       "w.conf",
-      "listen 8080\nupstream idle\n server ws://127.0.0.1:1\n"
+      "listen 127.0.0.1:8080\nupstream idle\n server ws://127.0.0.1:1\n"
       "route /a\n proxy_pass ws://127.0.0.1:1\nroute /a/b\n proxy_pass ws://127.0.0.1:2\n"
       "route /c\n match_host x.org\n proxy_pass ws://127.0.0.1:1\n"
       "route /c\n proxy_pass ws://127.0.0.1:1\n");
@@ -28,7 +28,7 @@ TEST_CASE("conf warnings: what is legal but hardly meant is warned of") {
 
 TEST_CASE("conf warnings: a route that path parameters walk around is warned of") {
   const auto warnings = [](const std::string& routes) {
-    const auto outcome = load_text("listen 8080\n" + routes);
+    const auto outcome = load_text("listen 127.0.0.1:8080\n" + routes);
     REQUIRE(errors_of(outcome) == "");
     std::string all;
     for (const std::string& warning : outcome.warnings) {
