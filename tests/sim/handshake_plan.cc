@@ -214,6 +214,18 @@ std::string spoil_bytes(Random& random, uint64_t row, std::string text, SessionP
 
 constexpr uint64_t asking_rows = 32;
 
+// Who asks is a page that may, one that may not, or none. Nothing is drawn for it, so that older
+// seeds mean what they meant.
+void come_from_page(const RouteConfig& route, Draft& draft, SessionPlan& plan) {
+  if (plan.asking != Asking::upgrade || !route.allowed_origins.given()) return;
+  if (plan.number % 4 == 0) return draft.add("Origin", "https://own.example");
+  if (plan.number % 4 == 1) return draft.add("origin", "HTTPS://Own.Example:443");
+  if (plan.number % 4 == 2) return;
+  draft.add("Origin", plan.number % 8 == 3 ? "https://own.example.evil.example" : "null");
+  plan.asking = Asking::wrong;
+  plan.asking_statuses = {403};
+}
+
 }  // namespace
 
 void plan_asking(Random& random, const RouteConfig& route, SessionPlan& plan) {
@@ -244,7 +256,10 @@ void plan_asking(Random& random, const RouteConfig& route, SessionPlan& plan) {
     plan.deflate = good && random.chance(70);
   }
   std::string text;
-  if (plan.asking == Asking::wrong) {
+  come_from_page(route, draft, plan);
+  if (!plan.asking_statuses.empty()) {
+    text = draft.text();
+  } else if (plan.asking == Asking::wrong) {
     uint64_t row = random.below(asking_rows);
     if (route.http && (row == 11 || row == 12)) row = 0;  // these are plain requests there
     if (spoil_fields(random, row, draft, plan) || spoil_line(row, path, draft, plan)) {

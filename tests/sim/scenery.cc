@@ -73,6 +73,9 @@ RouteConfig make_route(Random& random, size_t number) {
   if (random.chance(25)) route.max_message_bytes = random.between(100, 5'000);
   // Not drawn, so that older seeds mean what they meant.
   if (route.close_timeout_ms % 4 == 0) route.lost_close_code = 1012;
+  if (route.handshake_timeout_ms % 3 == 0) {
+    route.allowed_origins.patterns = {{{"https", "own.example", 443}, false}};
+  }
   if (route.send_timeout_ms % 4 == 0) route.next_peer_on.statuses = {500, 503};
   // Of what was drawn already, so that seeds keep their meaning.
   const uint32_t choice = route.connect_timeout_ms % 10;

@@ -161,7 +161,7 @@ TEST_CASE("conf foreign: arguments of the other's directive of the same name") {
 
 TEST_CASE("conf foreign: schemes of others, and none") {
   const auto error = [](const std::string& given) {
-    return errors_in("listen 8080\nroute /\n  proxy_pass " + given + "\n");
+    return errors_in("listen 127.0.0.1:8080\nroute /\n  proxy_pass " + given + "\n");
   };
   const std::string scheme =
       "\" is not a server's URI (it begins with none of ws://, wss://, http:// and https://)";
@@ -203,7 +203,7 @@ TEST_CASE("conf foreign: patterns are refused, or warned of where they could be 
 
 TEST_CASE("conf foreign: a path behind a socket follows a colon") {
   const ConfOutcome outcome =
-      load_text("listen 8080\nroute /\n  proxy_pass ws://unix:/run/app.sock/ws\n");
+      load_text("listen 127.0.0.1:8080\nroute /\n  proxy_pass ws://unix:/run/app.sock/ws\n");
   REQUIRE(errors_of(outcome) == "");
   REQUIRE(outcome.warnings.size() == 1);
   CHECK(outcome.warnings[0].find(
@@ -232,8 +232,8 @@ TEST_CASE("conf foreign: what a reference brought in is not taken for a foreign 
   CHECK(errors_with("${env:SLUICE_TEST_NAME} 2") ==
         "1: unknown directive \"${env:SLUICE_TEST_NAME}\"\n");
   const TestVariable socket("SLUICE_TEST_SOCKET", "/hunter2.sock/ws");
-  const ConfOutcome outcome =
-      load_text("listen 8080\nroute /\n  proxy_pass ws://unix:${env:SLUICE_TEST_SOCKET}\n");
+  const ConfOutcome outcome = load_text(
+      "listen 127.0.0.1:8080\nroute /\n  proxy_pass ws://unix:${env:SLUICE_TEST_SOCKET}\n");
   REQUIRE(errors_of(outcome) == "");
   REQUIRE(outcome.warnings.size() == 1);
   CHECK(outcome.warnings[0].find("hunter2") == std::string::npos);

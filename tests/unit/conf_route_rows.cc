@@ -131,7 +131,7 @@ std::vector<ConfRow> admission_rows() {
     return rules_text(c.listeners.back().access) + rules_text(last_route(c).access);
   };
   return {
-      {"allow", "listen, route", "allow 10.0.0.0/8 ::1", rules, "allow 10.0.0.0/8 ::1  ",
+      {"allow", "listen, route", "allow 10.0.0.0/8 ::1", rules, "allow 10.0.0.0/8 ::1/128  ",
        "allow unix"},
       {"deny", "listen, route", "deny all", rules, "deny all ", "deny 10.0.0.0/8"},
       {"allowed_origins", "top, route",

@@ -17,7 +17,7 @@ namespace {
 
 // The one error of a conf with `line` in its route, or "" where it is good.
 std::string error_in_route(const std::string& line) {
-  return errors_in("listen 8080\nroute /\nproxy_pass ws://127.0.0.1:1\n" + line);
+  return errors_in("listen 127.0.0.1:8080\nroute /\nproxy_pass ws://127.0.0.1:1\n" + line);
 }
 
 std::string headers_of(const RouteConfig& route) {
@@ -32,7 +32,7 @@ std::string headers_of(const RouteConfig& route) {
 
 // The Config of `lines` with a route's path in it: its server is given by `uri`.
 PeerConfig only_peer(const std::string& uri) {
-  const auto config = good("listen 8080\nroute /\nproxy_pass " + uri + "\n");
+  const auto config = good("listen 127.0.0.1:8080\nroute /\nproxy_pass " + uri + "\n");
   REQUIRE(config->upstreams.at(0).peers.size() == 1);
   return config->upstreams[0].peers[0];
 }
@@ -186,7 +186,7 @@ TEST_CASE("conf sections: what is no server's URI") {
 TEST_CASE(
     "conf sections: all servers of an upstream are peers, in order, all addresses of a name") {
   const auto config = good(
-      "listen 8080\nupstream up\n server ws://127.0.0.2:1/a\n server ws://localhost:2\n"
+      "listen 127.0.0.1:8080\nupstream up\n server ws://127.0.0.2:1/a\n server ws://localhost:2\n"
       " server ws://127.0.0.1:3\nroute /\n proxy_pass up\n");
   const auto& peers = config->upstreams.at(0).peers;
   REQUIRE(peers.size() >= 3);
@@ -218,7 +218,8 @@ TEST_CASE("conf sections: names of upstreams") {
 
 TEST_CASE("conf sections: proxy_pass names an upstream, wherever that one stands, or a server") {
   const auto config = good(
-      "listen 8080\nroute /late\n proxy_pass late\nroute /uri\n proxy_pass ws://127.0.0.1:1\n"
+      "listen 127.0.0.1:8080\nroute /late\n proxy_pass late\nroute /uri\n proxy_pass "
+      "ws://127.0.0.1:1\n"
       "upstream early\n server ws://127.0.0.1:2\nroute /same\n proxy_pass ws://127.0.0.1:1\n"
       "upstream late\n server ws://127.0.0.1:3\nroute /other\n proxy_pass ws://127.0.0.1:1/x\n");
   REQUIRE(config->routes.size() == 4);
@@ -233,8 +234,9 @@ TEST_CASE("conf sections: proxy_pass names an upstream, wherever that one stands
 
 TEST_CASE("conf sections: proxy_pass that leads nowhere") {
   const auto errors = [](const std::string& target) {
-    return errors_in("listen 8080\nupstream chat\nserver ws://127.0.0.1:1\nroute /\nproxy_pass " +
-                     target);
+    return errors_in(
+        "listen 127.0.0.1:8080\nupstream chat\nserver ws://127.0.0.1:1\nroute /\nproxy_pass " +
+        target);
   };
   const std::string neither =
       "\" is neither an upstream's name nor a server's URI; write ws[s]://HOST:PORT/PATH or "
@@ -253,8 +255,9 @@ TEST_CASE("conf sections: proxy_pass that leads nowhere") {
 
 TEST_CASE("conf sections: an upstream's name in a URI, as nginx has it") {
   const auto errors = [](const std::string& target) {
-    return errors_in("listen 8080\nupstream chat\nserver ws://127.0.0.1:1\nroute /\nproxy_pass " +
-                     target);
+    return errors_in(
+        "listen 127.0.0.1:8080\nupstream chat\nserver ws://127.0.0.1:1\nroute /\nproxy_pass " +
+        target);
   };
   for (const std::string target : {"http://chat", "https://chat/", "HTTP://chat:80/a"}) {
     CHECK(errors(target) == "5: proxy_pass: \"" + target +
@@ -270,7 +273,8 @@ TEST_CASE("conf sections: an upstream's name in a URI, as nginx has it") {
 
 TEST_CASE("conf sections: http:// is ws://, and https:// is wss://") {
   const auto config = good(
-      "listen 8080\nupstream chat\nserver http://127.0.0.1:1/a\nserver https://127.0.0.1\n"
+      "listen 127.0.0.1:8080\nupstream chat\nserver http://127.0.0.1:1/a\nserver "
+      "https://127.0.0.1\n"
       "route /\nproxy_pass chat\nroute /b\nproxy_pass HTTP://127.0.0.1:2\n");
   const auto& servers = config->upstream(config->routes[0].upstream).peers;
   CHECK(text_of(servers.at(0).uri) == "ws://127.0.0.1:1/a");
@@ -282,7 +286,7 @@ TEST_CASE("conf sections: http:// is ws://, and https:// is wss://") {
 
 TEST_CASE("conf sections: paths of routes") {
   const auto path = [](const std::string& given) {
-    return good("listen 8080\nroute " + given + "\nproxy_pass ws://127.0.0.1:1\n")
+    return good("listen 127.0.0.1:8080\nroute " + given + "\nproxy_pass ws://127.0.0.1:1\n")
         ->routes.at(0)
         .path;
   };
@@ -291,7 +295,7 @@ TEST_CASE("conf sections: paths of routes") {
   CHECK(path("/a") == "/a");
   CHECK(path("/A/b%20c") == "/A/b%20c");
   const auto error = [](const std::string& given) {
-    return errors_in("listen 8080\nroute " + given + "\nproxy_pass ws://127.0.0.1:1\n");
+    return errors_in("listen 127.0.0.1:8080\nroute " + given + "\nproxy_pass ws://127.0.0.1:1\n");
   };
   CHECK(error("socket") == "2: route: \"socket\" does not begin with /\n");
   CHECK(error("\"\"") == "2: route: \"\" does not begin with /\n");
@@ -303,13 +307,14 @@ TEST_CASE("conf sections: paths of routes") {
                                              twofold + "), so that no request can take it\n");
   }
   CHECK(error("/a#b") == "2: route: \"/a#b\" is not a path: a fragment\n");
-  CHECK(error("/a?b") == "2: route: \"/a?b\" is not a path: match_query looks at the query, a route does not\n");
+  CHECK(error("/a?b") ==
+        "2: route: \"/a?b\" is not a path: match_query looks at the query, a route does not\n");
   CHECK(error("\"/a b\"") == "2: route: \"/a b\" is not a path: a byte that no path may hold\n");
 }
 
 TEST_CASE("conf sections: one path may have several routes, in file order") {
   const auto outcome = load_text(
-      "listen 8080\nroute /a\n match_header X-Beta\n proxy_pass ws://127.0.0.1:1\n"
+      "listen 127.0.0.1:8080\nroute /a\n match_header X-Beta\n proxy_pass ws://127.0.0.1:1\n"
       "route /a\n proxy_pass ws://127.0.0.1:2\nroute /\n proxy_pass ws://127.0.0.1:3\n");
   REQUIRE(errors_of(outcome) == "");
   CHECK(outcome.warnings.empty());
@@ -347,7 +352,7 @@ TEST_CASE("conf sections: a route wins over its upstream, that one over the top"
         return (given & level) != 0 ? row.name + " " + value + unit + "\n" : std::string();
       };
       const auto config =
-          good(line(1, "11") + "listen 8080\nupstream up\nserver ws://127.0.0.1:1\n" +
+          good(line(1, "11") + "listen 127.0.0.1:8080\nupstream up\nserver ws://127.0.0.1:1\n" +
                line(2, "22") + "route /\nproxy_pass up\n" + line(4, "33"));
       const uint64_t wanted = (given & 4) != 0   ? 33
                               : (given & 2) != 0 ? 22
@@ -361,7 +366,7 @@ TEST_CASE("conf sections: a route wins over its upstream, that one over the top"
 
 TEST_CASE("conf sections: a listener's handshake_rate is its own, else the top's, with its burst") {
   const auto config = good(
-      "handshake_rate 400/s\nlisten 8080\nlisten 8081\n handshake_rate 5/s\n"
+      "handshake_rate 400/s\nlisten 127.0.0.1:8080\nlisten 8081\n handshake_rate 5/s\n"
       "listen 8082\n handshake_rate off\nlisten 8083\n handshake_rate 7/s burst=1000000\n"
       "route /\n proxy_pass ws://127.0.0.1:1\n");
   const RateLimit expected[] = {{400, 40}, {5, 1}, {0, 0}, {7, 1'000'000}};
@@ -375,7 +380,7 @@ TEST_CASE("conf sections: a listener's handshake_rate is its own, else the top's
 TEST_CASE("conf sections: a section's setting is its own, and off can be said against the top") {
   const auto config = good(
       "idle_timeout 1s\nmax_message_size 1k\nvalidate_utf8 on\nclient_header_timeout 1s\n"
-      "listen 8080\n client_header_timeout 2s\nlisten 8081\n"
+      "listen 127.0.0.1:8080\n client_header_timeout 2s\nlisten 8081\n"
       "route /a\n proxy_pass ws://127.0.0.1:1\n idle_timeout off\n max_message_size off\n"
       " validate_utf8 off\n host server\nroute /b\n proxy_pass ws://127.0.0.1:1\n");
   CHECK(config->listeners[0].client_header_timeout_ms == 2000);
@@ -393,7 +398,7 @@ TEST_CASE("conf sections: a section's setting is its own, and off can be said ag
 TEST_CASE("conf sections: a route's headers add to the top's, the same name overrides") {
   const auto config = good(
       "set_header X-A top\nset_header X-B top\nremove_header X-R\n"
-      "remove_header X-S\nlisten 8080\n"
+      "remove_header X-S\nlisten 127.0.0.1:8080\n"
       "route /a\n proxy_pass ws://127.0.0.1:1\n set_header x-a mine\n set_header X-C mine\n"
       " remove_header x-r\n remove_header X-T\n"
       "route /b\n proxy_pass ws://127.0.0.1:1\n remove_header x-b\n"
@@ -405,7 +410,7 @@ TEST_CASE("conf sections: a route's headers add to the top's, the same name over
 
 TEST_CASE("conf sections: a route's keep_header adds to the top's") {
   const auto config = good(
-      "keep_header Forwarded\nkeep_header X-Real-IP\nlisten 8080\n"
+      "keep_header Forwarded\nkeep_header X-Real-IP\nlisten 127.0.0.1:8080\n"
       "route /a\n proxy_pass ws://127.0.0.1:1\n keep_header x-real-ip\n keep_header X_A\n"
       "route /b\n proxy_pass ws://127.0.0.1:1\n");
   CHECK(config->routes[0].keep_headers ==

@@ -16,18 +16,18 @@ std::string error_in_route(const std::string& line) {
 }
 
 std::string error_with_route(const std::string& words) {
-  return errors_in("listen 8080\nroute " + words + "\nproxy_pass ws://127.0.0.1:1\n");
+  return errors_in("listen 127.0.0.1:8080\nroute " + words + "\nproxy_pass ws://127.0.0.1:1\n");
 }
 
 RouteConfig route_with(const std::string& words, const std::string& line = "") {
   const auto config =
-      good("listen 8080\nroute " + words + "\nproxy_pass ws://127.0.0.1:1\n" + line);
+      good("listen 127.0.0.1:8080\nroute " + words + "\nproxy_pass ws://127.0.0.1:1\n" + line);
   return config->routes[0];
 }
 
 std::vector<std::string> warnings_with(const std::string& words, const std::string& more = "") {
   const auto outcome =
-      load_text("listen 8080\nroute " + words + "\nproxy_pass ws://127.0.0.1:1\n" + more);
+      load_text("listen 127.0.0.1:8080\nroute " + words + "\nproxy_pass ws://127.0.0.1:1\n" + more);
   CHECK(errors_of(outcome) == "");
   std::vector<std::string> warnings;
   for (const std::string& each : outcome.warnings) {
@@ -180,7 +180,7 @@ TEST_CASE("conf match: which routes are never reached") {
   CHECK_FALSE(hidden("/a", "~ ^/a"));
   for (const std::string condition :
        {"match_header X-A", "match_query a", "match_cookie a", "match_client ::1",
-        "match_listener 8080", "match_method GET", "match_host a.example"}) {
+        "match_listener 127.0.0.1:8080", "match_method GET", "match_host a.example"}) {
     CHECK_FALSE(hidden("/a\n" + condition, "/a"));
   }
 }

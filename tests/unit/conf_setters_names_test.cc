@@ -52,7 +52,8 @@ struct Loaded {
 };
 
 std::string to(const std::string& server, const std::string& top = "") {
-  return top + "listen 8080\nupstream up\nserver " + server + "\nroute /\nproxy_pass up\n";
+  return top + "listen 127.0.0.1:8080\nupstream up\nserver " + server +
+         "\nroute /\nproxy_pass up\n";
 }
 
 bool holds(const std::string& text, const std::string& part) {

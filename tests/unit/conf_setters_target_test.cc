@@ -15,15 +15,19 @@ const std::string upstreams =
     "upstream eu\nserver ws://127.0.0.1:2\n";
 
 std::string by(const std::string& words, const std::string& more = "") {
-  return "listen 8080\n" + upstreams + "route /a\nupstream_by " + words + "\n" + more;
+  return "listen 127.0.0.1:8080\n" + upstreams + "route /a\nupstream_by " + words + "\n" + more;
 }
 
 std::string error_of_rewriting(const std::string& words) {
-  return errors_in("listen 8080\nroute /\nproxy_pass ws://127.0.0.1:1\nrewrite_path " + words);
+  return errors_in("listen 127.0.0.1:8080\nroute /\nproxy_pass ws://127.0.0.1:1\nrewrite_path " +
+                   words);
 }
 
 std::string rewriting(const std::string& to) {
-  return good("listen 8080\nroute /\nproxy_pass ws://127.0.0.1:1\nrewrite_path ^/(a)(b)$ " + to)
+  return good(
+             "listen 127.0.0.1:8080\nroute /\nproxy_pass ws://127.0.0.1:1\nrewrite_path "
+             "^/(a)(b)$ " +
+             to)
       ->routes[0]
       .rewrites[0]
       .to;
@@ -112,7 +116,7 @@ TEST_CASE("conf target: what no path can come of") {
 
 TEST_CASE("conf target: fields of answers that are not for a conf to change") {
   const auto error = [](const std::string& line) {
-    return errors_in("listen 8080\nroute /\nproxy_pass ws://127.0.0.1:1\n" + line);
+    return errors_in("listen 127.0.0.1:8080\nroute /\nproxy_pass ws://127.0.0.1:1\n" + line);
   };
   for (const std::string name : {"Connection", "upgrade", "Sec-WebSocket-Accept", "Content-Length",
                                  "Transfer-Encoding", "Keep-Alive", "Trailer"}) {
