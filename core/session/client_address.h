@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
 
 #include "net/address.h"
@@ -35,6 +36,9 @@ class ClientAddress {
   std::string text() const { return port_ == 0 ? host_text() : address().text(); }
   // False for clients of a unix socket.
   bool has_ip() const { return family_ == AF_INET || family_ == AF_INET6; }
+  bool is_v4() const { return family_ == AF_INET; }
+  // Of an IPv4 address the first four, else all; zeros where there is none.
+  std::span<const uint8_t> ip() const { return ip_; }
   // "127.0.0.1", "::1", "unix:".
   std::string host_text() const { return address().host_text(); }
 
