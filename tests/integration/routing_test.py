@@ -209,7 +209,8 @@ def options_conf(us, eu, rest):
                          ("wss://127.0.0.1:4002", eu.uri), ("ws://127.0.0.1:4003", rest.uri),
                          ("tls/ca.pem", authority().path), ("tls/client.pem", edge.path),
                          ("tls/client.key", edge.key), ("connect_timeout         3s", "@connect_timeout 3s"),
-                         ("handshake_timeout       5s", "@handshake_timeout 1s")]:
+                         ("handshake_timeout       5s", "@handshake_timeout 1s"),
+                         ("allowed_origins         same", "@allowed_origins same")]:
         assert text.count(theirs) == 1, theirs
         text = text.replace(theirs, ours)
     return text
