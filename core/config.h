@@ -278,6 +278,8 @@ struct RouteSettings {
   std::vector<std::string> subprotocols;  // empty: everything the client offers travels on
   bool require_subprotocol = false;       // who offers none that travels on is refused
   AllowedOrigins allowed_origins;         // nothing given: a page from anywhere may come
+  uint32_t auth_timeout_ms = 5'000;       // of an authorizer, from the connection to its answer
+  uint32_t auth_cache_ms = 0;  // how long its verdicts are believed; 0: each is asked for
   uint32_t connect_timeout_ms = 5'000;
   uint32_t handshake_timeout_ms = 10'000;
   NextPeerOn next_peer_on;
@@ -349,6 +351,12 @@ struct RouteConfig : RouteSettings, RouteConditions {
   // `upstream` is the first one's.
   std::optional<UpstreamBy> by;
   std::vector<RouteConfig> choices;
+  // `auth_request`: the way to who is asked before a request goes on; nobody is, where it is empty.
+  // It has one element at most, whose `upstream` and settings are the authorizer's, and whose
+  // `path` is the target that is asked for there.
+  std::vector<RouteConfig> authorizer;
+  std::vector<std::string> auth_fields;  // NAMEs of $auth_http_NAME in what the route sets
+  const char* answer_limit = "handshake_timeout";  // the directive of handshake_timeout_ms
 };
 
 // When a certificate of ours that some line names ends.
@@ -385,6 +393,7 @@ struct Config {
   bool sandbox = true;                               // of workers: core/process/privileges.h
   uint32_t worker_connections = 0;                   // 0: as many as descriptors permit
   uint64_t buffer_memory_bytes = 0;                  // a worker; 0: auto
+  uint32_t auth_cache_size = 1'000;                  // verdicts that a worker keeps
   uint32_t tls_ticket_lifetime_ms = 12 * 3'600'000;  // 0: no tickets
   bool tls_reload_on_change = false;
   std::optional<Digest> sticky_key;  // of sticky_key's file: a secret, never logged
@@ -417,11 +426,17 @@ struct Config {
   // How many there are in this process: the one in force, those that sessions still hold, and those
   // that are being loaded.
   static inline uint32_t living = 0;
+  static inline uint64_t made = 0;
   struct Counted {
     Counted() { ++living; }
-    Counted(Counted&&) noexcept { ++living; }
-    Counted& operator=(Counted&&) noexcept { return *this; }
+    Counted(Counted&& other) noexcept : serial(other.serial) { ++living; }
+    Counted& operator=(Counted&& other) noexcept {
+      serial = other.serial;
+      return *this;
+    }
     ~Counted() { --living; }
+
+    uint64_t serial = ++made;  // no other one's in this process, before or after
   };
   Counted counted = {};
 

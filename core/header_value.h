@@ -3,6 +3,7 @@
 // conf/variables.h's; what a variable stands for in a request is session/variables.h's.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@ enum class Variable : uint8_t {
   scheme,
   request_id,
   http,             // $http_NAME: a field of the request
+  auth_http,        // $auth_http_NAME: one of what the authorizer answered
   cookie,           // $cookie_NAME
   query_parameter,  // $query_NAME
   tls_client_subject,
@@ -35,7 +37,7 @@ class HeaderValue {
  public:
   struct Piece {
     Variable variable = Variable::text;
-    std::string text;  // itself, or the NAME of $http_NAME, $cookie_NAME, $query_NAME
+    std::string text;  // itself, or the NAME of $http_NAME, $cookie_NAME and the like
 
     bool operator==(const Piece&) const = default;
   };
@@ -54,6 +56,10 @@ class HeaderValue {
     }
   }
   const std::vector<Piece>& pieces() const { return pieces_; }
+  bool has(Variable variable) const {
+    return std::any_of(pieces_.begin(), pieces_.end(),
+                       [variable](const Piece& piece) { return piece.variable == variable; });
+  }
 
   // The value in one request; nothing where a variable has no value there: half a value could pass
   // for a whole one. `value_of(variable, name)` returns a std::optional<std::string>.

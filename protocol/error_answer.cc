@@ -55,6 +55,9 @@ constexpr Advice by_reason[] = {
      "The servers behind this address cannot be found just now: try again in a while."},
     {peers_full_reason,
      "The servers behind this address have as many sessions as they may: try again in a while."},
+    {no_verdict_reason,
+     "Whether you may come in cannot be found out just now: try again in a while, or give the "
+     "operator the request id."},
     {overload_reason, "This server serves as many sessions as it may: try again in a while."},
     {handshake_rate_reason,
      "More clients come to this server at once than it lets in: try again after the seconds that "

@@ -33,6 +33,9 @@ inline constexpr const char* origin_reason = "origin not allowed";
 // require_subprotocol: the client offers none that it may speak here.
 inline constexpr const char* subprotocol_reason = "no subprotocol that is spoken here";
 
+// The same where it could not be found out whether the client may come in.
+inline constexpr const char* no_verdict_reason = "auth_request: no verdict";
+
 // An answer of our own with a short text body. To a HEAD goes the head alone (RFC 9110 9.3.2).
 struct ErrorAnswer {
   AnswerHead head;

@@ -116,6 +116,13 @@ struct UpstreamDraft {
   std::vector<ServerDraft> servers;
 };
 
+// An auth_request line.
+struct AuthRequestDraft {
+  std::optional<ServerDraft> server;  // nothing: off
+  std::string value;                  // the URI, expanded
+  std::string target;                 // path and query
+};
+
 // An upstream_by line, its upstreams by their names.
 struct UpstreamByDraft {
   HeaderValue value;
@@ -163,6 +170,7 @@ struct SectionDraft {
   // tls_client_certificate. The key comes with a line of its own; without a certificate where its
   // line is wrong.
   std::optional<Credentials> client_credentials;
+  std::optional<AuthRequestDraft> auth_request;  // nothing: there is no such line
 
  private:
   std::variant<TopDraft, ListenDraft, UpstreamDraft, RouteDraft> own_;  // in Section's order

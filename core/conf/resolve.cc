@@ -306,6 +306,7 @@ void ConfResolver::add_route(SectionDraft& section) {
     share_anonymous(section, route);
   }
   inherit(section, upstream, route);
+  add_authorizer(section, route);
   warn_where_nobody_is_denied(section);
   if (!own.by) check_as(route);
   warn_where_hidden(section, route);
@@ -374,6 +375,7 @@ RouteConfig ConfResolver::choice(const SectionDraft& section, const Named& named
   made.rewrites = route.rewrites;
   made.upstream = named.id;
   inherit(section, named.section, made);
+  add_authorizer(section, made);
   check_as(made);
   return made;
 }

@@ -59,6 +59,8 @@ class ConfResolver {
   void add_admin(SectionDraft& section);
   void add_route(SectionDraft& section);
   void check_match_listener(const SectionDraft& section);
+  void add_authorizer(const SectionDraft& section, RouteConfig& route);
+  void check_auth_variables(const SectionDraft& section, const RouteConfig& route);
   bool leads_somewhere(const SectionDraft& section);
   bool add_choices(const SectionDraft& section, RouteConfig& route);
   RouteConfig choice(const SectionDraft& section, const Named& named, const RouteConfig& route);

@@ -31,11 +31,22 @@ bool keeps_more(const RouteConfig& narrow, const RouteConfig& broad) {
       });
 }
 
+// Whether an authorizer is asked about the narrower route's requests that is not about the
+// broader's.
+bool asks_more(const RouteConfig& narrow, const RouteConfig& broad) {
+  if (narrow.authorizer.empty()) return false;
+  if (broad.authorizer.empty()) return true;
+  const RouteConfig& one = narrow.authorizer.front();
+  const RouteConfig& other = broad.authorizer.front();
+  return one.upstream != other.upstream || one.path != other.path;
+}
+
 // Whether the broader route lets pass what the narrower one was written to prevent. Timeouts
 // prevent nothing.
 bool gives_way(const RouteConfig& narrow, const RouteConfig& broad) {
   return narrow.set_headers != broad.set_headers || narrow.remove_headers != broad.remove_headers ||
-         keeps_more(narrow, broad) || (!narrow.underscore_headers && broad.underscore_headers) ||
+         keeps_more(narrow, broad) || asks_more(narrow, broad) ||
+         (!narrow.underscore_headers && broad.underscore_headers) ||
          (!narrow.subprotocols.empty() && narrow.subprotocols != broad.subprotocols) ||
          (narrow.access.given() && narrow.access != broad.access) ||
          (narrow.allowed_origins.given() && narrow.allowed_origins != broad.allowed_origins) ||

@@ -18,6 +18,7 @@ std::span<const Directive> upstream_tls_rows();
 std::span<const Directive> route_rows();
 std::span<const Directive> admission_rows();
 std::span<const Directive> http_rows();
+std::span<const Directive> auth_rows();
 
 // The row of that name, for the names below: without the row they do not compile.
 consteval const Directive& row_named(std::span<const Directive> rows, std::string_view name) {
@@ -52,6 +53,8 @@ extern const Directive& match_listener;
 extern const Directive& proxy_pass;
 extern const Directive& upstream_by;
 extern const Directive& reply;
+
+extern const Directive& auth_cache;
 
 }  // namespace directive
 

@@ -179,6 +179,13 @@ constexpr Directive rows[] = {
              "slow readers leave behind; 1m to 1024g. Auto is an eighth of the memory of machine "
              "or cgroup, shared out among the workers, at most 512m each. Once three quarters are "
              "held, sessions whose reader took nothing for longest (a second at least) are ended."},
+    {.name = "auth_cache_size",
+     .sections = top,
+     .arguments = "COUNT",
+     .set = setters::auth_cache_size,
+     .default_value = "1000",
+     .help = "How many answers each worker keeps for auth_cache, each of at most 8k; for a new one "
+             "the oldest goes. From 1 to 1000000."},
     {.name = "splice",
      .sections = top,
      .arguments = "on|off",

@@ -56,6 +56,8 @@ void match_method(const SetterCall& call);
 void proxy_pass(const SetterCall& call);
 void upstream_by(const SetterCall& call);
 void rewrite_path(const SetterCall& call);
+void auth_request(const SetterCall& call);
+void auth_cache_size(const SetterCall& call);
 void reply(const SetterCall& call);
 
 // --- sections and top ---------------------------------------------------------------------------
@@ -124,6 +126,9 @@ void header_size(const SetterCall& call) {
 
 // What stands behind the URI on a `server` line, for all of its peers.
 void server_options(const SetterCall& call, PeerConfig& like);
+
+// What of the word as a server's URI is known without asking anybody.
+ServerDraft server_of(const SetterCall& call, const Word& word);
 
 // Refuses what is no field's name.
 void check_header_name(const Word& word);

@@ -73,6 +73,7 @@ void balance(const SetterCall& call) {
       throw ConfProblem{"hash needs a value behind it, as in balance hash $remote_addr"};
     }
     settings.hash_key = compile_header_value(call.word(2));
+    refuse_auth_variables(call.word(2), settings.hash_key);
     const auto& pieces = settings.hash_key.pieces();
     if (std::all_of(pieces.begin(), pieces.end(), [](const HeaderValue::Piece& piece) {
           return piece.variable == Variable::text;

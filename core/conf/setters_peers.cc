@@ -81,43 +81,6 @@ NameQuestion question_of(const ServerUri& uri, const Word& word) {
                     ": its host is no name: labels of 1 to 63 bytes, joined by dots, 253 in all"};
 }
 
-// What of a server's URI is known without asking anybody.
-ServerDraft server_of(const SetterCall& call) {
-  const Word& word = call.word(1);
-  const Result<ServerUri> parsed = parse_server_uri(word.value);
-  if (!parsed.ok()) {
-    throw ConfProblem{quoted(word.text) + " is not a server's URI (" + parsed.fault().text() + ")" +
-                      advice_for(word)};
-  }
-  const ServerUri& uri = parsed.value();
-  if (uri.host.find('$') != std::string::npos) {
-    throw ConfProblem{quoted(word.text) + ": there are no variables here, write the host's name"};
-  }
-  warn_of_odd_uri(call, word, uri);
-  ServerDraft server;
-  server.like.uri = uri;
-  server.place = call.statement.place;
-  server.shown = call.statement.words[0].text + ": " + quoted(word.text);
-  if (!uri.service.empty()) {
-    server.question = question_of(uri, word);
-    return server;
-  }
-  if (uri.unix_path.empty() && uri.port == 0) {
-    throw ConfProblem{quoted(word.text) + ": the port must be 1 to 65535"};
-  }
-  const Result<Address> address = uri.unix_path.empty() ? Address::from_ip(uri.host, uri.port)
-                                                        : Address::from_unix_path(uri.unix_path);
-  if (address.ok()) {
-    server.like.address = address.value();
-    server.like.name = address.value().text();
-  } else if (uri.unix_path.empty()) {
-    server.question = question_of(uri, word);
-  } else {
-    throw ConfProblem{quoted(word.text) + ": " + address.fault().text()};
-  }
-  return server;
-}
-
 bool name_byte(char byte) {
   return std::isalnum(static_cast<unsigned char>(byte)) != 0 || byte == '-' || byte == '_' ||
          byte == '.';
@@ -166,6 +129,41 @@ void take_options(const SetterCall& call, bool is_unix) {
 }
 
 }  // namespace
+
+ServerDraft server_of(const SetterCall& call, const Word& word) {
+  const Result<ServerUri> parsed = parse_server_uri(word.value);
+  if (!parsed.ok()) {
+    throw ConfProblem{quoted(word.text) + " is not a server's URI (" + parsed.fault().text() + ")" +
+                      advice_for(word)};
+  }
+  const ServerUri& uri = parsed.value();
+  if (uri.host.find('$') != std::string::npos) {
+    throw ConfProblem{quoted(word.text) + ": there are no variables here, write the host's name"};
+  }
+  warn_of_odd_uri(call, word, uri);
+  ServerDraft server;
+  server.like.uri = uri;
+  server.place = call.statement.place;
+  server.shown = call.statement.words[0].text + ": " + quoted(word.text);
+  if (!uri.service.empty()) {
+    server.question = question_of(uri, word);
+    return server;
+  }
+  if (uri.unix_path.empty() && uri.port == 0) {
+    throw ConfProblem{quoted(word.text) + ": the port must be 1 to 65535"};
+  }
+  const Result<Address> address = uri.unix_path.empty() ? Address::from_ip(uri.host, uri.port)
+                                                        : Address::from_unix_path(uri.unix_path);
+  if (address.ok()) {
+    server.like.address = address.value();
+    server.like.name = address.value().text();
+  } else if (uri.unix_path.empty()) {
+    server.question = question_of(uri, word);
+  } else {
+    throw ConfProblem{quoted(word.text) + ": " + address.fault().text()};
+  }
+  return server;
+}
 
 void listen(const SetterCall& call) {
   const Word& word = call.word(1);
@@ -233,7 +231,7 @@ void server(const SetterCall& call) {
       call.word(2).value.find('=') == std::string::npos) {
     throw ConfProblem{quoted(call.word(1).text) + " is not a server's URI"};
   }
-  ServerDraft server = server_of(call);
+  ServerDraft server = server_of(call, call.word(1));
   server_options(call, server.like);
   call.section.as<UpstreamDraft>().servers.push_back(std::move(server));
 }
@@ -242,7 +240,7 @@ void proxy_pass(const SetterCall& call) {
   RouteDraft& own = call.section.as<RouteDraft>();
   const Word& word = call.word(1);
   if (is_uri(word.value)) {
-    own.server = server_of(call);
+    own.server = server_of(call, call.word(1));
   } else if (word.value.find_first_of(":/") != std::string::npos || word.value.empty()) {
     throw ConfProblem{quoted(word.text) + " is neither an upstream's name nor a server's URI" +
                       advice_for(word)};

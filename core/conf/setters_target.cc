@@ -67,6 +67,7 @@ void rewrite_path(const SetterCall& call) {
 void upstream_by(const SetterCall& call) {
   UpstreamByDraft by;
   by.value = compile_header_value(call.word(1));
+  refuse_auth_variables(call.word(1), by.value);
   const auto& pieces = by.value.pieces();
   if (std::all_of(pieces.begin(), pieces.end(), [](const HeaderValue::Piece& piece) {
         return piece.variable == Variable::text;

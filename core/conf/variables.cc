@@ -27,6 +27,7 @@ constexpr Named table[] = {
     {"$scheme", Variable::scheme},
     {"$request_id", Variable::request_id},
     {"$http_NAME", Variable::http},
+    {"$auth_http_NAME", Variable::auth_http},
     {"$cookie_NAME", Variable::cookie},
     {"$query_NAME", Variable::query_parameter},
     {"$tls_client_subject", Variable::tls_client_subject},
@@ -36,6 +37,7 @@ constexpr Named table[] = {
 };
 
 constexpr std::string_view http_prefix = "$http_";
+constexpr std::string_view auth_prefix = "$auth_http_";
 constexpr std::string_view cookie_prefix = "$cookie_";
 constexpr std::string_view query_prefix = "$query_";
 
@@ -71,7 +73,8 @@ std::string_view name_at(std::string_view text, size_t at) {
 // The variable and the NAME that its name ends with; nothing where there is none.
 std::optional<HeaderValue::Piece> find_variable(std::string_view name) {
   for (const auto& [prefix, variable] :
-       {std::pair{http_prefix, Variable::http}, std::pair{cookie_prefix, Variable::cookie},
+       {std::pair{http_prefix, Variable::http}, std::pair{auth_prefix, Variable::auth_http},
+        std::pair{cookie_prefix, Variable::cookie},
         std::pair{query_prefix, Variable::query_parameter}}) {
     if (name.starts_with(prefix) && name.size() > prefix.size()) {
       return HeaderValue::Piece{variable, std::string(name.substr(prefix.size()))};
@@ -93,6 +96,11 @@ std::string all_names() {
 }
 
 std::string hint_for(std::string_view name) {
+  constexpr std::string_view answered = "$upstream_http_";
+  if (name.starts_with(answered) && name.size() > answered.size()) {
+    return "; of what auth_request was answered it is " + std::string(auth_prefix) +
+           std::string(name.substr(answered.size()));
+  }
   for (const auto& [theirs, ours] : foreign) {
     if (theirs != name) continue;
     if (ours.empty()) return "; leave the line out, sluice sets that field itself";
@@ -143,6 +151,13 @@ HeaderValue compile_header_value(const Word& word) {
     at += name.size();
   }
   return compiled;
+}
+
+void refuse_auth_variables(const Word& word, const HeaderValue& value) {
+  if (!value.has(Variable::auth_http)) return;
+  throw ConfProblem{quoted(word.text) +
+                    ": where a request goes is decided before its authorizer answers; $auth_http_ "
+                    "may stand in set_header, set_response_header and return"};
 }
 
 std::string variable_in(const Word& word) {

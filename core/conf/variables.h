@@ -12,6 +12,10 @@ namespace sluice {
 // ConfProblem where there is no such variable, or a "$" has no name behind it.
 HeaderValue compile_header_value(const Word& word);
 
+// For values that are needed before an authorizer is asked: throws a ConfProblem where that one's
+// answer is in it.
+void refuse_auth_variables(const Word& word, const HeaderValue& value);
+
 // The first "$name" in the word that is a variable of ours or of nginx, "$" and all: what somebody
 // wrote in a place that knows no variables. "" where there is none.
 std::string variable_in(const Word& word);

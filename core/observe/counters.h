@@ -115,6 +115,14 @@ struct ListenerRow {
   std::array<Counter, turned_away_kinds> turned_away;  // of them
 };
 
+// What became of auth_request, by one worker.
+struct AuthCounters {
+  Counter admitted;
+  Counter refused;
+  Counter failed;      // no verdict came
+  Counter from_cache;  // of those admitted and refused
+};
+
 // The answers that are counted each for itself: 0 stands for a handshake that ended without any.
 // One more place is for all others.
 inline constexpr std::array<uint16_t, 25> counted_answers{
@@ -215,6 +223,7 @@ struct alignas(64) WorkerRow {
   Gauge routes;     // so many of its LabelRows::routes may hold something, from the first one on
   Counter retries;  // peers that were dialled because one before had failed
   Counter upstream_reused;  // plain requests that a connection kept from others was taken for
+  AuthCounters auth;
   Durations handshakes_ms;  // from the accept to the end of the answer, or to no answer
   Durations connects_ms;    // to peers, that were made
   Durations sessions_ms;    // from the accept to the end, of those that relayed

@@ -218,6 +218,23 @@ void MetricsWriter::write_handshakes() {
                 "Plain requests that a connection kept from others was taken for "
                 "(upstream_keepalive).");
   text_.sample({}, sum_of(&WorkerRow::upstream_reused));
+  write_auth();
+}
+
+void MetricsWriter::write_auth() {
+  const auto sum = [this](Counter AuthCounters::*counter) {
+    uint64_t total = 0;
+    for (const WorkerRow* row : workers_) total += (row->auth.*counter).value();
+    return total;
+  };
+  text_.counter("sluice_auth_requests",
+                "Requests whose authorizer was asked, or known (auth_request), by what came of it; "
+                "failed: no verdict.");
+  text_.sample({{"outcome", "admitted"}}, sum(&AuthCounters::admitted));
+  text_.sample({{"outcome", "refused"}}, sum(&AuthCounters::refused));
+  text_.sample({{"outcome", "failed"}}, sum(&AuthCounters::failed));
+  text_.counter("sluice_auth_cache_hits", "Of these, those that auth_cache knew.");
+  text_.sample({}, sum(&AuthCounters::from_cache));
 }
 
 void MetricsWriter::write_requests() {

@@ -66,6 +66,7 @@ class MetricsWriter {
   void write_connections();
   void write_tls();
   void write_handshakes();
+  void write_auth();
   void write_requests();
   void write_sessions();
   void write_ends();

@@ -58,7 +58,7 @@ class Attempt {
   bool reused() const { return reused_; }
   // The directive that deadline_ms() is of.
   const char* time_limit() const {
-    return stage_ == Stage::connecting ? "connect_timeout" : "handshake_timeout";
+    return stage_ == Stage::connecting ? "connect_timeout" : route_.answer_limit;
   }
   // The peer, good until the next begin(); null before the first.
   const Peer* peer() const { return peer_.get(); }

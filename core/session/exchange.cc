@@ -1,9 +1,7 @@
-// Exchange: what follows upon each part's step, and the access line of a handshake that gets no
-// session.
+// Exchange: what follows upon each part's step.
 #include "core/session/exchange.h"
 
 #include <algorithm>
-#include <new>
 #include <utility>
 
 #include "core/observe/limit_text.h"
@@ -16,9 +14,6 @@
 namespace sluice {
 
 namespace {
-
-// The error log gets so many bytes of a client's host and target each.
-constexpr size_t most_notice_value_bytes = 200;
 
 // A refusal's reason with its detail.
 std::string told(const Refusal& refusal) {
@@ -92,6 +87,8 @@ Exchange::Step Exchange::on_run() {
       return follow(preface_->run());
     case Stage::reading_request:
       return read_request();
+    case Stage::authorizing:
+      return follow(authorization_->run());
     case Stage::dialling:
       return follow(dial_->run());
     case Stage::forwarding:
@@ -121,6 +118,8 @@ Exchange::Step Exchange::on_timer() {
       if (awaits_next()) return Step::abandon;  // keepalive_timeout
       if (!request_.heard()) return abandon_silent();
       return refuse({408, "client_header_timeout", header_timeout_text(lent_.listener)});
+    case Stage::authorizing:
+      return follow(authorization_->on_timer());
     case Stage::forwarding:
       if (plain_) return on_plain_timer();
       if (forward_->begun()) return refuse_late_answer();
@@ -305,9 +304,13 @@ Exchange::Step Exchange::dial() {
 }
 
 ClientRequest Exchange::client_request() const {
-  return {
-      request_.head(), upgrade_, protocols_, preface_ != nullptr ? preface_->tls() : nullptr, hop_,
-      rewritten_};
+  return {request_.head(),
+          upgrade_,
+          protocols_,
+          preface_ != nullptr ? preface_->tls() : nullptr,
+          hop_,
+          rewritten_,
+          authorization_ != nullptr ? &authorization_->verdict().head : nullptr};
 }
 
 // What goes to each peer before everything else, the same to all.
@@ -446,49 +449,6 @@ void Exchange::log_silent(const SessionContext& lent) {
   lent.worker.log.recurring(LogLevel::info, "silent client",
                             "client " + lent.client_address.text() + " sent nothing within " +
                                 header_timeout_text(lent.listener) + ": closed");
-}
-
-void Exchange::log_unanswered(const char* reason) noexcept {
-  const bool heard = request_.heard() || (stage_ == Stage::preface && preface_->heard());
-  if (!heard || logged_) return;
-  try {
-    if (*reason_ == '\0') reason_ = reason;
-    log_end(served_status());
-  } catch (const std::bad_alloc&) {
-    lent_.worker.log.access_sink.lose_line();
-  }
-}
-
-void Exchange::count_end(int status) {
-  if (trace_ != nullptr) trace_end(status);
-  const LabelRows& labels = lent_.worker.labels;
-  RouteRow& row = route_ != nullptr ? labels.route(route_->id) : labels.routes[LabelRows::no_route];
-  if (plain_) {
-    row.served[answer_place(status)].add(1);
-    lent_.worker.row.served.add(1);
-    return;
-  }
-  row.answered[answer_place(status)].add(1);
-  lent_.worker.row.refused.add(1);
-  lent_.worker.row.handshakes_ms.add(lent_.now_ms() - lent_.opened_ms);
-}
-
-void Exchange::log_end(int status) {
-  logged_ = true;
-  count_end(status);
-  Log& log = lent_.worker.log;
-  SessionRecord last;
-  if (log.access_enabled() || (!plain_ && log.enabled(LogLevel::info))) last = record();
-  last.status = static_cast<uint16_t>(status);
-  if (log.access_enabled()) {
-    const SessionEvent event = plain_ ? SessionEvent::request : SessionEvent::refused;
-    return log.access(access_line(log.access_format(), event, last));
-  }
-  if (plain_) return;
-  // Without an access log the error log is where an operator looks.
-  if (!log.enabled(LogLevel::info)) return;
-  log.recurring(LogLevel::info, std::string("refused ") + reason_,
-                refused_notice(std::move(last), most_notice_value_bytes));
 }
 
 }  // namespace sluice

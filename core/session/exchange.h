@@ -16,6 +16,7 @@
 #include "core/observe/access_log.h"
 #include "core/router.h"
 #include "core/session/answer_relay.h"
+#include "core/session/authorization.h"
 #include "core/session/dial.h"
 #include "core/session/forward.h"
 #include "core/session/kept_connection.h"
@@ -45,7 +46,9 @@ enum class ExchangeStep : uint8_t {
 // its own state, and a file of its own.
 //
 //   Preface         the PROXY header, TLS, if any      -> RequestReader
-//   RequestReader   a whole request that has a route   -> Dial
+//   RequestReader   a whole request that has a route   -> Authorization, where it has auth_request
+//   Authorization   it lets the client in              -> Dial
+//                   it does not                        -> OwnAnswer or AnswerRelay
 //   Dial            a peer is connected                -> Forward
 //   Forward         the peer failed unheard            -> Dial, the next peer
 //                   it answered 101                    -> our 101 is sent: Step::relay
@@ -114,6 +117,7 @@ class Exchange {
   enum class Stage : uint8_t {
     preface,
     reading_request,
+    authorizing,
     dialling,
     forwarding,
     sending_101,
@@ -126,6 +130,7 @@ class Exchange {
 
   Step follow(Preface::Step step);
   Step follow(RequestReader::Step step);
+  Step follow(Authorization::Step step);
   Step follow(Dial::Step step);
   Step follow(Forward::Step step);
   Step follow(OwnAnswer::Step step);
@@ -159,6 +164,10 @@ class Exchange {
   std::optional<Refusal> check_address();
   std::optional<Refusal> check_origin();
   std::optional<Refusal> offer_protocols();
+  // exchange_authorize.cc
+  Step authorize();
+  Step tell_verdict(BodyFraming framing, uint64_t length);
+  Step relay_verdict();
   Step enter();
   Step dial();
   std::string preamble() const;
@@ -216,6 +225,7 @@ class Exchange {
   MessageFraming framing_;                 // of a plain request
   std::optional<BodyRelay> request_body_;  // the same, once a peer is to get it
   Dial::Wish wish_;
+  std::unique_ptr<Authorization> authorization_;  // null: the route asks nobody
   std::optional<Dial> dial_;
   std::optional<Forward> forward_;  // to the latest peer
   std::optional<AnswerRelay> answer_relay_;
@@ -226,7 +236,7 @@ class Exchange {
   uint32_t connect_ms_ = SessionRecord::no_ms;  // from then until the latest one was connected
   uint64_t asked_ms_ = 0;                       // when the latest part of a plain request went out
   uint32_t requests_ = 0;                       // answered before on this connection
-  uint16_t replied_ = 0;                        // the status of our reply
+  uint16_t replied_ = 0;                        // the status of our reply, or the authorizer's
   const char* reason_ = "";                     // static text
   std::string detail_;                          // of the reason, for the log
   Stage stage_ = Stage::reading_request;

@@ -37,7 +37,7 @@ Exchange::Step Exchange::admit() {
   for (const Link link : links) {
     if (std::optional<Refusal> refusal = (this->*link)()) return refuse(*std::move(refusal));
   }
-  return enter();
+  return route_->authorizer.empty() ? enter() : authorize();
 }
 
 // Of listeners whose clients are known at accept it is decided there.

@@ -177,6 +177,7 @@ bool Exchange::may_be_repeated() const {
 // Only where the peer's next bytes can be nothing but an answer to the next request, and where
 // nothing of this client is remembered there.
 bool Exchange::may_keep_upstream() {
+  if (!forward_) return false;  // an authorizer's answer
   const AnswerHead& answer = forward_->answer();
   return keeps_upstream_ && dial_->may_keep() && request_whole() && answer_end_shows() &&
          wants_keep_alive(answer) && !may_have_stray_body(request_.head(), answer) &&
@@ -259,7 +260,8 @@ Exchange::Step Exchange::run_reply() {
 
 int Exchange::served_status() const {
   if (stage_ == Stage::replying) return replied_;
-  return plain_ && answer_relay_ ? forward_->answer().status : 0;
+  if (!plain_ || !answer_relay_) return 0;
+  return forward_ ? forward_->answer().status : replied_;
 }
 
 KeptConnection Exchange::take_connection() {

@@ -1,6 +1,8 @@
-// Exchange: what the access log is told of it.
+// Exchange: what the access log is told of it, and the counters.
 #include <algorithm>
+#include <new>
 #include <string>
+#include <utility>
 
 #include "core/observe/query_mask.h"
 #include "core/session/exchange.h"
@@ -9,6 +11,9 @@
 namespace sluice {
 
 namespace {
+
+// The error log gets so many bytes of a client's host and target each.
+constexpr size_t most_notice_value_bytes = 200;
 
 // A target or Host that was not understood is logged up to so many bytes.
 constexpr size_t most_unread_bytes = 256;
@@ -114,6 +119,49 @@ void Exchange::add_details(SessionRecord& record, const LogFields& wanted) const
   if (wanted.has(LogField::tls_cipher)) record.tls_cipher = tls->cipher();
   if (wanted.has(LogField::tls_name)) record.tls_name = tls->server_name();
   if (wanted.has(LogField::tls_client_subject)) record.tls_client_subject = tls->verified_subject();
+}
+
+void Exchange::log_unanswered(const char* reason) noexcept {
+  const bool heard = request_.heard() || (stage_ == Stage::preface && preface_->heard());
+  if (!heard || logged_) return;
+  try {
+    if (*reason_ == '\0') reason_ = reason;
+    log_end(served_status());
+  } catch (const std::bad_alloc&) {
+    lent_.worker.log.access_sink.lose_line();
+  }
+}
+
+void Exchange::count_end(int status) {
+  if (trace_ != nullptr) trace_end(status);
+  const LabelRows& labels = lent_.worker.labels;
+  RouteRow& row = route_ != nullptr ? labels.route(route_->id) : labels.routes[LabelRows::no_route];
+  if (plain_) {
+    row.served[answer_place(status)].add(1);
+    lent_.worker.row.served.add(1);
+    return;
+  }
+  row.answered[answer_place(status)].add(1);
+  lent_.worker.row.refused.add(1);
+  lent_.worker.row.handshakes_ms.add(lent_.now_ms() - lent_.opened_ms);
+}
+
+void Exchange::log_end(int status) {
+  logged_ = true;
+  count_end(status);
+  Log& log = lent_.worker.log;
+  SessionRecord last;
+  if (log.access_enabled() || (!plain_ && log.enabled(LogLevel::info))) last = record();
+  last.status = static_cast<uint16_t>(status);
+  if (log.access_enabled()) {
+    const SessionEvent event = plain_ ? SessionEvent::request : SessionEvent::refused;
+    return log.access(access_line(log.access_format(), event, last));
+  }
+  if (plain_) return;
+  // Without an access log the error log is where an operator looks.
+  if (!log.enabled(LogLevel::info)) return;
+  log.recurring(LogLevel::info, std::string("refused ") + reason_,
+                refused_notice(std::move(last), most_notice_value_bytes));
 }
 
 }  // namespace sluice

@@ -24,6 +24,7 @@ class Facts {
     facts_.scheme = client.hop.over_tls ? "https" : "http";
     facts_.request_id = request_id_;
     facts_.tls = client.tls;
+    facts_.authorized = client.authorized;
   }
   Facts(const Facts&) = delete;
   Facts& operator=(const Facts&) = delete;

@@ -24,6 +24,7 @@ struct ClientRequest {
   const TlsTransport* tls;                      // the client's; null: it speaks none
   const Hop& hop;                               // whom the connection comes from
   std::string_view rewritten = {};              // the path that rewrite_path made; "": as it came
+  const Head* authorized = nullptr;             // what the authorizer answered; null: not asked
 };
 
 // The route as it is with the upstream that the request is to go to (upstream_by); null where it

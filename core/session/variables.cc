@@ -10,14 +10,6 @@ namespace sluice {
 
 namespace {
 
-// $http_x_token is X-Token; a field whose own name holds '_' is nobody's.
-bool names_field(std::string_view name, std::string_view field) {
-  return name.size() == field.size() &&
-         std::equal(name.begin(), name.end(), field.begin(), [](char a, char b) {
-           return a == '_' ? b == '-' : lower_case(a) == lower_case(b);
-         });
-}
-
 std::optional<std::string> field_value(const Head& head, std::string_view name) {
   std::optional<std::string> joined;
   const std::string_view joint = equals_ignoring_case(name, "cookie") ? "; " : ", ";
@@ -73,6 +65,14 @@ std::optional<std::string> tls_value(Variable variable, const TlsTransport* tls)
 
 }  // namespace
 
+// $http_x_token is X-Token; a field whose own name holds '_' is nobody's.
+bool names_field(std::string_view name, std::string_view field) {
+  return name.size() == field.size() &&
+         std::equal(name.begin(), name.end(), field.begin(), [](char a, char b) {
+           return a == '_' ? b == '-' : lower_case(a) == lower_case(b);
+         });
+}
+
 std::optional<std::string> value_of(Variable variable, std::string_view name,
                                     const RequestFacts& facts) {
   const RequestTarget& target = facts.request->target;
@@ -98,6 +98,8 @@ std::optional<std::string> value_of(Variable variable, std::string_view name,
       return unless_empty(facts.request_id);
     case Variable::http:
       return field_value(*facts.head, name);
+    case Variable::auth_http:
+      return facts.authorized != nullptr ? field_value(*facts.authorized, name) : std::nullopt;
     case Variable::query_parameter:
       return parameter_value(without_mark(target.query), name);
     case Variable::cookie:

@@ -21,13 +21,17 @@ struct RequestFacts {
   std::string_view scheme;       // "http" or "https"
   std::string_view request_id;
   const TlsTransport* tls = nullptr;  // null: the client speaks no TLS
+  const Head* authorized = nullptr;   // what the authorizer answered; null: nobody was asked
 };
 
 // Nothing where the variable has no value: a field or cookie that did not come, no certificate, no
-// TLS. `name` is that of $http_NAME (where '_' stands for '-'), $cookie_NAME and $query_NAME.
-// Fields that came several times are joined, by "; " in Cookie and by ", " else (RFC 9110 5.3, RFC
-// 9113 8.2.3).
+// TLS. `name` is that of $http_NAME and $auth_http_NAME (where '_' stands for '-'), $cookie_NAME
+// and $query_NAME. Fields that came several times are joined, by "; " in Cookie and by ", " else
+// (RFC 9110 5.3, RFC 9113 8.2.3).
 std::optional<std::string> value_of(Variable variable, std::string_view name,
                                     const RequestFacts& facts);
+
+// Whether $http_NAME with that NAME stands for such a field.
+bool names_field(std::string_view name, std::string_view field);
 
 }  // namespace sluice

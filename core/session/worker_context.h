@@ -10,6 +10,7 @@
 #include "core/observe/counters.h"
 #include "core/observe/log.h"
 #include "core/peers/upstream.h"
+#include "core/session/auth_cache.h"
 #include "core/session/challenges.h"
 #include "core/session/close_reasons.h"
 #include "core/session/drained.h"
@@ -54,6 +55,7 @@ struct WorkerContext {
   CloseReasons close_reasons = {};
   UpstreamPool upstream_pool{reactor, upstreams.peers()};
   Challenges challenges = {};  // that acme_dir holds
+  AuthCache auth_cache = {};
   // What strangers must not guess of this worker's pings; made when it is first asked for.
   uint64_t secret_for_pings() {
     while (ping_secret == 0) sys::random_bytes(&ping_secret, sizeof ping_secret);

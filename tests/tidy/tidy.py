@@ -99,6 +99,8 @@ TESTED_ELSEWHERE = {
     "core/conf/rows_route.cc": "tests/unit/conf_directives_test.cc",
     "core/conf/rows_admission.cc": "tests/unit/conf_directives_test.cc",
     "core/conf/setters_admission.cc": "tests/unit/conf_directives_test.cc",
+    "core/conf/rows_auth.cc": "tests/unit/conf_directives_test.cc",
+    "core/conf/resolve_auth.cc": "tests/unit/conf_setters_auth_test.cc",
     "core/conf/rows_http.cc": "tests/unit/conf_directives_test.cc",
     "core/conf/setters.cc": "tests/unit/conf_directives_test.cc",
     "core/conf/setters_check.cc": "tests/unit/conf_directives_test.cc",

@@ -144,6 +144,22 @@ std::vector<ConfRow> admission_rows() {
   };
 }
 
+std::vector<ConfRow> auth_rows() {
+  return {
+      {"auth_request", "top, route", "auth_request http://127.0.0.1:9/a?b",
+       [](const Config& c) {
+         return joined(last_route(c).authorizer, [](const RouteConfig& each) { return each.path; });
+       },
+       "/a?b "},
+      {"auth_timeout", "top, route", "auth_timeout 2s",
+       [](const Config& c) { return number(last_route(c).auth_timeout_ms); }, "2000"},
+      {"auth_cache", "top, route", "auth_cache 3s",
+       [](const Config& c) { return number(last_route(c).auth_cache_ms); }, "3000"},
+      {"auth_cache_size", "top", "auth_cache_size 77",
+       [](const Config& c) { return number(c.auth_cache_size); }, "77"},
+  };
+}
+
 std::vector<ConfRow> field_rows() {
   return {
       {"host", "top, route", "host edge.example.org:444",
@@ -195,7 +211,7 @@ std::vector<ConfRow> field_rows() {
 std::vector<ConfRow> route_rows() {
   std::vector<ConfRow> rows;
   for (const std::vector<ConfRow>& part :
-       {condition_rows(), target_rows(), field_rows(), admission_rows()}) {
+       {condition_rows(), target_rows(), field_rows(), admission_rows(), auth_rows()}) {
     rows.insert(rows.end(), part.begin(), part.end());
   }
   return rows;

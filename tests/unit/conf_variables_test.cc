@@ -29,7 +29,7 @@ std::string error_of(const std::string& value) {
 
 constexpr std::string_view all =
     "$remote_addr, $remote_port, $host, $path, $query, $request_uri, $scheme, $request_id, "
-    "$http_NAME, "
+    "$http_NAME, $auth_http_NAME, "
     "$cookie_NAME, $query_NAME, $tls_client_subject, $tls_version, $tls_cipher and "
     "$tls_server_name, and $$ is a plain $\n";
 
