@@ -15,6 +15,7 @@ std::vector<int> Visit::permitted(size_t at) const {
   const auto add = [&statuses](std::initializer_list<int> more) {
     statuses.insert(statuses.end(), more);
   };
+  if (circumstances_.guard_statuses[at] != 0) add({circumstances_.guard_statuses[at]});
   if (answer.refused) add({502});
   if (answer.cut != Cut::none) add({502, 504});
   if (answer.pauses) add({504});
@@ -31,7 +32,7 @@ std::vector<int> Visit::permitted(size_t at) const {
 // Whether it need not be answered to the end.
 bool Visit::excused(size_t at) const {
   const PlainRequest& request = plan_.requests[at];
-  return !request.answer.clean() || request.pauses ||
+  return !request.answer.clean() || request.pauses || circumstances_.guard_statuses[at] != 0 ||
          (request.heads && request.passes != UINT64_MAX) ||
          !circumstances_.sure_routes[request.route];
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tests/sim/guards.h"
 #include "tests/sim/proxy_plan.h"
 #include "tests/sim/tls_wire.h"
 #include "tests/sim/world.h"
@@ -290,7 +291,7 @@ void Visit::check_turn() const {
                      2 * listener().lingering_timeout_ms;
   for (const RouteConfig& route : config_.routes) {
     most_ms += 3 * (route.connect_timeout_ms + route.handshake_timeout_ms) +
-               route.answer_timeout_ms + route.body_timeout_ms;
+               route.answer_timeout_ms + route.body_timeout_ms + guard_ms(route);
   }
   if (now_ns > std::max(moved_ns_, connection_->handed_ns) + most_ms * ms) fail("it does not end");
 }

@@ -26,6 +26,7 @@ class Visit final : public Observer {
     bool patient = true;              // its client reads, and leaves no sooner than it says
     bool reloaded = false;            // a newer conf may end kept connections at any time
     std::vector<bool> sure_routes;    // by route: each of its servers can be reached
+    std::vector<int> guard_statuses;  // by request: what its guard makes of it, 0: it lets it in
     std::string forwarded_for;        // what upstreams are told of the client
     uint64_t introduction_bytes = 0;  // a balancer's, before the client's first
   };

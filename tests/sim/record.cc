@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "tests/sim/guards.h"
 #include "tests/sim/kernel.h"
 #include "tests/sim/world.h"
 
@@ -282,7 +283,7 @@ void Record::check_opening() const {
   }
   const uint64_t most_ms = config_.listeners[0].client_header_timeout_ms +
                            3 * (route_.connect_timeout_ms + route_.handshake_timeout_ms) +
-                           route_.send_timeout_ms + answer_ms + linger_ms;
+                           route_.send_timeout_ms + answer_ms + linger_ms + guard_ms(route_);
   if (world().now_ns() > least + most_ms * ms + slack_ns) fail("its handshake does not end");
 }
 

@@ -67,6 +67,8 @@ class Record final : public Observer {
 
   // Where no peer of the route can be reached: what the client is told. Empty else.
   std::vector<int> dial_statuses;
+  // What it is told where its guard does not let it in; 0: it does, or there is none.
+  int guard_status = 0;
 
   // --- for the watch -----------------------------------------------------------------------------
   const SessionPlan& plan() const { return plan_; }

@@ -74,13 +74,16 @@ ConfigRef newer(const Config& first, uint32_t generation) {
     }
     conf->upstreams.push_back(std::move(upstream));
   }
+  const auto moved = [&](UpstreamId id) {
+    const auto place =
+        std::find_if(first.upstreams.begin(), first.upstreams.end(),
+                     [id](const UpstreamConfig& upstream) { return upstream.id == id; });
+    return UpstreamId{first_id + 1 + static_cast<uint32_t>(place - first.upstreams.begin())};
+  };
   for (const RouteConfig& each : first.routes) {
     RouteConfig route = each;
-    const auto place = std::find_if(
-        first.upstreams.begin(), first.upstreams.end(),
-        [&each](const UpstreamConfig& upstream) { return upstream.id == each.upstream; });
-    route.upstream =
-        UpstreamId{first_id + 1 + static_cast<uint32_t>(place - first.upstreams.begin())};
+    route.upstream = moved(each.upstream);
+    for (RouteConfig& way : route.authorizer) way.upstream = moved(way.upstream);
     conf->routes.push_back(std::move(route));
   }
   conf->index_routes();

@@ -43,6 +43,7 @@ Run::Run(uint64_t seed, RunKind kind, bool print_trace)
       tls_(kind == RunKind::tls),
       tls_plans_(seed ^ 0x715),
       kept_plans_(seed ^ 0x4e97),
+      guards_(seed),
       openssl_random_(seed ^ 0x0551),
       scenery_(prepared_scenery()),
       config_(*scenery_.config),
@@ -64,7 +65,8 @@ Run::~Run() = default;
 Scenery Run::prepared_scenery() {
   if (tls_) feed_openssl(openssl_random_);
   return make_scenery(plans_, tls_ ? &tls_plans_ : nullptr, kind_ == RunKind::splice,
-                      world_.seed() >= first_storm_seed);
+                      world_.seed() >= first_storm_seed && world_.seed() < first_guarded_seed,
+                      world_.seed() >= first_guarded_seed);
 }
 
 // Which session dials is not known before its request is read, so all of them share one network.
@@ -115,6 +117,8 @@ void Run::connect(Session& session) {
   connection.introduction_bytes = session.plan.introduction.bytes();
   attach_client(session, wire_to(session, connection));
   session.record->dial_statuses = dial_statuses(scenery_, session.record->route());
+  session.record->guard_status =
+      guards_.status_of(session.record->route(), std::to_string(session.plan.number));
   session.waits_since_ns = world_.now_ns();
   world_.note("session %lld: client #%lld connects", session.plan.number, connection.number());
   introduce(session, connection);
@@ -165,6 +169,7 @@ Wire& Run::wire_from(Connection& connection, const Dialling& dialling) {
 }
 
 int Run::on_connect(Connection& connection, const Address& address) {
+  if (Guards::at(address)) return guards_.on_connect(connection);
   const Dialling& dialling = scenery_.diallings[address.port() - first_server_port];
   const auto doorman = [this, &connection, &dialling] {
     if (connection.state() == Connection::State::dead) return;
@@ -209,6 +214,7 @@ void Run::greet(Doorman& doorman, const Dialling& dialling) {
   const size_t number = std::stoul(received.substr(at + 13));
   if (number >= sessions_.size()) world_.fail("a request of nobody's reached an upstream");
   Session& session = *sessions_[number];
+  guards_.check(session.record->route(), guarded_id(received));
   check_named(doorman, dialling, session.plan.introduction.forwarded_for);
   if (session.upstream != nullptr) {
     if (!session.record->may_ask_again()) world_.fail("a request reached two upstreams");

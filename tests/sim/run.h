@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/sim/guards.h"
 #include "tests/sim/http_visit.h"
 #include "tests/sim/kernel.h"
 #include "tests/sim/peer.h"
@@ -148,6 +149,7 @@ class Run final : private Dialled, private Watcher {
   bool tls_;
   Random tls_plans_;
   Random kept_plans_;
+  Guards guards_;
   Random openssl_random_;  // what OpenSSL draws, on both sides
   SessionPtr resumable_;   // of the latest client
   Scenery scenery_;

@@ -48,6 +48,10 @@ void Run::attach_client(Session& session, Wire& wire) {
   for (const RouteConfig& route : config_.routes) {
     circumstances.sure_routes.push_back(surely_reached(scenery_, route));
   }
+  for (const PlainRequest& request : session.visit_plan->requests) {
+    circumstances.guard_statuses.push_back(
+        guards_.status_of(config_.routes[request.route], request.id));
+  }
   circumstances.forwarded_for = session.plan.introduction.forwarded_for;
   circumstances.introduction_bytes = session.plan.introduction.bytes();
   session.visit = std::make_unique<Visit>(*session.visit_plan, config_, scenery_.climate,
@@ -80,6 +84,8 @@ void Run::greet_plain(Doorman& doorman, const Dialling& dialling, Dialling::Deaf
   if (kept && !session.visit_plan->requests.at(request).repeatable()) {
     world_.fail("a kept connection is asked for what may not be made twice");
   }
+  guards_.check(config_.routes[session.visit_plan->requests.at(request).route],
+                guarded_id(received));
   session.visit->note_asked(doorman.wire().connection(), request);
   check_named(doorman, dialling, session.visit->client_of(request));
   if (deaf == Dialling::Deaf::ends) doorman.wire().close_both();

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "net/address.h"
+#include "tests/sim/guards.h"
 #include "tests/sim/http_plan.h"
 #include "tests/sim/proxy_plan.h"
 #include "tests/sim/tls_plan.h"
@@ -193,7 +194,7 @@ void make_storm(Random& random, Scenery& scenery, ListenConfig& listener) {
 
 }  // namespace
 
-Scenery make_scenery(Random& random, Random* tls, bool splice, bool storms) {
+Scenery make_scenery(Random& random, Random* tls, bool splice, bool storms, bool guarded) {
   Scenery scenery;
   auto* made = new Config();  // counted by its references
   scenery.config = ConfigRef(made);
@@ -243,6 +244,9 @@ Scenery make_scenery(Random& random, Random* tls, bool splice, bool storms) {
   config.worker_connections = scenery.worker_connections;
   config.drain_timeout_ms = 0;  // QUIT ends no session
   if (tls != nullptr) secure_scenery(*tls, scenery, config);
+  if (guarded) {
+    put_guards(Random(apart.next()), config, static_cast<uint32_t>(scenery.diallings.size()));
+  }
   return scenery;
 }
 

@@ -73,11 +73,13 @@ struct Scenery {
 
 inline constexpr uint16_t first_server_port = 9'000;
 
-// Seeds from there on may have a handshake_rate; those below it mean what they always meant.
+// Seeds from there on, up to first_guarded_seed (guards.h), may have a handshake_rate; those below
+// it mean what they always meant.
 inline constexpr uint64_t first_storm_seed = 100'000;
 
-// With a `tls` some of it is in TLS, as that says; with `storms` there may be a handshake_rate.
-Scenery make_scenery(Random& random, Random* tls, bool splice, bool storms);
+// With a `tls` some of it is in TLS, as that says; with `storms` there may be a handshake_rate,
+// with `guarded` authorizers stand before routes.
+Scenery make_scenery(Random& random, Random* tls, bool splice, bool storms, bool guarded);
 Link make_link(Random& random, const Scenery& scenery);
 // What a client of that route is told where no server can be reached; empty where one can.
 std::vector<int> dial_statuses(const Scenery& scenery, const RouteConfig& route);

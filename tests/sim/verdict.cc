@@ -102,6 +102,7 @@ std::vector<int> Record::expected_statuses() const {
     case Asking::upgrade:
       break;
   }
+  if (guard_status != 0) return {guard_status};
   if (!dial_statuses.empty()) {
     expected = dial_statuses;
     if (may_be_full()) expected.push_back(503);
@@ -146,6 +147,7 @@ void Record::judge_handshake() const {
   const bool in_trouble = expect_tls_trouble(expected);
   if (climate_.scarce) expected.insert(expected.end(), {502, 503, 504, 0});
   if (!plan_.strict) expected.insert(expected.end(), {0, 408, 502, 504});  // too slow a network
+  if (!plan_.strict && !route_.authorizer.empty()) expected.push_back(503);
   if (climate_.overload) expected.insert(expected.end(), {503, 0});
   // In TLS it is closed without a word.
   if (climate_.storm) expected.push_back(config_.listeners[0].tls != nullptr ? 0 : 503);
