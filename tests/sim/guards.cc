@@ -74,8 +74,8 @@ int Guards::on_connect(Connection& connection) {
   return -EINPROGRESS;
 }
 
-void Guards::await_question(Wire& wire) {
-  doormen_.push_back(
+Doorman& Guards::await_question(Wire& wire) {
+  return *doormen_.emplace_back(
       std::make_unique<Doorman>(wire, false, [this](Doorman& doorman) { judge(doorman); }));
 }
 
@@ -142,10 +142,10 @@ void Guards::answer(Wire& wire, const std::string& text, bool stays) {
     if (wire.gone()) return;
     wire.write(rest);
     if (!stays) return;
-    await_question(wire);
+    const Doorman& doorman = await_question(wire);
     if (!random_.chance(20)) return;
-    world().after(random_.below(30 * ms), [this, &wire] {
-      if (wire.gone()) return;
+    world().after(random_.below(30 * ms), [this, &wire, &doorman] {
+      if (doorman.found() || wire.gone()) return;
       if (random_.chance(50)) return wire.reset();
       wire.close_both();
     });

@@ -57,7 +57,7 @@ class Guards {
   void check(const RouteConfig& route, const std::string& id) const;
 
  private:
-  void await_question(Wire& wire);
+  Doorman& await_question(Wire& wire);
   void judge(Doorman& doorman);
   void answer(Wire& wire, const std::string& text, bool stays);
 
