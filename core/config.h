@@ -19,6 +19,7 @@
 #include "core/allowed_origins.h"
 #include "core/header_value.h"
 #include "core/ids.h"
+#include "core/jwt_settings.h"
 #include "core/log_format.h"
 #include "core/names.h"
 #include "core/route_conditions.h"
@@ -264,7 +265,7 @@ struct NextPeerOn {
 };
 
 // Settings that a route may leave to its upstream, and both to the top.
-struct RouteSettings {
+struct RouteSettings : JwtSettings {
   bool http = false;                     // requests that ask for no WebSocket are served as well
   uint32_t answer_timeout_ms = 60'000;   // of these, until the answer's head is whole
   uint32_t body_timeout_ms = 60'000;     // without a byte of a body that moves

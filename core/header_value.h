@@ -27,6 +27,7 @@ enum class Variable : uint8_t {
   auth_http,        // $auth_http_NAME: one of what the authorizer answered
   cookie,           // $cookie_NAME
   query_parameter,  // $query_NAME
+  jwt_claim,        // $jwt_claim_NAME: of the token that the route demands
   tls_client_subject,
   tls_version,
   tls_cipher,

@@ -105,7 +105,7 @@ uint64_t monotonic_ns();  // never jumps
 inline uint64_t monotonic_ms() {
   return monotonic_ns() / 1'000'000;
 }
-uint64_t wall_clock_ms();  // since 1970, for logs only
+uint64_t wall_clock_ms();  // since 1970; may be set at any time: for logs, and what others date
 void random_bytes(void* buffer, size_t bytes);
 
 }  // namespace sluice::sys

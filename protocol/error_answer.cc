@@ -69,6 +69,9 @@ std::string advice_for(int status, std::string_view reason) {
                                  [&](const Advice& each) { return each.reason == reason; });
   if (row != std::end(by_reason)) return std::string(row->text);
   switch (status) {
+    case 401:
+      return "Who comes here must show who they are, and what this request brought does not, or no "
+             "longer: sign in again, then connect anew.";
     case 403:
       return "This client, or the page that it runs on, may not connect here.";
     case 404:
@@ -110,7 +113,8 @@ std::string advice_for(int status, std::string_view reason) {
 }  // namespace
 
 ErrorAnswer build_error_answer(int status, std::string_view reason, std::string_view request_id,
-                               uint32_t retry_after_s, std::string_view allow) {
+                               uint32_t retry_after_s, std::string_view allow,
+                               std::string_view challenge) {
   ErrorAnswer answer;
   answer.body = std::to_string(status) + " " + std::string(status_text(status)) + "\n" +
                 advice_for(status, reason) + "\nRequest id: ";
@@ -118,6 +122,7 @@ ErrorAnswer build_error_answer(int status, std::string_view reason, std::string_
   AnswerHead& head = answer.head;
   head.status = status;
   head.reason = status_text(status);
+  if (status == 401) head.add("WWW-Authenticate", challenge);
   if (status == 405) head.add("Allow", allow);
   if (status == 426) {
     head.add("Upgrade", "websocket");

@@ -44,13 +44,14 @@ struct ErrorAnswer {
 
 // The body says the status, what was wrong, what to do, and the request id, which stands in the
 // logs and in the field X-Request-Id as well. The head has Connection: close, Cache-Control:
-// no-store, and what the status demands: 405 Allow, with these
-// methods, 426 Upgrade, Connection and Sec-WebSocket-Version, 503 Retry-After, with so many
-// seconds. `reason` is the log's; one that the table does not have is named as it stands where the
-// status has no advice of its own (400), else not at all. `request_id` holds nothing that a field's
-// value may not, and outlives the head.
+// no-store, and what the status demands: 401
+// WWW-Authenticate, with that challenge, 405 Allow, with these methods, 426 Upgrade, Connection and
+// Sec-WebSocket-Version, 503 Retry-After, with so many seconds. `reason` is the log's; one that the
+// table does not have is named as it stands where the status has no advice of its own (400), else
+// not at all. `request_id` holds nothing that a field's value may not, and outlives the head.
 ErrorAnswer build_error_answer(int status, std::string_view reason, std::string_view request_id,
-                               uint32_t retry_after_s = 1, std::string_view allow = "GET");
+                               uint32_t retry_after_s = 1, std::string_view allow = "GET",
+                               std::string_view challenge = "Bearer");
 std::string_view status_text(int status);
 
 }  // namespace sluice

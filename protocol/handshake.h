@@ -25,6 +25,7 @@ struct Refusal {
   std::string detail = {};     // for the log alone: the value seen, the directive that it is over
   uint32_t retry_after_s = 1;  // 503: what the client is told
   const char* allow = "GET";   // 405: the same; methods that are served there
+  const char* challenge = "Bearer";  // 401: the same; what WWW-Authenticate says
 };
 
 // What a request asks for; views into its Head. The key and the lists are those of a valid upgrade

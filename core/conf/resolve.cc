@@ -77,6 +77,7 @@ const ConfResolver::Pass ConfResolver::passes[] = {
     &ConfResolver::warn_where_walked_around,
     &ConfResolver::warn_of_unused,
     &ConfResolver::warn_of_foreign_pages,
+    &ConfResolver::warn_of_unused_jwt_keys,
 };
 
 bool ConfResolver::step() {
@@ -307,6 +308,7 @@ void ConfResolver::add_route(SectionDraft& section) {
   }
   inherit(section, upstream, route);
   add_authorizer(section, route);
+  check_jwt(section, route);
   warn_where_nobody_is_denied(section);
   if (!own.by) check_as(route);
   warn_where_hidden(section, route);

@@ -80,6 +80,8 @@ class ConfResolver {
   void warn_of_unused(SectionDraft& section);
   void warn_where_nobody_is_denied(const SectionDraft& section);
   void warn_of_foreign_pages(SectionDraft& section);
+  void check_jwt(const SectionDraft& section, const RouteConfig& route);
+  void warn_of_unused_jwt_keys(SectionDraft& section);
 
   ConfDraft& draft_;
   ConfErrors& errors_;
@@ -94,6 +96,7 @@ class ConfResolver {
   std::map<std::string, Named, std::less<>> upstreams_;
   std::set<UpstreamId> anonymous_;  // made of a URI
   std::set<UpstreamId> routed_;     // that some route leads to
+  bool top_jwt_keys_used_ = false;  // some route takes tokens that they have signed
 };
 
 }  // namespace sluice

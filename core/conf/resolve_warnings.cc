@@ -31,6 +31,13 @@ bool keeps_more(const RouteConfig& narrow, const RouteConfig& broad) {
       });
 }
 
+// Keys that stand before the first section are the same ones, not alike.
+bool same_tokens(const JwtSettings& a, const JwtSettings& b) {
+  return a.jwt_places == b.jwt_places && a.jwt_keys == b.jwt_keys &&
+         a.jwt_issuers == b.jwt_issuers && a.jwt_audiences == b.jwt_audiences &&
+         a.jwt_leeway_ms == b.jwt_leeway_ms;
+}
+
 // Whether an authorizer is asked about the narrower route's requests that is not about the
 // broader's.
 bool asks_more(const RouteConfig& narrow, const RouteConfig& broad) {
@@ -49,6 +56,7 @@ bool gives_way(const RouteConfig& narrow, const RouteConfig& broad) {
          (!narrow.underscore_headers && broad.underscore_headers) ||
          (!narrow.subprotocols.empty() && narrow.subprotocols != broad.subprotocols) ||
          (narrow.access.given() && narrow.access != broad.access) ||
+         (narrow.wants_jwt() && !same_tokens(narrow, broad)) ||
          (narrow.allowed_origins.given() && narrow.allowed_origins != broad.allowed_origins) ||
          (narrow.require_subprotocol && !broad.require_subprotocol) ||
          (narrow.validate_utf8 && !broad.validate_utf8) ||

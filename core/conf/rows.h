@@ -1,7 +1,7 @@
 // The directive table's rows, a file for each kind of section: its opener, then what belongs to it.
 // What several sections take stands with the first of listen, upstream and route that takes it;
-// what concerns plain HTTP alone has a file of its own, and so have TLS toward upstreams and who
-// may take a route.
+// what concerns plain HTTP alone has a file of its own, and so have TLS toward upstreams, who
+// may take a route, and the tokens that it demands.
 #pragma once
 
 #include <span>
@@ -17,6 +17,7 @@ std::span<const Directive> upstream_rows();
 std::span<const Directive> upstream_tls_rows();
 std::span<const Directive> route_rows();
 std::span<const Directive> admission_rows();
+std::span<const Directive> jwt_rows();
 std::span<const Directive> http_rows();
 std::span<const Directive> auth_rows();
 
@@ -48,6 +49,9 @@ extern const Directive& tls_verify;
 extern const Directive& tls_ca;
 extern const Directive& tls_client_certificate;
 extern const Directive& tls_client_key;
+
+extern const Directive& auth_jwt;
+extern const Directive& auth_jwt_key;
 
 extern const Directive& match_listener;
 extern const Directive& proxy_pass;

@@ -95,6 +95,12 @@ void real_ip_header(const SetterCall& call);
 void send_proxy_protocol(const SetterCall& call);
 void bind_address(const SetterCall& call);
 
+// --- JSON Web Tokens ----------------------------------------------------------------------------
+void auth_jwt(const SetterCall& call);
+void auth_jwt_key(const SetterCall& call);
+void auth_jwt_leeway(const SetterCall& call);
+void jwt_close_code(const SetterCall& call);
+
 // --- TLS ----------------------------------------------------------------------------------------
 void tls_certificate(const SetterCall& call);
 void tls_key(const SetterCall& call);
@@ -164,6 +170,15 @@ void timeout(const SetterCall& call) {
 template <auto Field>
 void timeout_or_off(const SetterCall& call) {
   call.section.settings.*Field = time_ms_or_off(call.word(1));
+}
+
+// The line's words.
+template <auto Field>
+void words_of(const SetterCall& call) {
+  for (size_t i = 1; i <= call.arguments(); ++i) {
+    if (call.word(i).value.empty()) throw ConfProblem{"a value is empty"};
+    (call.section.settings.*Field).push_back(call.word(i).value);
+  }
 }
 
 template <auto Field>

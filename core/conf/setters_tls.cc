@@ -1,9 +1,7 @@
 // Setters of everything about TLS. They read certificates and keys at once, so that what is wrong
 // with a file is told at the line that names it.
-#include <cstring>
-
 #include "core/conf/certificate_ends.h"
-#include "core/conf/expand.h"
+#include "core/conf/named_file.h"
 #include "core/conf/setters.h"
 #include "core/conf/suggest.h"
 #include "protocol/uri.h"
@@ -19,31 +17,6 @@ constexpr size_t most_key_bytes = 64 << 10;
 constexpr size_t most_message_bytes = 16 << 20;  // of a TLS handshake (RFC 8446 4)
 constexpr size_t most_name_bytes = TLSEXT_MAXLEN_host_name;
 
-// Reads the file that the first argument names. `judge` sees the file's facts first, whether its
-// content can be read or not.
-template <class Judge>
-void read_named_file(const SetterCall& call, Secret& content, Judge judge) {
-  const Word& word = call.word(1);
-  FileFacts facts;
-  const std::string path = resolve_path(call.statement.folder, word.value);
-  const int error = call.draft.inputs.read(path, content, facts);
-  std::vector<std::string>& files = call.draft.config.tls_files;
-  files.push_back(path);
-  if (!facts.canonical_path.empty() && facts.canonical_path != path) {
-    files.push_back(facts.canonical_path);
-  }
-  judge(facts);
-  if (error != 0) throw ConfProblem{quoted(word.text) + " cannot be read: " + std::strerror(error)};
-}
-
-void read_named_file(const SetterCall& call, Secret& content) {
-  read_named_file(call, content, [](const FileFacts&) {});
-}
-
-[[noreturn]] void refuse_file(const Word& word, const Fault& fault) {
-  throw ConfProblem{quoted(word.text) + ": " + fault.text()};
-}
-
 void note_end(const SetterCall& call, const X509* certificate) {
   CertificateEnd end{
       text_at(call.statement.place, call.statement.words[0].text + ": " +
@@ -57,7 +30,7 @@ void note_end(const SetterCall& call, const X509* certificate) {
 
 Credentials read_certificates(const SetterCall& call) {
   Secret secret(most_certificate_bytes);  // a key may stand beside the certificate
-  read_named_file(call, secret);
+  read_named_file(call, call.word(1), secret);
   Result<Credentials> parsed = call.draft.tls.certificates(secret.view());
   if (!parsed.ok()) refuse_file(call.word(1), parsed.fault());
   note_end(call, parsed.value().certificate.get());
@@ -65,27 +38,10 @@ Credentials read_certificates(const SetterCall& call) {
   return std::move(parsed.value());
 }
 
-// A key that others can read lets them impersonate its owner; one that others can write lets them
-// choose the identity that we show. A group that root trusts, or that this process is in, may do
-// both: Debian (ssl-cert) and Kubernetes (fsGroup) give keys to services in that way.
-void check_private(const Word& word, const FileFacts& facts, ConfInputs& inputs) {
-  const std::string advice =
-      "; chmod it to 600, or to 640 with the group root, ssl-cert or one that sluice runs in";
-  if (facts.open_to_others) {
-    throw ConfProblem{quoted(word.text) + " can be read or written by everybody" + advice};
-  }
-  const auto& group = facts.open_to_group;
-  if (!group || group->id == 0 || group->of_process) return;
-  const std::string name = inputs.group_name(group->id);
-  if (name == "ssl-cert") return;
-  throw ConfProblem{quoted(word.text) + " can be read or written by the group " + quoted(name) +
-                    advice};
-}
-
 void read_key(const SetterCall& call, Credentials& credentials) {
   const Word& word = call.word(1);
   Secret secret(most_key_bytes);
-  read_named_file(call, secret,
+  read_named_file(call, call.word(1), secret,
                   [&](const FileFacts& facts) { check_private(word, facts, call.draft.inputs); });
   if (credentials.certificate == nullptr) return;  // nothing to compare with, which was told
   if (const Status read = call.draft.tls.private_key(secret.view(), credentials); !read.ok()) {
@@ -126,7 +82,7 @@ void tls_stapling_file(const SetterCall& call) {
   Credentials& credentials = certificate.credentials;
   if (!credentials.ocsp_response.empty()) refuse_second(call, certificate, "response");
   Secret response(most_pem_bytes);
-  read_named_file(call, response);
+  read_named_file(call, call.word(1), response);
   const Status parsed = parse_ocsp_response(response.view(), credentials);
   if (!parsed.ok()) refuse_file(call.word(1), parsed.fault());
 }
@@ -136,7 +92,7 @@ void sticky_key(const SetterCall& call) {
   constexpr size_t least_bytes = 16;
   const Word& word = call.word(1);
   Secret secret(most_key_bytes);
-  read_named_file(call, secret,
+  read_named_file(call, call.word(1), secret,
                   [&](const FileFacts& facts) { check_private(word, facts, call.draft.inputs); });
   if (secret.view().size() < least_bytes) {
     throw ConfProblem{quoted(word.text) + " has " + std::to_string(secret.view().size()) +
@@ -159,7 +115,7 @@ void tls_client_key(const SetterCall& call) {
 
 void tls_authorities(const SetterCall& call, Pem& pem) {
   Secret content(most_pem_bytes);
-  read_named_file(call, content);
+  read_named_file(call, call.word(1), content);
   Pem read{std::string(content.view())};
   if (call.draft.tls.has_anchors(read)) {
     pem = std::move(read);
@@ -170,7 +126,7 @@ void tls_authorities(const SetterCall& call, Pem& pem) {
 
 void tls_crl(const SetterCall& call) {
   Secret content(most_pem_bytes);
-  read_named_file(call, content);
+  read_named_file(call, call.word(1), content);
   Pem read{std::string(content.view())};
   const auto lists = call.draft.tls.revocations(read);
   if (!lists.ok()) refuse_file(call.word(1), lists.fault());

@@ -30,6 +30,7 @@ constexpr Named table[] = {
     {"$auth_http_NAME", Variable::auth_http},
     {"$cookie_NAME", Variable::cookie},
     {"$query_NAME", Variable::query_parameter},
+    {"$jwt_claim_NAME", Variable::jwt_claim},
     {"$tls_client_subject", Variable::tls_client_subject},
     {"$tls_version", Variable::tls_version},
     {"$tls_cipher", Variable::tls_cipher},
@@ -40,6 +41,7 @@ constexpr std::string_view http_prefix = "$http_";
 constexpr std::string_view auth_prefix = "$auth_http_";
 constexpr std::string_view cookie_prefix = "$cookie_";
 constexpr std::string_view query_prefix = "$query_";
+constexpr std::string_view claim_prefix = "$jwt_claim_";
 
 constexpr std::pair<std::string_view, std::string_view> foreign[] = {
     {"$args", "$query"},
@@ -75,7 +77,8 @@ std::optional<HeaderValue::Piece> find_variable(std::string_view name) {
   for (const auto& [prefix, variable] :
        {std::pair{http_prefix, Variable::http}, std::pair{auth_prefix, Variable::auth_http},
         std::pair{cookie_prefix, Variable::cookie},
-        std::pair{query_prefix, Variable::query_parameter}}) {
+        std::pair{query_prefix, Variable::query_parameter},
+        std::pair{claim_prefix, Variable::jwt_claim}}) {
     if (name.starts_with(prefix) && name.size() > prefix.size()) {
       return HeaderValue::Piece{variable, std::string(name.substr(prefix.size()))};
     }

@@ -39,6 +39,8 @@ const char* name_of(EndKind kind) {
       return "rate";
     case EndKind::queued_time:
       return "queued_time";
+    case EndKind::token_expired:
+      return "token_expired";
     case EndKind::resources:
       return "resources";
   }

@@ -23,6 +23,7 @@ enum class EndKind : uint8_t {
   ping_timeout,   // a peer answered no ping of ours
   rate,           // a peer sent more than message_rate or byte_rate allow
   queued_time,    // a peer took too slowly what was for it
+  token_expired,  // the client's JSON Web Token
   resources,      // memory or descriptors were missing
 };
 inline constexpr size_t end_kinds = static_cast<size_t>(EndKind::resources) + 1;

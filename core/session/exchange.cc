@@ -310,7 +310,8 @@ ClientRequest Exchange::client_request() const {
           preface_ != nullptr ? preface_->tls() : nullptr,
           hop_,
           rewritten_,
-          authorization_ != nullptr ? &authorization_->verdict().head : nullptr};
+          authorization_ != nullptr ? &authorization_->verdict().head : nullptr,
+          token_ != nullptr ? &token_->claims : nullptr};
 }
 
 // What goes to each peer before everything else, the same to all.

@@ -27,6 +27,7 @@
 #include "core/session/session_context.h"
 #include "core/session/upstream_request.h"
 #include "protocol/handshake.h"
+#include "protocol/jwt.h"
 #include "protocol/plain_http.h"
 
 namespace sluice {
@@ -112,6 +113,8 @@ class Exchange {
   bool deflate() const { return !agreed_.extensions.empty(); }
   const RouteConfig* route() const { return route_; }  // of the Config that `lent` refers to
   PeerId peer() const { return dial_->peer()->id; }
+  // When the client's token expires, by the reactor's clock; 0: none does.
+  uint64_t token_ends_ms() const { return token_ != nullptr ? token_->ends_ms : 0; }
 
  private:
   enum class Stage : uint8_t {
@@ -124,6 +127,11 @@ class Exchange {
     refusing,         // an error answer of ours is being sent
     relaying_answer,  // the upstream's answer is being sent
     replying,         // the route's own is, or that to a challenge
+  };
+
+  struct Token {
+    JwtClaims claims;
+    uint64_t ends_ms = 0;  // by the reactor's clock; 0: it does not expire
   };
 
   static constexpr const char* client_left = "client left during the handshake";
@@ -164,6 +172,7 @@ class Exchange {
   std::optional<Refusal> check_address();
   std::optional<Refusal> check_origin();
   std::optional<Refusal> offer_protocols();
+  std::optional<Refusal> check_token();
   // exchange_authorize.cc
   Step authorize();
   Step tell_verdict(BodyFraming framing, uint64_t length);
@@ -221,6 +230,7 @@ class Exchange {
   std::string rewritten_;                    // what rewrite_path made of the path; "": nothing
   std::vector<std::string_view> protocols_;  // of those offered, what the route lets pass
   const RouteConfig* route_ = nullptr;
+  std::unique_ptr<Token> token_;  // null: the route demands none
   std::unique_ptr<Preface> preface_;
   MessageFraming framing_;                 // of a plain request
   std::optional<BodyRelay> request_body_;  // the same, once a peer is to get it

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "core/session/exchange.h"
+#include "core/session/jwt_check.h"
+#include "net/sys.h"
 #include "protocol/origin.h"
 
 namespace sluice {
@@ -31,6 +33,7 @@ const Exchange::Link Exchange::links[] = {
     &Exchange::check_address,
     &Exchange::check_origin,
     &Exchange::offer_protocols,
+    &Exchange::check_token,
 };
 
 Exchange::Step Exchange::admit() {
@@ -63,12 +66,26 @@ std::optional<Refusal> Exchange::offer_protocols() {
   if (!upgrades_) return std::nullopt;
   const std::vector<std::string>& allowed = route_->subprotocols;
   for (const std::string_view offered : upgrade_.protocols) {
+    if (carries_jwt(*route_, offered)) continue;
     if (allowed.empty() || std::find(allowed.begin(), allowed.end(), offered) != allowed.end()) {
       protocols_.push_back(offered);
     }
   }
   if (!route_->require_subprotocol || !protocols_.empty()) return std::nullopt;
   return Refusal{400, subprotocol_reason};
+}
+
+// The wall clock may be set while a session lives: its end is where the token's was then.
+std::optional<Refusal> Exchange::check_token() {
+  if (!route_->wants_jwt()) return std::nullopt;
+  VerifiedJwt verified;
+  const auto wall_ms = static_cast<int64_t>(sys::wall_clock_ms());
+  if (auto refusal = check_jwt(*route_, request_.head(), upgrade_, wall_ms, verified)) {
+    return refusal;
+  }
+  token_ = std::make_unique<Token>(Token{std::move(verified.claims)});
+  if (verified.ends_in_ms) token_->ends_ms = lent_.now_ms() + *verified.ends_in_ms;
+  return std::nullopt;
 }
 
 }  // namespace sluice

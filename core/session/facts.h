@@ -25,6 +25,7 @@ class Facts {
     facts_.request_id = request_id_;
     facts_.tls = client.tls;
     facts_.authorized = client.authorized;
+    facts_.claims = client.claims;
   }
   Facts(const Facts&) = delete;
   Facts& operator=(const Facts&) = delete;

@@ -20,8 +20,9 @@ class OwnAnswer {
   OwnAnswer(Leg& client, const Refusal& refusal, std::string_view request_id,
             std::string_view method)
       : client_(client) {
-    const ErrorAnswer answer = build_error_answer(refusal.status, refusal.reason, request_id,
-                                                  refusal.retry_after_s, refusal.allow);
+    const ErrorAnswer answer =
+        build_error_answer(refusal.status, refusal.reason, request_id, refusal.retry_after_s,
+                           refusal.allow, refusal.challenge);
     out_.text() = write_http1(answer.head);
     if (method != "HEAD") out_.text() += answer.body;
   }

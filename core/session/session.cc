@@ -375,7 +375,7 @@ void Session::begin_relaying() {
   }
   log_open(*exchange);
   last_activity_ms_ = static_cast<uint32_t>(now_ms());
-  begin_timing();
+  begin_timing(exchange->token_ends_ms());
   if (route_->tcp_keepalive_ms > 0) {
     for (const Leg& each : legs_) sys::set_keep_alive(each.fd(), route_->tcp_keepalive_ms / 1000);
   }

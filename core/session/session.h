@@ -155,7 +155,7 @@ class Session {
   void enqueue();
 
   // session_pace.cc
-  void begin_timing();
+  void begin_timing(uint64_t token_ends_ms);
   void arm_relaying_timer();
   void hasten_timer(uint32_t wait_ms);
   uint64_t relaying_wait_ms() const;
@@ -173,6 +173,7 @@ class Session {
   void note_answer(Side side);
   void note_unread(Side source);
   uint64_t age_left_ms() const;
+  uint64_t token_left_ms() const;
   bool limits_rates() const;
   BucketLimit message_limit(Side source) const;
   BucketLimit byte_limit(Side source) const;

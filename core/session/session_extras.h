@@ -20,12 +20,15 @@ struct SessionRates {
 struct RareExtras {
   std::unique_ptr<SessionRates> rates;  // null: nothing is limited
   std::unique_ptr<LogMemory> log;       // null: the access log's format wants nothing of it
+  uint64_t token_ends_ms = 0;           // by the reactor's clock; 0: no token expires
 };
 
 struct SessionExtras {
   // Null where there are none.
   SessionRates* rates() const { return rare != nullptr ? rare->rates.get() : nullptr; }
   LogMemory* log() const { return rare != nullptr ? rare->log.get() : nullptr; }
+  // 0 where none does.
+  uint64_t token_ends_ms() const { return rare != nullptr ? rare->token_ends_ms : 0; }
   // Where they are put. Throws std::bad_alloc.
   RareExtras& room() {
     if (rare == nullptr) rare = std::make_unique<RareExtras>();

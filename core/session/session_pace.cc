@@ -43,7 +43,11 @@ bool limits_anything(const RouteSettings& route) {
 // --- what is due when
 // -----------------------------------------------------------------------------
 
-void Session::begin_timing() {
+void Session::begin_timing(uint64_t token_ends_ms) {
+  if (token_ends_ms > 0) {
+    if (extras_ == nullptr) extras_ = new SessionExtras;
+    extras_->room().token_ends_ms = token_ends_ms;
+  }
   const bool limited = limits_anything(*route_);
   if (limited || route_->client_ping_interval_ms > 0 || route_->upstream_ping_interval_ms > 0) {
     if (extras_ == nullptr) extras_ = new SessionExtras;
@@ -80,7 +84,7 @@ void Session::hasten_timer(uint32_t wait_ms) {
 
 uint64_t Session::relaying_wait_ms() const {
   const auto now = static_cast<uint32_t>(now_ms());
-  uint64_t wait_ms = age_left_ms();
+  uint64_t wait_ms = std::min(age_left_ms(), token_left_ms());
   if (const uint32_t limit_ms = route_->idle_timeout_ms; limit_ms > 0) {
     wait_ms = std::min<uint64_t>(wait_ms, limit_ms - std::min(limit_ms, now - last_activity_ms_));
   }
@@ -121,11 +125,20 @@ uint64_t Session::age_left_ms() const {
   return due_ms - std::min(due_ms, now_ms());
 }
 
+uint64_t Session::token_left_ms() const {
+  const uint64_t ends_ms = extras_ != nullptr ? extras_->token_ends_ms() : 0;
+  return ends_ms == 0 ? never_ms : ends_ms - std::min(ends_ms, now_ms());
+}
+
 void Session::on_relaying_timer() {
   const uint32_t silent_ms = static_cast<uint32_t>(now_ms()) - last_activity_ms_;
   if (route_->idle_timeout_ms > 0 && silent_ms >= route_->idle_timeout_ms) {
     return end_on_both(static_cast<CloseCode>(route_->idle_code),
                        {EndKind::idle_timeout, "idle_timeout"});
+  }
+  if (token_left_ms() == 0) {
+    return end_on_both(static_cast<CloseCode>(route_->jwt_close_code),
+                       {EndKind::token_expired, "token has expired"});
   }
   if (age_left_ms() == 0) {
     return take_leave(CloseCode::going_away, {EndKind::session_age, "max_session_age"});

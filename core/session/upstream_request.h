@@ -11,6 +11,7 @@
 #include "core/session/real_client.h"
 #include "core/session/session_context.h"
 #include "protocol/handshake.h"
+#include "protocol/jwt.h"
 #include "protocol/plain_http.h"
 #include "tls/transport.h"
 
@@ -25,6 +26,7 @@ struct ClientRequest {
   const Hop& hop;                               // whom the connection comes from
   std::string_view rewritten = {};              // the path that rewrite_path made; "": as it came
   const Head* authorized = nullptr;             // what the authorizer answered; null: not asked
+  const JwtClaims* claims = nullptr;            // of its token; null: none is demanded
 };
 
 // The route as it is with the upstream that the request is to go to (upstream_by); null where it

@@ -49,6 +49,12 @@ std::string_view without_mark(std::string_view query) {
   return query.substr(std::min<size_t>(1, query.size()));
 }
 
+std::optional<std::string> claim_value(const JwtClaims* claims, std::string_view name) {
+  if (claims == nullptr) return std::nullopt;
+  const auto found = claims->texts.find(name);
+  return found == claims->texts.end() ? std::nullopt : std::make_optional(found->second);
+}
+
 std::optional<std::string> tls_value(Variable variable, const TlsTransport* tls) {
   if (tls == nullptr) return std::nullopt;
   switch (variable) {
@@ -104,6 +110,8 @@ std::optional<std::string> value_of(Variable variable, std::string_view name,
       return parameter_value(without_mark(target.query), name);
     case Variable::cookie:
       return cookie_value(*facts.head, name);
+    case Variable::jwt_claim:
+      return claim_value(facts.claims, name);
     case Variable::tls_client_subject:
     case Variable::tls_version:
     case Variable::tls_cipher:

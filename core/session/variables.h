@@ -8,6 +8,7 @@
 
 #include "core/header_value.h"
 #include "protocol/handshake.h"
+#include "protocol/jwt.h"
 #include "tls/transport.h"
 
 namespace sluice {
@@ -22,12 +23,13 @@ struct RequestFacts {
   std::string_view request_id;
   const TlsTransport* tls = nullptr;  // null: the client speaks no TLS
   const Head* authorized = nullptr;   // what the authorizer answered; null: nobody was asked
+  const JwtClaims* claims = nullptr;  // of its token; null: none is demanded
 };
 
 // Nothing where the variable has no value: a field or cookie that did not come, no certificate, no
-// TLS. `name` is that of $http_NAME and $auth_http_NAME (where '_' stands for '-'), $cookie_NAME
-// and $query_NAME. Fields that came several times are joined, by "; " in Cookie and by ", " else
-// (RFC 9110 5.3, RFC 9113 8.2.3).
+// TLS, no such claim. `name` is that of $http_NAME and $auth_http_NAME (where '_' stands for '-'),
+// $cookie_NAME, $query_NAME and $jwt_claim_NAME. Fields that came several times are joined, by "; "
+// in Cookie and by ", " else (RFC 9110 5.3, RFC 9113 8.2.3).
 std::optional<std::string> value_of(Variable variable, std::string_view name,
                                     const RequestFacts& facts);
 

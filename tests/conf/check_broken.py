@@ -4,7 +4,7 @@ the .expected file; also checks that the confs that come with sluice are good.
 
     tests/conf/check_broken.py BIN_FOLDER
 
-In an .expected file FILE stands for the conf's name, but not behind "(" or "|": there it is a
+In an .expected file FILE stands for the conf's name, but not behind "(", "|" or "jwks ": there it is a
 directive's argument. Confs are read from inside a copy of their folder, so that messages hold no
 other path; in there certificates and keys are made, which nobody wants in a repository.
 """
@@ -27,6 +27,9 @@ if "LLVM_PROFILE_FILE" in os.environ:  # coverage is collected there
     ENVIRONMENT["LLVM_PROFILE_FILE"] = os.environ["LLVM_PROFILE_FILE"]
 SANITIZER_OPTIONS = {"ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"}
 LEAST_BROKEN = 40
+# RFC 8037 A.2.
+ISSUER_JWKS = (b'{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "2026", '
+               b'"x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}\n')
 
 
 def check_conf(sluice, conf, folder):
@@ -99,6 +102,11 @@ def make_tls_files(folder):
     cut = certificate[:200] + b"\n-----END CERTIFICATE-----\n"
     # RFC 6960 4.2.1: an OCSPResponse that holds its status alone, 0 for success, 3 for try later.
     contents = {
+        "issuer.jwks": ISSUER_JWKS,
+        "hs256.key": b"0123456789abcdef0123456789abcdef\n",
+        "short.key": f"{SECRET}\n".encode(),
+        "useless.jwks": b'{"keys": [{"kty": "EC", "crv": "P-384"}]}',
+        "double.jwks": ISSUER_JWKS.replace(b'"kid"', b'"kty": "oct", "kid"'),
         "loose.key": key,
         "locked.key": locked,
         "large.key": b"#" * 70_000 + key,
@@ -127,7 +135,7 @@ def cases_in(sluice, folder):
         if not expected.exists():
             yield conf.name, "its .expected file is missing"
             continue
-        wanted = re.sub(r"(?<![(|])FILE", conf.name, expected.read_text("utf-8"))
+        wanted = re.sub(r"(?<![(|])(?<!jwks )FILE", conf.name, expected.read_text("utf-8"))
         status, shown = check_conf(sluice, conf.name, folder)
         yield conf.name, difference(1, wanted, status, shown)
     for expected in folder.glob("*.expected"):

@@ -54,7 +54,9 @@ void check_route(const RouteConfig& route, const Config& config) {
       SLUICE_CHECK(header_value_valid(piece.text));
       const bool named = piece.variable == Variable::text || piece.variable == Variable::http ||
                          piece.variable == Variable::cookie ||
-                         piece.variable == Variable::query_parameter;
+                         piece.variable == Variable::query_parameter ||
+                         piece.variable == Variable::jwt_claim ||
+                         piece.variable == Variable::auth_http;
       SLUICE_CHECK(named != piece.text.empty());
     }
     SLUICE_CHECK(!header_is_reserved(header.name));

@@ -68,6 +68,7 @@ TESTED_ELSEWHERE = {
     "core/process/conversation.cc": "tests/unit/command_test.cc",  # both ends of one conversation
     "core/process/crew.cc": "tests/unit/master_test.cc",  # a crew forks its owner
     "core/process/keeper_place.cc": "tests/unit/keeper_test.cc",  # both ends of one channel
+    "core/conf/named_file.cc": "tests/unit/conf_setters_tls_test.cc",
     "core/process/master_drain.cc": "tests/integration/drain_test.py",
     "core/process/master_names.cc": "tests/integration/names_test.py",
     "core/process/master_challenges.cc": "tests/integration/acme_test.py",
@@ -99,6 +100,8 @@ TESTED_ELSEWHERE = {
     "core/conf/rows_route.cc": "tests/unit/conf_directives_test.cc",
     "core/conf/rows_admission.cc": "tests/unit/conf_directives_test.cc",
     "core/conf/setters_admission.cc": "tests/unit/conf_directives_test.cc",
+    "core/conf/rows_jwt.cc": "tests/unit/conf_directives_test.cc",
+    "core/conf/resolve_jwt.cc": "tests/unit/conf_setters_jwt_test.cc",
     "core/conf/rows_auth.cc": "tests/unit/conf_directives_test.cc",
     "core/conf/resolve_auth.cc": "tests/unit/conf_setters_auth_test.cc",
     "core/conf/rows_http.cc": "tests/unit/conf_directives_test.cc",

@@ -29,9 +29,17 @@ std::vector<ConfRow> route_rows();
 // `folder` gets the files that they name.
 std::vector<ConfRow> tls_rows(const TestFolder& folder);
 
+std::vector<ConfRow> token_rows(const TestFolder& folder);
+
+// A JSON Web Key Set with a key of Ed25519 (RFC 8037 A.2), and keys that are of no use here.
+inline constexpr std::string_view issuer_jwks =
+    R"({"keys":[{"kty":"OKP","crv":"Ed25519","kid":"2026",
+        "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+        {"kty":"EC","crv":"P-521","kid":"x"},{"kty":"RSA","use":"enc","n":"","e":""}]})";
+
 // site.pem, site.key, site.ocsp, ca.pem, clients.pem, revoked.pem, client.pem, client.key, as the
-// reference names them, and what the examples do: other.pem, other.key, partners.pem. All are
-// issued by the test's authority. `below` is a folder in the folder.
+// reference names them, and what the examples do: other.pem, other.key, partners.pem; issuer.jwks.
+// All are issued by the test's authority. `below` is a folder in the folder.
 void write_tls_files(const TestFolder& folder, const std::string& below = "");
 
 }  // namespace sluice::testing

@@ -170,6 +170,7 @@ void write_tls_files(const TestFolder& folder, const std::string& below) {
   }
   folder.write(below + "revoked.pem", crl_pem_of(test_authority().root, {}));
   folder.write(below + "site.ocsp", ocsp_response());
+  folder.write(below + "issuer.jwks", issuer_jwks);
 }
 
 std::vector<ConfRow> tls_rows(const TestFolder& folder) {

@@ -30,7 +30,8 @@ std::string error_of(const std::string& value) {
 constexpr std::string_view all =
     "$remote_addr, $remote_port, $host, $path, $query, $request_uri, $scheme, $request_id, "
     "$http_NAME, $auth_http_NAME, "
-    "$cookie_NAME, $query_NAME, $tls_client_subject, $tls_version, $tls_cipher and "
+    "$cookie_NAME, $query_NAME, $jwt_claim_NAME, $tls_client_subject, $tls_version, $tls_cipher "
+    "and "
     "$tls_server_name, and $$ is a plain $\n";
 
 }  // namespace
@@ -52,6 +53,7 @@ TEST_CASE("conf variables: each by its name, among text") {
       {"$request_id", Variable::request_id},
       {"$http_x_token", Variable::http, "x_token"},
       {"$cookie_Session", Variable::cookie, "Session"},
+      {"$jwt_claim_sub", Variable::jwt_claim, "sub"},
       {"$tls_client_subject", Variable::tls_client_subject},
       {"$tls_version", Variable::tls_version},
       {"$tls_cipher", Variable::tls_cipher},

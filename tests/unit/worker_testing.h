@@ -45,6 +45,7 @@ inline std::string nobody_uri() {
 inline std::unique_ptr<Config> config_of(const std::string& conf) {
   MemoryInputs inputs;
   inputs.files["/sluice.conf"] = conf;
+  inputs.files["/hs256.key"] = "0123456789abcdef0123456789abcdef";  // jwt_testing.h's
   ConfOutcome outcome = load_conf("/sluice.conf", ConfOptions(), inputs);
   for (const ConfError& error : outcome.errors) FAIL_CHECK(error.text());
   REQUIRE(outcome.config != nullptr);
