@@ -117,7 +117,16 @@ ConfigRef make_config(uint16_t upstream_port, std::unique_ptr<TlsServer> tls) {
   RouteConfig rare_pings = good;
   rare_pings.path = "/rare-pings";
   rare_pings.client_ping_interval_ms = rare_pings.upstream_ping_interval_ms = 3'600'000;
-  config->routes = {dead, secure, idle, pings, rare_pings, good};
+  RouteConfig guarded = good;
+  guarded.path = "/guarded";
+  guarded.set_headers = {{"X-User", HeaderValue()}};
+  guarded.set_headers[0].value.add(Variable::auth_http, "x_user");
+  guarded.auth_fields = {"x_user"};
+  guarded.auth_cache_ms = 3'600'000;
+  guarded.authorizer.emplace_back();
+  guarded.authorizer[0].path = "/verify";
+  guarded.authorizer[0].host = {HostPolicy::fixed, "a.example"};
+  config->routes = {dead, secure, guarded, idle, pings, rare_pings, good};
   config->index_routes();
   return ConfigRef(config);
 }

@@ -168,7 +168,14 @@ bool open_session(const Stage& stage, Socket& client, std::unique_ptr<Socket>& s
   if (!client.send(request(target) + setting.from_client)) return false;
   server = std::make_unique<Socket>(accept_unless_refused(stage, fd));
   if (!server->open() || (setting.upstream_tls && !server->secure(true))) return false;
-  if (!server->read_head(head) || !server->send(answer() + setting.from_server)) return false;
+  if (!server->read_head(head)) return false;
+  if (head.starts_with("GET /verify ")) {  // an authorizer is asked first
+    if (!server->send("HTTP/1.1 200 OK\r\nX-User: a\r\nConnection: close\r\n\r\n")) return false;
+    server = std::make_unique<Socket>(accept_unless_refused(stage, fd));
+    head.clear();
+    if (!server->open() || !server->read_head(head)) return false;
+  }
+  if (!server->send(answer() + setting.from_server)) return false;
   std::string answered;
   if (!client.read_head(answered) || answered.find(" 101 ") == std::string::npos) return false;
   ++answered_clients;
@@ -277,6 +284,10 @@ std::string play_request(const Stage& stage, bool healthy, const std::string& by
   return good ? "" : outcome(status, healthy, {&client});
 }
 
+std::string play_guarded(const Stage& stage, bool healthy) {
+  return play_session(stage, healthy, talk_in_order, {.target = "/guarded"});
+}
+
 std::string play_no_route(const Stage& stage, bool healthy) {
   return play_request(stage, healthy, request("/", "elsewhere.example"), " 404 ");
 }
@@ -319,6 +330,8 @@ constexpr Script all[] = {
     {"dead peers", play_dead_peers},
     {"dead peers that are traced", play_dead_peers, 1, true},
     {"an upstream's refusal", play_refusal},
+    {"a session that an authorizer lets in", play_guarded},
+    {"the same that is traced", play_guarded, 1, true},
 };
 
 }  // namespace
