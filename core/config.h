@@ -17,6 +17,7 @@
 #include "core/access_rules.h"
 #include "core/address_ranges.h"
 #include "core/allowed_origins.h"
+#include "core/client_limits.h"
 #include "core/header_value.h"
 #include "core/ids.h"
 #include "core/jwt_settings.h"
@@ -102,9 +103,10 @@ struct ListenConfig : ListenSettings {
   Address address;
   sys::SocketFileAccess socket_file;  // unix addresses only
   uint32_t backlog =
-      sys::default_backlog;  // connections not yet accepted; the kernel may hold fewer
-  TlsServerRef tls;          // null: plain
-  AccessRules access;        // of clients
+      sys::default_backlog;      // connections not yet accepted; the kernel may hold fewer
+  TlsServerRef tls;              // null: plain
+  AccessRules access;            // of clients
+  uint32_t most_per_client = 0;  // connections from accept on, over all workers; 0: unlimited
 
   // Whom a connection comes from is the client: nobody stands between who is believed.
   bool knows_client_at_accept() const { return trusted_proxies.none() && !proxy_protocol; }
@@ -280,7 +282,9 @@ struct RouteSettings : JwtSettings {
   bool require_subprotocol = false;       // who offers none that travels on is refused
   AllowedOrigins allowed_origins;         // nothing given: a page from anywhere may come
   uint32_t auth_timeout_ms = 5'000;       // of an authorizer, from the connection to its answer
-  uint32_t auth_cache_ms = 0;  // how long its verdicts are believed; 0: each is asked for
+  uint32_t auth_cache_ms = 0;          // how long its verdicts are believed; 0: each is asked for
+  ConnectionLimits limit_connections;  // of WebSockets
+  ClientRate limit_handshakes;         // of each client, for WebSockets
   uint32_t connect_timeout_ms = 5'000;
   uint32_t handshake_timeout_ms = 10'000;
   NextPeerOn next_peer_on;
@@ -393,6 +397,7 @@ struct Config {
   uint16_t drain_code = 1001;
   bool sandbox = true;                               // of workers: core/process/privileges.h
   uint32_t worker_connections = 0;                   // 0: as many as descriptors permit
+  uint32_t client_table_size = 131'072;              // entries: core/process/client_memory.h
   uint64_t buffer_memory_bytes = 0;                  // a worker; 0: auto
   uint32_t auth_cache_size = 1'000;                  // verdicts that a worker keeps
   uint32_t tls_ticket_lifetime_ms = 12 * 3'600'000;  // 0: no tickets

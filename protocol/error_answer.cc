@@ -59,6 +59,14 @@ constexpr Advice by_reason[] = {
      "Whether you may come in cannot be found out just now: try again in a while, or give the "
      "operator the request id."},
     {overload_reason, "This server serves as many sessions as it may: try again in a while."},
+    {client_connections_reason,
+     "This address has as many connections here as one client may: close one, then try again."},
+    {route_connections_reason,
+     "As many clients are connected here as may be: try again in a while."},
+    {client_handshakes_reason,
+     "This address connects here more often than one client may: try again after the seconds that "
+     "Retry-After names."},
+    {client_table_reason, "This server counts as many clients as it can: try again in a while."},
     {handshake_rate_reason,
      "More clients come to this server at once than it lets in: try again after the seconds that "
      "Retry-After names."},
@@ -128,7 +136,7 @@ ErrorAnswer build_error_answer(int status, std::string_view reason, std::string_
     head.add("Upgrade", "websocket");
     head.add("Sec-WebSocket-Version", "13");
   }
-  if (status == 503) head.add_made("Retry-After", std::to_string(retry_after_s));
+  if (status == 429 || status == 503) head.add_made("Retry-After", std::to_string(retry_after_s));
   head.add("Connection", status == 426 ? "Upgrade, close" : "close");
   head.add("X-Request-Id", request_id);
   head.add("Cache-Control", "no-store");

@@ -35,6 +35,12 @@ inline constexpr const char* subprotocol_reason = "no subprotocol that is spoken
 
 // The same where it could not be found out whether the client may come in.
 inline constexpr const char* no_verdict_reason = "auth_request: no verdict";
+// limit_connections: this client has as many as one may, or all clients have; limit_handshakes: it
+// comes too often; and there is no room to count it.
+inline constexpr const char* client_connections_reason = "limit_connections per client reached";
+inline constexpr const char* route_connections_reason = "limit_connections per route reached";
+inline constexpr const char* client_handshakes_reason = "limit_handshakes per client reached";
+inline constexpr const char* client_table_reason = "client_table_size reached";
 
 // An answer of our own with a short text body. To a HEAD goes the head alone (RFC 9110 9.3.2).
 struct ErrorAnswer {
@@ -49,6 +55,11 @@ struct ErrorAnswer {
 // Sec-WebSocket-Version, 503 Retry-After, with so many seconds. `reason` is the log's; one that the
 // table does not have is named as it stands where the status has no advice of its own (400), else
 // not at all. `request_id` holds nothing that a field's value may not, and outlives the head.
+// no-store, and what the status demands: 405 Allow, with these
+// methods, 426 Upgrade, Connection and Sec-WebSocket-Version, 429 and 503 Retry-After, with so
+// many seconds. `reason` is the log's; one that the table does not have is named as it stands where
+// the status has no advice of its own (400), else not at all. `request_id` holds nothing that a
+// field's value may not, and outlives the head.
 ErrorAnswer build_error_answer(int status, std::string_view reason, std::string_view request_id,
                                uint32_t retry_after_s = 1, std::string_view allow = "GET",
                                std::string_view challenge = "Bearer");

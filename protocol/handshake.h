@@ -23,7 +23,7 @@ struct Refusal {
   const char* reason = "";     // static text, for the log; it decides what the client is told
                                // (error_answer.h)
   std::string detail = {};     // for the log alone: the value seen, the directive that it is over
-  uint32_t retry_after_s = 1;  // 503: what the client is told
+  uint32_t retry_after_s = 1;  // 429, 503: what the client is told
   const char* allow = "GET";   // 405: the same; methods that are served there
   const char* challenge = "Bearer";  // 401: the same; what WWW-Authenticate says
 };

@@ -100,6 +100,7 @@ struct ListenDraft {
   Address address;
   sys::SocketFileAccess socket_file;
   uint32_t backlog = sys::default_backlog;
+  uint32_t most_per_client = 0;
   std::vector<CertificateDraft> certificates;
 };
 

@@ -161,9 +161,11 @@ void ConfResolver::add_listener(SectionDraft& section) {
   listener.socket_file = own.socket_file;
   listener.backlog = own.backlog;
   listener.access = section.access;
+  listener.most_per_client = own.most_per_client;
   warn_where_nobody_is_denied(section);
   static_cast<ListenSettings&>(listener) = settings_for(Section::listen, {&section, &draft_.top()});
   check_proxy_protocol(section, listener);
+  check_listener_limit(section, listener);
   std::optional<TlsServerSettings> settings =
       resolve_tls_server(draft_, section, described(section), errors_, warnings_);
   if (settings) {

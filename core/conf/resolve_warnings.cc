@@ -1,4 +1,5 @@
-// ConfResolver: routes and upstreams that are legal, but hardly meant.
+// ConfResolver: routes and upstreams that are legal, but hardly meant, and limits of clients who
+// are not known where they are to be counted.
 #include <algorithm>
 
 #include "core/conf/resolve.h"
@@ -19,6 +20,12 @@ template <class Rate>
 bool laxer_rate(const Rate& narrow, const Rate& broad) {
   return laxer(uint64_t{narrow.a_second}, broad.a_second) ||
          (narrow.a_second != 0 && broad.burst > narrow.burst);
+}
+
+bool laxer_client_rate(const ClientRate& narrow, const ClientRate& broad) {
+  if (narrow.count == 0) return false;
+  return broad.count == 0 || broad.interval_ns() < narrow.interval_ns() ||
+         broad.burst > narrow.burst;
 }
 
 // Whether the broader route believes a field that the narrower one does not let pass.
@@ -59,6 +66,9 @@ bool gives_way(const RouteConfig& narrow, const RouteConfig& broad) {
          (narrow.wants_jwt() && !same_tokens(narrow, broad)) ||
          (narrow.allowed_origins.given() && narrow.allowed_origins != broad.allowed_origins) ||
          (narrow.require_subprotocol && !broad.require_subprotocol) ||
+         laxer(narrow.limit_connections.per_client, broad.limit_connections.per_client) ||
+         laxer(narrow.limit_connections.per_route, broad.limit_connections.per_route) ||
+         laxer_client_rate(narrow.limit_handshakes, broad.limit_handshakes) ||
          (narrow.validate_utf8 && !broad.validate_utf8) ||
          laxer(narrow.max_message_bytes, broad.max_message_bytes) ||
          laxer(narrow.max_small_fragments, broad.max_small_fragments) ||
@@ -235,6 +245,16 @@ void ConfResolver::warn_of_foreign_pages(SectionDraft& section) {
       first->place, described(*first) + others + ": any web page may open WebSockets here, with " +
                         "its visitors' cookies, for listen " + reached_by->address.text() +
                         " is public; write allowed_origins same-origin, the pages' origins, or *"));
+}
+
+// A balancer's connections are no client's, and whose they are is told too late.
+void ConfResolver::check_listener_limit(const SectionDraft& section, const ListenConfig& listener) {
+  if (listener.most_per_client == 0 || listener.knows_client_at_accept()) return;
+  const char* const how = listener.proxy_protocol ? "proxy_protocol" : "trusted_proxies";
+  errors_.add(section.given.at(&directive::limit_connections),
+              "limit_connections: " + described(section) + " has " + how +
+                  ", so that its clients are not known when they connect; write it in the routes, "
+                  "or let the balancer limit connections");
 }
 
 void ConfResolver::warn_of_unused(SectionDraft& section) {

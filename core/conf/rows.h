@@ -44,6 +44,7 @@ extern const Directive& tls_stapling_file;
 extern const Directive& tls_client_ca;
 extern const Directive& tls_verify_client;
 extern const Directive& allow;
+extern const Directive& limit_connections;
 
 extern const Directive& tls_verify;
 extern const Directive& tls_ca;

@@ -7,6 +7,8 @@ namespace sluice {
 namespace {
 
 constexpr unsigned top = bit(Section::top);
+constexpr unsigned listen = bit(Section::listen);
+constexpr unsigned upstream = bit(Section::upstream);
 constexpr unsigned route = bit(Section::route);
 
 constexpr Directive rows[] = {
@@ -35,9 +37,49 @@ constexpr Directive rows[] = {
      .default_value = "off",
      .help = "Whether a handshake must offer a subprotocol, and one of `subprotocols` where that "
              "names some; else 400."},
+    {.name = "limit_connections",
+     .sections = top | listen | upstream | route,
+     .arguments = "N per client|route, or off",
+     .most_arguments = 3,
+     .set = setters::limit_connections,
+     .inherit = inherit<&RouteSettings::limit_connections>,
+     .default_value = "off",
+     .example = "10 per client",
+     .help =
+         "WebSockets that a route has at a time, over all workers, from the handshake to the "
+         "session's end: of each client, 429 beyond it, or in all, 503; 1 to 1000000. Both may "
+         "stand, and count for each route by itself. Plain requests are not counted. A client is "
+         "an IPv4 address, or the /64 of an IPv6 one, as trusted_proxies and proxy_protocol name "
+         "it; who comes by a unix socket has none, and is not limited as a client. Behind listen "
+         "it is per client alone and counts connections from the moment they are accepted, "
+         "whatever they ask: 429 beyond it, and from a TLS listener nothing but the end of the "
+         "connection. There the client must be known at once: with trusted_proxies or "
+         "proxy_protocol it is an error. At the same instant workers may refuse two where one "
+         "more might have been, never the other way round.",
+     .repeatable = true},
+    {.name = "limit_handshakes",
+     .sections = top | upstream | route,
+     .arguments = "N/s|N/m [burst=M] per client, or off",
+     .most_arguments = 4,
+     .set = setters::limit_handshakes,
+     .inherit = inherit<&RouteSettings::limit_handshakes>,
+     .default_value = "off",
+     .example = "10/s burst=20 per client",
+     .help =
+         "WebSocket handshakes that each client may make on a route in a second, or a minute, over "
+         "all workers, and M of them at once after a pause, both 1 to 1000000; without burst M is "
+         "N. Beyond it 429, with the seconds until the next one in Retry-After; who is refused "
+         "owes nothing for it. Those count that are refused later, too, so that guesses at a "
+         "password are slow. Plain requests are not counted. The client is limit_connections'."},
 };
 
 }  // namespace
+
+namespace directive {
+
+constinit const Directive& limit_connections = row_named(rows, "limit_connections");
+
+}  // namespace directive
 
 std::span<const Directive> admission_rows() {
   return rows;

@@ -243,6 +243,18 @@ constexpr Directive rows[] = {
      .help = "Sessions that one worker holds, 1 to 1000000; further clients get 503. Each takes "
              "two descriptors; permitted is half of what the limit (ulimit -n) leaves beside the "
              "worker's own, about 40 and one for each listener, and 93 for refusals."},
+    {.name = "client_table_size",
+     .sections = top,
+     .arguments = "N",
+     .set = setters::client_table_size,
+     .default_value = "131072",
+     .help =
+         "Clients that limit_connections can count at a time, for each worker, and that "
+         "limit_handshakes can remember, over all workers: 1000 to 4194304, each once for each "
+         "route or listener that limits it. An entry takes 13 bytes for each worker and 16 more, "
+         "once it is used. A client that finds no room for its count gets 503, and where there is "
+         "none to remember its handshakes whoever owes least is forgotten; metrics count both.",
+     .keep = keep<&Config::client_table_size>},
     {.name = "tls_ticket_lifetime",
      .sections = top,
      .arguments = "TIME|off",

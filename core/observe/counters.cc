@@ -135,6 +135,22 @@ Traffic traffic_from_upstreams(const WorkerRow& row, const LabelRows& labels) {
   return sum_of(row, labels, &RouteRow::from_upstream);
 }
 
+const char* name_of(ClientLimit limit) {
+  switch (limit) {
+    case ClientLimit::connections:
+      return "connections_per_client";
+    case ClientLimit::route_connections:
+      return "connections_per_route";
+    case ClientLimit::listener_connections:
+      return "listener_connections_per_client";
+    case ClientLimit::handshakes:
+      return "handshakes_per_client";
+    case ClientLimit::table:
+      break;
+  }
+  return "client_table_size";
+}
+
 std::string text_of(const WorkerRow& row, const LabelRows& labels) {
   std::string text;
   const auto add = [&text](const char* name, uint64_t value) {
@@ -146,6 +162,11 @@ std::string text_of(const WorkerRow& row, const LabelRows& labels) {
   add("refused", row.refused.value());
   add("handshake_rate pauses", row.held_back.value());
   add("handshake_rate refused", row.rate_refused.value());
+  for (size_t i = 0; i < client_limits; ++i) {
+    const uint64_t count = row.limited[i].value();
+    if (count == 0) continue;
+    add((std::string("limited by ") + name_of(static_cast<ClientLimit>(i))).c_str(), count);
+  }
   add("relayed", row.relayed.value());
   const Traffic up = traffic_from_clients(row, labels);
   const Traffic down = traffic_from_upstreams(row, labels);

@@ -106,8 +106,20 @@ enum class TurnedAway : uint8_t {
   rate,      // handshake_rate, and no room for an answer or in TLS
   memory,    // none was left for it
   denied,    // `deny` of a TLS listener
+  client,    // limit_connections of a TLS listener
+  table,     // client_table_size, the same
 };
-inline constexpr size_t turned_away_kinds = static_cast<size_t>(TurnedAway::denied) + 1;
+inline constexpr size_t turned_away_kinds = static_cast<size_t>(TurnedAway::table) + 1;
+
+// What clients were refused for, answered or not.
+enum class ClientLimit : uint8_t {
+  connections,           // limit_connections per client, of a route
+  route_connections,     // the same per route
+  listener_connections,  // the same of a listener
+  handshakes,            // limit_handshakes
+  table,                 // client_table_size: there was no room to count them
+};
+inline constexpr size_t client_limits = static_cast<size_t>(ClientLimit::table) + 1;
 
 // Of one listener, by one worker.
 struct ListenerRow {
@@ -217,8 +229,10 @@ struct alignas(64) WorkerRow {
   // handshake_rate: times that a listener began to hold clients back, and connections refused.
   Counter held_back;
   Counter rate_refused;
-  Counter relayed;  // sessions that began to relay
-  Counter starts;   // processes that took this place
+  std::array<Counter, client_limits> limited;  // by ClientLimit
+  Counter clients_forgotten;                   // by limit_handshakes, for want of room
+  Counter relayed;                             // sessions that began to relay
+  Counter starts;                              // processes that took this place
   Gauge pid;        // of the one that has it, while it accepts; 0: nobody does
   Gauge routes;     // so many of its LabelRows::routes may hold something, from the first one on
   Counter retries;  // peers that were dialled because one before had failed
@@ -271,5 +285,7 @@ Traffic traffic_from_upstreams(const WorkerRow& row, const LabelRows& labels);
 std::string text_of(const WorkerRow& row, const LabelRows& labels);
 // As Prometheus would label it: "peer_close".
 const char* name_of(EndKind kind);
+// The same: "connections_per_client".
+const char* name_of(ClientLimit limit);
 
 }  // namespace sluice

@@ -135,6 +135,9 @@ bool Master::prepare() {
   Status opened = rows_.open(std::max(most_workers, crew_.size()));
   if (opened.ok()) opened = rates_.open();
   if (opened.ok()) opened = peers_.open(std::max(most_workers, crew_.size()));
+  if (opened.ok()) {
+    opened = clients_.open(std::max(most_workers, crew_.size()), config_->client_table_size);
+  }
   if (opened.ok()) opened = answer_memory_.open();
   if (!opened.ok()) {
     complain(opened.fault().text());
@@ -268,6 +271,7 @@ uint32_t Master::wanted_workers(const Config& config) const {
 
 std::vector<std::string> Master::prepare_start(uint32_t number) {
   peers_.note_worker(number);
+  clients_.note_worker(number);
   rows_.note_worker(number);
   return listeners_.mend(number);
 }
@@ -326,6 +330,7 @@ int Master::live_as_worker(uint32_t number, uint64_t start_s, int control) {
   setup.labels = rows_.labels(number);
   setup.rates = rates_.rates();
   setup.peers = peers_.memory();
+  setup.clients = clients_.memory();
   setup.sticky_key = sticky_key_;
   setup.tls_store = &tls_store_;
   setup.sockets = listeners_.take(number);
@@ -349,6 +354,7 @@ size_t Master::buffer_memory() const {
 
 std::optional<uint64_t> Master::sessions_lost(uint32_t number, uint64_t before) {
   bury(peers_.memory().rows_of(number));
+  clients_.bury(number);
   rows_.bury(number);
   return living_sessions(rows_.row(number), before);
 }

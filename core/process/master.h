@@ -17,6 +17,7 @@
 #include "core/process/answer_memory.h"
 #include "core/process/certificate_notices.h"
 #include "core/process/challenge_watch.h"
+#include "core/process/client_memory.h"
 #include "core/process/conf_bundle.h"
 #include "core/process/control_messages.h"
 #include "core/process/control_socket.h"
@@ -176,6 +177,7 @@ class Master final : public EventHandler,
   CounterRows rows_;
   ListenerRateMemory rates_;
   PeerMemory peers_;
+  ClientMemory clients_;
   Digest sticky_key_{};  // a secret
   Reactor reactor_;
   Reactor::HandlerId id_;

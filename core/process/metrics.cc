@@ -18,8 +18,9 @@ constexpr Buckets handshake_buckets{.first = 0, .last = 16};           // 1 ms t
 constexpr Buckets session_buckets{.first = 6, .last = 28, .step = 2};  // 64 ms to 3 days
 
 constexpr const char* parties_told[metric_parties] = {"client", "upstream", "proxy"};
-constexpr const char* turned_away_told[turned_away_kinds] = {"worker_connections", "drained",
-                                                             "handshake_rate", "memory", "deny"};
+constexpr const char* turned_away_told[turned_away_kinds] = {
+    "worker_connections", "drained",          "handshake_rate", "memory", "deny",
+    "limit_connections",  "client_table_size"};
 
 std::string close_name(size_t place) {
   if (place < 16) return std::to_string(1000 + place);
@@ -132,6 +133,22 @@ void MetricsWriter::write_connections() {
   text_.counter("sluice_connections_rate_refused",
                 "Connections beyond handshake_rate, closed or told 503.");
   text_.sample({}, sum_of(&WorkerRow::rate_refused));
+  text_.counter("sluice_client_limits_refused",
+                "Clients that were refused for limit_connections or limit_handshakes, or because "
+                "client_table_size had no room to count them, answered or not.");
+  for (size_t i = 0; i < client_limits; ++i) {
+    uint64_t sum = 0;
+    for (const WorkerRow* row : workers_) sum += row->limited[i].value();
+    text_.sample({{"limit", name_of(static_cast<ClientLimit>(i))}}, sum);
+  }
+  text_.counter("sluice_client_limits_forgotten",
+                "Clients whose handshakes were forgotten because client_table_size had no room for "
+                "others: they may have had more than limit_handshakes.");
+  text_.sample({}, sum_of(&WorkerRow::clients_forgotten));
+  write_open_connections();
+}
+
+void MetricsWriter::write_open_connections() {
   uint64_t open = 0;
   uint64_t in_handshake = 0;
   for (const WorkerRow* row : workers_) {

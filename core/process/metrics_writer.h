@@ -64,6 +64,7 @@ class MetricsWriter {
   void sum_routes();
   // metrics.cc
   void write_connections();
+  void write_open_connections();
   void write_tls();
   void write_handshakes();
   void write_auth();

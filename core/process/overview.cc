@@ -15,8 +15,9 @@ namespace sluice {
 
 namespace {
 
-constexpr const char* turned_away_names[turned_away_kinds] = {"worker_connections", "drained",
-                                                              "handshake_rate", "memory", "deny"};
+constexpr const char* turned_away_names[turned_away_kinds] = {
+    "worker_connections", "drained",          "handshake_rate", "memory", "deny",
+    "limit_connections",  "client_table_size"};
 constexpr int64_t day_s = 86'400;
 
 std::span<const RouteRow> used_routes(const CounterRows& rows, uint32_t worker) {

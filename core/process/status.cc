@@ -27,6 +27,11 @@ Json worker_status(uint32_t number, pid_t pid, const WorkerRow& row, const Label
     const uint64_t count = row.ended[i].value();
     if (count > 0) ended[name_of(static_cast<EndKind>(i))] = count;
   }
+  Json limited = Json::object();
+  for (size_t i = 0; i < client_limits; ++i) {
+    const uint64_t count = row.limited[i].value();
+    if (count > 0) limited[name_of(static_cast<ClientLimit>(i))] = count;
+  }
   return {{"number", number},
           {"pid", pid},
           {"sessions", living_sessions(row, lost)},
@@ -35,6 +40,8 @@ Json worker_status(uint32_t number, pid_t pid, const WorkerRow& row, const Label
           {"refused", row.refused.value()},
           {"handshake_rate_pauses", row.held_back.value()},
           {"handshake_rate_refused", row.rate_refused.value()},
+          {"limited", std::move(limited)},
+          {"clients_forgotten", row.clients_forgotten.value()},
           {"requests", row.served.value()},
           {"relayed", row.relayed.value()},
           {"lost", lost},

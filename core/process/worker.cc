@@ -11,6 +11,7 @@
 
 #include "core/observe/access_log.h"
 #include "core/process/descriptors.h"
+#include "core/session/client_seats.h"
 #include "net/sys.h"
 #include "net/sys_trace.h"
 #include "protocol/error_answer.h"
@@ -101,7 +102,9 @@ Worker::Worker(const WorkerSetup& setup)
                .upstreams = upstreams_,
                .config = setup.config,
                .id_prefix = id_prefix(setup),
-               .challenges = setup.challenges},
+               .challenges = setup.challenges,
+               .clients = setup.clients.rates.empty() ? ClientLimits()
+                                                      : ClientLimits(setup.clients, setup.number)},
       drains_(context_),
       sockets_(reactor_, *this, setup.rates ? setup.rates : ListenerRates(own_rates_)),
       generation_(setup.generation),
@@ -190,8 +193,8 @@ int Worker::run() {
   return exit_status_;
 }
 
-void Worker::begin_session(int fd, const Address& client, uint32_t listener,
-                           const Refusal* refused) {
+void Worker::begin_session(int fd, const Address& client, uint32_t listener, const Refusal* refused,
+                           bool counted) {
   Handle handle;
   try {
     handle = sessions_.create(context_, client, listener_places_[listener]);
@@ -199,9 +202,16 @@ void Worker::begin_session(int fd, const Address& client, uint32_t listener,
     count_turned_away(listener, TurnedAway::memory);
     log_.recurring(LogLevel::error, out_of_memory, "a client was turned away: out of memory");
     sys::close(fd);
+    if (counted) {
+      leave_counts(context_.clients, counted_at_listener, ClientAddress(client),
+                   this->listener(listener), nullptr);
+    }
     return;
   }
-  with_session(handle, [&](Session& session) { session.start(fd, refused); });
+  with_session(handle, [&](Session& session) {
+    if (counted) session.own_listener_count();
+    session.start(fd, refused);
+  });
 }
 
 // The client has its answer already; it loses only the time to read it.

@@ -38,17 +38,18 @@ struct WorkerSetup {
   LogHandover logs;
   const WorkerUser* user = nullptr;  // outlives the worker; null: it gives up nothing (tests)
   size_t buffer_memory_bytes = BufferPool::default_most_bytes;
-  WorkerRow* row = nullptr;        // outlives the worker; null: it counts for itself
-  LabelRows labels = {};           // of that row
-  ListenerRates rates;             // its memory outlives the worker; none: the worker has its own
-  PeerBoard::Memory peers;         // outlives the worker; none: it knows of peers by itself alone
-  Digest sticky_key = {};          // of all workers; where the conf brings none
-  TlsStore* tls_store = nullptr;   // outlives the worker; null: it has one of its own
-  std::vector<DrainOrder> drains;  // in force when it starts
-  std::vector<TraceOrder> traces;  // the same
-  uint32_t generation = 1;         // of the conf
-  Members members;                 // where names lead when it starts, of that generation
-  Challenges challenges = {};      // that are answered when it starts
+  WorkerRow* row = nullptr;  // outlives the worker; null: it counts for itself
+  LabelRows labels = {};     // of that row
+  ListenerRates rates;       // its memory outlives the worker; none: the worker has its own
+  PeerBoard::Memory peers;   // outlives the worker; none: it knows of peers by itself alone
+  ClientLimits::Memory clients = {};  // outlives the worker; none: it counts for itself
+  Digest sticky_key = {};             // of all workers; where the conf brings none
+  TlsStore* tls_store = nullptr;      // outlives the worker; null: it has one of its own
+  std::vector<DrainOrder> drains;     // in force when it starts
+  std::vector<TraceOrder> traces;     // the same
+  uint32_t generation = 1;            // of the conf
+  Members members;                    // where names lead when it starts, of that generation
+  Challenges challenges = {};         // that are answered when it starts
 };
 
 // The exit status of a worker that could not start and, as far as it can tell, never will.
@@ -138,7 +139,9 @@ class Worker final : public EventHandler,
   void end_oldest_lingering();
   void make_room();
   void end_idle_connections(size_t most);
-  void begin_session(int fd, const Address& client, uint32_t listener, const Refusal* refused);
+  void begin_session(int fd, const Address& client, uint32_t listener, const Refusal* refused,
+                     bool counted = false);
+  const Refusal* limit_client(const Address& client, const ListenConfig& listener, bool& counted);
   void count_turned_away(uint32_t listener, TurnedAway why);
   void turn_away(int fd, const Address& client, const ListenConfig& listener,
                  const Refusal& refusal);

@@ -4,6 +4,7 @@
 
 #include "core/observe/limit_text.h"
 #include "core/process/worker.h"
+#include "core/session/client_seats.h"
 #include "net/sys.h"
 
 namespace sluice {
@@ -44,7 +45,41 @@ void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
   const Refusal* const refused = admission_.refusal(sessions_.live() + 1, context_.lingering_now);
   if (refused != nullptr) attempt([&] { note_overload(); });
   const Refusal* const other = denied ? &Admission::denied() : drained;
-  begin_session(fd, client, listener, refused != nullptr ? refused : other);
+  if (refused != nullptr || other != nullptr || of_listener.most_per_client == 0) {
+    return begin_session(fd, client, listener, refused != nullptr ? refused : other);
+  }
+  bool counted = false;
+  const Refusal* const limited = limit_client(client, of_listener, counted);
+  if (limited != nullptr && of_listener.tls != nullptr) {
+    const bool full = limited == &Admission::no_room_to_count();
+    return turn_it_away(full ? TurnedAway::table : TurnedAway::client, *limited);
+  }
+  begin_session(fd, client, listener, limited, counted);
+}
+
+// Why it gets no session; null: it may have one, and `counted` says whether that is counted.
+const Refusal* Worker::limit_client(const Address& client, const ListenConfig& listener,
+                                    bool& counted) {
+  const Refusal* refusal = nullptr;
+  attempt([&] {
+    const auto limit = enter_listener(context_.clients, ClientAddress(client), listener, counted);
+    if (!limit) return;
+    const bool full = *limit == ClientLimit::table;
+    refusal = full ? &Admission::no_room_to_count() : &Admission::too_many_of_client();
+    row_.limited[static_cast<size_t>(*limit)].add(1);
+    const uint32_t entries = context_.config->client_table_size;
+    log_.recurring(LogLevel::notice, refusal->reason,
+                   "listen " + listener.address.text() + ": " +
+                       (full ? "client_table_size " + std::to_string(entries)
+                             : "limit_connections " + std::to_string(listener.most_per_client) +
+                                   " per client") +
+                       " reached by " + client.host_text() + ": it is " +
+                       (listener.tls != nullptr ? "closed"
+                        : full                  ? "told 503"
+                                                : "told 429") +
+                       "; raise it" + (full ? "" : " if many users share that address"));
+  });
+  return refusal;
 }
 
 void Worker::on_hold_back(uint32_t listener) {

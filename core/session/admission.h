@@ -60,6 +60,15 @@ class Admission {
     static const Refusal refusal{403, denied_reason, "by the listener"};
     return refusal;
   }
+  // Its address has as many connections as limit_connections of the listener lets it.
+  static const Refusal& too_many_of_client() {
+    static const Refusal refusal{429, client_connections_reason, "by the listener"};
+    return refusal;
+  }
+  static const Refusal& no_room_to_count() {
+    static const Refusal refusal{503, client_table_reason, "by the listener"};
+    return refusal;
+  }
 
  private:
   uint32_t most_;

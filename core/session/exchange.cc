@@ -403,6 +403,7 @@ Exchange::Step Exchange::tell_health() {
 }
 
 Exchange::Step Exchange::refuse(Refusal refusal) {
+  seats_.leave();
   reason_ = refusal.reason;
   detail_ = std::move(refusal.detail);
   lent_.upstream.close(lent_.worker.reactor, End::orderly);

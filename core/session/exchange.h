@@ -17,6 +17,7 @@
 #include "core/router.h"
 #include "core/session/answer_relay.h"
 #include "core/session/authorization.h"
+#include "core/session/client_seats.h"
 #include "core/session/dial.h"
 #include "core/session/forward.h"
 #include "core/session/kept_connection.h"
@@ -115,6 +116,8 @@ class Exchange {
   PeerId peer() const { return dial_->peer()->id; }
   // When the client's token expires, by the reactor's clock; 0: none does.
   uint64_t token_ends_ms() const { return token_ != nullptr ? token_->ends_ms : 0; }
+  // The same: what the session counts as from then on, and has to take back.
+  CountedAs take_counts() { return seats_.hand_over(); }
 
  private:
   enum class Stage : uint8_t {
@@ -177,6 +180,9 @@ class Exchange {
   Step authorize();
   Step tell_verdict(BodyFraming framing, uint64_t length);
   Step relay_verdict();
+  std::optional<Refusal> limit_handshakes();
+  std::optional<Refusal> take_seats();
+  std::optional<Refusal> limited_by(ClientLimit limit);
   Step enter();
   Step dial();
   std::string preamble() const;
@@ -231,6 +237,7 @@ class Exchange {
   std::vector<std::string_view> protocols_;  // of those offered, what the route lets pass
   const RouteConfig* route_ = nullptr;
   std::unique_ptr<Token> token_;  // null: the route demands none
+  ClientSeats seats_;
   std::unique_ptr<Preface> preface_;
   MessageFraming framing_;                 // of a plain request
   std::optional<BodyRelay> request_body_;  // the same, once a peer is to get it

@@ -27,13 +27,43 @@ Origin origin_asked(const RequestHead& head, const UpgradeRequest& upgrade, cons
   return parse_origin(scheme + "://" + std::string(upgrade.authority)).value_or(Origin());
 }
 
+struct LimitNotice {
+  Refusal refusal;
+  const char* remedy;
+};
+
+LimitNotice limit_notice(ClientLimit limit, const RouteConfig& route, uint32_t table_size) {
+  const ConnectionLimits& most = route.limit_connections;
+  switch (limit) {
+    case ClientLimit::connections:
+      return {{429, client_connections_reason,
+               "limit_connections " + std::to_string(most.per_client) + " per client"},
+              "it is told 429; raise it if many users share that address"};
+    case ClientLimit::route_connections:
+      return {{503, route_connections_reason,
+               "limit_connections " + std::to_string(most.per_route) + " per route"},
+              "further clients are told 503; raise it if the servers can take more"};
+    case ClientLimit::handshakes: {
+      const ClientRate& rate = route.limit_handshakes;
+      return {
+          {429, client_handshakes_reason,
+           "limit_handshakes " + std::to_string(rate.count) + (rate.period_s == 1 ? "/s" : "/m") +
+               " burst=" + std::to_string(rate.burst) + " per client"},
+          "it is told 429; raise it if many users share that address"};
+    }
+    case ClientLimit::listener_connections:
+    case ClientLimit::table:
+      break;
+  }
+  return {{503, client_table_reason, "client_table_size " + std::to_string(table_size)},
+          "there is no room to count it, and it is told 503; raise it"};
+}
+
 }  // namespace
 
 const Exchange::Link Exchange::links[] = {
-    &Exchange::check_address,
-    &Exchange::check_origin,
-    &Exchange::offer_protocols,
-    &Exchange::check_token,
+    &Exchange::check_address,    &Exchange::check_origin, &Exchange::offer_protocols,
+    &Exchange::limit_handshakes, &Exchange::check_token,  &Exchange::take_seats,
 };
 
 Exchange::Step Exchange::admit() {
@@ -86,6 +116,46 @@ std::optional<Refusal> Exchange::check_token() {
   token_ = std::make_unique<Token>(Token{std::move(verified.claims)});
   if (verified.ends_in_ms) token_->ends_ms = lent_.now_ms() + *verified.ends_in_ms;
   return std::nullopt;
+}
+
+// Before what asks others: who guesses at passwords is slowed down here.
+std::optional<Refusal> Exchange::limit_handshakes() {
+  const ClientRate& rate = route_->limit_handshakes;
+  if (!upgrades_ || rate.count == 0) return std::nullopt;
+  ClientLimits& limits = lent_.worker.clients;
+  const auto key = limits.keys().handshakes_on(lent_.client_address, route_->id);
+  if (!key) return std::nullopt;
+  const ClientRates::Answer answer = limits.rates().take(*key, rate, lent_.now_ms() * 1'000'000);
+  if (answer.replaced) {
+    lent_.worker.row.clients_forgotten.add(1);
+    lent_.worker.log.recurring(
+        LogLevel::warn, "client_table_size",
+        "client_table_size " + std::to_string(lent_.config.client_table_size) +
+            ": a client's handshakes were forgotten for want of room; raise it");
+  }
+  if (answer.wait_ns == 0) return std::nullopt;
+  Refusal refusal = *limited_by(ClientLimit::handshakes);
+  refusal.retry_after_s = static_cast<uint32_t>(
+      std::min<uint64_t>((answer.wait_ns + 999'999'999) / 1'000'000'000, UINT32_MAX));
+  return refusal;
+}
+
+std::optional<Refusal> Exchange::take_seats() {
+  if (!upgrades_ || !route_->limit_connections.given()) return std::nullopt;
+  const auto limit = seats_.take(lent_.worker.clients, lent_.client_address, *route_);
+  return limit ? limited_by(*limit) : std::nullopt;
+}
+
+// Counts it, tells it, and is what the client is told. No seat is held meanwhile.
+std::optional<Refusal> Exchange::limited_by(ClientLimit limit) {
+  seats_.leave();
+  lent_.worker.row.limited[static_cast<size_t>(limit)].add(1);
+  LimitNotice notice = limit_notice(limit, *route_, lent_.config.client_table_size);
+  lent_.worker.log.recurring(LogLevel::notice, notice.refusal.reason,
+                             "route " + route_->name() + ": " + notice.refusal.detail +
+                                 " reached by " + lent_.client_address.host_text() + ": " +
+                                 notice.remedy);
+  return std::move(notice.refusal);
 }
 
 }  // namespace sluice

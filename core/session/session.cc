@@ -229,6 +229,7 @@ void Session::close(EndCause cause, End how) {
   }
   delete std::exchange(extras_, nullptr);
   if (has_close_reason_) context_.close_reasons.drop(id_);
+  if (counted_ != 0) leave_counts(context_.clients, counted_, client_, listener(), route_);
   context_.sessions.retire(handle);
 }
 
@@ -365,6 +366,7 @@ void Session::begin_relaying() {
   const std::unique_ptr<Exchange> exchange(exchange_);
   subprotocol_ = nullptr;
   route_ = exchange->route();
+  counted_ = (counted_ | exchange->take_counts()) & 7;  // of three bits
   context_.labels.route(route_->id).opened.add(1);
   context_.row.handshakes_ms.add(now_ms() - opened_ms_);
   peer_ = context_.upstreams.peers().enter(exchange->peer()).id;

@@ -85,6 +85,9 @@ class Session {
   // check_stalls() saw it; 0 where none is stalled.
   uint32_t stalled_for_ms() const;
 
+  // At accept: the connection is counted at its listener, and this takes that back.
+  void own_listener_count() { counted_ |= 1; }
+
   State state() const { return state_; }
   // A request was answered, and nothing has come of another one.
   bool awaits_request() const;
@@ -252,6 +255,7 @@ class Session {
   bool extends_while_moving_ : 1 = false;  // closing: both peers behave, one Close is awaited
   uint8_t close_waits_ : 4 = 0;            // closing: how often close_timeout has passed
   bool has_close_reason_ : 1 = false;      // in CloseReasons
+  uint8_t counted_ : 3 = 0;                // CountedAs: what close() takes back
 };
 
 // With its slot and its timer, this is all the user memory that a plain session keeps while it

@@ -12,6 +12,7 @@
 #include "core/peers/upstream.h"
 #include "core/session/auth_cache.h"
 #include "core/session/challenges.h"
+#include "core/session/client_limits.h"
 #include "core/session/close_reasons.h"
 #include "core/session/drained.h"
 #include "core/session/fair_share.h"
@@ -56,6 +57,7 @@ struct WorkerContext {
   UpstreamPool upstream_pool{reactor, upstreams.peers()};
   Challenges challenges = {};  // that acme_dir holds
   AuthCache auth_cache = {};
+  ClientLimits clients = {};
   // What strangers must not guess of this worker's pings; made when it is first asked for.
   uint64_t secret_for_pings() {
     while (ping_secret == 0) sys::random_bytes(&ping_secret, sizeof ping_secret);

@@ -98,6 +98,8 @@ std::vector<Row> global_rows() {
        "1012"},
       {"worker_connections", "top", "worker_connections 77",
        [](const Config& c) { return number(c.worker_connections); }, "77"},
+      {"client_table_size", "top", "client_table_size 5000",
+       [](const Config& c) { return number(c.client_table_size); }, "5000"},
   };
 }
 
@@ -422,7 +424,7 @@ TEST_CASE("conf directives: few take effect with a restart alone") {
     if (row->keep != nullptr) restart.push_back(row->name);
   }
   CHECK(restart == std::vector<std::string_view>{"user", "pid_file", "control", "ring_size",
-                                                 "splice", "sandbox"});
+                                                 "splice", "sandbox", "client_table_size"});
 }
 
 TEST_CASE("conf directives: a wrong count says how many and which") {

@@ -141,6 +141,19 @@ std::vector<ConfRow> admission_rows() {
        "allowed_origins d.example"},
       {"require_subprotocol", "top, route", "require_subprotocol on",
        [](const Config& c) { return number(last_route(c).require_subprotocol); }, "1"},
+      {"limit_connections", "top, listen, upstream, route", "limit_connections 7 per client",
+       [](const Config& c) {
+         return number(last_route(c).limit_connections.per_client +
+                       c.listeners[0].most_per_client) +
+                " " + number(last_route(c).limit_connections.per_route);
+       },
+       "7 0", "limit_connections 7 per client"},
+      {"limit_handshakes", "top, upstream, route", "limit_handshakes 30/m burst=4 per client",
+       [](const Config& c) {
+         const ClientRate& rate = last_route(c).limit_handshakes;
+         return number(rate.count) + "/" + number(rate.period_s) + " " + number(rate.burst);
+       },
+       "30/60 4"},
   };
 }
 

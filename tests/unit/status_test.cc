@@ -27,6 +27,8 @@ TEST_CASE("status: a worker as JSON, kinds of ends that occurred alone") {
   row.refused.add(2);
   row.held_back.add(7);
   row.rate_refused.add(8);
+  row.limited[static_cast<size_t>(ClientLimit::handshakes)].add(3);
+  row.clients_forgotten.add(1);
   row.relayed.add(9);
   FewLabelRows labels;
   row.routes.set(LabelRows::first_route + 1);
@@ -39,6 +41,7 @@ TEST_CASE("status: a worker as JSON, kinds of ends that occurred alone") {
   CHECK(line_of(worker_status(3, 4711, row, labels.rows(), 2)) ==
         "{\"number\":3,\"pid\":4711,\"sessions\":3,\"accepted\":12,\"turned_away\":1,\"refused\":2,"
         "\"handshake_rate_pauses\":7,\"handshake_rate_refused\":8,"
+        "\"limited\":{\"handshakes_per_client\":3},\"clients_forgotten\":1,"
         "\"requests\":0,\"relayed\":9,\"lost\":2,\"from_client\":{\"bytes\":100,\"messages\":5},"
         "\"from_upstream\":{\"bytes\":200,\"messages\":6},\"ended\":{\"idle_timeout\":4}}");
 }
