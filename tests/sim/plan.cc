@@ -198,6 +198,8 @@ SessionPlan make_plan(Random& random, const Config& config, uint32_t number, Roo
   if (route.client_ping_interval_ms > 0 || route.upstream_ping_interval_ms > 0) {
     for (PeerPlan* peer : {&plan.client, &plan.upstream}) plan_pongs(apart, *peer);
   }
+  // Only now, for what else was drawn does not depend on what its client brings.
+  if (!plan.asking_statuses.empty()) plan.asking = Asking::wrong;
   return plan;
 }
 

@@ -117,6 +117,9 @@ struct SessionPlan {
   bool refusal_broken = false;    // its body breaks off
   const char* wrong_reason = "";  // for people
   Introduction introduction;      // of the client, by a balancer
+  // When its token expires, by the world's clock, if it is looked at before the wall clock is set
+  // anew (wall_clock_setting()); else hours before or behind that. 0: it does not.
+  uint64_t token_ends_ms = 0;
   // Where the listener is in TLS.
   bool speaks_plain_http = false;
   bool mute = false;  // Asking::silence from the first byte of TLS on

@@ -251,6 +251,7 @@ void Record::check_turn() {
     check_pings(side);
   }
   if (relaying_) check_leaving();
+  if (relaying_) check_token();
   if (relaying_ && !incidents_.empty()) check_closing();
   if (!relaying_ && live()) check_opening();
 }

@@ -43,7 +43,7 @@ struct Incident {
   };
   Kind kind;
   int side;       // 0 client, 1 upstream
-  uint16_t code;  // bad
+  uint16_t code;  // bad, told; idle: 0, or of the token that has expired
   uint64_t act;
   uint64_t when_ns;
   bool inside_frame;  // some of the frame that it cut off had been sent on
@@ -152,12 +152,16 @@ class Record final : public Observer {
   uint32_t ping_timeout_ms(int side) const {
     return side == 0 ? route_.client_ping_timeout_ms : route_.upstream_ping_timeout_ms;
   }
-  bool paced() const { return pings(0) || pings(1) || limited(); }
+  // Frames alone are activity there, or may be (a token that expires).
+  bool paced() const { return pings(0) || pings(1) || limited() || route_.wants_jwt(); }
   bool limited(int side) const;
   void note_pings(int side, uint64_t before);
   void check_pings(int side);
   void check_rates(int side);
   bool may_be_old() const;
+  bool token_may_differ(uint64_t when_ns) const;
+  bool token_may_have_expired() const;
+  void check_token() const;
   bool may_leave(uint16_t code) const;
   void check_leaving() const;
   void check_held();

@@ -3,6 +3,7 @@
 
 #include "tests/sim/kernel.h"
 #include "tests/sim/record.h"
+#include "tests/sim/token_plan.h"
 #include "tests/sim/world.h"
 
 namespace sluice::sim {
@@ -48,11 +49,37 @@ void Record::recognize(int target) {
   if (leaves && client_goes && find(Incident::Kind::closed, 0) == nullptr && !upstream_gone) {
     return note(Incident::Kind::told, lane.own_code());
   }
+  if (incidents_.empty() && lane.own_code() == route_.jwt_close_code && token_may_have_expired()) {
+    return note(Incident::Kind::idle, lane.own_code());
+  }
   const uint64_t silent_ms = world().now_ms() - relayed_ms_;
   if (incidents_.empty() && paced() && lane.own_code() == route_.idle_code &&
       silent_ms + slack_ns / ms >= route_.idle_timeout_ms) {
     note(Incident::Kind::idle, 0);
   }
+}
+
+// Whether a token that is looked at then may be taken for one that expires at another time.
+bool Record::token_may_differ(uint64_t when_ns) const {
+  const uint64_t planned_ms = world().begin_ns() / ms + plan_.start_ns / ms;
+  return wall_clock_setting(planned_ms) != wall_clock_setting(when_ns / ms);
+}
+
+bool Record::token_may_have_expired() const {
+  if (plan_.token_ends_ms == 0) return false;
+  return token_may_differ(relaying_ns_) || world().now_ns() + slack_ns >= plan_.token_ends_ms * ms;
+}
+
+// The session of a client whose token was looked at as planned ends with it.
+void Record::check_token() const {
+  if (plan_.token_ends_ms == 0 || token_may_differ(relaying_ns_)) return;
+  const uint64_t due_ns = std::max(plan_.token_ends_ms * ms, relaying_ns_);
+  const Lane& lane = lanes_[1];
+  const Connection& client = *legs_[0].connection;
+  const bool due = world().now_ns() > due_ns + slack_ns;
+  const bool waits = lane.own_close() || lane.undelivered() > 0 || lane.judge.in_frame() ||
+                     lane.ping_begun() || !client.writable() || client.untaken > 0;
+  if (due && !waits && incidents_.empty() && live()) fail("outlives its token");
 }
 
 // Whether its age may have ended it by now.

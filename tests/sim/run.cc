@@ -403,35 +403,14 @@ void Run::work() {
   setup.buffer_memory_bytes = scenery_.buffer_memory_bytes;
   setup.row = &row_;
   setup.labels = labels_.rows();
+  setup.clients.counts = {client_counts_, client_counts_.size(), &client_workers_};
+  setup.clients.rates = client_rates_;
   const auto worker = Worker::start(std::move(setup));
   if (!worker.ok()) return world_.fail("no worker can start: " + worker.fault().text());
   worker_ = worker.value().get();
   const int status = worker_->run();
   worker_ = nullptr;
   if (status != 0) world_.fail("the worker ended with status " + std::to_string(status));
-}
-
-void Run::check_left_behind() {
-  // What the proxy said in its last moments still arrives.
-  world_.advance(world_.now_ns() + second);
-  if (kernel_.open_descriptors() != 0) {
-    world_.fail("descriptors are left open:" + kernel_.describe_descriptors());
-  }
-  if (kernel_.mappings != 0) {
-    world_.fail(std::to_string(kernel_.mappings) + " mappings are left, " +
-                std::to_string(kernel_.mapped_bytes) + " bytes");
-  }
-  if (Config::living != 1) world_.fail("a Config is still referred to");
-  if (access_log_ >= 0 && !scenery_.broken_access_log) {
-    const auto relayed = static_cast<size_t>(
-        std::count_if(sessions_.begin(), sessions_.end(),
-                      [](const auto& session) { return session->record->relaying(); }));
-    if (opens_logged_ != relayed || closes_logged_ != relayed) {
-      world_.fail(std::to_string(relayed) + " sessions were relayed, logged are " +
-                  std::to_string(opens_logged_) + " open and " + std::to_string(closes_logged_) +
-                  " close lines");
-    }
-  }
 }
 
 void Run::add_to(Totals& totals) const {

@@ -1,11 +1,14 @@
 // Run: one seed from the worker's birth to its end, with everything that is checked on the way.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "core/session/client_limits.h"
 #include "tests/sim/guards.h"
 #include "tests/sim/http_visit.h"
 #include "tests/sim/kernel.h"
@@ -160,6 +163,9 @@ class Run final : private Dialled, private Watcher {
   int commands_left_ = 1'500;  // there may be later sessions
   WorkerRow row_;
   FewLabelRows labels_;
+  std::array<CountBucket, 64> client_counts_;
+  std::array<RateEntries, 64> client_rates_;
+  std::atomic<uint32_t> client_workers_{1};
   Worker* worker_ = nullptr;  // while it serves
   Kernel kernel_;
   std::vector<std::unique_ptr<Session>> sessions_;

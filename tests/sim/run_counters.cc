@@ -1,5 +1,6 @@
 // Run, what the worker's counters say: what must be true of them at any time and at the end, and
 // what the kernel and the worker's own list of sessions say as well.
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 
@@ -106,6 +107,32 @@ void Run::check_last_counters() {
   expect_equal("sessions opened and closed", sums.opened, sums.closed);
   expect_equal("bytes received and own, and those sent and dropped", sums.received + sums.own,
                sums.sent + sums.dropped);
+}
+
+void Run::check_left_behind() {
+  // What the proxy said in its last moments still arrives.
+  world_.advance(world_.now_ns() + second);
+  if (const size_t left = entries_in_use(client_counts_); left != 0) {
+    world_.fail(std::to_string(left) + " counts of clients are left");
+  }
+  if (kernel_.open_descriptors() != 0) {
+    world_.fail("descriptors are left open:" + kernel_.describe_descriptors());
+  }
+  if (kernel_.mappings != 0) {
+    world_.fail(std::to_string(kernel_.mappings) + " mappings are left, " +
+                std::to_string(kernel_.mapped_bytes) + " bytes");
+  }
+  if (Config::living != 1) world_.fail("a Config is still referred to");
+  if (access_log_ >= 0 && !scenery_.broken_access_log) {
+    const auto relayed = static_cast<size_t>(
+        std::count_if(sessions_.begin(), sessions_.end(),
+                      [](const auto& session) { return session->record->relaying(); }));
+    if (opens_logged_ != relayed || closes_logged_ != relayed) {
+      world_.fail(std::to_string(relayed) + " sessions were relayed, logged are " +
+                  std::to_string(opens_logged_) + " open and " + std::to_string(closes_logged_) +
+                  " close lines");
+    }
+  }
 }
 
 }  // namespace sluice::sim

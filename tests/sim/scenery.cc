@@ -9,6 +9,8 @@
 #include "tests/sim/http_plan.h"
 #include "tests/sim/proxy_plan.h"
 #include "tests/sim/tls_plan.h"
+#include "tests/sim/token_plan.h"
+#include "tests/sim/world.h"
 
 namespace sluice::sim {
 
@@ -192,6 +194,18 @@ void make_storm(Random& random, Scenery& scenery, ListenConfig& listener) {
   scenery.climate.storm = true;
 }
 
+// Everything that can be counted of clients is, and nobody is refused for it: what is left behind
+// in the table is a session's that never took it back.
+void count_clients(Config& config) {
+  for (ListenConfig& each : config.listeners) {
+    if (each.knows_client_at_accept()) each.most_per_client = ConnectionLimits::most;
+  }
+  for (RouteConfig& each : config.routes) {
+    each.limit_connections = {ConnectionLimits::most, ConnectionLimits::most};
+    each.limit_handshakes = {RateLimit::most, 1, RateLimit::most};
+  }
+}
+
 }  // namespace
 
 Scenery make_scenery(Random& random, Random* tls, bool splice, bool storms, bool guarded) {
@@ -241,12 +255,14 @@ Scenery make_scenery(Random& random, Random* tls, bool splice, bool storms, bool
         std::string(apart.pick<size_t>({0, 1, 50, max_close_reason_bytes}), 'r');
   }
   serve_plain_http(apart, config);
+  if (world().seed() >= first_seed_with_tokens) demand_tokens(apart, config);
   config.worker_connections = scenery.worker_connections;
   config.drain_timeout_ms = 0;  // QUIT ends no session
   if (tls != nullptr) secure_scenery(*tls, scenery, config);
   if (guarded) {
     put_guards(Random(apart.next()), config, static_cast<uint32_t>(scenery.diallings.size()));
   }
+  count_clients(config);
   return scenery;
 }
 

@@ -4,6 +4,7 @@
 
 #include "net/sys.h"
 #include "tests/sim/kernel.h"
+#include "tests/sim/token_plan.h"
 
 namespace sluice::sys {
 
@@ -190,11 +191,8 @@ void drop_memory(void* memory, size_t bytes) {
 uint64_t monotonic_ns() {
   return sim::world().now_ns();
 }
-// Set forward and back by hours every few seconds, as administrators do: it is for logs only.
 uint64_t wall_clock_ms() {
-  constexpr uint64_t hour_ms = 3'600'000;
-  const uint64_t now_ms = sim::world().now_ms();
-  return 1'700'000'000'000 + now_ms + sim::Random(now_ms / 4'096).below(9) * hour_ms;
+  return sim::wall_clock_at(sim::world().now_ms());
 }
 void random_bytes(void* buffer, size_t bytes) {
   sim::world().random.fill(buffer, bytes);

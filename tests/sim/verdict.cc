@@ -145,6 +145,10 @@ void Record::judge_handshake() const {
   if (climate_.leaving_ns != 0 && legs_[0].farewell_ns >= climate_.leaving_ns) return;
   std::vector<int> expected = expected_statuses();
   const bool in_trouble = expect_tls_trouble(expected);
+  if (plan_.token_ends_ms != 0 && (token_may_differ(legs_[0].farewell_ns) ||
+                                   legs_[0].farewell_ns >= plan_.token_ends_ms * ms)) {
+    expected.push_back(401);
+  }
   if (climate_.scarce) expected.insert(expected.end(), {502, 503, 504, 0});
   if (!plan_.strict) expected.insert(expected.end(), {0, 408, 502, 504});  // too slow a network
   if (!plan_.strict && !route_.authorizer.empty()) expected.push_back(503);
@@ -323,6 +327,7 @@ uint16_t Record::own_code_for(const Incident& ending, int target) const {
     case Incident::Kind::closed:
       return 0;
     case Incident::Kind::idle:
+      return ending.code != 0 ? ending.code : going_away;
     case Incident::Kind::leaving:
       return going_away;
     case Incident::Kind::bad:
