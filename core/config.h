@@ -23,6 +23,7 @@
 #include "core/jwt_settings.h"
 #include "core/log_format.h"
 #include "core/names.h"
+#include "core/password_file.h"
 #include "core/route_conditions.h"
 #include "core/route_index.h"
 #include "net/address.h"
@@ -227,14 +228,6 @@ struct UpstreamConfig : UpstreamSettings {
   std::optional<Digest> sticky_key{};  // a secret; nothing: the worker's own
 };
 
-// `set_header NAME VALUE`; the value's text is fully expanded and may be a secret: never logged.
-struct HeaderSetting {
-  std::string name;
-  HeaderValue value;
-
-  bool operator==(const HeaderSetting&) const = default;
-};
-
 enum class HostPolicy : uint8_t { by_scheme, client, server, fixed };
 
 // The Host field toward the upstream.
@@ -285,6 +278,11 @@ struct RouteSettings : JwtSettings {
   uint32_t auth_cache_ms = 0;          // how long its verdicts are believed; 0: each is asked for
   ConnectionLimits limit_connections;  // of WebSockets
   ClientRate limit_handshakes;         // of each client, for WebSockets
+  // `auth_basic`: one more than the place of its users in Config::password_files, 0: none are asked
+  // for; what the client is told that it must be known in, and how long a check may take.
+  uint32_t password_file = 0;
+  std::string auth_realm;
+  uint32_t auth_basic_timeout_ms = 10'000;
   uint32_t connect_timeout_ms = 5'000;
   uint32_t handshake_timeout_ms = 10'000;
   NextPeerOn next_peer_on;
@@ -373,6 +371,9 @@ struct CertificateEnd {
 // The most that the directive "workers" takes.
 inline constexpr uint32_t most_workers = 512;
 
+// The most that the directive "auth_basic_queue" takes.
+inline constexpr uint32_t most_auth_basic_queue = 1'024;
+
 // buffer_memory is at least so many times ring_size.
 inline constexpr uint32_t least_rings_in_buffer_memory = 4;
 
@@ -404,6 +405,9 @@ struct Config {
   bool tls_reload_on_change = false;
   std::optional<Digest> sticky_key;  // of sticky_key's file: a secret, never logged
   ResolverSettings resolver;
+  std::vector<PasswordHashes> password_files;  // of auth_basic lines
+  uint32_t auth_basic_queue = 64;              // passwords that wait at a time, over all workers
+  uint32_t auth_basic_cache = 1'000;           // right ones that a worker remembers; 0: none
   // Files that TLS directives name, by that path and, where it is another one, by the canonical.
   std::vector<std::string> tls_files;
   std::vector<CertificateEnd> certificate_ends;  // those that we show, with their chains

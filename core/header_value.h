@@ -32,6 +32,7 @@ enum class Variable : uint8_t {
   tls_version,
   tls_cipher,
   tls_server_name,
+  remote_user,  // of auth_basic
 };
 
 class HeaderValue {
@@ -83,6 +84,14 @@ class HeaderValue {
 
  private:
   std::vector<Piece> pieces_;  // may hold secrets: never logged
+};
+
+// `set_header NAME VALUE`; the value's text is fully expanded and may be a secret: never logged.
+struct HeaderSetting {
+  std::string name;
+  HeaderValue value;
+
+  bool operator==(const HeaderSetting&) const = default;
 };
 
 }  // namespace sluice

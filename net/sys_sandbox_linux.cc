@@ -132,6 +132,8 @@ class Filter {
     add(SCMP_ACT_ALLOW, call, arguments);
   }
   void refuse(int call) { add(refuse_quietly, call, {}); }
+  // It holds for all threads of the process.
+  void hold_all_threads() { set(SCMP_FLTATR_CTL_TSYNC, 1); }
 
   int load() {
     if (error_ == 0) fail(::seccomp_load(context_));
@@ -217,7 +219,10 @@ int filter_calls(Confined whom) {
   for (const int call : whole_calls) filter.allow(call);
   for (const int call : quiet_calls) filter.refuse(call);
   allow_sockets(filter);
-  if (whom == Confined::keeper) allow_datagrams(filter);
+  if (whom == Confined::keeper) {
+    allow_datagrams(filter);
+    filter.hold_all_threads();
+  }
   allow_the_rest(filter);
   return filter.load();
 }

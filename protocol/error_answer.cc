@@ -46,6 +46,8 @@ constexpr Advice by_reason[] = {
     {subprotocol_reason,
      "A subprotocol must be agreed here, and none was offered that is spoken: name the right one "
      "when the WebSocket is made."},
+    {no_password_reason, "A user and a password are asked for here."},
+    {wrong_password_reason, "The user or the password is wrong."},
     {"CONNECT", "This server makes no tunnels to others."},
     {"method that is not forwarded", "Requests of this method are not forwarded here."},
     {drained_reason,

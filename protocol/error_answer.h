@@ -41,6 +41,13 @@ inline constexpr const char* client_connections_reason = "limit_connections per 
 inline constexpr const char* route_connections_reason = "limit_connections per route reached";
 inline constexpr const char* client_handshakes_reason = "limit_handshakes per client reached";
 inline constexpr const char* client_table_reason = "client_table_size reached";
+// auth_basic: no user and password, or not the right ones.
+inline constexpr const char* no_password_reason = "no user and password";
+inline constexpr const char* wrong_password_reason = "wrong user or password";
+
+// As many passwords wait to be checked as may, or one has waited too long.
+inline constexpr const char* password_queue_reason = "auth_basic_queue reached";
+inline constexpr const char* password_late_reason = "auth_basic_timeout";
 
 // An answer of our own with a short text body. To a HEAD goes the head alone (RFC 9110 9.3.2).
 struct ErrorAnswer {

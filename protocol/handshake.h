@@ -25,7 +25,8 @@ struct Refusal {
   std::string detail = {};     // for the log alone: the value seen, the directive that it is over
   uint32_t retry_after_s = 1;  // 429, 503: what the client is told
   const char* allow = "GET";   // 405: the same; methods that are served there
-  const char* challenge = "Bearer";  // 401: the same; what WWW-Authenticate says
+  // 401: the same; what WWW-Authenticate says (RFC 9110 11.6.1).
+  std::string challenge = "Bearer";
 };
 
 // What a request asks for; views into its Head. The key and the lists are those of a valid upgrade

@@ -141,7 +141,6 @@ constexpr ForeignWord table[] = {
     {"error_page", n, "", no_files},
     {"gzip", n, "", "compression is between client and server: leave the line out"},
     {"rewrite", n, "rewrite_path", "write rewrite_path REGEX TO, which changes what goes upstream"},
-    {"auth_basic", n, "", not_yet},
     {"auth_jwt_key_file", n, "auth_jwt_key", "write auth_jwt_key jwks FILE"},
     {"auth_jwt_key_request", n, "auth_jwt_key",
      "keys are fetched by a timer of yours: write auth_jwt_key jwks FILE, and reload"},
@@ -158,6 +157,7 @@ constexpr ForeignWord table[] = {
     {"limit_req", n, "limit_handshakes", "write limit_handshakes N/s burst=M per client"},
     {"limit_req_zone", n, "",
      "clients are remembered in a table of their own (client_table_size): leave the line out"},
+    {"auth_basic_user_file", n, "auth_basic", "write auth_basic FILE, and the realm behind it"},
 
     // HAProxy
     {"global", h, "", "its lines stand before the first section"},

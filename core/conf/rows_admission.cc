@@ -11,6 +11,11 @@ constexpr unsigned listen = bit(Section::listen);
 constexpr unsigned upstream = bit(Section::upstream);
 constexpr unsigned route = bit(Section::route);
 
+void inherit_auth_basic(const Settings& from, Settings& to) {
+  to.password_file = from.password_file;
+  to.auth_realm = from.auth_realm;
+}
+
 constexpr Directive rows[] = {
     {.name = "allowed_origins",
      .sections = top | route,
@@ -71,6 +76,27 @@ constexpr Directive rows[] = {
          "N. Beyond it 429, with the seconds until the next one in Retry-After; who is refused "
          "owes nothing for it. Those count that are refused later, too, so that guesses at a "
          "password are slow. Plain requests are not counted. The client is limit_connections'."},
+    {.name = "auth_basic",
+     .sections = top | route,
+     .arguments = "FILE|off [realm=TEXT]",
+     .most_arguments = 2,
+     .set = setters::auth_basic,
+     .inherit = inherit_auth_basic,
+     .default_value = "off",
+     .example = "users.htpasswd \"realm=the team's\"",
+     .help = "Lets in who names a user of FILE and its password (Basic authentication, RFC 7617); "
+             "others are answered 401. FILE has lines as htpasswd -B writes them, USER:HASH with "
+             "bcrypt's hash, and is read with the conf. Passwords travel in clear text: let it be "
+             "behind TLS. They are checked outside of the workers, one after the other, by a "
+             "thread of the keeper's. $remote_user is who it was; the Authorization field travels "
+             "on."},
+    {.name = "auth_basic_timeout",
+     .sections = top | route,
+     .arguments = "TIME",
+     .set = setters::timeout<&RouteSettings::auth_basic_timeout_ms>,
+     .inherit = inherit<&RouteSettings::auth_basic_timeout_ms>,
+     .default_value = "10s",
+     .help = "How long the check of a password may take, those before it included; then 503."},
 };
 
 }  // namespace

@@ -158,7 +158,8 @@ constexpr Directive rows[] = {
              "request, _ for -), $auth_http_NAME (of what auth_request was answered), "
              "$cookie_NAME, $query_NAME (of the "
              "query, as it came), $tls_client_subject (of a verified certificate, RFC "
-             "2253), $tls_version, $tls_cipher and $tls_server_name; $$ is a plain $, and what "
+             "2253), $tls_version, $tls_cipher, $tls_server_name and $remote_user (of auth_basic); "
+             "$$ is a plain $, and what "
              "${env:} and ${file:} bring in is text. Where a variable has no value, or the whole "
              "would be empty or hold a control byte, the field is removed.",
      .repeatable = true},

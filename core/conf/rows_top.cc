@@ -179,6 +179,21 @@ constexpr Directive rows[] = {
              "slow readers leave behind; 1m to 1024g. Auto is an eighth of the memory of machine "
              "or cgroup, shared out among the workers, at most 512m each. Once three quarters are "
              "held, sessions whose reader took nothing for longest (a second at least) are ended."},
+    {.name = "auth_basic_queue",
+     .sections = top,
+     .arguments = "N",
+     .set = setters::auth_basic_queue,
+     .default_value = "64",
+     .help = "Passwords that wait to be checked at a time, over all workers, 1 to 1024; further "
+             "requests are answered 503. A check takes about 50 ms where the hash's cost is 10."},
+    {.name = "auth_basic_cache",
+     .sections = top,
+     .arguments = "N|off",
+     .set = setters::auth_basic_cache,
+     .default_value = "1000",
+     .help = "Right passwords that a worker remembers, as digests under a key of its own, up to "
+             "1000000, so that clients which come again wait for no check. What the file says "
+             "otherwise is checked anew."},
     {.name = "auth_cache_size",
      .sections = top,
      .arguments = "COUNT",

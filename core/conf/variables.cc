@@ -35,6 +35,7 @@ constexpr Named table[] = {
     {"$tls_version", Variable::tls_version},
     {"$tls_cipher", Variable::tls_cipher},
     {"$tls_server_name", Variable::tls_server_name},
+    {"$remote_user", Variable::remote_user},
 };
 
 constexpr std::string_view http_prefix = "$http_";
@@ -157,6 +158,11 @@ HeaderValue compile_header_value(const Word& word) {
 }
 
 void refuse_auth_variables(const Word& word, const HeaderValue& value) {
+  if (value.has(Variable::remote_user)) {
+    throw ConfProblem{quoted(word.text) +
+                      ": where a request goes is decided before a password is checked; "
+                      "$remote_user may stand in set_header, set_response_header and return"};
+  }
   if (!value.has(Variable::auth_http)) return;
   throw ConfProblem{quoted(word.text) +
                     ": where a request goes is decided before its authorizer answers; $auth_http_ "

@@ -16,7 +16,8 @@
 namespace sluice {
 
 bool needs_keeper(const Config& config) {
-  return config.admin || asks_for_checks(config) || !questions_of(config).empty();
+  return config.admin || !config.password_files.empty() || asks_for_checks(config) ||
+         !questions_of(config).empty();
 }
 
 Keeper::Keeper(const KeeperSetup& setup)
@@ -65,6 +66,7 @@ Status Keeper::open(const KeeperSetup& setup) {
   if (setup.rows != nullptr) {
     own_use_.emplace(setup.rows->keeper().process);
   }
+  if (const Status begun = passwords_.start(setup.passwords); !begun.ok()) return begun;
   if (setup.user != nullptr) {
     const Status confined = confine(*setup.user, setup.config->sandbox, sys::Confined::keeper);
     if (!confined.ok()) return confined;

@@ -20,6 +20,7 @@
 #include "core/process/every_second.h"
 #include "core/process/master_link.h"
 #include "core/process/own_use.h"
+#include "core/process/password_thread.h"
 #include "core/process/privileges.h"
 #include "core/process/reload.h"
 #include "net/reactor.h"
@@ -46,6 +47,7 @@ struct KeeperSetup {
   const CounterRows* rows = nullptr;           // outlives the keeper; null: there are none
   std::vector<std::string> route_labels = {};  // of confs so far, by their ids
   std::vector<std::string> listener_labels = {};  // the same
+  PasswordQueue passwords = {};                   // its memory outlives the keeper
   int admin = -1;                                 // the admin address's socket; -1: there is none
 };
 
@@ -109,6 +111,7 @@ class Keeper final : public EventHandler,
   std::span<char> answer_memory_;
   uint32_t generation_;
   Members members_;  // the latest; in force where they are of that conf
+  PasswordThread passwords_;
   Reload reload_;
   std::optional<OwnUse> own_use_;  // none where nobody looks
   EverySecond moments_{reactor_, [this] { note_moment(); }};

@@ -138,6 +138,7 @@ bool Master::prepare() {
   if (opened.ok()) {
     opened = clients_.open(std::max(most_workers, crew_.size()), config_->client_table_size);
   }
+  if (opened.ok()) opened = passwords_.open();
   if (opened.ok()) opened = answer_memory_.open();
   if (!opened.ok()) {
     complain(opened.fault().text());
@@ -307,6 +308,7 @@ int Master::live_as_keeper(int control) {
   setup.rows = &rows_;
   setup.route_labels = ids_.route_labels();
   setup.listener_labels = ids_.listener_labels();
+  setup.passwords = passwords_.queue();
   setup.admin = admin_.take();
   setup.tls_store = &tls_store_;
   const auto keeper = Keeper::start(std::move(setup));
@@ -331,6 +333,7 @@ int Master::live_as_worker(uint32_t number, uint64_t start_s, int control) {
   setup.rates = rates_.rates();
   setup.peers = peers_.memory();
   setup.clients = clients_.memory();
+  setup.passwords = passwords_.queue();
   setup.sticky_key = sticky_key_;
   setup.tls_store = &tls_store_;
   setup.sockets = listeners_.take(number);

@@ -34,6 +34,7 @@
 #include "core/process/memory_text.h"
 #include "core/process/notify.h"
 #include "core/process/own_use.h"
+#include "core/process/password_memory.h"
 #include "core/process/peer_memory.h"
 #include "core/process/privileges.h"
 #include "core/process/session_lists.h"
@@ -178,6 +179,7 @@ class Master final : public EventHandler,
   ListenerRateMemory rates_;
   PeerMemory peers_;
   ClientMemory clients_;
+  PasswordMemory passwords_;
   Digest sticky_key_{};  // a secret
   Reactor reactor_;
   Reactor::HandlerId id_;

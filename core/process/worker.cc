@@ -104,7 +104,8 @@ Worker::Worker(const WorkerSetup& setup)
                .id_prefix = id_prefix(setup),
                .challenges = setup.challenges,
                .clients = setup.clients.rates.empty() ? ClientLimits()
-                                                      : ClientLimits(setup.clients, setup.number)},
+                                                      : ClientLimits(setup.clients, setup.number),
+               .passwords = setup.passwords},
       drains_(context_),
       sockets_(reactor_, *this, setup.rates ? setup.rates : ListenerRates(own_rates_)),
       generation_(setup.generation),

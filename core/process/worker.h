@@ -50,6 +50,7 @@ struct WorkerSetup {
   uint32_t generation = 1;            // of the conf
   Members members;                    // where names lead when it starts, of that generation
   Challenges challenges = {};         // that are answered when it starts
+  PasswordQueue passwords = {};       // its memory outlives the worker; none: nobody checks any
 };
 
 // The exit status of a worker that could not start and, as far as it can tell, never will.

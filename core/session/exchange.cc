@@ -89,6 +89,8 @@ Exchange::Step Exchange::on_run() {
       return read_request();
     case Stage::authorizing:
       return follow(authorization_->run());
+    case Stage::checking_password:
+      return follow(password_->look());
     case Stage::dialling:
       return follow(dial_->run());
     case Stage::forwarding:
@@ -120,6 +122,8 @@ Exchange::Step Exchange::on_timer() {
       return refuse({408, "client_header_timeout", header_timeout_text(lent_.listener)});
     case Stage::authorizing:
       return follow(authorization_->on_timer());
+    case Stage::checking_password:
+      return follow(password_->look());
     case Stage::forwarding:
       if (plain_) return on_plain_timer();
       if (forward_->begun()) return refuse_late_answer();
@@ -230,18 +234,6 @@ Exchange::Step Exchange::follow(RequestReader::Step step) {
   return abandon(request_.refusal().reason);
 }
 
-// From here on the client is who the hop before us says, where that one is believed.
-void Exchange::find_client() {
-  const ListenConfig& listener = lent_.listener;
-  hop_.address = lent_.client_address;
-  hop_.over_tls = listener.tls != nullptr || (preface_ && preface_->proxy_header().over_tls);
-  hop_.trusted =
-      !listener.trusted_proxies.none() && listener.trusted_proxies.trust(hop_.address.address());
-  if (!hop_.trusted) return;
-  lent_.client_address =
-      real_client(request_.head(), listener.real_ip_header, listener.trusted_proxies, hop_.address);
-}
-
 Exchange::Step Exchange::route_request() {
   find_client();
   const RequestHead& head = request_.head();
@@ -304,14 +296,15 @@ Exchange::Step Exchange::dial() {
 }
 
 ClientRequest Exchange::client_request() const {
-  return {request_.head(),
-          upgrade_,
-          protocols_,
-          preface_ != nullptr ? preface_->tls() : nullptr,
-          hop_,
-          rewritten_,
-          authorization_ != nullptr ? &authorization_->verdict().head : nullptr,
-          token_ != nullptr ? &token_->claims : nullptr};
+  return {.head = request_.head(),
+          .upgrade = upgrade_,
+          .protocols = protocols_,
+          .tls = preface_ != nullptr ? preface_->tls() : nullptr,
+          .hop = hop_,
+          .rewritten = rewritten_,
+          .authorized = authorization_ != nullptr ? &authorization_->verdict().head : nullptr,
+          .claims = token_ != nullptr ? &token_->claims : nullptr,
+          .user = user_};
 }
 
 // What goes to each peer before everything else, the same to all.

@@ -22,6 +22,7 @@
 #include "core/session/forward.h"
 #include "core/session/kept_connection.h"
 #include "core/session/own_answer.h"
+#include "core/session/password_check.h"
 #include "core/session/preface.h"
 #include "core/session/real_client.h"
 #include "core/session/request_reader.h"
@@ -124,6 +125,7 @@ class Exchange {
     preface,
     reading_request,
     authorizing,
+    checking_password,
     dialling,
     forwarding,
     sending_101,
@@ -183,6 +185,9 @@ class Exchange {
   std::optional<Refusal> limit_handshakes();
   std::optional<Refusal> take_seats();
   std::optional<Refusal> limited_by(ClientLimit limit);
+  Step check_password();
+  Step follow(PasswordCheck::Step step);
+  void tell_password_trouble(const char* what) const;
   Step enter();
   Step dial();
   std::string preamble() const;
@@ -239,6 +244,8 @@ class Exchange {
   std::unique_ptr<Token> token_;  // null: the route demands none
   ClientSeats seats_;
   std::unique_ptr<Preface> preface_;
+  std::optional<PasswordCheck> password_;
+  std::string user_;                       // whose password it was; "": none was asked for
   MessageFraming framing_;                 // of a plain request
   std::optional<BodyRelay> request_body_;  // the same, once a peer is to get it
   Dial::Wish wish_;

@@ -1,5 +1,6 @@
-// Exchange: whether the request may go where its route leads. Each link looks at one thing and
-// knows no other; they stand in the order of what they cost, and the first refusal stands.
+// Exchange: who the client is, and whether its request may go where its route leads. Each link
+// looks at one thing and knows no other; they stand in the order of what they cost, and the first
+// refusal stands.
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -61,16 +62,29 @@ LimitNotice limit_notice(ClientLimit limit, const RouteConfig& route, uint32_t t
 
 }  // namespace
 
+// From here on the client is who the hop before us says, where that one is believed.
+void Exchange::find_client() {
+  const ListenConfig& listener = lent_.listener;
+  hop_.address = lent_.client_address;
+  hop_.over_tls = listener.tls != nullptr || (preface_ && preface_->proxy_header().over_tls);
+  hop_.trusted =
+      !listener.trusted_proxies.none() && listener.trusted_proxies.trust(hop_.address.address());
+  if (!hop_.trusted) return;
+  lent_.client_address =
+      real_client(request_.head(), listener.real_ip_header, listener.trusted_proxies, hop_.address);
+}
+
 const Exchange::Link Exchange::links[] = {
     &Exchange::check_address,    &Exchange::check_origin, &Exchange::offer_protocols,
     &Exchange::limit_handshakes, &Exchange::check_token,  &Exchange::take_seats,
 };
 
 Exchange::Step Exchange::admit() {
+  plain_ = !upgrades_ || route_->reply.has_value();
   for (const Link link : links) {
     if (std::optional<Refusal> refusal = (this->*link)()) return refuse(*std::move(refusal));
   }
-  return route_->authorizer.empty() ? enter() : authorize();
+  return route_->password_file != 0 ? check_password() : authorize();
 }
 
 // Of listeners whose clients are known at accept it is decided there.
@@ -156,6 +170,46 @@ std::optional<Refusal> Exchange::limited_by(ClientLimit limit) {
                                  " reached by " + lent_.client_address.host_text() + ": " +
                                  notice.remedy);
   return std::move(notice.refusal);
+}
+
+Exchange::Step Exchange::check_password() {
+  const RequestHead& head = request_.head();
+  const bool once = head.count("Authorization") == 1;
+  password_.emplace(lent_, *route_);
+  stage_ = Stage::checking_password;
+  return follow(password_->begin(once ? *head.find("Authorization") : std::string_view()));
+}
+
+Exchange::Step Exchange::follow(PasswordCheck::Step step) {
+  switch (step) {
+    case PasswordCheck::Step::wait:
+      lent_.arm(PasswordCheck::look_ms);
+      return Step::wait;
+    case PasswordCheck::Step::right:
+      user_ = password_->user();
+      password_.reset();
+      return authorize();
+    case PasswordCheck::Step::full:
+      tell_password_trouble(
+          "as many passwords wait as auth_basic_queue has room for; raise it, or "
+          "make the hashes with a smaller cost (htpasswd -B -C)");
+      return refuse({503, password_queue_reason});
+    case PasswordCheck::Step::late:
+      tell_password_trouble(
+          "a password was not checked within auth_basic_timeout; raise it, or "
+          "make the hashes with a smaller cost (htpasswd -B -C)");
+      return refuse({503, password_late_reason});
+    case PasswordCheck::Step::wrong:
+      break;
+  }
+  Refusal refusal{401, request_.head().find("Authorization") == nullptr ? no_password_reason
+                                                                        : wrong_password_reason};
+  refusal.challenge = "Basic realm=\"" + route_->auth_realm + "\", charset=\"UTF-8\"";
+  return refuse(std::move(refusal));
+}
+
+void Exchange::tell_password_trouble(const char* what) const {
+  lent_.worker.log.recurring(LogLevel::warn, "auth_basic", "route " + route_->name() + ": " + what);
 }
 
 }  // namespace sluice

@@ -17,7 +17,7 @@ const char* verdict_reason(int status) {
 }  // namespace
 
 Exchange::Step Exchange::authorize() {
-  plain_ = !upgrades_ || route_->reply.has_value();
+  if (route_->authorizer.empty()) return enter();
   if (auto refusal = request_framing(request_.head(), framing_)) {
     return refuse(std::move(*refusal));
   }

@@ -26,6 +26,7 @@ class Facts {
     facts_.tls = client.tls;
     facts_.authorized = client.authorized;
     facts_.claims = client.claims;
+    facts_.remote_user = client.user;
   }
   Facts(const Facts&) = delete;
   Facts& operator=(const Facts&) = delete;

@@ -27,6 +27,7 @@ struct ClientRequest {
   std::string_view rewritten = {};              // the path that rewrite_path made; "": as it came
   const Head* authorized = nullptr;             // what the authorizer answered; null: not asked
   const JwtClaims* claims = nullptr;            // of its token; null: none is demanded
+  std::string_view user = {};                   // of auth_basic; "": none was asked for
 };
 
 // The route as it is with the upstream that the request is to go to (upstream_by); null where it

@@ -112,6 +112,8 @@ std::optional<std::string> value_of(Variable variable, std::string_view name,
       return cookie_value(*facts.head, name);
     case Variable::jwt_claim:
       return claim_value(facts.claims, name);
+    case Variable::remote_user:
+      return unless_empty(facts.remote_user);
     case Variable::tls_client_subject:
     case Variable::tls_version:
     case Variable::tls_cipher:

@@ -21,6 +21,7 @@ struct RequestFacts {
   uint16_t remote_port = 0;      // 0 where it has none
   std::string_view scheme;       // "http" or "https"
   std::string_view request_id;
+  std::string_view remote_user = {};  // "" where no password was asked for
   const TlsTransport* tls = nullptr;  // null: the client speaks no TLS
   const Head* authorized = nullptr;   // what the authorizer answered; null: nobody was asked
   const JwtClaims* claims = nullptr;  // of its token; null: none is demanded

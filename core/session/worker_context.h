@@ -16,6 +16,8 @@
 #include "core/session/close_reasons.h"
 #include "core/session/drained.h"
 #include "core/session/fair_share.h"
+#include "core/session/known_passwords.h"
+#include "core/session/password_queue.h"
 #include "core/session/tracer.h"
 #include "core/session/transit.h"
 #include "core/session/upstream_pool.h"
@@ -58,6 +60,8 @@ struct WorkerContext {
   Challenges challenges = {};  // that acme_dir holds
   AuthCache auth_cache = {};
   ClientLimits clients = {};
+  PasswordQueue passwords = {};  // none: nobody checks
+  KnownPasswords known_passwords = {};
   // What strangers must not guess of this worker's pings; made when it is first asked for.
   uint64_t secret_for_pings() {
     while (ping_secret == 0) sys::random_bytes(&ping_secret, sizeof ping_secret);

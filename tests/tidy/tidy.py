@@ -104,6 +104,11 @@ TESTED_ELSEWHERE = {
     "core/conf/resolve_jwt.cc": "tests/unit/conf_setters_jwt_test.cc",
     "core/conf/rows_auth.cc": "tests/unit/conf_directives_test.cc",
     "core/conf/resolve_auth.cc": "tests/unit/conf_setters_auth_test.cc",
+    "core/conf/setters_auth_basic.cc": "tests/unit/conf_directives_test.cc",
+    "core/process/password_memory.cc": "tests/integration/auth_basic_test.py",
+    "net/sys_bell_linux.cc": "tests/unit/password_thread_test.cc",
+    "net/sys_bell_none.cc": "tests/kqueue",  # is compiled there
+    "core/session/password_check.cc": "tests/integration/auth_basic_test.py",
     "core/conf/rows_http.cc": "tests/unit/conf_directives_test.cc",
     "core/conf/setters.cc": "tests/unit/conf_directives_test.cc",
     "core/conf/setters_check.cc": "tests/unit/conf_directives_test.cc",

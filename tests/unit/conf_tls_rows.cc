@@ -165,6 +165,8 @@ void write_tls_files(const TestFolder& folder, const std::string& below) {
   write("other", other);
   write("client", client_identity());
   folder.write_key(below + "sticky.key", "0123456789abcdef0123456789abcdef");
+  folder.write_key(below + "users.htpasswd",
+                   "ann:$2y$10$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234\n");
   for (const char* authority : {"ca.pem", "clients.pem", "partners.pem"}) {
     folder.write(below + authority, test_authority().pem());
   }
@@ -185,6 +187,22 @@ std::vector<ConfRow> tls_rows(const TestFolder& folder) {
                   "600000"});
   rows.push_back({"sticky_key", "top", "sticky_key " + folder.path() + "client.key",
                   [](const Config& c) { return std::to_string(c.sticky_key.has_value()); }, "1"});
+  rows.push_back({"auth_basic", "top, route",
+                  "auth_basic " + folder.path() + "users.htpasswd \"realm=the team\"",
+                  [](const Config& c) {
+                    const RouteConfig& route = c.routes.back();
+                    return route.auth_realm + std::to_string(route.password_file) +
+                           std::to_string(c.password_files.size());
+                  },
+                  "the team11"});
+  rows.push_back(
+      {"auth_basic_timeout", "top, route", "auth_basic_timeout 3s",
+       [](const Config& c) { return std::to_string(c.routes.back().auth_basic_timeout_ms); },
+       "3000"});
+  rows.push_back({"auth_basic_queue", "top", "auth_basic_queue 7",
+                  [](const Config& c) { return std::to_string(c.auth_basic_queue); }, "7"});
+  rows.push_back({"auth_basic_cache", "top", "auth_basic_cache off",
+                  [](const Config& c) { return std::to_string(c.auth_basic_cache); }, "0"});
   rows.push_back({"tls_reload_on_change", "top", "tls_reload_on_change on",
                   [](const Config& c) { return std::to_string(int{c.tls_reload_on_change}); },
                   "1"});

@@ -30,9 +30,8 @@ std::string error_of(const std::string& value) {
 constexpr std::string_view all =
     "$remote_addr, $remote_port, $host, $path, $query, $request_uri, $scheme, $request_id, "
     "$http_NAME, $auth_http_NAME, "
-    "$cookie_NAME, $query_NAME, $jwt_claim_NAME, $tls_client_subject, $tls_version, $tls_cipher "
-    "and "
-    "$tls_server_name, and $$ is a plain $\n";
+    "$cookie_NAME, $query_NAME, $jwt_claim_NAME, $tls_client_subject, $tls_version, $tls_cipher, "
+    "$tls_server_name and $remote_user, and $$ is a plain $\n";
 
 }  // namespace
 
@@ -58,6 +57,7 @@ TEST_CASE("conf variables: each by its name, among text") {
       {"$tls_version", Variable::tls_version},
       {"$tls_cipher", Variable::tls_cipher},
       {"$tls_server_name", Variable::tls_server_name},
+      {"$remote_user", Variable::remote_user},
   };
   for (const Row& row : rows) {
     CAPTURE(row.name);

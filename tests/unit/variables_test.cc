@@ -53,6 +53,9 @@ TEST_CASE("variables: of the client and of the request") {
   CHECK(world.value(Variable::request_uri) == "/a%20b?x=1&y");
   CHECK(world.value(Variable::scheme) == "http");
   CHECK(world.value(Variable::request_id) == "7f-1");
+  CHECK(world.value(Variable::remote_user) == "(none)");
+  world.facts.remote_user = "ann";
+  CHECK(world.value(Variable::remote_user) == "ann");
   world.request.target.query = "";
   CHECK(world.value(Variable::query) == "");
   CHECK(world.value(Variable::request_uri) == "/a%20b");
