@@ -33,7 +33,7 @@ void run(std::string_view text) {
   }
   SLUICE_CHECK(!page->host.empty() && !page->scheme.empty());
   for (const char byte : page->host + page->scheme) {
-    SLUICE_CHECK(byte > ' ' && byte != '/' && byte != '@' && byte != ',' && byte != '\\');
+    SLUICE_CHECK(byte > ' ' && byte != '/' && byte != '@' && byte != '\\');
     SLUICE_CHECK(byte < 'A' || byte > 'Z');
   }
   SLUICE_CHECK(parse_origin(text_of(*page)) == page);

@@ -5,6 +5,7 @@
 
 #include "protocol/handshake.h"
 #include "tests/sim/plan.h"
+#include "tests/sim/password_plan.h"
 #include "tests/sim/token_plan.h"
 #include "tests/sim/world.h"
 
@@ -259,6 +260,10 @@ void plan_asking(Random& random, const RouteConfig& route, SessionPlan& plan) {
   std::string text;
   come_from_page(route, draft, plan);
   if (route.wants_jwt()) draft.add("Authorization", plan_token(random, plan));
+  if (route.password_file != 0) {
+    const std::string password = plan_password(random, plan);
+    if (!password.empty()) draft.add("Authorization", password);
+  }
   if (!plan.asking_statuses.empty()) {
     text = draft.text();
   } else if (plan.asking == Asking::wrong) {

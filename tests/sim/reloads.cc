@@ -51,6 +51,8 @@ Config* with_settings_of(const Config& first) {
   conf->splice = first.splice;
   conf->worker_connections = first.worker_connections;
   conf->drain_timeout_ms = first.drain_timeout_ms;
+  conf->password_files = first.password_files;
+  conf->auth_basic_cache = first.auth_basic_cache;
   conf->tls_ticket_lifetime_ms = first.tls_ticket_lifetime_ms;
   return conf;
 }

@@ -405,6 +405,7 @@ void Run::work() {
   setup.labels = labels_.rows();
   setup.clients.counts = {client_counts_, client_counts_.size(), &client_workers_};
   setup.clients.rates = client_rates_;
+  setup.passwords = passwords_.queue();
   const auto worker = Worker::start(std::move(setup));
   if (!worker.ok()) return world_.fail("no worker can start: " + worker.fault().text());
   worker_ = worker.value().get();

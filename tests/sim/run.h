@@ -12,6 +12,7 @@
 #include "tests/sim/guards.h"
 #include "tests/sim/http_visit.h"
 #include "tests/sim/kernel.h"
+#include "tests/sim/password_plan.h"
 #include "tests/sim/peer.h"
 #include "tests/sim/plan.h"
 #include "tests/sim/record.h"
@@ -166,6 +167,7 @@ class Run final : private Dialled, private Watcher {
   std::array<CountBucket, 64> client_counts_;
   std::array<RateEntries, 64> client_rates_;
   std::atomic<uint32_t> client_workers_{1};
+  PasswordProcess passwords_;
   Worker* worker_ = nullptr;  // while it serves
   Kernel kernel_;
   std::vector<std::unique_ptr<Session>> sessions_;

@@ -115,6 +115,7 @@ void Run::check_left_behind() {
   if (const size_t left = entries_in_use(client_counts_); left != 0) {
     world_.fail(std::to_string(left) + " counts of clients are left");
   }
+  if (passwords_.holds_any()) world_.fail("a password is left in the queue");
   if (kernel_.open_descriptors() != 0) {
     world_.fail("descriptors are left open:" + kernel_.describe_descriptors());
   }

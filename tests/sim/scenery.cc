@@ -9,6 +9,7 @@
 #include "tests/sim/http_plan.h"
 #include "tests/sim/proxy_plan.h"
 #include "tests/sim/tls_plan.h"
+#include "tests/sim/password_plan.h"
 #include "tests/sim/token_plan.h"
 #include "tests/sim/world.h"
 
@@ -255,7 +256,11 @@ Scenery make_scenery(Random& random, Random* tls, bool splice, bool storms, bool
         std::string(apart.pick<size_t>({0, 1, 50, max_close_reason_bytes}), 'r');
   }
   serve_plain_http(apart, config);
-  if (world().seed() >= first_seed_with_tokens) demand_tokens(apart, config);
+  if (world().seed() >= first_seed_with_passwords) {
+    demand_passwords(apart, config);
+  } else if (world().seed() >= first_seed_with_tokens) {
+    demand_tokens(apart, config);
+  }
   config.worker_connections = scenery.worker_connections;
   config.drain_timeout_ms = 0;  // QUIT ends no session
   if (tls != nullptr) secure_scenery(*tls, scenery, config);
