@@ -28,7 +28,8 @@ PasswordCheck::~PasswordCheck() {
 
 PasswordCheck::Step PasswordCheck::begin(std::string_view field) {
   std::optional<BasicCredentials> told = parse_basic_credentials(field);
-  if (!told) return Step::wrong;
+  // What is too long to be asked about is nobody's password; a full queue is another thing.
+  if (!told || told->password.size() > PasswordPlace::most_password_bytes) return Step::wrong;
   told_ = *std::move(told);
   const PasswordHashes& hashes = lent_.config.password_files[route_.password_file - 1];
   const auto found = hashes.find(told_.user);
@@ -36,9 +37,10 @@ PasswordCheck::Step PasswordCheck::begin(std::string_view field) {
   hash_ =
       known_user_ ? found->second : hashes.begin()->second.substr(0, settings_bytes).append(nobody);
   if (known_user_ && lent_.worker.known_passwords.has(hash_, told_.password)) return Step::right;
-  until_ms_ = now_ms() + route_.auth_basic_timeout_ms;
+  until_ms_ = lent_.now_ms() + route_.auth_basic_timeout_ms;
   const PasswordQueue& queue = lent_.worker.passwords;
-  ticket_ = queue.ask(hash_, told_.password, now_ms(), until_ms_, lent_.config.auth_basic_queue);
+  ticket_ =
+      queue.ask(hash_, told_.password, lent_.now_ms(), until_ms_, lent_.config.auth_basic_queue);
   if (!ticket_) return Step::full;
   sys::ring(queue.bell());
   return Step::wait;
@@ -47,18 +49,13 @@ PasswordCheck::Step PasswordCheck::begin(std::string_view field) {
 PasswordCheck::Step PasswordCheck::look() {
   const PasswordQueue::Verdict verdict = lent_.worker.passwords.look(*ticket_);
   if (verdict == PasswordQueue::Verdict::waiting) {
-    return now_ms() < until_ms_ ? Step::wait : Step::late;
+    return lent_.now_ms() < until_ms_ ? Step::wait : Step::late;
   }
   ticket_.reset();
   if (verdict == PasswordQueue::Verdict::lost) return Step::late;
   if (verdict != PasswordQueue::Verdict::right || !known_user_) return Step::wrong;
   lent_.worker.known_passwords.keep(hash_, told_.password, lent_.config.auth_basic_cache);
   return Step::right;
-}
-
-// Of the clock that all processes share.
-uint64_t PasswordCheck::now_ms() const {
-  return lent_.now_ms();
 }
 
 }  // namespace sluice

@@ -35,19 +35,15 @@ class PasswordCheck {
   Step begin(std::string_view field);
   Step look();
   const std::string& user() const { return told_.user; }
-  // Who came named a user that the file has.
-  bool known_user() const { return known_user_; }
 
  private:
-  uint64_t now_ms() const;
-
   const SessionContext& lent_;
   const RouteConfig& route_;
   BasicCredentials told_;
   std::string hash_;
   std::optional<PasswordQueue::Ticket> ticket_;
   uint64_t until_ms_ = 0;
-  bool known_user_ = false;
+  bool known_user_ = false;  // who came named a user that the file has
 };
 
 }  // namespace sluice
