@@ -352,8 +352,13 @@ class SClient:
             self.output += line.decode("utf-8", "replace")
 
     def type(self, text):
-        self.process.stdin.write(text.encode())
-        self.process.stdin.flush()
+        """False where the program has ended: it may between a look at it and this."""
+        try:
+            self.process.stdin.write(text.encode())
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return False
+        return True
 
     def wait_for(self, *texts):
         """Waits until one of the texts is there, or the program has ended."""

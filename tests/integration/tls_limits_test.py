@@ -21,12 +21,15 @@ def key_updates_without_end():
         with SClient(sluice.port, "-tls1_3") as client:
             client.wait_for("Verify return code: 0")
             most = 1000  # a proxy that gets no processor for a while ends the connection late
-            for sent in range(1, most + 1):
-                client.type("k\n")
-                wait_until(lambda sent=sent: client.output.count("KEYUPDATE") >= sent
+            for typed in range(1, most + 1):
+                if not client.type("k\n"):
+                    break
+                wait_until(lambda typed=typed: client.output.count("KEYUPDATE") >= typed
                            or not client.reader.is_alive(), "s_client")
                 if not client.reader.is_alive():
                     break
+            client.reader.join(PATIENCE)
+            sent = client.output.count("KEYUPDATE")
             assert 32 < sent < most, sent
         sluice.access_line("refused", detail=(
             "TLS record 33 in a row without data over tls_max_records_without_data 32"))
