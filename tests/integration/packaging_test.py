@@ -122,12 +122,12 @@ def every_option_stands_in_its_manual_page():
     for program in PROGRAMS:
         status, out = run(f"{BIN}/{program}", "--help")
         assert status == 0, out
-        options = re.findall(r"^ +(?:(-[a-zA-Z]), )?(--?[a-zA-Z-]+)", out, re.M)
+        options = re.findall(r"^ +(?:(-[a-zA-Z]), )?(--?[a-zA-Z0-9-]+)", out, re.M)
         assert len(options) > 4, out
         page_name = next(name for name in MANUAL_PAGES if name.startswith(program + "."))
         with open(f"{SOURCE}/conf/man/{page_name}", encoding="ascii") as file:
             items = [line for line in file if line.startswith(".It Fl ")]
-        described = {word for item in items for word in re.findall(r"Fl ([-a-zA-Z]+)", item)}
+        described = {word for item in items for word in re.findall(r"Fl ([-a-zA-Z0-9]+)", item)}
         wanted = {name[1:] for pair in options for name in pair if name}
         assert wanted == described, (page_name, wanted ^ described)
 

@@ -1,6 +1,9 @@
-// Link over a PlainTransport or a TlsTransport.
+// Link over a PlainTransport, a TlsTransport or an Http2Stream.
 #include "tests/load/common_link.h"
 
+#include <openssl/ssl.h>
+
+#include <algorithm>
 #include <cstring>
 
 #include "net/sys.h"
@@ -15,8 +18,35 @@ iovec piece_of(const uint8_t* buffer, size_t bytes) {
 
 }  // namespace
 
+Link::Link(Link&& other) noexcept
+    : tls_(std::move(other.tls_)),
+      stream_(std::move(other.stream_)),
+      fd_(std::exchange(other.fd_, -1)),
+      readable_(other.readable_),
+      writable_(other.writable_),
+      short_means_drained_(other.short_means_drained_),
+      send_failed_(other.send_failed_),
+      ending_(other.ending_) {}
+
 Link::~Link() {
-  sys::close(fd_);
+  if (fd_ >= 0) sys::close(fd_);
+}
+
+void Link::carry(std::unique_ptr<Http2Stream> stream) {
+  stream_ = std::move(stream);
+  note(Readiness{.readable = true, .writable = true});
+}
+
+std::string_view Link::protocol() const {
+  if (tls_ == nullptr) return "";
+  const unsigned char* name = nullptr;
+  unsigned bytes = 0;
+  SSL_get0_alpn_selected(tls_->ssl(), &name, &bytes);
+  return {reinterpret_cast<const char*>(name), bytes};
+}
+
+size_t Link::room() const {
+  return stream_ == nullptr ? SIZE_MAX : std::max<size_t>(stream_->room(), 1);
 }
 
 void Link::note(Readiness ready) {
@@ -36,13 +66,19 @@ TlsTransport::Handshake Link::handshake() {
 }
 
 std::string Link::failure(const Io& io) const {
+  if (stream_ != nullptr) {
+    const std::string why = stream_->failure();
+    return std::string(stream_->was_reset() ? "RST_STREAM " : "") + why;
+  }
   if (tls_ != nullptr && *tls_->failure() != '\0') return tls_->failure();
   return std::strerror(io.error);
 }
 
 Io Link::recv(uint8_t* buffer, size_t bytes) {
   const iovec piece = piece_of(buffer, bytes);
-  const Io io = tls_ == nullptr ? PlainTransport(fd_).recv({&piece, 1}) : tls_->recv({&piece, 1});
+  const Io io = stream_ != nullptr ? stream_->recv({&piece, 1})
+                : tls_ == nullptr  ? PlainTransport(fd_).recv({&piece, 1})
+                                   : tls_->recv({&piece, 1});
   const bool drained = io.short_count && short_means_drained_;
   if (io.state == Io::State::blocked || drained) readable_ = false;
   return io;
@@ -50,8 +86,9 @@ Io Link::recv(uint8_t* buffer, size_t bytes) {
 
 Io Link::send(const uint8_t* buffer, size_t bytes) {
   const iovec piece = piece_of(buffer, bytes);
-  const Io io =
-      tls_ == nullptr ? PlainTransport(fd_).send({&piece, 1}) : send_encrypted(buffer, bytes);
+  const Io io = stream_ != nullptr ? stream_->send({&piece, 1})
+                : tls_ == nullptr  ? PlainTransport(fd_).send({&piece, 1})
+                                   : send_encrypted(buffer, bytes);
   if (io.state == Io::State::blocked || io.short_count) writable_ = false;
   if (io.state == Io::State::failed) {
     writable_ = false;
@@ -82,7 +119,9 @@ void Link::advance_tls() {
 }
 
 void Link::shutdown_write() {
-  if (tls_ == nullptr) {
+  if (stream_ != nullptr) {
+    ending_ = !stream_->shutdown_write();
+  } else if (tls_ == nullptr) {
     sys::shutdown_write(fd_);
   } else {
     ending_ = !tls_->shutdown_write();

@@ -1,10 +1,13 @@
 // Reading the files and handing them to tls/.
 #include "tests/load/common_tls.h"
 
+#include <openssl/ssl.h>
+
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <new>
 #include <stdexcept>
 #include <utility>
 
@@ -23,6 +26,18 @@ std::string read_file(const std::string& path) {
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
+// RFC 7301 3.1: in the order of preference.
+constexpr unsigned char protocols[] = {2, 'h', '2', 8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+
+int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* chosen_bytes,
+                    const unsigned char* offered, unsigned int offered_bytes, void*) {
+  unsigned char* found = nullptr;
+  const int outcome = SSL_select_next_proto(&found, chosen_bytes, protocols, sizeof protocols,
+                                            offered, offered_bytes);
+  *chosen = found;
+  return outcome == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
 [[noreturn]] void refuse_file(const std::string& path, const Fault& fault) {
   throw std::runtime_error(path + ": " + fault.text());
 }
@@ -30,7 +45,7 @@ std::string read_file(const std::string& path) {
 }  // namespace
 
 std::unique_ptr<TlsServer> make_tls_server(const std::string& certificate_file,
-                                           const std::string& key_file) {
+                                           const std::string& key_file, bool http2) {
   Result<Credentials> credentials = parse_certificates(read_file(certificate_file));
   if (!credentials.ok()) refuse_file(certificate_file, credentials.fault());
   const Status key = parse_private_key(read_file(key_file), credentials.value());
@@ -41,7 +56,16 @@ std::unique_ptr<TlsServer> make_tls_server(const std::string& certificate_file,
   settings.policy.resumption.lifetime_s = ticket_lifetime_s;
   Result<std::unique_ptr<TlsServer>> server = TlsServer::make(std::move(settings));
   if (!server.ok()) refuse_file(certificate_file, server.fault());
+  if (http2) {  // tls/ speaks for servers without it; there is one certificate, so one context
+    SSL_CTX* const context = SSL_get_SSL_CTX(server.value()->accept(-1)->ssl());
+    SSL_CTX_set_alpn_select_cb(context, choose_protocol, nullptr);
+  }
   return std::move(server.value());
+}
+
+void offer_http2(TlsTransport& transport) {
+  if (SSL_set_alpn_protos(transport.ssl(), protocols, sizeof protocols) != 0)
+    throw std::bad_alloc();
 }
 
 std::unique_ptr<TlsClient> make_tls_client(const std::string& authorities_file, bool insecure) {

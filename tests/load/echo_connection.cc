@@ -32,16 +32,24 @@ FloodBlock::FloodBlock(uint64_t payload_bytes) : frame_bytes(0) {
 
 EchoConnection::EchoConnection(int fd) : link_(fd) {}
 
+EchoConnection::EchoConnection(std::unique_ptr<Http2Stream> stream) : link_(-1) {
+  link_.carry(std::move(stream));
+}
+
 EchoConnection::Next EchoConnection::pump(EchoShared& shared) {
   if (stage_ == Stage::securing) secure(shared);
   if (stage_ == Stage::securing) return Next::wait;
+  if (stage_ == Stage::http2) return Next::http2;
+  if (stage_ == Stage::opening && link_.stream() != nullptr) answer_request(shared);
   for (int round = 0; round < rounds_a_pump; ++round) {
     flush(shared);
     if (stage_ == Stage::gone) return Next::gone;
-    if (!unsent_.empty()) return Next::wait;  // back-pressure: the client reads first
+    if (!unsent_.empty() || answer_ != nullptr)
+      return Next::wait;  // back-pressure: the client reads first
     if (floods(shared) && link_.writable()) send_flood(shared, flood_send_bytes);
     if (link_.readable() && stage_ != Stage::gone) receive(shared);
     if (stage_ == Stage::gone) return Next::gone;
+    if (stage_ == Stage::http2) return Next::http2;
     const bool more = link_.readable() || (floods(shared) && link_.writable());
     if (!more && unsent_.empty()) return Next::wait;
   }
@@ -53,6 +61,7 @@ void EchoConnection::secure(EchoShared& shared) {
   const Handshake outcome = link_.handshake();
   if (outcome == Handshake::waiting) return;
   stage_ = outcome == Handshake::done ? Stage::opening : Stage::gone;
+  if (link_.protocol() == "h2") stage_ = Stage::http2;
   if (outcome == Handshake::done) return;
   shared.counters.refusals.add(1);
   if (shared.options.quiet) return;
@@ -74,6 +83,7 @@ void EchoConnection::receive(EchoShared& shared) {
   if (stage_ == Stage::lingering) return;  // what still comes is dropped
   leftover_.clear();
   std::span<const uint8_t> bytes(in.data(), kept + io.bytes);
+  if (stage_ == Stage::opening && asks_for_http2(shared, bytes)) return;
   shared.out.clear();
   const EchoOptions& options = shared.options;
   const uint64_t delay_ms =
@@ -81,6 +91,16 @@ void EchoConnection::receive(EchoShared& shared) {
   if (stage_ == Stage::opening) bytes = bytes.subspan(take_opening(shared, bytes));
   if (stage_ == Stage::open || stage_ == Stage::closing) take_frames(shared, bytes);
   deliver(shared, delay_ms);
+}
+
+// By its preface. What may yet become one is kept.
+bool EchoConnection::asks_for_http2(const EchoShared& shared, std::span<const uint8_t> bytes) {
+  if (!shared.options.http2 || parser_ != nullptr || link_.is_secure()) return false;
+  const size_t size = std::min(bytes.size(), http2_preface.size());
+  if (std::memcmp(bytes.data(), http2_preface.data(), size) != 0) return false;
+  leftover_.assign(bytes.begin(), bytes.end());
+  if (size == http2_preface.size()) stage_ = Stage::http2;
+  return true;
 }
 
 // Returns how many bytes belonged to the handshake.
@@ -97,11 +117,7 @@ size_t EchoConnection::take_opening(EchoShared& shared, std::span<const uint8_t>
   shared.out.put(
       {reinterpret_cast<const uint8_t*>(decision.answer.data()), decision.answer.size()});
   if (!decision.upgraded) {
-    const bool refused = *decision.reason != '\0';
-    if (refused) shared.counters.refusals.add(1);
-    if (refused && !shared.options.quiet) {
-      std::fprintf(stderr, "sluice-echo: refused: %s\n", decision.reason);
-    }
+    note_refusal(shared, decision.reason);
     close_received_ = true;  // no Close is to come: linger once the answer is sent
     stage_ = Stage::closing;
     parser_.reset();
@@ -111,6 +127,38 @@ size_t EchoConnection::take_opening(EchoShared& shared, std::span<const uint8_t>
   parser_.reset();
   stage_ = Stage::open;
   return fed.consumed;
+}
+
+// The same for a stream, whose request came whole.
+void EchoConnection::answer_request(EchoShared& shared) {
+  shared.out.clear();
+  Http2Stream& stream = *link_.stream();
+  const RequestHead head = request_of(*stream.head());
+  StreamDecision decision = answer_stream(head, shared.options);
+  answer_ = std::make_unique<Http2Fields>(std::move(decision.fields));
+  shared.out.put({reinterpret_cast<const uint8_t*>(decision.body.data()), decision.body.size()});
+  if (decision.upgraded) {
+    if (shared.options.send_head) send_text(shared, head_text(head));
+    stage_ = Stage::open;
+  } else {
+    note_refusal(shared, decision.reason);
+    close_received_ = true;
+    stage_ = Stage::closing;
+  }
+  stream.drop_head();
+  deliver(shared, shared.options.handshake_delay_ms);
+}
+
+void EchoConnection::note_refusal(EchoShared& shared, const char* reason) {
+  if (*reason == '\0') return;  // it got the page
+  shared.counters.refusals.add(1);
+  if (!shared.options.quiet) std::fprintf(stderr, "sluice-echo: refused: %s\n", reason);
+}
+
+void EchoConnection::send_answer() {
+  if (answer_ == nullptr) return;
+  link_.stream()->answer(*answer_);
+  answer_.reset();
 }
 
 void EchoConnection::send_text(EchoShared& shared, const std::string& text) {
@@ -196,7 +244,8 @@ void EchoConnection::send_close(EchoShared& shared, std::span<const uint8_t> pay
 void EchoConnection::deliver(EchoShared& shared, uint64_t delay_ms) {
   const Output& out = shared.out;
   size_t sent = 0;
-  if (out.size() > 0) held_ms_ = delay_ms;
+  if (out.size() > 0 || answer_ != nullptr) held_ms_ = delay_ms;
+  if (held_ms_ == 0) send_answer();
   if (out.size() > 0 && held_ms_ == 0 && !amid_flood_frame(shared) && link_.writable()) {
     const Io io = link_.send(out.data(), out.size());
     if (io.state == Io::State::failed) {
@@ -216,6 +265,7 @@ void EchoConnection::deliver(EchoShared& shared, uint64_t delay_ms) {
 // Sends what is unsent, and ends our half once the Closes were exchanged.
 void EchoConnection::flush(EchoShared& shared) {
   if (held_ms_ > 0) return;
+  send_answer();
   while (!unsent_.empty() && link_.writable()) {
     if (amid_flood_frame(shared)) {
       send_flood(shared, shared.flood.frame_bytes - flood_offset_ % shared.flood.frame_bytes);

@@ -1,5 +1,5 @@
-// EchoConnection: one client of sluice-echo, from its handshake to the FIN. It owns no buffer but
-// what the client has not taken yet.
+// EchoConnection: one client of sluice-echo, from its handshake to the FIN, or one stream of a
+// client that speaks HTTP/2. It owns no buffer but what the client has not taken yet.
 #pragma once
 
 #include <cstddef>
@@ -29,6 +29,7 @@ struct FloodBlock {
 
 struct alignas(64) EchoCounters {
   Counter connections;
+  Counter streams;
   Counter messages;       // answered, dropped, or by flood sent
   Counter payload_bytes;  // received
   Counter refusals;       // handshakes
@@ -54,11 +55,18 @@ struct EchoShared {
 //      \------------------ refusal, protocol error -----------------------------^
 class EchoConnection {
  public:
-  enum class Next : uint8_t { wait, run_again, gone };
+  enum class Next : uint8_t {
+    wait,
+    run_again,
+    gone,
+    http2,  // the link and first_bytes() are to be taken from here
+  };
 
   explicit EchoConnection(int fd);
+  explicit EchoConnection(std::unique_ptr<Http2Stream> stream);
 
   Link& link() { return link_; }
+  std::span<const uint8_t> first_bytes() const { return leftover_; }
   // Moves what can be moved, a bounded number of rounds.
   Next pump(EchoShared& shared);
   // Once it is true, only the client keeps the connection alive: give it a deadline.
@@ -72,11 +80,14 @@ class EchoConnection {
   bool queued = false;   // the server's: it is on the run queue
 
  private:
-  enum class Stage : uint8_t { securing, opening, open, closing, lingering, gone };
+  enum class Stage : uint8_t { securing, opening, open, closing, lingering, gone, http2 };
 
   void secure(EchoShared& shared);
   void receive(EchoShared& shared);
+  bool asks_for_http2(const EchoShared& shared, std::span<const uint8_t> bytes);
   size_t take_opening(EchoShared& shared, std::span<const uint8_t> bytes);
+  void answer_request(EchoShared& shared);
+  void note_refusal(EchoShared& shared, const char* reason);
   void send_text(EchoShared& shared, const std::string& text);
   void take_frames(EchoShared& shared, std::span<const uint8_t> bytes);
   void take_data(EchoShared& shared, const FrameStep& step);
@@ -84,12 +95,14 @@ class EchoConnection {
   void send_close(EchoShared& shared, std::span<const uint8_t> payload);
   void deliver(EchoShared& shared, uint64_t delay_ms);
   void flush(EchoShared& shared);
+  void send_answer();
   void send_flood(EchoShared& shared, size_t most);
   bool floods(const EchoShared& shared) const;
   bool amid_flood_frame(const EchoShared& shared) const;
 
   Link link_;
   std::unique_ptr<Http1Parser> parser_;  // from the first byte to the 101
+  std::unique_ptr<Http2Fields> answer_;  // of a stream, not sent yet
   FrameWalker walker_{true};
   std::vector<uint8_t> leftover_;  // an incomplete header or control frame
   std::vector<uint8_t> unsent_;    // nothing is received before the client has taken it

@@ -48,18 +48,20 @@ Result<std::vector<int>> open_listeners(const EchoOptions& options, Address& bou
 }
 
 void print_stats(const std::vector<std::unique_ptr<EchoServer>>& servers) {
-  uint64_t connections = 0, messages = 0, bytes = 0, refusals = 0, faults = 0;
+  uint64_t connections = 0, streams = 0, messages = 0, bytes = 0, refusals = 0, faults = 0;
   for (const auto& server : servers) {
     connections += server->counters().connections.value();
+    streams += server->counters().streams.value();
     messages += server->counters().messages.value();
     bytes += server->counters().payload_bytes.value();
     refusals += server->counters().refusals.value();
     faults += server->counters().faults.value();
   }
   std::printf(
-      "connections %ju, messages %ju, payload bytes received %ju, refused %ju, faults %ju\n",
+      "connections %ju, messages %ju, payload bytes received %ju, refused %ju, faults %ju, "
+      "streams %ju\n",
       uintmax_t{connections}, uintmax_t{messages}, uintmax_t{bytes}, uintmax_t{refusals},
-      uintmax_t{faults});
+      uintmax_t{faults}, uintmax_t{streams});
 }
 
 // Threads are left running: the process ends under them, and nothing of theirs outlives it.
@@ -82,7 +84,8 @@ int main(int count, char** arguments) {
                                                                          : 0);
   static std::unique_ptr<TlsServer> tls;
   try {
-    if (!options.tls_key.empty()) tls = make_tls_server(options.tls_certificate, options.tls_key);
+    if (!options.tls_key.empty())
+      tls = make_tls_server(options.tls_certificate, options.tls_key, options.http2);
   } catch (const std::runtime_error& error) {
     return refuse("sluice-echo", error.what());
   }

@@ -13,6 +13,7 @@ namespace {
 constexpr const char* program = "sluice-echo";
 constexpr uint64_t most_flood_payload = 256u << 20;  // one frame of it is kept in memory
 constexpr uint32_t most_threads = 256;
+constexpr uint32_t most_http2_streams = 1u << 24;
 
 bool read_mode(std::string_view text, EchoOptions::Mode& mode) {
   if (text == "echo") {
@@ -39,6 +40,7 @@ bool read_close_code(std::string_view text, uint16_t& code) {
 int read_echo_options(int count, char** arguments, EchoOptions& options) {
   using Text = std::string_view;
   std::string listen;
+  bool http2_streams = false;
   const Option table[] = {
       {"--listen", "ADDRESS:PORT", "where to listen (port 0: the kernel chooses), or unix:/path",
        [&](Text text) { return !(listen = text).empty(); }},
@@ -56,6 +58,14 @@ int read_echo_options(int count, char** arguments, EchoOptions& options) {
        [&](Text text) { return !(options.tls_certificate = text).empty(); }},
       {"--tls-key", "FILE", "PEM of the certificate's private key",
        [&](Text text) { return !(options.tls_key = text).empty(); }},
+      {"--http2", nullptr,
+       "WebSockets over HTTP/2 as well (RFC 8441): by ALPN in TLS, else by prior knowledge",
+       [&](Text) { return options.http2 = true; }},
+      {"--http2-streams", "N", "with --http2: of a connection at a time, default 1000",
+       [&](Text text) {
+         http2_streams = true;
+         return read_number(text, 1u, most_http2_streams, options.http2_streams);
+       }},
       {"--once-close", "CODE", "sends a Close with it after the first message of a connection",
        [&](Text text) { return read_close_code(text, options.once_close_code); }},
       {"--delay", "TIME", "answers messages so much later, and reads nothing meanwhile",
@@ -83,6 +93,7 @@ int read_echo_options(int count, char** arguments, EchoOptions& options) {
   if (options.tls_certificate.empty() != options.tls_key.empty()) {
     return refuse(program, "--tls-certificate and --tls-key need each other");
   }
+  if (http2_streams && !options.http2) return refuse(program, "--http2-streams is for --http2");
   if (options.delay_ms > 0 && options.mode != EchoOptions::Mode::echo) {
     return refuse(program, "--delay is for --mode echo");
   }

@@ -65,6 +65,10 @@ connect();
 
 }  // namespace
 
+std::string page_text() {
+  return page;
+}
+
 std::string page_answer() {
   const std::string body = page;
   return "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nCache-Control: no-store\r\n"

@@ -6,6 +6,7 @@
 #include "net/listener.h"
 #include "net/pool.h"
 #include "net/reactor.h"
+#include "tests/load/common_http2_connections.h"
 #include "tests/load/echo_connection.h"
 #include "tls/client.h"
 #include "tls/server.h"
@@ -13,7 +14,7 @@
 namespace sluice::load {
 
 // Lives until the process ends. The listener stays the caller's.
-class EchoServer final : public EventHandler, public AcceptSink {
+class EchoServer final : public EventHandler, public AcceptSink, public Http2User {
  public:
   // `tls` is null where clients speak plainly; it outlives the server.
   EchoServer(const EchoOptions& options, const FloodBlock& flood, const TlsServer* tls);
@@ -27,9 +28,12 @@ class EchoServer final : public EventHandler, public AcceptSink {
   void on_run(Handle handle) override;
   void on_turn_end() override;
   void on_accept(int fd, const Address& client, uint32_t listener) override;
+  void on_request(std::unique_ptr<Http2Stream> stream) override;
+  void on_stream(Handle owner, Readiness ready) override;
 
  private:
   void pump(Handle handle, EchoConnection& connection);
+  void speak_http2(Handle handle, EchoConnection& connection);
   void retire(Handle handle, EchoConnection& connection);
 
   EchoCounters counters_;
@@ -38,6 +42,7 @@ class EchoServer final : public EventHandler, public AcceptSink {
   Reactor reactor_;
   Reactor::HandlerId id_;
   Acceptor acceptor_;
+  Http2Connections http2_;  // attached last: its turn ends behind that of the streams
   Pool<EchoConnection> connections_;
 };
 

@@ -40,6 +40,25 @@ bool offered(const Head& head, std::string_view subprotocol) {
   return std::find(offers.begin(), offers.end(), subprotocol) != offers.end();
 }
 
+// RFC 8441 5: no key, no Upgrade, no Connection; nghttp2 has refused malformed ones.
+const char* find_stream_fault(const RequestHead& head) {
+  if (head.method != "CONNECT" || head.count(":protocol") != 1) {
+    return "the method is not CONNECT with a :protocol";
+  }
+  if (*head.find(":protocol") != "websocket") return "the :protocol is not websocket";
+  if (head.count("Sec-WebSocket-Version") != 1 || *head.find("Sec-WebSocket-Version") != "13") {
+    return "no Sec-WebSocket-Version: 13";
+  }
+  return nullptr;
+}
+
+StreamDecision refuse_stream_with(uint32_t status, const char* reason) {
+  return {false,
+          {{":status", std::to_string(status)}, {"content-type", "text/plain"}},
+          std::string(reason) + "\n",
+          reason};
+}
+
 UpgradeDecision refuse_with(int status, const char* reason) {
   const std::string body = std::string(reason) + "\n";
   UpgradeDecision decision;
@@ -53,7 +72,7 @@ UpgradeDecision refuse_with(int status, const char* reason) {
 }  // namespace
 
 UpgradeDecision answer_upgrade(const RequestHead& head, const EchoOptions& options) {
-  const bool plain = head.method == "GET" && head.count("Upgrade") == 0;
+  const bool plain = head.method == "GET" && !has_list_token(head, "Upgrade", "websocket");
   if (options.page && plain) {
     UpgradeDecision decision;
     decision.answer = page_answer();
@@ -79,16 +98,47 @@ UpgradeDecision answer_upgrade(const RequestHead& head, const EchoOptions& optio
   return decision;
 }
 
+RequestHead request_of(const Http2Fields& fields) {
+  RequestHead head;
+  head.major_version = 2;
+  head.minor_version = 0;
+  head.method = value_of(fields, ":method");
+  head.target = value_of(fields, ":path");
+  add_views(fields, head);
+  return head;
+}
+
+StreamDecision answer_stream(const RequestHead& head, const EchoOptions& options) {
+  if (options.page && head.method == "GET") {
+    return {false,
+            {{":status", "200"},
+             {"content-type", "text/html; charset=utf-8"},
+             {"cache-control", "no-store"}},
+            page_text(),
+            ""};
+  }
+  if (const char* fault = find_stream_fault(head); fault != nullptr) {
+    return refuse_stream_with(400, fault);
+  }
+  if (options.refuse_status != 0) {
+    return refuse_stream_with(options.refuse_status, "refused, as --refuse wants it");
+  }
+  StreamDecision decision{true, {{":status", "200"}}, "", ""};
+  if (const std::string& subprotocol = options.subprotocol;
+      !subprotocol.empty() && offered(head, subprotocol)) {
+    decision.fields.emplace_back("sec-websocket-protocol", subprotocol);
+  }
+  return decision;
+}
+
 UpgradeDecision refuse_upgrade(const char* reason) {
   return refuse_with(400, reason);
 }
 
 std::string head_text(const RequestHead& head) {
   std::string text(head.method);
-  text.append(" ")
-      .append(head.target)
-      .append(" HTTP/1.")
-      .append(std::to_string(head.minor_version));
+  text.append(" ").append(head.target).append(" HTTP/");
+  text += head.major_version == 2 ? "2" : "1." + std::to_string(head.minor_version);
   for (const HeaderField& field : head.fields) {
     text.append("\r\n").append(field.name).append(": ").append(field.value);
   }

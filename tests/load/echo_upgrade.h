@@ -1,10 +1,11 @@
-// The server's half of the opening handshake (RFC 6455 4.2), written apart from the proxy's own so
-// that the two do not share their mistakes.
+// The server's half of the opening handshake (RFC 6455 4.2, RFC 8441 5), written apart from the
+// proxy's own so that the two do not share their mistakes.
 #pragma once
 
 #include <string>
 
 #include "protocol/head.h"
+#include "tests/load/common_http2.h"
 #include "tests/load/echo_options.h"
 
 namespace sluice::load {
@@ -17,6 +18,18 @@ struct UpgradeDecision {
 
 // A 101, a 400 that says what is missing, or what the options want instead.
 UpgradeDecision answer_upgrade(const RequestHead& head, const EchoOptions& options);
+
+// The same for a request over HTTP/2.
+struct StreamDecision {
+  bool upgraded = false;
+  Http2Fields fields;  // of the answer
+  std::string body;
+  const char* reason = "";
+};
+StreamDecision answer_stream(const RequestHead& head, const EchoOptions& options);
+
+// Views of a request that came over HTTP/2, with its pseudo-header fields among the others.
+RequestHead request_of(const Http2Fields& fields);
 
 // The 400 for a head that is not HTTP.
 UpgradeDecision refuse_upgrade(const char* reason);
