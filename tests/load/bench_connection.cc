@@ -23,12 +23,24 @@ using Mode = BenchOptions::Mode;
 BenchConnection::BenchConnection(int fd, uint32_t number, uint64_t quota, uint64_t started_ns)
     : link_(fd), quota_(quota), started_ns_(started_ns), number_(number) {}
 
+void BenchConnection::carry(std::unique_ptr<Http2Stream> stream) {
+  link_.carry(std::move(stream));
+  stage_ = Stage::opening;
+}
+
+void BenchConnection::refuse(BenchShared& shared, int connect_error, const std::string& why) {
+  connect_error_ = connect_error;
+  stage_ = Stage::ended;
+  if (connect_error == 0) fail(shared, ErrorKind::handshake, why);
+}
+
 bool BenchConnection::pump(BenchShared& shared) {
   for (int round = 0; round < rounds_a_pump; ++round) {
     if (stage_ == Stage::connecting && link_.writable()) connect_done(shared);
     if (stage_ == Stage::securing) secure(shared);
     if (stage_ < Stage::opening || stage_ == Stage::ended) return false;
-    if (stage_ == Stage::opening) send_request(shared);
+    if (stage_ == Stage::opening && link_.stream() == nullptr) send_request(shared);
+    if (stage_ == Stage::opening && link_.stream() != nullptr) take_stream_answer(shared);
     if (link_.readable() && stage_ != Stage::ended) receive(shared);
     if (stage_ != Stage::ended && can_send(shared)) transmit(shared);
     if (stage_ == Stage::ended) return false;
@@ -121,13 +133,22 @@ size_t BenchConnection::take_answer(BenchShared& shared, std::span<const uint8_t
                                 ? opening_->parser.reason()
                                 : opening_->find_fault(shared.run.options);
   opening_.reset();
-  if (!fault.empty()) {
-    fail(shared, ErrorKind::handshake, fault);
-    return bytes.size();
-  }
+  on_answer(shared, fault);
+  return fault.empty() ? fed.consumed : bytes.size();
+}
+
+void BenchConnection::take_stream_answer(BenchShared& shared) {
+  const Http2Fields* answer = link_.stream()->head();
+  if (answer == nullptr) return;
+  received_ns_ = sys::monotonic_ns();
+  on_answer(shared, find_stream_fault(*answer, shared.run.options));
+  link_.stream()->drop_head();
+}
+
+void BenchConnection::on_answer(BenchShared& shared, const std::string& fault) {
+  if (!fault.empty()) return fail(shared, ErrorKind::handshake, fault);
   stage_ = Stage::open;
   shared.tally.opening.add(received_ns_ - std::min(started_ns_, received_ns_));
-  return fed.consumed;
 }
 
 void BenchConnection::take_frames(BenchShared& shared, std::span<const uint8_t> bytes) {
@@ -252,7 +273,9 @@ void BenchConnection::transmit(BenchShared& shared) {
     bytes = bytes.subspan(control_sent_);
   } else {
     shared.out.clear();
-    shared.writer.write(number_, position_, stream_end(shared), shared.out);
+    const uint64_t left = stream_end(shared) - position_;
+    const uint64_t end = position_ + std::min<uint64_t>(left, link_.room());
+    shared.writer.write(number_, position_, end, shared.out);
     bytes = shared.out.behind(0);
   }
   const Io io = link_.send(bytes.data(), bytes.size());  // where it fails, receive() tells why

@@ -1,5 +1,6 @@
-// BenchConnection: one connection of sluice-bench, from connect to FIN. It sends messages as far as
-// it is allowed to, looks at what comes back, and reports to the thread's Tally.
+// BenchConnection: one connection of sluice-bench, from connect to FIN, or one stream of HTTP/2
+// that is a WebSocket. It sends messages as far as it is allowed to, looks at what comes back, and
+// reports to the thread's Tally.
 #pragma once
 
 #include <cstddef>
@@ -53,7 +54,8 @@ class BenchConnection {
   enum class Stage : uint8_t { connecting, securing, opening, open, closing, finishing, ended };
   static constexpr uint64_t unlimited = UINT64_MAX;
 
-  // `number` is the connection's, `quota` its share of --messages.
+  // `number` is the connection's, `quota` its share of --messages. Without a descriptor (-1) it
+  // waits for a stream.
   BenchConnection(int fd, uint32_t number, uint64_t quota, uint64_t started_ns);
 
   Link& link() { return link_; }
@@ -62,6 +64,10 @@ class BenchConnection {
   // Why connecting failed; the worker counts it, or tries another address.
   int connect_error() const { return connect_error_; }
 
+  // The stream on which its request went out.
+  void carry(std::unique_ptr<Http2Stream> stream);
+  // There will be no stream: an errno of connecting, or another reason.
+  void refuse(BenchShared& shared, int connect_error, const std::string& why);
   // Moves what can be moved, a bounded number of rounds; true where more can be.
   bool pump(BenchShared& shared);
   // Messages may be sent from now on; with a schedule, as many as add_due() was called for.
@@ -75,6 +81,7 @@ class BenchConnection {
   TimerId timer = 0;    // the worker's
   bool queued = false;  // the worker's: it is on the run queue
   size_t address = 0;   // the worker's: which of the server's addresses
+  Handle carrier;       // the worker's: the HTTP/2 connection
 
  private:
   void connect_done(BenchShared& shared);
@@ -82,6 +89,8 @@ class BenchConnection {
   void send_request(BenchShared& shared);
   void receive(BenchShared& shared);
   size_t take_answer(BenchShared& shared, std::span<const uint8_t> bytes);
+  void take_stream_answer(BenchShared& shared);
+  void on_answer(BenchShared& shared, const std::string& fault);
   void take_frames(BenchShared& shared, std::span<const uint8_t> bytes);
   void take_data(BenchShared& shared, const FrameStep& step);
   void compare(BenchShared& shared, std::span<const uint8_t> bytes);

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "net/sys.h"
+#include "protocol/ascii.h"
 #include "protocol/handshake.h"
 
 namespace sluice::load {
@@ -40,6 +41,16 @@ std::string make_request(const BenchOptions& options, const std::string& key) {
   return request + "\r\n";
 }
 
+// What both sides agree on, however the answer came.
+std::string find_fault_of_terms(const Head& head, const BenchOptions& options) {
+  if (head.count("Sec-WebSocket-Extensions") != 0) return "an extension that was not offered";
+  const std::string_view* agreed = head.find("Sec-WebSocket-Protocol");
+  if (agreed == nullptr) {
+    return options.subprotocol.empty() ? "" : "the subprotocol was not agreed on";
+  }
+  return *agreed == options.subprotocol ? "" : "a subprotocol that was not offered";
+}
+
 }  // namespace
 
 Opening::Opening(const BenchOptions& options)
@@ -56,12 +67,33 @@ std::string Opening::find_fault(const BenchOptions& options) const {
   if (*head.find("Sec-WebSocket-Accept") != accept_for_key(key)) {
     return "a wrong Sec-WebSocket-Accept";
   }
-  if (head.count("Sec-WebSocket-Extensions") != 0) return "an extension that was not offered";
-  const std::string_view* agreed = head.find("Sec-WebSocket-Protocol");
-  if (agreed == nullptr) {
-    return options.subprotocol.empty() ? "" : "the subprotocol was not agreed on";
+  return find_fault_of_terms(head, options);
+}
+
+Http2Fields stream_request(const BenchOptions& options) {
+  const ServerUri& server = options.server;
+  Http2Fields fields = {{":method", "CONNECT"},
+                        {":protocol", "websocket"},
+                        {":scheme", server.secure ? "https" : "http"},
+                        {":path", server.path.empty() ? "/" : server.path},
+                        {":authority", server.authority},
+                        {"sec-websocket-version", "13"}};
+  if (!options.subprotocol.empty()) {
+    fields.emplace_back("sec-websocket-protocol", options.subprotocol);
   }
-  return *agreed == options.subprotocol ? "" : "a subprotocol that was not offered";
+  for (const std::string& header : options.headers) {
+    const size_t colon = header.find(':');
+    fields.emplace_back(lower_case(header.substr(0, colon)), header.substr(colon + 2));
+  }
+  return fields;
+}
+
+std::string find_stream_fault(const Http2Fields& answer, const BenchOptions& options) {
+  const std::string_view status = value_of(answer, ":status");
+  if (!status.starts_with('2')) return "the answer is " + std::string(status);
+  AnswerHead head;
+  add_views(answer, head);
+  return find_fault_of_terms(head, options);
 }
 
 }  // namespace sluice::load

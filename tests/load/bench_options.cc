@@ -15,6 +15,7 @@ constexpr uint64_t most_payload = uint64_t{1} << 30;
 constexpr uint64_t most_messages = 1'000'000'000'000;
 constexpr uint64_t most_idle_messages = 1'000'000;
 constexpr uint32_t most_connections = 1u << 24;  // the pattern's stamp has 24 bits for them
+constexpr uint32_t most_streams = 1u << 20;
 constexpr uint32_t most_pipeline = 1u << 16;
 
 // Which options stood there, for what must not stand together.
@@ -30,6 +31,7 @@ struct Given {
   bool tls = false;
   bool payload = false;
   bool ramp = false;
+  bool streams = false;
   bool sending = false;  // what only matters to who sends
 };
 
@@ -105,6 +107,9 @@ int settle(const Given& given, BenchOptions& options) {
   const bool sends = !given.receive && !given.connect_rate && (!given.idle || given.idle_messages);
   if (given.sending && !sends) {
     return refuse(program, "--file, --lines, --text and --expect are for sending");
+  }
+  if (given.streams && !options.http2) {
+    return refuse(program, "--streams-per-connection is for --http2");
   }
   if (given.tls && !options.server.secure) {
     return refuse(program, "--tls-ca, --tls-insecure and --tls-resume are for wss://");
@@ -215,6 +220,13 @@ void add_connection_options(std::vector<Option>& table, BenchOptions& options, G
         [&](Text t) {
           options.subprotocol = t;
           return is_token(t);  // a token, as a field name is
+        }},
+       {"--http2", nullptr, "WebSockets over HTTP/2 (RFC 8441): many streams a connection",
+        [&](Text) { return options.http2 = true; }},
+       {"--streams-per-connection", "N", "with --http2: at most, default 100",
+        [&](Text t) {
+          given.streams = true;
+          return read_number(t, 1u, most_streams, options.streams_per_connection);
         }},
        {"--tls-ca", "FILE", "for wss://: PEM of authorities, instead of the system's",
         [&](Text t) {

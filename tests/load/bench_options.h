@@ -45,6 +45,8 @@ struct BenchOptions {
   uint64_t connect_rate = 0;    // cycles a second in total; 0: as fast as possible
   uint64_t idle_messages = 0;   // with mode idle: echoes of each connection before it rests
   uint32_t threads = 1;
+  bool http2 = false;                     // WebSockets are streams of HTTP/2 (RFC 8441)
+  uint32_t streams_per_connection = 100;  // at most
   std::vector<Address> sources;
   std::vector<std::string> headers;  // "Name: value"
   std::string subprotocol;

@@ -133,6 +133,7 @@ Summary::Summary(const BenchOptions& wanted,
     opening_seconds = std::max(opening_seconds, static_cast<double>(tally.opening_ns) / 1e9);
     secured += tally.secured.value();
     resumed += tally.resumed.value();
+    carriers += tally.carriers.value();
     opened += tally.opened.value();
     open_at_end += tally.open_at_end;
     messages += tally.messages.value();
@@ -193,6 +194,7 @@ std::string report_json(const Summary& summary, const std::vector<Progress>& tim
   out += format(",\"tls_handshakes\":%ju,\"tls_resumed\":%ju,\"tls_handshakes_per_second\":%.1f",
                 uintmax_t{summary.secured}, uintmax_t{summary.resumed},
                 opening_rate(summary, summary.secured));
+  out += format(",\"http2_connections\":%ju", uintmax_t{summary.carriers});
   out += format(",\"messages\":%ju,\"messages_per_second\":%.1f,\"bytes\":%ju",
                 uintmax_t{summary.messages}, per_second(summary.messages, summary.seconds),
                 uintmax_t{summary.payload_bytes});
@@ -233,6 +235,10 @@ std::string report_text(const Summary& summary) {
   if (options.server.secure) {
     out += format("\n  TLS       %ju handshakes, %.0f/s, %ju resumed", uintmax_t{summary.secured},
                   opening_rate(summary, summary.secured), uintmax_t{summary.resumed});
+  }
+  if (options.http2) {
+    out += format("\n  HTTP/2    %ju connections, at most %u streams each",
+                  uintmax_t{summary.carriers}, options.streams_per_connection);
   }
   out += "\n";
   if (summary.opened > 0) out += "  opening   " + histogram_text(summary.opening) + "\n";

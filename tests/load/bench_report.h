@@ -29,6 +29,7 @@ struct Summary {
   double opening_seconds = 0;
   uint64_t secured = 0;
   uint64_t resumed = 0;
+  uint64_t carriers = 0;
   uint64_t opened = 0;
   uint64_t open_at_end = 0;
   uint64_t messages = 0;
@@ -71,6 +72,7 @@ class Timeline {
 
 // Keys: url, mode, connections, pipeline, payload, threads, rate, seconds, opened, open_at_end,
 // opening_seconds, connections_per_second, tls_handshakes, tls_resumed, tls_handshakes_per_second,
+// http2_connections,
 // messages, messages_per_second, bytes, megabytes_per_second (10^6 bytes of received payload),
 // latency_us and opening_us {count, p50, p90, p99, p99_9, max} or null where there was none,
 // errors, errors_by_kind {...}, first_error, thresholds [{name, most or least, value, held}],

@@ -18,7 +18,7 @@ namespace sluice::load {
 
 enum class ErrorKind : uint8_t {
   connect,     // no connection
-  handshake,   // no 101, or one that must not be trusted
+  handshake,   // no 101 (in HTTP/2 no 200), or one that must not be trusted
   timeout,     // no answer to the handshake in time
   protocol,    // frames that RFC 6455 forbids
   mismatch,    // an echo that differs from what was sent
@@ -32,10 +32,11 @@ const char* error_name(ErrorKind kind);
 
 // Counters may be read while the thread runs, the rest after it.
 struct alignas(64) Tally {
-  Counter secured;  // TLS handshakes that succeeded
-  Counter resumed;  // of them, with a session from before
-  Counter opened;   // handshakes that succeeded
-  Counter open;     // connections now
+  Counter secured;   // TLS handshakes that succeeded
+  Counter resumed;   // of them, with a session from before
+  Counter carriers;  // HTTP/2 connections, from the server's SETTINGS on
+  Counter opened;    // handshakes that succeeded
+  Counter open;      // connections now, or streams of HTTP/2
   Counter messages;
   Counter payload_bytes;  // received
   std::array<Counter, error_kinds> errors;

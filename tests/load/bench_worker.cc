@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "net/sys.h"
 #include "tests/load/common_nap.h"
@@ -21,6 +22,12 @@ constexpr uint64_t most_ending_ms = 10'000;  // however busy the server still is
 constexpr int look_ms = 50;                  // how long a stop may go unnoticed
 constexpr int cycles_a_turn = 64;
 constexpr double second_ns = 1e9;
+
+constexpr const char* no_extended_connect =
+    "the server does not offer WebSockets over HTTP/2 (SETTINGS_ENABLE_CONNECT_PROTOCOL, RFC 8441):"
+    " set http2 on there, or leave out --http2";
+constexpr const char* no_streams =
+    "the server permits no stream (SETTINGS_MAX_CONCURRENT_STREAMS 0)";
 
 using Mode = BenchOptions::Mode;
 using Stage = BenchConnection::Stage;
@@ -51,6 +58,8 @@ BenchWorker::BenchWorker(Run& run, uint32_t index)
       share_((options_.connections - index + options_.threads - 1) / options_.threads),
       shared_(run),
       id_(reactor_.attach(*this)),
+      http2_(reactor_, *this, Http2Session::Role::client, 0),
+      carriers_(options_.streams_per_connection),
       handles_(share_) {
   shared_.counting = options_.warm_up_ms == 0;
 }
@@ -77,7 +86,7 @@ void BenchWorker::open_all() {
       connect(number, sys::monotonic_ns());
     }
     const int wait_ms = open_due(next, begin_ns);
-    reactor_.turn(retries_.empty() ? wait_ms : 0);
+    turn(retries_.empty() ? wait_ms : 0);
   }
   shared_.tally.opening_ns = sys::monotonic_ns() - begin_ns;
 }
@@ -99,7 +108,7 @@ int BenchWorker::open_due(uint32_t& next, uint64_t begin_ns) {
 
 void BenchWorker::await_others() {
   if (run_.threads_opening.fetch_sub(1) == 1) run_.start_ns = sys::monotonic_ns();
-  while (run_.start_ns == 0) reactor_.turn(1);
+  while (run_.start_ns == 0) turn(1);
   start_ns_ = run_.start_ns;
   counted_from_ns_ = start_ns_ + options_.warm_up_ms * 1'000'000;
   if (options_.duration_ms > 0) end_ns_ = counted_from_ns_ + options_.duration_ms * 1'000'000;
@@ -140,10 +149,11 @@ void BenchWorker::drive() {
     const uint64_t until_ns = next_due_ns();
     const uint64_t left_ns = until_ns - std::min(until_ns, now_ns);
     if (left_ns > 0 && left_ns < 1'000'000 && reactor_.run_queue_length() == 0) {
+      http2_.flush_all();
       nap(reactor_.descriptor(), left_ns);  // the poller's clock is too coarse
-      reactor_.turn(0);
+      turn(0);
     } else {
-      reactor_.turn(static_cast<int>(std::min<uint64_t>(look_ms, ms_of(left_ns))));
+      turn(static_cast<int>(std::min<uint64_t>(look_ms, ms_of(left_ns))));
     }
     now_ns = sys::monotonic_ns();
   }
@@ -179,12 +189,20 @@ void BenchWorker::end_all() {
     pump(handle, connection);
   });
   const uint64_t latest_ns = sys::monotonic_ns() + most_ending_ms * 1'000'000;
-  while (connections_.live() > 0 && sys::monotonic_ns() < latest_ns) reactor_.turn(look_ms);
+  while (connections_.live() > 0 && sys::monotonic_ns() < latest_ns) turn(look_ms);
   connections_.for_each([&](Handle handle, BenchConnection& connection) {
     const Stage before = connection.stage();
     while (!connection.expire(shared_)) continue;
     on_end(handle, connection, before);
   });
+  connections_.sweep();
+  http2_.end_all();
+}
+
+// What was given to streams outside of a turn does not wait for the next one's end.
+void BenchWorker::turn(int most_ms) {
+  http2_.flush_all();
+  reactor_.turn(most_ms);
 }
 
 // --- pace
@@ -239,6 +257,7 @@ void BenchWorker::connect(uint32_t number, uint64_t started_ns) {
 }
 
 bool BenchWorker::try_connect(uint32_t number, uint64_t started_ns, int& error) {
+  if (options_.http2) return await_stream(number, started_ns, error);
   const size_t sources = options_.sources.size();
   const Address* source = sources > 0 ? &options_.sources[connects_++ % sources] : nullptr;
   const int fd = connect_from(options_.addresses[address_], source);
@@ -258,6 +277,122 @@ bool BenchWorker::try_connect(uint32_t number, uint64_t started_ns, int& error) 
   ++unsettled_;
   arm(handle, connection, handshake_ms);
   return true;
+}
+
+bool BenchWorker::await_stream(uint32_t number, uint64_t started_ns, int& error) {
+  const Handle handle = connections_.create(-1, number, quota_of(number), started_ns);
+  BenchConnection& connection = *connections_.get(handle);
+  if (options_.mode != Mode::connect) handles_[number / options_.threads] = handle;
+  ++unsettled_;
+  arm(handle, connection, handshake_ms);
+  if (assign(handle, connection, error)) return true;
+  --unsettled_;
+  reactor_.cancel(connection.timer);
+  connections_.retire(handle);
+  return false;
+}
+
+// To a carrier that has room, or a new one. False, with an errno, where none can be had.
+bool BenchWorker::assign(Handle handle, BenchConnection& connection, int& error) {
+  if (find_carrier() == nullptr && !open_carrier(error)) return false;
+  BenchCarrier& carrier = *find_carrier();
+  carriers_.take(carrier);
+  connection.carrier = carrier.connection;
+  connection.address = carrier.address;
+  if (!carrier.settled) {
+    carrier.waiting.push_back(handle);
+  } else {
+    open_stream(handle, connection, http2_.get(carrier.connection)->session);
+  }
+  return true;
+}
+
+BenchCarrier* BenchWorker::find_carrier() {
+  while (BenchCarrier* carrier = carriers_.with_room()) {
+    const Http2Connection* connection = http2_.get(carrier->connection);
+    if (connection != nullptr && !connection->session.refuses_streams()) return carrier;
+    carriers_.close(*carrier);
+  }
+  return nullptr;
+}
+
+bool BenchWorker::open_carrier(int& error) {
+  const size_t sources = options_.sources.size();
+  const Address* source = sources > 0 ? &options_.sources[connects_++ % sources] : nullptr;
+  const int fd = connect_from(options_.addresses[address_], source);
+  if (fd < 0) {
+    error = -fd;
+    return false;
+  }
+  Link link(fd);
+  if (run_.tls != nullptr) {
+    if (!options_.tls_resume) shared_.session.keep(nullptr);
+    auto tls = run_.tls->connect(fd, options_.server.host, shared_.session);
+    offer_http2(*tls);
+    link.secure(std::move(tls));
+  }
+  const Result<Handle> opened = http2_.connect(std::move(link));
+  if (!opened.ok()) {
+    error = opened.fault().error;
+    return false;
+  }
+  carriers_.add(opened.value(), address_);
+  return true;
+}
+
+void BenchWorker::open_stream(Handle handle, BenchConnection& connection, Http2Session& session) {
+  std::unique_ptr<Http2Stream> stream = session.open(stream_request(options_));
+  if (stream == nullptr) {
+    if (BenchCarrier* carrier = carriers_.get(connection.carrier)) carriers_.close(*carrier);
+    return refuse(handle, 0, "the server takes no stream more: " + session.reason());
+  }
+  stream->owner = handle;
+  connection.carry(std::move(stream));
+}
+
+void BenchWorker::refuse(Handle handle, int connect_error, const std::string& why) {
+  BenchConnection* connection = connections_.get(handle);
+  if (connection == nullptr) return;
+  const Stage before = connection->stage();
+  connection->refuse(shared_, connect_error, why);
+  on_end(handle, *connection, before);
+}
+
+void BenchWorker::on_stream(Handle owner, Readiness ready) {
+  on_ready(owner, 0, ready);
+}
+
+void BenchWorker::on_secured(const Link& link) {
+  shared_.tally.secured.add(1);
+  if (link.resumed()) shared_.tally.resumed.add(1);
+}
+
+void BenchWorker::on_settled(Handle connection, Http2Session& session) {
+  BenchCarrier& carrier = *carriers_.get(connection);
+  shared_.tally.carriers.add(1);
+  std::vector<Handle> left_over;
+  std::vector<Handle> waiting = carriers_.settle(carrier, session.most_streams(), left_over);
+  for (const Handle handle : left_over) connections_.get(handle)->carrier = Handle();
+  if (!session.extended_connect() || session.most_streams() == 0) {
+    carriers_.close(carrier);
+    const char* why = session.extended_connect() ? no_streams : no_extended_connect;
+    for (const Handle handle : waiting) refuse(handle, 0, why);
+    for (const Handle handle : left_over) refuse(handle, 0, why);
+    session.end();
+    return;
+  }
+  for (const Handle handle : waiting) {
+    open_stream(handle, *connections_.get(handle), session);
+  }
+  for (const Handle handle : left_over) {
+    int error = 0;
+    if (!assign(handle, *connections_.get(handle), error)) refuse(handle, error, "");
+  }
+}
+
+// Streams were told before; here are those that had none yet.
+void BenchWorker::on_lost(Handle connection, int connect_error, const std::string& why) {
+  for (const Handle handle : carriers_.remove(connection)) refuse(handle, connect_error, why);
 }
 
 // Where a name has several addresses ("localhost"), the first that answers is used.
@@ -345,7 +480,8 @@ void BenchWorker::on_end(Handle handle, BenchConnection& connection, Stage befor
   }
   const int error = connection.connect_error();
   reactor_.cancel(connection.timer);
-  reactor_.unwatch(connection.link().fd());
+  if (connection.link().fd() >= 0) reactor_.unwatch(connection.link().fd());
+  if (connection.carrier) carriers_.release(connection.carrier, handle);
   connections_.retire(handle);
   if (error != 0) on_connect_error(connection.number(), connection.address, error);
 }

@@ -8,11 +8,13 @@
 
 #include "net/pool.h"
 #include "net/reactor.h"
+#include "tests/load/bench_carriers.h"
 #include "tests/load/bench_connection.h"
+#include "tests/load/common_http2_connections.h"
 
 namespace sluice::load {
 
-class BenchWorker final : public EventHandler {
+class BenchWorker final : public EventHandler, public Http2User {
  public:
   // Takes the connections `index`, `index` + threads, ...
   BenchWorker(Run& run, uint32_t index);
@@ -25,6 +27,10 @@ class BenchWorker final : public EventHandler {
   void on_timer(Handle handle, unsigned which) override;
   void on_run(Handle handle) override;
   void on_turn_end() override;
+  void on_stream(Handle owner, Readiness ready) override;
+  void on_secured(const Link& link) override;
+  void on_settled(Handle connection, Http2Session& session) override;
+  void on_lost(Handle connection, int connect_error, const std::string& why) override;
 
  private:
   void open_all();
@@ -36,6 +42,7 @@ class BenchWorker final : public EventHandler {
   void mark(const char* line) const;
   void end_all();
 
+  void turn(int most_ms);
   void release_messages(uint64_t now_ns);
   void start_cycles(uint64_t now_ns);
   uint64_t next_due_ns() const;
@@ -43,6 +50,12 @@ class BenchWorker final : public EventHandler {
 
   void connect(uint32_t number, uint64_t started_ns);
   bool try_connect(uint32_t number, uint64_t started_ns, int& error);
+  bool await_stream(uint32_t number, uint64_t started_ns, int& error);
+  bool assign(Handle handle, BenchConnection& connection, int& error);
+  BenchCarrier* find_carrier();
+  bool open_carrier(int& error);
+  void open_stream(Handle handle, BenchConnection& connection, Http2Session& session);
+  void refuse(Handle handle, int connect_error, const std::string& why);
   void on_connect_error(uint32_t number, size_t address, int error);
   void pump(Handle handle, BenchConnection& connection);
   void on_open(Handle handle, BenchConnection& connection);
@@ -58,6 +71,8 @@ class BenchWorker final : public EventHandler {
   Reactor reactor_;
   Reactor::HandlerId id_;
   Pool<BenchConnection> connections_;
+  Http2Connections http2_;  // attached last: its turn ends behind that of the streams
+  BenchCarriers carriers_;
   std::vector<Handle> handles_;    // by place among ours
   std::vector<uint32_t> retries_;  // connections to be tried at the next address
   size_t address_ = 0;             // of the server's, the one in use

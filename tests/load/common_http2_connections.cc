@@ -118,7 +118,11 @@ bool Http2Connections::receive(Handle handle, Http2Connection& connection) {
   const Io io = connection.link.recv(in_.data(), in_.size());
   if (io.state == Io::State::blocked) return true;
   if (io.state == Io::State::open) return take(handle, connection, {in_.data(), io.bytes});
-  lose(handle, connection, 0, io.state == Io::State::ended ? "FIN" : connection.link.failure(io));
+  const std::string when = connection.session.settled()
+                               ? "the HTTP/2 connection ended: "
+                               : "the connection ended before the server's SETTINGS: ";
+  lose(handle, connection, 0,
+       when + (io.state == Io::State::ended ? "FIN" : connection.link.failure(io)));
   return false;
 }
 
