@@ -32,6 +32,10 @@ std::vector<nghttp2_nv> name_values(const Http2Fields& fields) {
   return out;
 }
 
+size_t positive(int32_t window) {
+  return static_cast<size_t>(std::max(window, 0));
+}
+
 void check_memory(int status) {
   if (status == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
 }
@@ -82,11 +86,13 @@ struct Http2Callbacks {
       case NGHTTP2_SETTINGS:
         if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) break;
         own.settled_ = true;
-        own.unblock_all();  // windows may have grown
+        own.unblock_windows();  // they may have grown
         break;
       case NGHTTP2_WINDOW_UPDATE:
-        if (frame->hd.stream_id == 0) own.unblock_all();
-        if (stream != nullptr) own.unblock(*stream);
+        if (frame->hd.stream_id == 0) own.grant();
+        if (stream != nullptr && stream->blocked_ == Http2Stream::Blocked::by_window) {
+          own.unblock(*stream);
+        }
         break;
       case NGHTTP2_GOAWAY:
         own.refuses_streams_ = true;
@@ -151,6 +157,7 @@ struct Http2Callbacks {
     size_t done = 0;
     if (stream != nullptr && offer.stream == stream) {
       size_t skipped = offer.taken;
+      room = std::min(room, offer.most - offer.taken);
       for (const iovec& piece : offer.pieces) {
         const size_t from = std::min(skipped, piece.iov_len);
         const size_t bytes = std::min(piece.iov_len - from, room - done);
@@ -168,109 +175,6 @@ struct Http2Callbacks {
     return 0;
   }
 };
-
-std::string_view value_of(const Http2Fields& fields, std::string_view name) {
-  for (const auto& [field, value] : fields) {
-    if (field == name) return value;
-  }
-  return "";
-}
-
-void add_views(const Http2Fields& fields, Head& head) {
-  for (const auto& [name, value] : fields) head.add(name, value);
-}
-
-// --- stream
-// ---------------------------------------------------------------------------------------
-
-Http2Stream::Http2Stream(Http2Session& session, int32_t id) : session_(&session), id_(id) {
-  session.attach(*this);
-}
-
-Http2Stream::~Http2Stream() {
-  if (session_ != nullptr) session_->detach(*this);
-}
-
-Io Http2Stream::recv(std::span<const iovec> pieces) {
-  Io io;
-  for (const iovec& piece : pieces) {
-    const size_t bytes = std::min(piece.iov_len, in_.size() - in_begin_);
-    if (bytes > 0) std::memcpy(piece.iov_base, in_.data() + in_begin_, bytes);
-    in_begin_ += bytes;
-    io.bytes += bytes;
-  }
-  const bool empty = in_begin_ == in_.size();
-  if (empty) {
-    std::vector<uint8_t>().swap(in_);  // idle streams hold none
-    in_begin_ = 0;
-  }
-  if (io.bytes > 0) {
-    io.short_count = empty && !ended_ && failure_ == nullptr;
-    if (!usable()) return io;
-    check_memory(nghttp2_session_consume_stream(session_->session_, id_, io.bytes));
-    session_->mark_output();
-  } else if (ended_) {
-    io.state = Io::State::ended;
-  } else {
-    io.state = failure_ == nullptr ? Io::State::blocked : Io::State::failed;
-  }
-  return io;
-}
-
-Io Http2Stream::send(std::span<const iovec> pieces) {
-  Io io;
-  if (!usable() || ending_) {
-    io.state = Io::State::failed;
-    return io;
-  }
-  io.bytes = session_->transmit(*this, pieces);
-  if (io.bytes == bytes_of(pieces)) return io;
-  if (!blocked_) ++session_->blocked_;
-  blocked_ = true;
-  if (io.bytes == 0) {
-    io.state = Io::State::blocked;
-  } else {
-    io.short_count = true;
-  }
-  return io;
-}
-
-bool Http2Stream::shutdown_write() {
-  if (!usable() || ending_) return true;
-  ending_ = true;
-  nghttp2_session_resume_data(session_->session_, id_);  // it may not be waiting
-  session_->make_frames();
-  session_->mark_output();
-  return true;
-}
-
-size_t Http2Stream::room() const {
-  if (!usable()) return 0;
-  const auto window = [](int32_t bytes) { return static_cast<size_t>(std::max(bytes, 0)); };
-  const size_t out =
-      Http2Session::out_bytes - std::min(session_->out_size(), Http2Session::out_bytes);
-  return std::min({window(nghttp2_session_get_stream_remote_window_size(session_->session_, id_)),
-                   window(nghttp2_session_get_remote_window_size(session_->session_)), out});
-}
-
-void Http2Stream::answer(const Http2Fields& fields) {
-  if (!usable()) return;
-  const std::vector<nghttp2_nv> values = name_values(fields);
-  const nghttp2_data_provider body{{}, Http2Callbacks::read};
-  check_memory(
-      nghttp2_submit_response(session_->session_, id_, values.data(), values.size(), &body));
-  has_body_ = true;
-  session_->mark_output();
-}
-
-void Http2Stream::fail(const char* failure, bool was_reset) {
-  if (failure_ != nullptr) return;
-  failure_ = failure;
-  was_reset_ = was_reset;
-}
-
-// --- session
-// --------------------------------------------------------------------------------------
 
 Http2Session::Http2Session(Role role, uint32_t most_streams) {
   nghttp2_session_callbacks* callbacks = nullptr;
@@ -327,6 +231,7 @@ bool Http2Session::feed(std::span<const uint8_t> bytes) {
 std::span<const uint8_t> Http2Session::unsent() {
   marked_ = false;
   make_frames();
+  grant();
   return {out_.data() + out_begin_, out_size()};
 }
 
@@ -339,9 +244,6 @@ void Http2Session::sent(size_t bytes) {
     out_.erase(out_.begin(), out_.begin() + static_cast<ptrdiff_t>(out_begin_));
     out_begin_ = 0;
   }
-  if (!out_was_full_ || out_size() > out_bytes / 2) return;
-  out_was_full_ = false;
-  unblock_all();
 }
 
 void Http2Session::report_output(std::vector<Handle>& list, Handle handle) {
@@ -370,14 +272,66 @@ bool Http2Session::make_frame() {
   return true;
 }
 
+// What the connection has for this stream now, whatever the stream's own window.
+size_t Http2Session::shared_room(const Http2Stream& stream) const {
+  if (!waiting_.empty() && !stream.granted_) return 0;
+  const size_t out = out_bytes - std::min(out_size(), out_bytes);
+  const size_t room = std::min(out, positive(nghttp2_session_get_remote_window_size(session_)));
+  return stream.granted_ ? std::min(room, grant_bytes) : room;
+}
+
+size_t Http2Session::own_window(const Http2Stream& stream) const {
+  return positive(nghttp2_session_get_stream_remote_window_size(session_, stream.id_));
+}
+
 size_t Http2Session::transmit(Http2Stream& stream, std::span<const iovec> pieces) {
-  const size_t whole = bytes_of(pieces);
-  offer_ = {&stream, pieces, 0};
+  const size_t most = std::min(shared_room(stream), bytes_of(pieces));
+  stream.granted_ = false;
+  if (most == 0) return 0;
+  offer_ = {&stream, pieces, most, 0};
   nghttp2_session_resume_data(session_, stream.id_);  // it may not be waiting
-  while (offer_.taken < whole && out_size() < out_bytes && make_frame()) continue;
-  if (offer_.taken < whole && out_size() >= out_bytes) out_was_full_ = true;
+  while (offer_.taken < most && make_frame()) continue;
   mark_output();
   return std::exchange(offer_, Offer{}).taken;
+}
+
+// It goes on when its own window opens, or when it is its turn to use what all share.
+void Http2Session::block(Http2Stream& stream) {
+  using Kind = Http2Stream::Blocked;
+  if (stream.blocked_ != Kind::no) return;
+  const bool own = own_window(stream) == 0;
+  stream.blocked_ = own ? Kind::by_window : Kind::by_others;
+  if (!own) waiting_.push_back(&stream);
+  mark_output();  // unsent() says whose turn it is
+}
+
+void Http2Session::grant() {
+  if (waiting_.empty() || out_size() > out_bytes / 2) return;
+  if (nghttp2_session_get_remote_window_size(session_) <= 0) return;
+  const size_t count = std::min(waiting_.size(), (out_bytes - out_size()) / grant_bytes);
+  for (size_t i = 0; i < count; ++i) {
+    waiting_[i]->granted_ = true;
+    unblock(*waiting_[i]);
+  }
+  waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<ptrdiff_t>(count));
+}
+
+void Http2Session::consume(const Http2Stream& stream, size_t bytes) {
+  check_memory(nghttp2_session_consume_stream(session_, stream.id_, bytes));
+  mark_output();
+}
+
+void Http2Session::answer(const Http2Stream& stream, const Http2Fields& fields) {
+  const std::vector<nghttp2_nv> values = name_values(fields);
+  const nghttp2_data_provider body{{}, Http2Callbacks::read};
+  check_memory(nghttp2_submit_response(session_, stream.id_, values.data(), values.size(), &body));
+  mark_output();
+}
+
+void Http2Session::end(const Http2Stream& stream) {
+  nghttp2_session_resume_data(session_, stream.id_);  // it may not be waiting
+  make_frames();
+  mark_output();
 }
 
 std::unique_ptr<Http2Stream> Http2Session::open(const Http2Fields& fields) {
@@ -430,6 +384,7 @@ void Http2Session::lose() {
     if (stream != begun_.get()) note(*stream, both);
   }
   streams_.clear();
+  waiting_.clear();
   refuses_streams_ = true;
 }
 
@@ -441,14 +396,14 @@ void Http2Session::note(Http2Stream& stream, Readiness news) {
 }
 
 void Http2Session::unblock(Http2Stream& stream) {
-  if (!stream.blocked_) return;
-  stream.blocked_ = false;
-  --blocked_;
+  stream.blocked_ = Http2Stream::Blocked::no;
   note(stream, writable);
 }
 
-void Http2Session::unblock_all() {
-  for (size_t i = 0; blocked_ > 0 && i < streams_.size(); ++i) unblock(*streams_[i]);
+void Http2Session::unblock_windows() {
+  for (Http2Stream* stream : streams_) {
+    if (stream->blocked_ == Http2Stream::Blocked::by_window) unblock(*stream);
+  }
 }
 
 void Http2Session::attach(Http2Stream& stream) {
@@ -458,7 +413,7 @@ void Http2Session::attach(Http2Stream& stream) {
 
 void Http2Session::detach(Http2Stream& stream) {
   if (stream.in_news_) std::erase(news_, &stream);
-  if (stream.blocked_) --blocked_;
+  if (stream.blocked_ == Http2Stream::Blocked::by_others) std::erase(waiting_, &stream);
   streams_[stream.place_] = streams_.back();
   streams_[stream.place_]->place_ = stream.place_;
   streams_.pop_back();

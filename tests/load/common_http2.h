@@ -64,6 +64,8 @@ class Http2Stream final : public Transport {
   friend class Http2Session;
   friend struct Http2Callbacks;
 
+  enum class Blocked : uint8_t { no, by_window, by_others };
+
   bool usable() const { return session_ != nullptr && failure_ == nullptr && !closed_; }
   void fail(const char* failure, bool was_reset);
 
@@ -77,11 +79,12 @@ class Http2Stream final : public Transport {
   Readiness news_;
   bool in_news_ = false;
   bool head_whole_ = false;
-  bool ended_ = false;     // the peer sent END_STREAM
-  bool ending_ = false;    // we do, once there is room
-  bool has_body_ = false;  // of ours: a request or an answer was begun
-  bool blocked_ = false;   // send did not take all
-  bool closed_ = false;    // both ends are there, or a reset
+  bool ended_ = false;             // the peer sent END_STREAM
+  bool ending_ = false;            // we do, once there is room
+  bool has_body_ = false;          // of ours: a request or an answer was begun
+  Blocked blocked_ = Blocked::no;  // send did not take all
+  bool granted_ = false;           // it is its turn
+  bool closed_ = false;            // both ends are there, or a reset
   bool was_reset_ = false;
 };
 
@@ -91,6 +94,7 @@ class Http2Session {
 
   static constexpr uint32_t window_bytes = 256 * 1024;  // of a stream; it may hold as much
   static constexpr size_t out_bytes = 256 * 1024;       // more is not built before it is sent
+  static constexpr size_t grant_bytes = 32 * 1024;      // a stream's turn, where others wait
   static constexpr size_t most_head_bytes = 64 * 1024;
 
   // `most_streams`: of the peer at a time.
@@ -146,12 +150,20 @@ class Http2Session {
   struct Offer {
     Http2Stream* stream = nullptr;
     std::span<const iovec> pieces;
+    size_t most = 0;
     size_t taken = 0;
   };
 
   void note(Http2Stream& stream, Readiness news);
   void unblock(Http2Stream& stream);
-  void unblock_all();
+  void unblock_windows();
+  void block(Http2Stream& stream);
+  void grant();
+  size_t own_window(const Http2Stream& stream) const;
+  size_t shared_room(const Http2Stream& stream) const;
+  void consume(const Http2Stream& stream, size_t bytes);
+  void answer(const Http2Stream& stream, const Http2Fields& fields);
+  void end(const Http2Stream& stream);
   size_t transmit(Http2Stream& stream, std::span<const iovec> pieces);
   void make_frames();
   bool make_frame();
@@ -165,16 +177,15 @@ class Http2Session {
   std::vector<std::unique_ptr<Http2Stream>> requests_;
   std::vector<Http2Stream*> streams_;
   std::vector<Http2Stream*> news_;
+  std::vector<Http2Stream*> waiting_;  // for room in `out_` or the connection's window
   std::vector<uint8_t> out_;
   size_t out_begin_ = 0;
   Offer offer_;
   std::string reason_;
-  size_t blocked_ = 0;   // streams
   size_t received_ = 0;  // of DATA, since feed() began
   bool settled_ = false;
   bool refuses_streams_ = false;
-  bool out_was_full_ = false;  // somebody waits until it is not
-  bool marked_ = false;        // in the list of report_output()
+  bool marked_ = false;  // in the list of report_output()
   std::vector<Handle>* outputs_ = nullptr;
   Handle handle_;
 };

@@ -73,6 +73,16 @@ def test_a_slow_stream_holds_up_nobody():
         assert client.frame(slow) == (0x82, payload)
 
 
+def test_streams_take_turns():
+    with Echo("--http2", "--mode", "flood", "--payload", "64k") as echo, \
+            Http2Client(echo.address) as client:
+        numbers = [client.connect() for _ in range(8)]
+        client.until(lambda: all(client.streams[number].head for number in numbers))
+        client.until(lambda: sum(len(client.streams[number].data) for number in numbers) > 4 << 20)
+        got = [len(client.streams[number].data) for number in numbers]
+        assert min(got) > 200_000, got
+
+
 def test_refusals():
     with Echo("--http2") as echo, Http2Client(echo.address) as client:
         client.settle()
