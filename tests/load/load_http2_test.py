@@ -223,5 +223,23 @@ def test_servers_that_break_off():
         assert result["errors_by_kind"]["connect"] == 3, result
 
 
+def test_a_connection_that_is_lost():
+    def serve(peer):
+        assert read_exactly(peer, len(PREFACE)) == PREFACE
+        peer.sendall(frame(SETTINGS, CONNECT_OFFERED))
+        streams = 0
+        while streams < 7:
+            head = read_exactly(peer, 9)
+            read_exactly(peer, int.from_bytes(head[:3], "big"))
+            if head[3] == HEADERS:
+                streams += 1
+                peer.sendall(frame(HEADERS, b"\x88", int.from_bytes(head[5:], "big"), 4))
+        time.sleep(0.2)
+    with Server(serve) as url:  # all its streams are, and each counts
+        result = http2(url, "--connections", "7", "--idle", "--duration", "1s", status=1)
+        assert result["errors_by_kind"]["lost"] == 7 and result["open_at_end"] == 0, result
+        assert "the HTTP/2 connection ended" in result["first_error"], result
+
+
 if __name__ == "__main__":
     run_tests(globals())
