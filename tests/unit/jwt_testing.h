@@ -46,7 +46,7 @@ inline KeyPtr ed25519_key() {
 inline std::string public_pem(EVP_PKEY* key) {
   const BioPtr memory(BIO_new(BIO_s_mem()));
   SLUICE_CHECK(PEM_write_bio_PUBKEY(memory.get(), key) == 1);
-  return content_of(memory.get());
+  return sluice::content_of(memory.get());
 }
 
 // r and s, 32 bytes each, of a signature in DER.

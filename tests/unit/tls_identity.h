@@ -66,7 +66,7 @@ inline Identity make_identity(const Wish& wish, const Identity* issuer = nullptr
 inline std::string pem_of(X509* certificate) {
   const BioPtr memory(BIO_new(BIO_s_mem()));
   SLUICE_CHECK(PEM_write_bio_X509(memory.get(), certificate) == 1);
-  return content_of(memory.get());
+  return sluice::content_of(memory.get());
 }
 inline std::string pem_of(const Identity& identity) {
   return pem_of(identity.certificate.get());
@@ -79,7 +79,7 @@ inline std::string key_pem_of(const Identity& identity, const std::string& passp
   SLUICE_CHECK(PEM_write_bio_PKCS8PrivateKey(memory.get(), identity.key.get(), cipher,
                                              passphrase.data(), static_cast<int>(passphrase.size()),
                                              nullptr, nullptr) == 1);
-  return content_of(memory.get());
+  return sluice::content_of(memory.get());
 }
 
 // PEM of a CRL in force that names `revoked`; times are seconds from now.
@@ -103,7 +103,7 @@ inline std::string crl_pem_of(const Identity& issuer, const std::vector<const X5
   SLUICE_CHECK(X509_CRL_sign(list.get(), issuer.key.get(), EVP_sha256()) > 0);
   const BioPtr memory(BIO_new(BIO_s_mem()));
   SLUICE_CHECK(PEM_write_bio_X509_CRL(memory.get(), list.get()) == 1);
-  return content_of(memory.get());
+  return sluice::content_of(memory.get());
 }
 
 // DER of a response without answers, which is all that stapling looks at.
