@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 
-from harness import Skip, Sluice, Suite, wait_until
+from harness import SANITIZED, Skip, Sluice, Suite, wait_until
 from http_corpus import chunks, framing, heads, pipelines
 from http_corpus.case import SMUGGLED, Sent, request
 from http_corpus.node_upstream import NodeUpstream
@@ -286,6 +286,8 @@ def in_one_segment(group):
 
 @suite.check
 def nodes_server_reads_the_same():
+    if SANITIZED:
+        raise Skip("node judges the release build; the same cases came in one segment already")
     if not NODE:
         raise Skip("there is no node")
     routes = list(GROUPS["routes"]())
@@ -321,6 +323,8 @@ def byte_by_byte(group):
 
 @suite.check_each(*GROUPS)
 def cut_at_every_byte(group):
+    if SANITIZED:
+        raise Skip("byte by byte stops in every state, too; this takes half of the time")
     cases = short_cases(group, CUT_CASE_BYTES)
     chosen = cases[::max(1, len(cases) // CUT_CASES_A_GROUP)]
     Trial(group).run((case, [case.data[:i], case.data[i:]])
