@@ -19,6 +19,7 @@
 #include "core/allowed_origins.h"
 #include "core/client_limits.h"
 #include "core/header_value.h"
+#include "core/http2_settings.h"
 #include "core/ids.h"
 #include "core/jwt_settings.h"
 #include "core/log_format.h"
@@ -74,7 +75,7 @@ struct TrustedProxies : AddressRanges {
 };
 
 // Settings that a listener may leave to the top.
-struct ListenSettings {
+struct ListenSettings : Http2ListenSettings {
   uint32_t client_header_timeout_ms = 10'000;
   uint32_t lingering_timeout_ms = 5'000;
   // Connections of clients whose plain request was answered: how long they are kept for the next

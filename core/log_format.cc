@@ -8,7 +8,7 @@ namespace sluice {
 
 namespace {
 
-constexpr std::array<std::string_view, 41> names = {
+constexpr std::array<std::string_view, 43> names = {
     "id",
     "client",
     "listener",
@@ -26,6 +26,8 @@ constexpr std::array<std::string_view, 41> names = {
     "request_id",
     "subprotocol",
     "status",
+    "protocol",
+    "connection",
     "tls_version",
     "tls_cipher",
     "tls_name",

@@ -35,6 +35,8 @@ enum class LogField : uint8_t {
   request_id,
   subprotocol,
   status,
+  protocol,
+  connection,
   tls_version,
   tls_cipher,
   tls_name,

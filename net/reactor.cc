@@ -67,13 +67,17 @@ void Reactor::enqueue(HandlerId handler, Handle handle) {
   run_queue_.push_back(pack(handler, handle, 0));
 }
 
+void Reactor::announce(HandlerId handler, Handle handle, unsigned leg, Readiness ready) {
+  announced_.push_back({pack(handler, handle, leg), ready});
+}
+
 void Reactor::update_clock() {
   now_ms_ = std::max(now_ms_, sys::monotonic_ms());
 }
 
 void Reactor::turn(int most_ms) {
   // now_ms_ is from before the last turn's work, and deadlines have come nearer since.
-  const bool busy = run_queue_length() > 0;
+  const bool busy = run_queue_length() > 0 || !announced_.empty();
   int wait_ms = 0;
   if (!busy) {
     const uint64_t now_ns = sys::monotonic_ns();
@@ -91,6 +95,7 @@ void Reactor::turn(int most_ms) {
   now_ms_ = std::max(now_ms_, now_ns / ns_a_ms);
   heartbeat_->work(now_ms_);
   for (size_t i = 0; i < count; ++i) dispatch(events_[i]);
+  dispatch_announced();
 
   uint64_t cookie = 0;
   while (timers_.expire_next(now_ms_, cookie)) {
@@ -98,6 +103,14 @@ void Reactor::turn(int most_ms) {
   }
   run_some(runs_end);
   for (uint32_t i = 0; i < handler_count_; ++i) handlers_[i]->on_turn_end();
+}
+
+// What is announced meanwhile waits for the next turn, so that a turn ends.
+void Reactor::dispatch_announced() {
+  if (announced_.empty()) return;
+  telling_.swap(announced_);
+  for (const PollEvent& each : telling_) dispatch(each);
+  telling_.clear();
 }
 
 void Reactor::note_turn(uint64_t end_ns) {

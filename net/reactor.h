@@ -71,6 +71,11 @@ class Reactor {
   // must not run twice keeps a flag.
   void enqueue(HandlerId handler, Handle handle);
 
+  // For a handler that stands between a descriptor and others' handles: tells that readiness to
+  // `handler`, as an event of a descriptor would, in this turn after the poller's, or else, from
+  // a run or the turn's end, in the next one, which does not wait then.
+  void announce(HandlerId handler, Handle handle, unsigned leg, Readiness ready);
+
   // The clock of this turn, the same for all of its handlers.
   uint64_t now_ms() const { return now_ms_; }
   // Reads the clock again, for start-up work that takes long.
@@ -107,6 +112,7 @@ class Reactor {
 
  private:
   void dispatch(const PollEvent& event);
+  void dispatch_announced();
   void run_some(size_t end);
   void note_turn(uint64_t end_ns);
 
@@ -121,6 +127,8 @@ class Reactor {
   std::array<PollEvent, Poller::max_events> events_;
   std::vector<uint64_t> run_queue_;  // from run_head_ on
   size_t run_head_ = 0;
+  std::vector<PollEvent> announced_;  // by handlers, and not told yet
+  std::vector<PollEvent> telling_;    // those that are being told; kept for its room
   bool stopped_ = false;
   Heartbeat unread_;
   Heartbeat* heartbeat_ = &unread_;

@@ -50,6 +50,12 @@ class Transport {
   virtual bool flush_held() { return true; }
   // After `failed`: what the transport itself says of it, "" where errno is all. Static text.
   virtual const char* failure() const { return ""; }
+
+  // --- of a transport whose leg has no descriptor, such as one stream of many on a connection
+  // Ends both halves at once and not in order.
+  virtual void abort() {}
+  // The descriptor that the bytes pass through in the end, for who asks it for addresses.
+  virtual int socket() const { return -1; }
 };
 
 class PlainTransport final : public Transport {

@@ -9,4 +9,7 @@ namespace sluice {
 // in the words of the log: static text, or nullptr where they may be HTTP.
 const char* foreign_preface(std::string_view first);
 
+// What a client's HTTP/2 connection begins with (RFC 9113 3.4).
+inline constexpr std::string_view http2_preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 }  // namespace sluice

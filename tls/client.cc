@@ -108,7 +108,7 @@ Result<std::unique_ptr<TlsClient>> TlsClient::make(const TlsClientSettings& sett
   } else if (!show(*settings.credentials, context)) {
     return openssl_fault();
   }
-  const auto offered = offered_protocols();
+  const auto offered = offered_protocols(/*http2=*/false);
   if (SSL_CTX_set_alpn_protos(context, offered.data(), static_cast<unsigned>(offered.size())) !=
       0) {
     return openssl_fault();

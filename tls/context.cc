@@ -16,7 +16,8 @@ constexpr const char* default_suites =
 constexpr const char* default_suites_13 =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 constexpr const char* groups = "X25519:P-256";
-constexpr unsigned char alpn[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+constexpr unsigned char alpn[] = {2, 'h', '2', 8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+constexpr size_t http2_bytes = 3;  // of them
 
 // Splits a cipher list by version: what begins with TLS_ is TLS 1.3's.
 void split_ciphers(const std::string& ciphers, std::string& suites, std::string& suites_13) {
@@ -85,8 +86,8 @@ Fault openssl_fault() {
   return Fault{take_openssl_reason(), 0};
 }
 
-std::span<const unsigned char> offered_protocols() {
-  return alpn;
+std::span<const unsigned char> offered_protocols(bool http2) {
+  return std::span(alpn).subspan(http2 ? 0 : http2_bytes);
 }
 
 std::unique_ptr<TlsTransport> new_connection(SSL_CTX* context, int fd,

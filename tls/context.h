@@ -51,8 +51,8 @@ bool name_sessions(const Digest& identity, SSL_CTX* context);
 // Why OpenSSL refused something; empties the error queue.
 Fault openssl_fault();
 
-// RFC 7301 3.1, as an extension lists it, one name: HTTP/2 is not spoken.
-std::span<const unsigned char> offered_protocols();
+// RFC 7301 3.1, as an extension lists them: HTTP/1.1, and before it HTTP/2 where it is spoken.
+std::span<const unsigned char> offered_protocols(bool http2);
 
 // A connection without a role. Throws std::bad_alloc.
 std::unique_ptr<TlsTransport> new_connection(SSL_CTX* context, int fd,

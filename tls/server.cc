@@ -22,8 +22,8 @@ int server_index() {
 
 // Strict: who offers protocols must offer ours (RFC 7301 3.2).
 int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* chosen_bytes,
-                    const unsigned char* offered, unsigned int offered_bytes, void*) {
-  const auto ours = offered_protocols();
+                    const unsigned char* offered, unsigned int offered_bytes, void* http2) {
+  const auto ours = offered_protocols(http2 != nullptr);
   unsigned char* found = nullptr;
   const int outcome =
       SSL_select_next_proto(&found, chosen_bytes, ours.data(), static_cast<unsigned>(ours.size()),
@@ -139,6 +139,7 @@ bool TlsServerMaker::step() {
 Digest TlsServerMaker::made_of(const Credentials& credentials) const {
   Digester digester("served certificate");
   add_to(digester, settings_.policy);
+  digester.add(uint64_t{settings_.http2});
   digester.add(identity_).add(credentials.certificate.get()).add(credentials.chain.size());
   for (const CertificatePtr& link : credentials.chain) digester.add(link.get());
   return digester.add(credentials.key_digest).add(credentials.ocsp_response).finish();
@@ -163,7 +164,9 @@ Result<ServedCertificateRef> TlsServerMaker::serve(Credentials& credentials) {
   } else {
     disable_tickets(context);
   }
-  SSL_CTX_set_alpn_select_cb(context, choose_protocol, nullptr);
+  static constexpr char with_http2 = 0;  // only that there is one tells
+  SSL_CTX_set_alpn_select_cb(context, choose_protocol,
+                             settings_.http2 ? const_cast<char*>(&with_http2) : nullptr);
   SSL_CTX_set_tlsext_servername_callback(context, &TlsServer::on_server_name);
   shown->names = std::move(credentials.names);
   shown->ocsp_response = std::move(credentials.ocsp_response);
@@ -192,6 +195,14 @@ Status TlsServerMaker::ask_for_certificate(SSL_CTX* context) {
 Result<std::unique_ptr<TlsServer>> TlsServerMaker::finish() {
   if (!outcome_.ok()) return outcome_.fault();
   return std::move(server_);
+}
+
+// What choose_protocol chose.
+bool TlsTransport::speaks_http2() const {
+  const unsigned char* name = nullptr;
+  unsigned int bytes = 0;
+  SSL_get0_alpn_selected(ssl_, &name, &bytes);
+  return std::string_view(reinterpret_cast<const char*>(name), bytes) == "h2";
 }
 
 }  // namespace sluice

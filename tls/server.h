@@ -24,6 +24,7 @@ struct TlsServerSettings {
   TlsPolicy policy;
   Pem client_authorities;  // needed unless verify_client is off
   VerifyClient verify_client = VerifyClient::off;
+  bool http2 = false;  // is offered by ALPN, before HTTP/1.1
 };
 
 // One certificate and the context that shows it. Immutable once made; several TlsServers share it.

@@ -117,6 +117,7 @@ class TlsTransport : public Transport {
   std::string_view version() const;
   std::string_view cipher() const;
   std::string_view server_name() const;
+  bool speaks_http2() const;             // agreed by ALPN (RFC 9113 3.2)
   bool heard() const { return heard_; }  // the peer sent at least a byte
   bool resumed() const;
   // Ciphertext that this connection holds; an idle one holds none. For tests, as ssl().

@@ -261,7 +261,7 @@ constexpr std::string_view write_proxy_protocol =
 
 constexpr ArgumentHint hints[] = {
     {"listen", "ssl", "TLS comes with a tls_certificate and a tls_key in the section"},
-    {"listen", "http2", "there is no HTTP/2 yet"},
+    {"listen", "http2", "write http2 on in the section"},
     {"listen", "quic", "there is no HTTP/3"},
     {"listen", "proxy_protocol", write_proxy_protocol},
     {"listen", "accept-proxy", write_proxy_protocol},

@@ -166,6 +166,7 @@ void ConfResolver::add_listener(SectionDraft& section) {
   static_cast<ListenSettings&>(listener) = settings_for(Section::listen, {&section, &draft_.top()});
   check_proxy_protocol(section, listener);
   check_listener_limit(section, listener);
+  check_http2(section, listener);
   std::optional<TlsServerSettings> settings =
       resolve_tls_server(draft_, section, described(section), errors_, warnings_);
   if (settings) {

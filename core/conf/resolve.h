@@ -54,6 +54,7 @@ class ConfResolver {
   void add_listener_or_upstream(SectionDraft& section);
   void add_listener(SectionDraft& section);
   void check_proxy_protocol(const SectionDraft& section, const ListenConfig& listener);
+  void check_http2(const SectionDraft& section, const ListenConfig& listener);
   void check_listener_limit(const SectionDraft& section, const ListenConfig& listener);
   void secure_listener();
   void add_upstream(const SectionDraft& section);

@@ -98,6 +98,7 @@ std::optional<TlsServerSettings> resolve_tls_server(ConfDraft& draft, SectionDra
   settings.policy = policy_of(draft, all);
   settings.client_authorities = all.client_authorities;
   settings.verify_client = all.verify_client;
+  settings.http2 = all.http2 != Http2Use::off;
   if (settings.verify_client != VerifyClient::off && settings.client_authorities.empty()) {
     if (!gives(section, directive::tls_client_ca)) {  // else its line was wrong
       errors.add(place_of(section, directive::tls_verify_client),

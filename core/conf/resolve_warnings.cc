@@ -1,9 +1,10 @@
-// ConfResolver: routes and upstreams that are legal, but hardly meant, and limits of clients who
-// are not known where they are to be counted.
+// ConfResolver: routes and upstreams that are legal, but hardly meant, limits of clients who are
+// not known where they are to be counted, and rings that HTTP/2 does not fit into.
 #include <algorithm>
 
 #include "core/conf/resolve.h"
 #include "core/conf/rows.h"
+#include "core/observe/limit_text.h"
 #include "core/router.h"
 #include "protocol/http1.h"
 
@@ -255,6 +256,20 @@ void ConfResolver::check_listener_limit(const SectionDraft& section, const Liste
               "limit_connections: " + described(section) + " has " + how +
                   ", so that its clients are not known when they connect; write it in the routes, "
                   "or let the balancer limit connections");
+}
+
+// What a client may send unread has to fit where it is kept.
+void ConfResolver::check_http2(const SectionDraft& section, const ListenConfig& listener) {
+  if (listener.http2 == Http2Use::off) return;
+  const uint32_t ring = draft_.config.ring_bytes;
+  const uint32_t needed = std::max(listener.http2_stream_window_bytes, least_http2_ring_bytes);
+  if (needed <= ring) return;
+  const bool by_window = needed > least_http2_ring_bytes;
+  errors_.add(section.place,
+              std::string("http2: ring_size ") + size_text(ring) + " is less than " +
+                  (by_window ? "http2_stream_window " + size_text(needed)
+                             : "the " + size_text(needed) + " that a stream of HTTP/2 may bring") +
+                  "; raise ring_size" + (by_window ? " or lower the window" : ""));
 }
 
 void ConfResolver::warn_of_unused(SectionDraft& section) {

@@ -58,6 +58,59 @@ constexpr Directive rows[] = {
      .default_value = "1000",
      .help = "The most requests on one connection, 1 to 1000000; the answer to the last one ends "
              "it."},
+    {.name = "http2",
+     .sections = top | listen,
+     .arguments = "on|cleartext|off",
+     .set = setters::http2,
+     .inherit = inherit<&ListenSettings::http2>,
+     .default_value = "off",
+     .help =
+         "Whether clients may speak HTTP/2, and open WebSockets on streams of one connection "
+         "(RFC 8441). With on, TLS listeners offer it by ALPN, before HTTP/1.1; with cleartext, "
+         "clients of others may speak it without TLS as well, if they know. Each stream is a "
+         "session like any other, in limits, logs and drains. A reload lets their connections "
+         "end in order (GOAWAY); streams that live go on. It needs a ring_size of 64k."},
+    {.name = "http2_max_concurrent_streams",
+     .sections = top | listen,
+     .arguments = "N",
+     .set = setters::http2_max_streams,
+     .inherit = inherit<&ListenSettings::http2_max_streams>,
+     .default_value = "128",
+     .help = "The most streams that an HTTP/2 connection may have open, 1 to 100000. A client "
+             "that opens more is refused, and ended if it knew."},
+    {.name = "http2_stream_window",
+     .sections = top | listen,
+     .arguments = "SIZE",
+     .set = setters::http2_stream_window,
+     .inherit = inherit<&ListenSettings::http2_stream_window_bytes>,
+     .default_value = "65535",
+     .help =
+         "How many bytes a client may send on an HTTP/2 stream that its peer has not taken yet, "
+         "4k to 16m and at most ring_size. Times http2_max_concurrent_streams it is what a "
+         "connection can make sluice hold, within buffer_memory."},
+    {.name = "http2_reset_rate",
+     .sections = top | listen,
+     .arguments = "N/s [burst=M]|off",
+     .most_arguments = 2,
+     .set = setters::http2_rate<&ListenSettings::http2_reset_rate>,
+     .inherit = inherit<&ListenSettings::http2_reset_rate>,
+     .default_value = "20/s burst=200",
+     .example = "20/s burst=200",
+     .help = "Streams that a client of HTTP/2 resets, or makes sluice reset by what it sends on "
+             "them, in a second on one connection, and M of them at once after a pause. Beyond it "
+             "the connection ends with GOAWAY, ENHANCE_YOUR_CALM, and the error log says so. "
+             "Without burst M is ten times N."},
+    {.name = "http2_control_frame_rate",
+     .sections = top | listen,
+     .arguments = "N/s [burst=M]|off",
+     .most_arguments = 2,
+     .set = setters::http2_rate<&ListenSettings::http2_control_frame_rate>,
+     .inherit = inherit<&ListenSettings::http2_control_frame_rate>,
+     .default_value = "100/s burst=1000",
+     .example = "100/s burst=1000",
+     .help = "The same for frames that bring neither a request nor a payload: SETTINGS, PING, "
+             "PRIORITY, empty DATA, kinds that are not known, and updates of windows beyond what "
+             "was sent."},
     {.name = "max_header_size",
      .sections = top | listen,
      .arguments = "SIZE",

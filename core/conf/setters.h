@@ -88,6 +88,9 @@ void lost_close_code(const SetterCall& call);
 void max_message_size(const SetterCall& call);
 void max_body_size(const SetterCall& call);
 void keepalive_requests(const SetterCall& call);
+void http2(const SetterCall& call);
+void http2_max_streams(const SetterCall& call);
+void http2_stream_window(const SetterCall& call);
 void upstream_keepalive(const SetterCall& call);
 void max_header_fields(const SetterCall& call);
 void max_small_fragments(const SetterCall& call);
@@ -161,6 +164,14 @@ ByteRate byte_rate_of(const SetterCall& call);
 template <auto Field>
 void message_rate(const SetterCall& call) {
   call.section.settings.*Field = message_rate_of(call);
+}
+
+// The same; without a burst it is what ten seconds bring.
+RateLimit http2_rate_of(const SetterCall& call);
+
+template <auto Field>
+void http2_rate(const SetterCall& call) {
+  call.section.settings.*Field = http2_rate_of(call);
 }
 
 template <auto Field>

@@ -140,6 +140,10 @@ Value value_of_request(LogField field, const SessionRecord& session) {
       return text(session.request_id);
     case LogField::subprotocol:
       return text(session.subprotocol);
+    case LogField::protocol:
+      return text(session.protocol);
+    case LogField::connection:
+      return text(session.connection);
     case LogField::tls_version:
       return text(session.tls_version);
     case LogField::tls_cipher:

@@ -61,6 +61,8 @@ struct SessionRecord {
   std::string user_agent;
   std::string forwarded_for;
   std::string request_id;
+  std::string protocol;    // "HTTP/1.1", "HTTP/2"
+  std::string connection;  // of HTTP/2: the id of the connection whose stream it is
   std::string tls_version;
   std::string tls_cipher;
   std::string tls_name;

@@ -91,13 +91,14 @@ void WorkerRow::clear_gauges() {
 
 uint64_t WorkerRow::connections() const {
   const uint64_t over = gone.value() + without_session.value();
-  return std::max(accepted.value(), over) - over;
+  return std::max(accepted.value() + http2_streams.value(), over) - over;
 }
 
 uint64_t WorkerRow::in_handshake() const {
-  const uint64_t over =
-      relayed.value() + refused.value() + failed.value() + served.value() + without_session.value();
-  return std::max(accepted.value() + reused.value(), over) - over;
+  const uint64_t over = relayed.value() + refused.value() + failed.value() + served.value() +
+                        without_session.value() + http2_connections.value();
+  const uint64_t begun = accepted.value() + reused.value() + http2_streams.value();
+  return std::max(begun, over) - over;
 }
 
 uint64_t RouteRow::closed_in_all() const {

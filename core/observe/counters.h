@@ -226,6 +226,10 @@ struct alignas(64) WorkerRow {
   Counter failed;
   Counter served;  // plain requests that ended, with an answer or without any
   Counter reused;  // requests that came on a connection on which others were answered
+  // Connections that speak HTTP/2, whose sessions were over with that, and their streams, each of
+  // which has a session as an accepted connection has.
+  Counter http2_connections;
+  Counter http2_streams;
   // handshake_rate: times that a listener began to hold clients back, and connections refused.
   Counter held_back;
   Counter rate_refused;

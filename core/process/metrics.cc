@@ -130,6 +130,10 @@ void MetricsWriter::write_connections() {
   text_.counter("sluice_connections_reused",
                 "Requests that came on a connection on which others were answered (http on).");
   text_.sample({}, sum_of(&WorkerRow::reused));
+  text_.counter("sluice_http2_connections", "Connections that spoke HTTP/2.");
+  text_.sample({}, sum_of(&WorkerRow::http2_connections));
+  text_.counter("sluice_http2_streams", "Their streams, each of which is a session of its own.");
+  text_.sample({}, sum_of(&WorkerRow::http2_streams));
   text_.counter("sluice_connections_rate_refused",
                 "Connections beyond handshake_rate, closed or told 503.");
   text_.sample({}, sum_of(&WorkerRow::rate_refused));
@@ -155,11 +159,12 @@ void MetricsWriter::write_open_connections() {
     open += row->connections();
     in_handshake += row->in_handshake();
   }
-  text_.gauge("sluice_connections_active", "Connections of clients that are open now.");
+  text_.gauge("sluice_connections_active",
+              "Connections of clients that are open now; of HTTP/2 each stream.");
   text_.sample({}, open);
   text_.gauge("sluice_connections_in_handshake",
-              "Those whose handshake or plain request has not ended: accepted and reused, less "
-              "refused, failed, answered and opened ones.");
+              "Those whose handshake or plain request has not ended: accepted and reused ones and "
+              "streams, less refused, failed, answered and opened ones.");
   text_.sample({}, in_handshake);
 }
 

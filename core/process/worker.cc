@@ -31,7 +31,6 @@ constexpr uint32_t least_stall_to_end_ms = 1'000;
 // The list of stalled sessions has this much room from the start, so that relaying does not
 // allocate.
 constexpr size_t expected_stalls = 1024;
-constexpr const char* out_of_memory = "out of memory";
 constexpr EndCause shutting_down{EndKind::shutdown, "shutting down"};
 
 // Whether the next start may succeed after this errno value: the machine may get back what it lacks
@@ -51,18 +50,6 @@ std::string id_prefix(const WorkerSetup& setup) {
 }
 
 }  // namespace
-
-template <class Call>
-void Worker::with_session(Handle handle, Call call) {
-  Session* session = sessions_.get(handle);
-  if (session == nullptr) return;
-  try {
-    call(*session);
-  } catch (const std::bad_alloc&) {
-    log_.recurring(LogLevel::error, out_of_memory, "a session was closed: out of memory");
-    session->close({EndKind::resources, out_of_memory}, End::abort);
-  }
-}
 
 class Worker::Signals final : public EventHandler {
  public:
@@ -106,12 +93,14 @@ Worker::Worker(const WorkerSetup& setup)
                .clients = setup.clients.rates.empty() ? ClientLimits()
                                                       : ClientLimits(setup.clients, setup.number),
                .passwords = setup.passwords},
+      http2_(context_, *this),
       drains_(context_),
       sockets_(reactor_, *this, setup.rates ? setup.rates : ListenerRates(own_rates_)),
       generation_(setup.generation),
       number_(setup.number),
       reload_(reactor_, *this, setup.tls_store != nullptr ? *setup.tls_store : own_store_),
       signals_(std::make_unique<Signals>(*this)) {
+  context_.http2 = &http2_;
   if (setup.control >= 0) master_ = std::make_unique<MasterLink>(reactor_, *this, setup.control);
   add_upstreams(*setup.config, setup.members);
   note_routes(*setup.config);
@@ -190,6 +179,8 @@ int Worker::run() {
   reactor_.run();
   sessions_.for_each([](Handle, Session& session) { session.end_now(shutting_down); });
   sessions_.sweep();
+  http2_.flush();
+  http2_.close_all();
   log_.flush_all();
   return exit_status_;
 }
@@ -286,6 +277,7 @@ void Worker::on_run(Handle handle) {
 }
 
 void Worker::on_turn_end() {
+  http2_.flush();
   sessions_.sweep();
   attempt([this] {
     if (sockets_.pauses() != pauses_told_) note_pause();
@@ -297,7 +289,7 @@ void Worker::on_turn_end() {
   attempt([this] { tell_refused_calls(log_); });
   if (context_.tracer.on()) attempt([this] { tell_traces(); });
   log_.flush();
-  if ((leaving_ || retired_) && sessions_.live() == 0) reactor_.stop();
+  if ((leaving_ || retired_) && is_empty()) reactor_.stop();
 }
 
 void Worker::arm(uint64_t delay_ms, OwnTimer timer) {
@@ -334,6 +326,7 @@ void Worker::leave_fast() {
   row_.pid.set(0);
   sockets_.stop();
   arm(leave_ms, OwnTimer::leave);
+  http2_.shut_down(/*at_once=*/true);
   sessions_.for_each([this](Handle handle, Session&) {
     with_session(handle, [](Session& session) {
       session.leave(CloseCode::going_away, shutting_down, Boundary::frame);
@@ -350,6 +343,7 @@ void Worker::leave_when_empty() {
   // queue them otherwise.
   sockets_.drain_and_close();
   end_idle_connections(SIZE_MAX);
+  http2_.shut_down(/*at_once=*/false);
   context_.upstream_pool.close_all();
 }
 
@@ -395,7 +389,7 @@ void Worker::look_at_stalls() {
 // Ends the sessions whose reader has taken nothing for longest, until a quarter of buffer_memory is
 // free for the others. A session whose reader took something lately is spared.
 void Worker::relieve_memory() {
-  buffers_.set_elsewhere(tls_held_bytes());
+  buffers_.set_elsewhere(tls_held_bytes() + Http2Input::held_elsewhere());
   if (!buffers_.crowded()) return;
   struct Stalled {
     uint32_t for_ms;
@@ -414,7 +408,7 @@ void Worker::relieve_memory() {
     with_session(longest[ended].handle, [](Session& session) {
       session.end_slow({EndKind::buffer_memory, "buffer_memory"});
     });
-    buffers_.set_elsewhere(tls_held_bytes());
+    buffers_.set_elsewhere(tls_held_bytes() + Http2Input::held_elsewhere());
   }
   if (ended == 0) return;
   log_.recurring(LogLevel::warn, "buffer_memory",

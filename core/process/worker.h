@@ -19,6 +19,7 @@
 #include "core/process/worker_drains.h"
 #include "core/process/worker_sockets.h"
 #include "core/session/admission.h"
+#include "core/session/http2_connections.h"
 #include "core/session/session.h"
 #include "core/session/worker_context.h"
 #include "net/sys_process.h"
@@ -61,6 +62,7 @@ int start_failure_status(const Fault& fault);
 
 class Worker final : public EventHandler,
                      public AcceptSink,
+                     public Http2Sink,
                      public MasterLinkSink,
                      public ReloadSink {
  public:
@@ -104,6 +106,7 @@ class Worker final : public EventHandler,
   void on_refuse(int fd, const Address& client, uint32_t listener) override;
   void on_hold_back(uint32_t listener) override;
   void on_listener_lost(uint32_t listener) override;
+  void on_stream(std::unique_ptr<Http2Stream> stream) override;
   void on_ready(Handle handle, unsigned leg, Readiness ready) override;
   void on_timer(Handle handle, unsigned which) override;
   void on_run(Handle handle) override;
@@ -116,6 +119,7 @@ class Worker final : public EventHandler,
   // Timers of the worker itself, by their handles; those of sessions are `which` 0.
   static constexpr unsigned own_timer = 1;
   enum class OwnTimer : uint32_t { stalls, leave, confs };
+  static constexpr const char* out_of_memory = "out of memory";
 
   explicit Worker(const WorkerSetup& setup);
 
@@ -130,6 +134,9 @@ class Worker final : public EventHandler,
   Status bound_sessions(const Config& config);
   void note_routes(const Config& config);
   void note_listeners(const Config& config, std::vector<uint32_t>& places) const;
+  // Of clients: those of HTTP/2 hold a descriptor besides those of their streams' sessions.
+  size_t places_taken() const { return sessions_.live() + http2_.live(); }
+  bool is_empty() const { return sessions_.live() == 0 && http2_.live() == 0; }
   const ListenConfig& listener(uint32_t id) const {
     return context_.config->listeners[listener_places_[id]];
   }
@@ -171,6 +178,7 @@ class Worker final : public EventHandler,
   WorkerRow& row_;
   FewLabelRows own_labels_;  // as own_row_
   WorkerContext context_;
+  Http2Connections http2_;  // behind sessions_, whose legs are its streams
   WorkerDrains drains_;
   std::array<SharedRate, 8> own_rates_;  // where the setup brings none
   WorkerSockets sockets_;
@@ -199,6 +207,18 @@ class Worker final : public EventHandler,
   bool leaving_ = false;  // accepts nobody, ends with its last session
   bool retired_ = false;  // the same, until a conf wants more workers again
 };
+
+template <class Call>
+void Worker::with_session(Handle handle, Call call) {
+  Session* session = sessions_.get(handle);
+  if (session == nullptr) return;
+  try {
+    call(*session);
+  } catch (const std::bad_alloc&) {
+    log_.recurring(LogLevel::error, out_of_memory, "a session was closed: out of memory");
+    session->close({EndKind::resources, out_of_memory}, End::abort);
+  }
+}
 
 template <class Call>
 void Worker::attempt(Call call) {

@@ -30,7 +30,7 @@ void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
     count_turned_away(listener, why);
     turn_away(fd, client, of_listener, refusal);
   };
-  if (!admission_.has_place(sessions_.live())) {
+  if (!admission_.has_place(places_taken())) {
     attempt([&] { note_overload(); });
     return turn_it_away(TurnedAway::no_place, Admission::overload());
   }
@@ -42,7 +42,7 @@ void Worker::on_accept(int fd, const Address& client, uint32_t listener) {
   if (drained != nullptr && of_listener.tls != nullptr) {
     return turn_it_away(TurnedAway::drained, *drained);
   }
-  const Refusal* const refused = admission_.refusal(sessions_.live() + 1, context_.lingering_now);
+  const Refusal* const refused = admission_.refusal(places_taken() + 1, context_.lingering_now);
   if (refused != nullptr) attempt([&] { note_overload(); });
   const Refusal* const other = denied ? &Admission::denied() : drained;
   if (refused != nullptr || other != nullptr || of_listener.most_per_client == 0) {
@@ -111,7 +111,7 @@ void Worker::on_refuse(int fd, const Address& client, uint32_t listener) {
   uint32_t random = 0;
   sys::random_bytes(&random, sizeof random);
   const Refusal& refusal = handshake_rate_refusal(random);
-  const bool patience = admission_.has_patience(sessions_.live(), context_.lingering_now);
+  const bool patience = admission_.has_patience(places_taken(), context_.lingering_now);
   if (refusing.tls != nullptr || !patience) {
     count_turned_away(listener, TurnedAway::rate);
     return turn_away(fd, client, refusing, refusal);
@@ -121,9 +121,10 @@ void Worker::on_refuse(int fd, const Address& client, uint32_t listener) {
 
 // Before anybody is refused, some of those go who have their answers.
 void Worker::make_room() {
-  const bool full = admission_.refusal(sessions_.live() + 1, context_.lingering_now) != nullptr;
+  const bool full = admission_.refusal(places_taken() + 1, context_.lingering_now) != nullptr;
   if (full && context_.waiting_now > 0) end_idle_connections(idle_ended_at_once);
-  if (!admission_.has_place(sessions_.live())) end_oldest_lingering();
+  if (full) http2_.end_idle(idle_ended_at_once);
+  if (!admission_.has_place(places_taken())) end_oldest_lingering();
 }
 
 // Clients know that a kept connection may end at any time (RFC 9112 9.5).

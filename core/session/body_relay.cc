@@ -90,7 +90,7 @@ bool BodyRelay::check_stall(const Leg& source, const Leg& target, uint32_t now_m
   if (undelivered >= 0) conveyor_.note_undelivered(static_cast<uint32_t>(undelivered), now_ms);
   if (now_ms - stalled_since_ms() < shrink_after_ms) return true;
   conveyor_.shrink(buffers_);
-  if (source.is_open()) sys::set_receive_buffer(source.fd(), stalled_receive_bytes);
+  if (source.has_descriptor()) sys::set_receive_buffer(source.fd(), stalled_receive_bytes);
   return true;
 }
 

@@ -42,15 +42,25 @@ Exchange::Exchange(const SessionContext& lent, const Refusal* refused)
 
 Exchange::Exchange(const SessionContext& lent, KeptConnection kept, std::string early)
     : Exchange(lent, nullptr) {
-  preface_ = std::move(kept.preface);
+  own_preface_ = std::move(kept.preface);
+  preface_ = own_preface_.get();
   requests_ = kept.requests;
   if (preface_ != nullptr) request_.secured_by(preface_->tls());
   request_.begin_with(std::move(early));
 }
 
+Exchange::Exchange(const SessionContext& lent, const Refusal* refused, Preface* of_connection,
+                   uint64_t connection_number)
+    : Exchange(lent, refused) {
+  preface_ = of_connection;
+  connection_number_ = connection_number;
+  over_stream_ = true;
+}
+
 Exchange::Step Exchange::begin() {
-  if (Preface::wanted(lent_.listener)) {
-    preface_ = std::make_unique<Preface>(lent_.client, lent_.listener, lent_.client_address);
+  if (!over_stream_ && Preface::wanted(lent_.listener)) {
+    own_preface_ = std::make_unique<Preface>(lent_.client, lent_.listener, lent_.client_address);
+    preface_ = own_preface_.get();
     stage_ = Stage::preface;
     return on_run();
   }
@@ -153,6 +163,7 @@ Exchange::Step Exchange::follow(Preface::Step step) {
         lent_.worker.row.tls_with_clients.count(tls->version(), tls->resumed());
         if (trace_ != nullptr) trace_tls(*tls);
       }
+      if (preface_->http2()) return end_for_http2();
       return may_ask() ? read_request() : refuse(*refused_);
     case Preface::Step::plain_http:
       return refuse({400, "plain HTTP on a TLS port"});
@@ -162,6 +173,14 @@ Exchange::Step Exchange::follow(Preface::Step step) {
       break;
   }
   return end_without_tls(lent_.client.failure(), preface_->tls()->detail());
+}
+
+// Its streams are what is counted and logged from here on.
+Exchange::Step Exchange::end_for_http2() {
+  logged_ = true;
+  stage_ = Stage::reading_request;  // the preface is the connection's from here on
+  if (trace_ != nullptr) trace_->dismiss();
+  return Step::http2;
 }
 
 // A balancer that connects and goes, as health checks do, is no fault.
@@ -310,7 +329,7 @@ ClientRequest Exchange::client_request() const {
 // What goes to each peer before everything else, the same to all.
 std::string Exchange::preamble() const {
   if (route_->send_proxy_protocol == SendProxyProtocol::off) return "";
-  ClientAddress destination(sys::local_address(lent_.client.fd()));
+  ClientAddress destination(sys::local_address(lent_.client.socket()));
   const TlsTransport* tls = nullptr;
   if (preface_) {
     destination = destination_of(preface_->proxy_header(), destination);

@@ -40,6 +40,7 @@ enum class ExchangeStep : uint8_t {
   again,    // let others run first, then on_run()
   relay,    // both sides agreed and the client has its 101
   next,     // the client has its answer and may ask again: take_connection()
+  http2,    // the client speaks HTTP/2 on this connection: take_connection(), refused()
   linger,   // the client has its answer; nothing else will be sent
   abandon,  // the client is gone or not worth an answer; reason() says why
   abort,    // the same, and only an abort tells the client the truth
@@ -70,6 +71,11 @@ class Exchange {
   // begins it; until its first byte came, the session's timer is left alone.
   Exchange(const SessionContext& lent, KeptConnection kept, std::string early);
 
+  // For a request that is a stream of its own, on a connection of that number whose preface is
+  // done; null: it had none. It outlives this.
+  Exchange(const SessionContext& lent, const Refusal* refused, Preface* of_connection,
+           uint64_t connection_number);
+
   // The session's timer runs, for the request and for the TLS handshake before it.
   Step begin();
   Step on_ready(Side side, Readiness ready);
@@ -93,7 +99,9 @@ class Exchange {
   }
   // Nothing came of a request yet, and others were answered on its connection.
   bool awaits_next() const { return requests_ > 0 && !request_.heard(); }
-  // After Step::next; they end this exchange's use.
+  // After Step::http2: why no request of this connection gets a session; null: they may.
+  const Refusal* refused() const { return refused_; }
+  // After Step::next or ::http2; they end this exchange's use.
   KeptConnection take_connection();
   std::string take_behind();
 
@@ -209,10 +217,12 @@ class Exchange {
   Step abandon_silent();
   Step refuse_proxy_header();
   Step end_without_proxy_header(const char* reason);
+  Step end_for_http2();
   Step end_without_tls(const char* reason, std::string detail);
   Step refuse_late_answer();
   std::string target_for_log() const;
   std::string_view host_for_log() const;
+  std::string protocol_for_log() const;
   std::string request_id_for_log(const Head& head) const;
   void add_details(SessionRecord& record, const LogFields& wanted) const;
   void count_end(int status);
@@ -243,7 +253,8 @@ class Exchange {
   const RouteConfig* route_ = nullptr;
   std::unique_ptr<Token> token_;  // null: the route demands none
   ClientSeats seats_;
-  std::unique_ptr<Preface> preface_;
+  std::unique_ptr<Preface> own_preface_;  // null: none was wanted, or it is of_connection
+  Preface* preface_ = nullptr;            // either; null: there is none
   std::optional<PasswordCheck> password_;
   std::string user_;                       // whose password it was; "": none was asked for
   MessageFraming framing_;                 // of a plain request
@@ -258,6 +269,7 @@ class Exchange {
   UpgradeAnswer agreed_;
   uint64_t dialled_ms_ = 0;                     // when the first peer was, by the reactor's clock
   uint32_t connect_ms_ = SessionRecord::no_ms;  // from then until the latest one was connected
+  uint64_t connection_number_ = 0;              // over_stream_: for the log
   uint64_t asked_ms_ = 0;                       // when the latest part of a plain request went out
   uint32_t requests_ = 0;                       // answered before on this connection
   uint16_t replied_ = 0;                        // the status of our reply, or the authorizer's
@@ -271,6 +283,7 @@ class Exchange {
   bool keeps_connection_ = false;  // plain: its answer says so
   bool keeps_upstream_ = false;    // plain: its peer was not told to end the connection
   bool request_traced_ = false;
+  bool over_stream_ = false;  // its client's leg is an HTTP/2 stream
 };
 
 }  // namespace sluice

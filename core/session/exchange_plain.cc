@@ -265,7 +265,7 @@ int Exchange::served_status() const {
 }
 
 KeptConnection Exchange::take_connection() {
-  return {std::move(preface_), hop_.address, requests_ + 1};
+  return {std::move(own_preface_), hop_.address, requests_ + 1};
 }
 
 std::string Exchange::take_behind() {

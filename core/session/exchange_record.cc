@@ -111,6 +111,10 @@ void Exchange::add_details(SessionRecord& record, const LogFields& wanted) const
   if (wanted.has(LogField::forwarded_for)) {
     record.forwarded_for = field_text(head, "X-Forwarded-For");
   }
+  if (wanted.has(LogField::protocol)) record.protocol = protocol_for_log();
+  if (over_stream_ && wanted.has(LogField::connection)) {
+    record.connection = lent_.worker.id_text(connection_number_);
+  }
   if (wanted.has(LogField::request_id)) record.request_id = request_id_for_log(head);
   // Before its end the TLS handshake cannot be asked.
   const TlsTransport* const tls = preface_ && stage_ != Stage::preface ? preface_->tls() : nullptr;
@@ -119,6 +123,12 @@ void Exchange::add_details(SessionRecord& record, const LogFields& wanted) const
   if (wanted.has(LogField::tls_cipher)) record.tls_cipher = tls->cipher();
   if (wanted.has(LogField::tls_name)) record.tls_name = tls->server_name();
   if (wanted.has(LogField::tls_client_subject)) record.tls_client_subject = tls->verified_subject();
+}
+
+std::string Exchange::protocol_for_log() const {
+  if (over_stream_) return "HTTP/2";
+  const RequestHead head = request_.head_so_far();
+  return head.minor_version == 0 ? "HTTP/1.0" : "HTTP/1.1";
 }
 
 void Exchange::log_unanswered(const char* reason) noexcept {

@@ -35,6 +35,7 @@ Status Leg::take_over(Reactor& reactor, Leg& from, const Watch& watch) {
 
 void Leg::close(Reactor& reactor, End how) noexcept {
   if (!is_open()) return;
+  if (is_stream()) return close_stream(how);
   reactor.unwatch(fd_);
   if (how == End::abort) {
     sys::set_abort_on_close(fd_);
@@ -46,6 +47,19 @@ void Leg::close(Reactor& reactor, End how) noexcept {
     }
   }
   sys::close(fd_);
+  detach();
+}
+
+void Leg::close_stream(End how) noexcept {
+  try {
+    if (how == End::abort) {
+      transport_->abort();
+    } else {
+      shutdown_write();
+    }
+  } catch (const std::bad_alloc&) {
+    // Its connection ends it, or is lost itself.
+  }
   detach();
 }
 

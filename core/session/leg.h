@@ -54,6 +54,14 @@ class Leg {
   // afterwards. Where it fails, the connection is closed.
   [[nodiscard]] Status take_over(Reactor& reactor, Leg& from, const Watch& watch);
 
+  // The leg is a stream of a connection that is somebody else's: it has no descriptor of its own,
+  // and whoever owns the connection announces its readiness.
+  void open_stream(std::unique_ptr<Transport> stream) {
+    attach(stream_descriptor);
+    transport_ = std::move(stream);
+    readable = writable = true;
+  }
+
   // open() and close() without a reactor, for tests: the descriptor is watched and closed
   // elsewhere.
   void attach(int fd) {
@@ -69,8 +77,12 @@ class Leg {
     input_ended = output_ended = true;
   }
 
-  bool is_open() const { return fd_ >= 0; }
+  bool is_open() const { return fd_ != -1; }
+  bool is_stream() const { return fd_ == stream_descriptor; }
+  bool has_descriptor() const { return fd_ >= 0; }
   int fd() const { return fd_; }
+  // The descriptor that its bytes pass through, whosever it is: for its addresses.
+  int socket() const { return is_stream() ? transport_->socket() : fd_; }
 
   // From here on everything goes through that transport, which works on this leg's descriptor.
   void wrap(std::unique_ptr<Transport> transport) { transport_ = std::move(transport); }
@@ -121,6 +133,7 @@ class Leg {
   // What was sent and has not reached the peer, in TLS as ciphertext; -errno, where the system
   // does not tell.
   int undelivered_bytes() const {
+    if (is_stream()) return static_cast<int>(transport_->unsent_bytes());
     const int queued = sys::undelivered_bytes(fd_);
     if (queued < 0) return queued;
     const size_t held = through([](const auto& transport) { return transport.unsent_bytes(); });
@@ -175,10 +188,13 @@ class Leg {
   void keep_error(int error) {
     if (error_ == 0 || error_ == EPIPE) error_ = static_cast<uint16_t>(error);
   }
+  void close_stream(End how) noexcept;
   // Whether the kernel is known to have nothing more.
   bool exhausted(const Io& io) const {
     return io.state != Io::State::open || (short_means_drained_ && io.short_count);
   }
+
+  static constexpr int stream_descriptor = -2;
 
   bool short_means_drained_ : 1 = true;
   uint16_t error_ = 0;  // errno of the first failure; in what would be padding

@@ -20,6 +20,8 @@ constexpr struct {
              {LogField::user_agent, &SessionRecord::user_agent},
              {LogField::forwarded_for, &SessionRecord::forwarded_for},
              {LogField::request_id, &SessionRecord::request_id},
+             {LogField::protocol, &SessionRecord::protocol},
+             {LogField::connection, &SessionRecord::connection},
              {LogField::tls_version, &SessionRecord::tls_version},
              {LogField::tls_cipher, &SessionRecord::tls_cipher},
              {LogField::tls_name, &SessionRecord::tls_name},

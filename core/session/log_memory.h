@@ -19,6 +19,8 @@ class LogMemory {
                                        LogField::user_agent,
                                        LogField::forwarded_for,
                                        LogField::request_id,
+                                       LogField::protocol,
+                                       LogField::connection,
                                        LogField::tls_version,
                                        LogField::tls_cipher,
                                        LogField::tls_name,

@@ -1,10 +1,13 @@
 // OpenSSL's part of a connection is large: it is made at the first byte of TLS.
 #include "core/session/preface.h"
 
+#include <array>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "core/session/leg_tls.h"
+#include "protocol/preface.h"
 
 namespace sluice {
 
@@ -22,7 +25,22 @@ Preface::Step Preface::run() {
     const Step step = take_proxy_header();
     if (step != Step::done) return step;
   }
-  return listener_.tls != nullptr ? secure() : Step::done;
+  if (listener_.tls != nullptr) return secure();
+  return may_be_told(listener_) ? find_http() : Step::done;
+}
+
+// What is only looked at stays for who reads it. A client whose first bytes might be either sends
+// more, and so another edge comes.
+Preface::Step Preface::find_http() {
+  std::array<uint8_t, http2_preface.size()> first;
+  if (!client_.readable) return Step::wait;
+  const Io seen = client_.peek(first);
+  if (seen.state == Io::State::blocked) return Step::wait;
+  const std::string_view bytes(reinterpret_cast<const char*>(first.data()), seen.bytes);
+  http2_ = bytes == http2_preface;
+  if (!http2_ && seen.bytes > 0 && http2_preface.starts_with(bytes)) return Step::wait;
+  client_.assume_readable();
+  return Step::done;
 }
 
 Preface::Step Preface::take_proxy_header() {
@@ -54,6 +72,7 @@ Preface::Step Preface::secure() {
     case TlsTransport::Handshake::again:
       return Step::again;
     case TlsTransport::Handshake::done:
+      http2_ = tls_->speaks_http2();
       return Step::done;
     case TlsTransport::Handshake::failed:
       return Step::failed;

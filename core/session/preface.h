@@ -1,5 +1,5 @@
 // Preface: what stands before a client's request, namely the PROXY header of a listener that asks
-// for one, then the TLS handshake of a TLS listener.
+// for one, then the TLS handshake of a TLS listener, then which HTTP it speaks.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace sluice {
 
-//   [PROXY header] --> [TLS handshake] --> done
+//   [PROXY header] --> [TLS handshake] --> [HTTP/2 by prior knowledge?] --> done
 class Preface {
  public:
   enum class Step : uint8_t {
@@ -29,7 +29,7 @@ class Preface {
   Preface(Leg& client, const ListenConfig& listener, ClientAddress& client_address);
 
   static bool wanted(const ListenConfig& listener) {
-    return listener.proxy_protocol || listener.tls != nullptr;
+    return listener.proxy_protocol || listener.tls != nullptr || may_be_told(listener);
   }
 
   Step run();
@@ -45,8 +45,15 @@ class Preface {
   // The transport that the leg is wrapped in; null before the first byte, after `plain_http` and
   // without TLS.
   TlsTransport* tls() const { return tls_; }
+  // After `done`: it speaks HTTP/2, whose own preface comes next.
+  bool http2() const { return http2_; }
 
  private:
+  // A client of a plain listener may speak HTTP/2 without a word before (RFC 9113 3.3).
+  static bool may_be_told(const ListenConfig& listener) {
+    return listener.http2 == Http2Use::cleartext && listener.tls == nullptr;
+  }
+  Step find_http();
   Step take_proxy_header();
   Step secure();
 
@@ -58,6 +65,7 @@ class Preface {
   ProxyHeader header_;
   TlsTransport* tls_ = nullptr;
   bool heard_tls_ = false;
+  bool http2_ = false;
 };
 
 }  // namespace sluice

@@ -28,9 +28,10 @@ TrafficCounters& from_side(RouteRow& row, Side source) {
 
 }  // namespace
 
-Session::Session(WorkerContext& context, const Address& client, uint32_t listener)
+Session::Session(WorkerContext& context, const ConfigRef& config, const ClientAddress& client,
+                 uint32_t listener)
     : context_(context),
-      config_(context.config),
+      config_(config),
       id_(context.next_session++),
       opened_ms_(context.reactor.now_ms()),
       client_(client),
@@ -350,6 +351,8 @@ void Session::follow(ExchangeStep step) {
       return begin_lingering();
     case ExchangeStep::next:
       return begin_waiting();
+    case ExchangeStep::http2:
+      return hand_over();
     case ExchangeStep::abandon:
     case ExchangeStep::abort:
       return close({EndKind::none, exchange_->reason()},
@@ -379,7 +382,9 @@ void Session::begin_relaying() {
   last_activity_ms_ = static_cast<uint32_t>(now_ms());
   begin_timing(exchange->token_ends_ms());
   if (route_->tcp_keepalive_ms > 0) {
-    for (const Leg& each : legs_) sys::set_keep_alive(each.fd(), route_->tcp_keepalive_ms / 1000);
+    for (const Leg& each : legs_) {
+      sys::set_keep_alive(each.socket(), route_->tcp_keepalive_ms / 1000);
+    }
   }
   for (const Side side : {Side::client, Side::upstream}) {
     const std::string_view early = exchange->early(side);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,7 @@
 namespace sluice {
 
 class Exchange;
+class Http2Stream;
 struct KeptConnection;
 struct SessionExtras;
 enum class ExchangeStep : uint8_t;
@@ -45,8 +47,12 @@ class Session {
     closed
   };
 
-  // `listener`: index into the Config's listeners.
-  Session(WorkerContext& context, const Address& client, uint32_t listener);
+  // `listener`: index into the listeners of `config`.
+  Session(WorkerContext& context, const ConfigRef& config, const ClientAddress& client,
+          uint32_t listener);
+  // With the Config in force.
+  Session(WorkerContext& context, const Address& client, uint32_t listener)
+      : Session(context, context.config, ClientAddress(client), listener) {}
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session();
@@ -54,6 +60,8 @@ class Session {
   // Takes over the accepted descriptor. With `refused` the client is only told so; it outlives the
   // session.
   void start(int fd, const Refusal* refused);
+  // The same of a client whose leg is that stream: its request is there already.
+  void start(std::unique_ptr<Http2Stream> stream, const Refusal* refused);
 
   void on_ready(Side side, Readiness ready);
   // Of the leg that is watched as rival_leg.
@@ -129,6 +137,7 @@ class Session {
 
   void begin_exchange();
   void end_exchange();
+  void hand_over();
   void follow(ExchangeStep step);
   void advance_lingering();
   void begin_relaying();

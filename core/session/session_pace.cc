@@ -367,7 +367,8 @@ void Session::check_stall(Side source) {
   if (now - direction.stalled_since_ms() < shrink_after_ms) return;
   direction.shrink(context_.transits);
   // Else the kernel would go on taking megabytes for a target that takes nothing.
-  if (leg(source).is_open()) sys::set_receive_buffer(leg(source).fd(), stalled_receive_bytes);
+  if (leg(source).has_descriptor())
+    sys::set_receive_buffer(leg(source).fd(), stalled_receive_bytes);
 }
 
 uint32_t Session::stalled_for_ms(Side source) const {

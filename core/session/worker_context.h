@@ -27,6 +27,7 @@
 
 namespace sluice {
 
+class Http2Connections;
 class Session;
 
 struct WorkerContext {
@@ -56,6 +57,7 @@ struct WorkerContext {
   Drained drained = {};
   Tracer tracer = {};
   CloseReasons close_reasons = {};
+  Http2Connections* http2 = nullptr;  // null: none is spoken
   UpstreamPool upstream_pool{reactor, upstreams.peers()};
   Challenges challenges = {};  // that acme_dir holds
   AuthCache auth_cache = {};

@@ -41,8 +41,10 @@ function accepts(port) {
 
 export class Sluice {
   // `routes`: {path, port or server, lines}; `port` is that of the server behind it, `server` its
-  // URI. `top` and `listen` are further lines at the top and of the listener.
-  constructor(bin, routes, { top = [], listen = [] } = {}) {
+  // URI. `top` and `listen` are further lines at the top and of the listener; `access` are words
+  // behind the access log's path.
+  constructor(bin, routes, { top = [], listen = [], access = '' } = {}) {
+    this.access = access;
     this.program = path.join(bin, 'sluice');
     this.routes = routes;
     this.top = top;
@@ -95,9 +97,10 @@ export class Sluice {
   }
 
   #conf() {
-    const lines = ['workers 2', `error_log ${this.errorLog} info`, `access_log ${this.accessLog}`];
+    const lines = ['workers 2', `error_log ${this.errorLog} info`, ...this.top,
+                   `access_log ${this.accessLog} ${this.access}`];
     if (process.getuid() === 0) lines.push('user root');
-    lines.push('drain_timeout off', ...this.top, `listen 127.0.0.1:${this.port}`);
+    lines.push('drain_timeout off', `listen 127.0.0.1:${this.port}`);
     for (const line of this.listen) lines.push(`  ${line}`);
     for (const route of this.routes) {
       const server = route.server ?? `ws://127.0.0.1:${route.port}`;

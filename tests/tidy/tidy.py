@@ -76,6 +76,12 @@ TESTED_ELSEWHERE = {
     "core/process/master_reload.cc": "tests/unit/master_test.cc",
     "core/process/master_status.cc": "tests/integration/control_test.py",
     "core/process/worker_accept.cc": "tests/unit/worker_test.cc",
+    # A stream's leg, its connection and the session over it show together, over the wire.
+    "core/process/worker_http2.cc": "tests/integration/http2_test.py",
+    "core/session/http2_connection.cc": "tests/integration/http2_test.py",
+    "core/session/http2_connections.cc": "tests/integration/http2_test.py",
+    "core/session/http2_stream.cc": "tests/integration/http2_test.py",
+    "core/session/session_http2.cc": "tests/integration/http2_test.py",
     "core/process/worker_conf.cc": "tests/unit/worker_test.cc",
     "core/keeper/dns_channels.cc": "tests/unit/resolver_test.cc",  # c-ares shows in what comes of it
     "core/process/check.cc": "tests/integration/checking_test.py",
@@ -94,6 +100,7 @@ TESTED_ELSEWHERE = {
     "core/conf/resolve_tls.cc": "tests/unit/conf_tls_test.cc",
     # Each row with its setter: its effect wherever it may stand, and what it refuses elsewhere.
     "core/conf/rows_top.cc": "tests/unit/conf_directives_test.cc",
+    "core/conf/setters_http2.cc": "tests/unit/conf_directives_test.cc",
     "core/conf/rows_listen.cc": "tests/unit/conf_directives_test.cc",
     "core/conf/rows_upstream.cc": "tests/unit/conf_directives_test.cc",
     "core/conf/rows_upstream_tls.cc": "tests/unit/conf_directives_test.cc",

@@ -164,6 +164,7 @@ TEST_CASE("access log: each field has a value somewhere, under its own name") {
   SessionRecord session = record();
   session.upstream = session.listener = session.peers_tried = session.origin = "x";
   session.user_agent = session.forwarded_for = session.request_id = session.tls_version = "x";
+  session.protocol = session.connection = "x";
   session.tls_cipher = session.tls_name = session.tls_client_subject = session.detail = "x";
   session.method = "GET";
   session.tries = session.client_rtt_us = session.upstream_rtt_us = 1;

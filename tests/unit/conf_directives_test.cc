@@ -227,7 +227,7 @@ std::vector<Row> all_rows(const TestFolder& folder) {
   std::vector<Row> rows;
   for (const std::vector<Row>& part :
        {global_rows(), opening_rows(folder), listener_rows(), peer_rows(), session_rows(),
-        route_rows(), tls_rows(folder), token_rows(folder)}) {
+        route_rows(), http2_rows(), tls_rows(folder), token_rows(folder)}) {
     rows.insert(rows.end(), part.begin(), part.end());
   }
   return rows;

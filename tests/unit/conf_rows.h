@@ -24,6 +24,7 @@ struct ConfRow {
   std::string server = "ws://127.0.0.1:9001";  // of the upstream
 };
 
+std::vector<ConfRow> http2_rows();
 std::vector<ConfRow> peer_rows();
 std::vector<ConfRow> route_rows();
 // `folder` gets the files that they name.

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -134,6 +135,53 @@ TEST_CASE("leg: why a plain connection failed is kept") {
   leg.attach(pair.near.get());
   CHECK(std::string(leg.failure()).empty());
   leg.detach();
+}
+
+// What a leg asks of a stream that has no descriptor.
+class FakeStream final : public Transport {
+ public:
+  explicit FakeStream(std::string& told) : told_(told) {}
+  ~FakeStream() override { told_ += "gone "; }
+
+  Io recv(std::span<const iovec>) override { return {.state = Io::State::blocked}; }
+  Io send(std::span<const iovec> pieces) override { return {.bytes = bytes_of(pieces)}; }
+  bool shutdown_write() override {
+    told_ += "end ";
+    return true;
+  }
+  void abort() override { told_ += "abort "; }
+  size_t unsent_bytes() const override { return 17; }
+  int socket() const override { return 5; }
+
+ private:
+  std::string& told_;
+};
+
+TEST_CASE("leg: a stream is a leg without a descriptor of its own") {
+  Reactor reactor;
+  std::string told;
+  for (const End how : {End::orderly, End::abort}) {
+    CAPTURE(how == End::abort);
+    told.clear();
+    Leg leg;
+    leg.open_stream(std::make_unique<FakeStream>(told));
+    CHECK(leg.is_open());
+    CHECK(leg.is_stream());
+    CHECK_FALSE(leg.has_descriptor());
+    CHECK(leg.socket() == 5);
+    CHECK_FALSE(leg.may_splice());
+    CHECK(leg.undelivered_bytes() == 17);
+    CHECK(bool{leg.readable});
+    char byte = 0;
+    const iovec piece{&byte, 1};
+    CHECK(leg.recv({&piece, 1}).state == Io::State::blocked);
+    CHECK_FALSE(bool{leg.readable});
+    leg.note({.readable = true});
+    CHECK(bool{leg.readable});
+    leg.close(reactor, how);
+    CHECK_FALSE(leg.is_open());
+    CHECK(told == (how == End::abort ? "abort gone " : "end gone "));
+  }
 }
 
 }  // namespace

@@ -94,6 +94,48 @@ TEST_CASE("reactor: a descriptor's handler is told its handle and leg") {
   f.reactor.unwatch(two.near.get());
 }
 
+TEST_CASE(
+    "reactor: what a handler announces is told in the same turn, behind the poller's events") {
+  Fixture f;
+  Recorder from(f.reactor);
+  Recorder to(f.reactor);
+  const Pair pair = unix_pair();
+  REQUIRE(f.reactor.watch(pair.near.get(), from.id, Handle{1, 1}, 0).ok());
+  from.act_on_ready = [&](unsigned) {
+    f.reactor.announce(to.id, Handle{7, 9}, 2, {.readable = true});
+    CHECK(to.told.empty());
+  };
+  send_text(pair.far.get(), "x");
+  REQUIRE(f.turn_until([&] { return from.count("read0") == 1; }));
+  CHECK(to.told == Words{"read2"});
+  CHECK(to.last_handle == Handle{7, 9});
+  f.reactor.unwatch(pair.near.get());
+}
+
+TEST_CASE("reactor: what is announced later is told in the next turn, which does not wait") {
+  Fixture f;
+  Recorder from(f.reactor);
+  Recorder to(f.reactor);
+  const auto announce = [&] { f.reactor.announce(to.id, Handle{1, 1}, 0, {.readable = true}); };
+  int ends = 0;
+  from.act_on_turn_end = [&] {
+    if (++ends == 1) announce();
+  };
+  from.act_on_run = [&](Handle) { announce(); };
+  to.act_on_ready = [&](unsigned) {
+    if (to.count("read0") == 2) announce();  // of its own: not told within this turn
+  };
+  f.reactor.enqueue(from.id, Handle{1, 1});
+  f.reactor.turn(0);
+  CHECK(to.told.empty());
+  const uint64_t before_ms = sys::monotonic_ms();
+  f.reactor.turn(testing::patience_ms);
+  CHECK(to.count("read0") == 2);
+  f.reactor.turn(testing::patience_ms);
+  CHECK(to.count("read0") == 3);
+  CHECK(sys::monotonic_ms() - before_ms < testing::patience_ms);
+}
+
 TEST_CASE("reactor: sixty-four handlers are told apart") {
   Fixture f;
   std::vector<std::unique_ptr<Recorder>> handlers;

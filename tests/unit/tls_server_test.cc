@@ -162,6 +162,26 @@ TEST_CASE("tls server: ALPN is http/1.1 or an alert, and nothing where nothing i
   CHECK(std::string(other.conversation.client->failure()) == "tlsv1 alert no application protocol");
 }
 
+TEST_CASE("tls server: HTTP/2 is agreed where both speak it, whatever the client likes better") {
+  const auto with_http2 = [] {
+    TlsServerSettings settings = testing::server_settings();
+    settings.http2 = true;
+    return settings;
+  };
+  for (const bool first : {false, true}) {
+    void (*const offers)(SSL*) = first ? +[](SSL* ssl) { offer(ssl, "\x02h2\x08http/1.1"); }
+                                       : +[](SSL* ssl) { offer(ssl, "\x08http/1.1\x02h2"); };
+    const Met both(offers, with_http2());
+    REQUIRE(both.open());
+    CHECK(protocol_agreed(both.ssl()) == "h2");
+    CHECK(both.conversation.server->speaks_http2());
+  }
+  const Met old([](SSL*) {}, with_http2());
+  REQUIRE(old.open());
+  CHECK(protocol_agreed(old.ssl()) == "http/1.1");
+  CHECK_FALSE(old.conversation.server->speaks_http2());
+}
+
 void speak_only(SSL* ssl, int version) {
   // Old versions are refused by the client itself, else.
   REQUIRE(SSL_set_cipher_list(ssl, "ALL:@SECLEVEL=0") == 1);

@@ -1,0 +1,163 @@
+// Http2Session: the server's half of one HTTP/2 connection (RFC 9113, RFC 8441), over nghttp2:
+// bytes in, events and bytes out. It knows no descriptor and holds no payload: what arrives is told
+// at once, and what is sent is taken from the caller's pieces as far as the windows let it.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/http2_answer.h"
+#include "protocol/http2_request.h"
+
+struct nghttp2_session;
+
+namespace sluice {
+
+// Codes of RST_STREAM and GOAWAY (RFC 9113 7).
+enum class Http2Code : uint32_t {
+  no_error = 0x0,
+  protocol_error = 0x1,
+  internal_error = 0x2,
+  refused_stream = 0x7,
+  cancel = 0x8,
+  enhance_your_calm = 0xb,
+};
+
+// One stream's owner. Calls come from Http2Session::feed() and pull() alone; none of them may call
+// into the session, nor end the stream's owner.
+class Http2StreamEvents {
+ public:
+  virtual void on_data(std::span<const uint8_t> bytes) = 0;
+  // Trailers, and the client's half is over.
+  virtual void on_trailers(std::string_view lines) = 0;
+  virtual void on_end() = 0;
+  // The stream is over, by a reset of either side where `reset` is set.
+  virtual void on_closed(bool reset) = 0;
+  // What send() did not take for want of a window, or of room, may be offered again.
+  virtual void on_writable() = 0;
+
+ protected:
+  ~Http2StreamEvents() = default;
+
+ private:
+  friend class Http2Session;
+  friend struct Http2Callbacks;
+  bool ended_ = false;  // our half: nothing more is sent
+};
+
+// The connection's owner; as above.
+class Http2Events {
+ public:
+  // A whole request. Returns who owns its stream from here on and outlives it, or calls disown();
+  // null: nobody wants it, the stream is refused.
+  virtual Http2StreamEvents* on_request(int32_t stream, const Http2Request& request,
+                                        bool ended) = 0;
+
+ protected:
+  ~Http2Events() = default;
+};
+
+struct Http2Settings {
+  uint32_t max_streams = 128;       // that the client may have open
+  uint32_t stream_window = 65'535;  // bytes of one stream that may come unread
+  uint32_t max_header_bytes = 16 * 1024;
+};
+
+// What a connection did so far that costs us and brings it nothing. They only grow.
+struct Http2Costs {
+  // Streams that the client reset, or made us reset by what it sent on them (CVE-2023-44487,
+  // CVE-2025-8671).
+  uint64_t resets = 0;
+  // Frames without a request or payload: SETTINGS, PING, PRIORITY, WINDOW_UPDATE, empty DATA, of
+  // kinds that nobody knows.
+  uint64_t idle_frames = 0;
+};
+
+class Http2Session {
+ public:
+  // `events` outlives this. Throws std::bad_alloc, as every call does.
+  Http2Session(const Http2Settings& settings, Http2Events& events);
+  Http2Session(const Http2Session&) = delete;
+  Http2Session& operator=(const Http2Session&) = delete;
+  ~Http2Session();
+
+  // What came from the client, its preface first. What it breaks ends the stream or, with a GOAWAY
+  // that pull() gives, the connection: over() tells.
+  void feed(std::span<const uint8_t> bytes);
+  // Appends what is to be sent until `out` holds at least `most` bytes or nothing is left.
+  void pull(std::string& out, size_t most);
+  // Whether pull() would give anything, or tell a stream that it may send.
+  bool wants_output() const;
+  // Nothing more is read: once what pull() gives is sent, the connection is to be closed.
+  bool over() const;
+  bool has_streams() const { return streams_ > 0; }
+  // Why, for the log: static text; "" where the client did nothing wrong.
+  const char* fault() const { return fault_; }
+
+  // Why nothing can be sent on the stream is that the client opens no window.
+  bool window_shut(int32_t stream) const;
+
+  const Http2Costs& costs() const { return costs_; }
+
+  // --- a stream. Calls on one that is over do nothing.
+  // Interim heads (end is false then), or the answer's. With `end` nothing follows.
+  void answer(int32_t stream, const std::vector<Http2Field>& fields, bool interim, bool end);
+  // Takes what of the pieces the windows and the room in `out` (up to `most` bytes, frames' headers
+  // apart) let it take, and appends it as DATA. Where that is not all, on_writable() comes.
+  // With `last` our half ends with them.
+  size_t send(int32_t stream, std::span<const iovec> pieces, std::string& out, size_t most,
+              bool last = false);
+  // Our half ends behind what was sent, with those trailers.
+  void end(int32_t stream, const std::vector<Http2Field>& trailers = {});
+  void reset(int32_t stream, Http2Code code);
+  // Nobody owns it any more. Where our half was ended and the client's is not, it is told that
+  // nothing more is wanted (RFC 9113 8.1), else it is reset.
+  void disown(int32_t stream);
+  // The owner has passed so much of it on: its window opens.
+  void consumed(int32_t stream, size_t bytes);
+
+  // --- the connection
+  // No further streams, in two steps, so that none that is on its way is lost (RFC 9113 6.8): an
+  // early word, then, some time later, which was the last.
+  void announce_shutdown();
+  void shut_down();
+  // Ends it with GOAWAY of that code. `why` is static text.
+  void terminate(Http2Code code, const char* why);
+
+ private:
+  friend struct Http2Callbacks;  // nghttp2's C callbacks, in http2_session.cc
+
+  struct Source {  // of the stream that send() is about
+    int32_t stream = 0;
+    std::span<const iovec> pieces;
+    size_t offset = 0;  // in the first piece
+    size_t left = 0;
+    bool last = false;
+  };
+
+  size_t copy_to(uint8_t* room, size_t most);
+  void check(int outcome);
+  Http2StreamEvents* owner_of(int32_t stream) const;
+
+  nghttp2_session* session_ = nullptr;
+  Http2Events& events_;
+  Http2Settings settings_;
+  std::optional<Http2Request> request_;  // whose fields come; one at a time (RFC 9113 6.2)
+  std::string trailers_;                 // the same of trailers: lines
+  Source source_;
+  Http2Costs costs_;
+  const char* fault_ = "";
+  uint32_t streams_ = 0;          // that are open
+  uint32_t awaited_updates_ = 0;  // of windows, for what was sent
+  bool out_of_memory_ = false;    // a callback was
+  bool broken_ = false;           // it takes nothing any more
+};
+
+}  // namespace sluice
