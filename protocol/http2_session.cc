@@ -21,6 +21,8 @@ constexpr uint32_t most_awaited_updates = 1'000;
 // It opens on receipt, and so bounds nothing but what is on its way; streams' windows bound what is
 // held.
 constexpr int32_t connection_window_bytes = 16 * 1024 * 1024;
+// A stream's before the client has heard of another one (RFC 9113 6.9.2).
+constexpr uint32_t first_window_bytes = 65'535;
 // Frames of the standard end before these; an unknown kind is only told where it is asked for.
 constexpr unsigned first_unknown_kind = 0x0a;
 constexpr unsigned last_unknown_kind = 0xff;
@@ -165,6 +167,10 @@ struct Http2Callbacks {
     }
     Http2StreamEvents* const owner = self.owner_of(stream);
     if (owner == nullptr) return 0;
+    // Beyond the stream's window nghttp2 tells what came, too, and resets the stream behind it.
+    if (count > std::max(self.settings_.stream_window, first_window_bytes) - owner->unread_)
+      return 0;
+    owner->unread_ += static_cast<uint32_t>(count);
     return guarded(self, [&] {
       owner->on_data({bytes, count});
       return 0;
@@ -426,7 +432,9 @@ void Http2Session::disown(int32_t stream) {
 }
 
 void Http2Session::consumed(int32_t stream, size_t bytes) {
-  if (owner_of(stream) == nullptr) return;
+  Http2StreamEvents* const owner = owner_of(stream);
+  if (owner == nullptr) return;
+  owner->unread_ -= static_cast<uint32_t>(std::min<size_t>(bytes, owner->unread_));
   check(nghttp2_session_consume_stream(session_, stream, bytes));
 }
 

@@ -49,7 +49,8 @@ class Http2StreamEvents {
  private:
   friend class Http2Session;
   friend struct Http2Callbacks;
-  bool ended_ = false;  // our half: nothing more is sent
+  uint32_t unread_ = 0;  // DATA that was told, and of which consumed() has not
+  bool ended_ = false;   // our half: nothing more is sent
 };
 
 // The connection's owner; as above.

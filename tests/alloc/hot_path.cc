@@ -233,7 +233,7 @@ int run_in_tls() {
       "-addext subjectAltName=IP:127.0.0.1 -out " +
       base + "/pem -keyout " + base + "/key 2>/dev/null";
   SLUICE_CHECK(std::system(command.c_str()) == 0);
-  auto server = load::make_tls_server(base + "/pem", base + "/key");
+  auto server = load::make_tls_server(base + "/pem", base + "/key", /*http2=*/false);
   const auto client = load::make_tls_client(base + "/pem", false);
   SLUICE_CHECK(std::system(("rm -r " + base).c_str()) == 0);
   return run(std::move(server), client.get());

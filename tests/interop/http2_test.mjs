@@ -2,7 +2,7 @@
 // connection), node's http2, curl, nghttp2's own tools, and HAProxy as the client's side.
 //   node http2_test.mjs BIN_FOLDER DEPENDENCIES_FOLDER
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -106,40 +106,45 @@ async function talkFromNode(sluice, options) {
   await linesOf(sluice, 'close', '/ws/node', 1);
 }
 
-function run(command, words) {
-  const done = spawnSync(command, words, { encoding: 'utf8', timeout: 30_000 });
-  if (done.error) throw done.error;
-  assert.equal(done.status, 0, `${command} ${words.join(' ')}: ${done.stdout}${done.stderr}`);
-  return done.stdout + done.stderr;
+// The servers behind sluice are in this process: it must not wait.
+async function run(command, words) {
+  const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text) => (output += text));
+  }
+  const [status] = await within(25, `${command}'s end`, once(child, 'close'));
+  assert.equal(status, 0, `${command} ${words.join(' ')}: ${output}`);
+  return output;
 }
 
 async function curl() {
   const common = ['--silent', '--show-error', '--include', '--noproxy', '*', '--max-time', '20'];
   const ca = ['--cacert', certificates.path('ca.pem')];
-  const tls = run('curl', [...common, ...ca, '--http2', `https://127.0.0.1:${secure.port}/text/curl`]);
+  const tls = await run('curl', [...common, ...ca, '--http2', `https://127.0.0.1:${secure.port}/text/curl`]);
   assert.match(tls, /^HTTP\/2 200/);
   assert.match(tls, /text curl$/);
-  const known = run('curl', [...common, '--http2-prior-knowledge',
+  const known = await run('curl', [...common, '--http2-prior-knowledge',
                              `http://127.0.0.1:${cleartext.port}/text/curl`]);
   assert.match(known, /^HTTP\/2 200/);
-  const upgraded = run('curl', [...common, '--http2', `http://127.0.0.1:${cleartext.port}/text/up`]);
+  const upgraded = await run('curl', [...common, '--http2', `http://127.0.0.1:${cleartext.port}/text/up`]);
   assert.match(upgraded, /^HTTP\/1\.1 200/); // RFC 9113 3.1: that upgrade is no more
-  const old = run('curl', [...common, ...ca, '--http1.1',
+  const old = await run('curl', [...common, ...ca, '--http1.1',
                            `https://127.0.0.1:${secure.port}/text/curl`]);
   assert.match(old, /^HTTP\/1\.1 200/);
   const file = path.join(certificates.folder, 'body');
   fs.writeFileSync(file, Buffer.alloc(2_000_000, 'b'));
-  const posted = run('curl', [...common, ...ca, '--http2', '--data-binary', `@${file}`,
+  const posted = await run('curl', [...common, ...ca, '--http2', '--data-binary', `@${file}`,
                               `https://127.0.0.1:${secure.port}/echo`]);
   assert.equal(posted.length - posted.indexOf('\r\n\r\n') - 4, 2_000_000);
 }
 
 async function nghttp() {
-  const told = run('nghttp', ['-v', '--no-verify-peer', `https://127.0.0.1:${secure.port}/text/nghttp`]);
+  const told = await run('nghttp', ['-v', '--no-verify-peer', `https://127.0.0.1:${secure.port}/text/nghttp`]);
   assert.match(told, /:status: 200/);
   assert.match(told, /SETTINGS_ENABLE_CONNECT_PROTOCOL\(0x08\):1/);
   assert.match(told, /text nghttp/);
-  const load = run('h2load', ['-n', '500', '-c', '3', '-m', '20',
+  const load = await run('h2load', ['-n', '500', '-c', '3', '-m', '20',
                               `https://127.0.0.1:${secure.port}/text/load`]);
   assert.match(load, /500 total, 500 started, 500 done, 500 succeeded, 0 failed/);
 }

@@ -29,15 +29,6 @@ std::string read_file(const std::string& path) {
 // RFC 7301 3.1: in the order of preference.
 constexpr unsigned char protocols[] = {2, 'h', '2', 8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 
-int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* chosen_bytes,
-                    const unsigned char* offered, unsigned int offered_bytes, void*) {
-  unsigned char* found = nullptr;
-  const int outcome = SSL_select_next_proto(&found, chosen_bytes, protocols, sizeof protocols,
-                                            offered, offered_bytes);
-  *chosen = found;
-  return outcome == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
-}
-
 [[noreturn]] void refuse_file(const std::string& path, const Fault& fault) {
   throw std::runtime_error(path + ": " + fault.text());
 }
@@ -54,12 +45,9 @@ std::unique_ptr<TlsServer> make_tls_server(const std::string& certificate_file,
   TlsServerSettings settings;
   settings.credentials.push_back(std::move(credentials.value()));
   settings.policy.resumption.lifetime_s = ticket_lifetime_s;
+  settings.http2 = http2;
   Result<std::unique_ptr<TlsServer>> server = TlsServer::make(std::move(settings));
   if (!server.ok()) refuse_file(certificate_file, server.fault());
-  if (http2) {  // tls/ speaks for servers without it; there is one certificate, so one context
-    SSL_CTX* const context = SSL_get_SSL_CTX(server.value()->accept(-1)->ssl());
-    SSL_CTX_set_alpn_select_cb(context, choose_protocol, nullptr);
-  }
   return std::move(server.value());
 }
 
