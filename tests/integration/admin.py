@@ -68,7 +68,7 @@ def ask(at, path="/metrics", host="localhost", fields=(), method="GET"):
 class Metrics:
     """Samples by name and labels; `of` sums those that have these labels."""
 
-    line = re.compile(r'^([a-z_]+)(?:\{(.*)\})? (\S+)$')
+    line = re.compile(r'^([a-z0-9_]+)(?:\{(.*)\})? (\S+)$')
 
     def __init__(self, text):
         self.samples = []
