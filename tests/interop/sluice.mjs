@@ -97,10 +97,10 @@ export class Sluice {
   }
 
   #conf() {
-    const lines = ['workers 2', `error_log ${this.errorLog} info`, ...this.top,
+    const lines = ['workers 2', `error_log ${this.errorLog} info`,
                    `access_log ${this.accessLog} ${this.access}`];
     if (process.getuid() === 0) lines.push('user root');
-    lines.push('drain_timeout off', `listen 127.0.0.1:${this.port}`);
+    lines.push('drain_timeout off', ...this.top, `listen 127.0.0.1:${this.port}`);
     for (const line of this.listen) lines.push(`  ${line}`);
     for (const route of this.routes) {
       const server = route.server ?? `ws://127.0.0.1:${route.port}`;
