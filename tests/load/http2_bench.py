@@ -22,7 +22,7 @@ import bench_proc as proc
 
 STREAMS = 100
 HAPROXY = """global
-  maxconn 30000
+  maxconn 4000
   nbthread 1
 defaults
   mode http
