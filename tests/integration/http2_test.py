@@ -345,7 +345,7 @@ def a_client_that_opens_no_window_gets_nothing_more_and_holds_its_upstream_back(
 
 
 @suite.check
-def many_streams_are_served_fairly_and_whole():
+def many_streams_on_one_connection_are_served_whole():
     count = 20 if SANITIZED else 100
     with Upstream() as upstream, serving(upstream) as sluice:
         upstream.serve(echo, times=None)
