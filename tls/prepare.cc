@@ -11,6 +11,7 @@
 #include "net/check.h"
 #include "net/sys.h"
 #include "tls/client.h"
+#include "tls/record_keys.h"
 #include "tls/server.h"
 #include "tls/system_authorities.h"
 
@@ -73,6 +74,7 @@ void talk(const TlsServer& tls_server, const TlsClient& tls_client, TlsSessionSl
 }  // namespace
 
 void prepare_tls() {
+  prepare_record_keys();
   TlsServerSettings server_settings;
   server_settings.credentials.push_back(passing_credentials());
   server_settings.policy.resumption.lifetime_s = 60;
