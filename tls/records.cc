@@ -199,9 +199,10 @@ void TlsRecords::seal_key_update(Output& output, bool ask) {
 bool TlsRecords::seal(const TlsPlaintext& plaintext, Output& output) {
   SLUICE_CHECK(output.room.size() - output.bytes >= plaintext.count + most_seal_overhead_bytes);
   if (closed_out_) return false;
-  if (keys_.cipher.tls13 && keys_.out.sequence >= most_records_a_key)
+  if (keys_.cipher.tls13 && keys_.out.sequence >= most_records_a_key) {
     seal_key_update(output, false);
-  if (closed_out_) return false;
+    if (closed_out_) return false;
+  }
   const size_t bytes = seal_record(keys_.cipher, keys_.out, TlsContent::application_data, plaintext,
                                    output.room.data() + output.bytes);
   output.bytes += bytes;
