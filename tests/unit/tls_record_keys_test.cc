@@ -152,7 +152,8 @@ TEST_CASE("tls record keys: every flipped bit is found, and nothing of the plain
       REQUIRE(!opened.ok);
       CHECK(opened.alert == TlsAlert::bad_record_mac);
       CHECK(keys.sequence == 0);
-      CHECK(raw.find("pp") == std::string::npos);
+      const size_t begin = flavour.cipher().explicit_nonce() ? 13 : 5;
+      CHECK(raw.substr(begin, raw.size() - begin - 16).find_first_not_of('\0') == raw.npos);
     }
     std::string version = good;
     version[2] = 1;
