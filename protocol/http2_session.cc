@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <utility>
 
 namespace sluice {
 
@@ -185,6 +186,7 @@ struct Http2Callbacks {
     const bool whole = code == NGHTTP2_NO_ERROR &&
                        nghttp2_session_get_stream_remote_close(session, stream) == 1 &&
                        nghttp2_session_get_stream_local_close(session, stream) == 1;
+    self.waiting_.leave(*owner);
     nghttp2_session_set_stream_user_data(session, stream, nullptr);
     return guarded(self, [&] {
       owner->on_closed(!whole);
@@ -236,11 +238,15 @@ struct Http2Callbacks {
       return 0;
     }
     if (self.source_.stream == stream) return NGHTTP2_ERR_DEFERRED;  // it gave all it has
-    const int failed = guarded(self, [&] {
-      owner->on_writable();
-      return 0;
+    if (owner->told_ || owner->in_line()) return NGHTTP2_ERR_DEFERRED;
+    if (!self.waiting_.empty()) {
+      self.wait_in_line(*owner, Http2Session::most_wanted_bytes);
+      return NGHTTP2_ERR_DEFERRED;
+    }
+    return guarded(self, [&] {
+      self.tell(*owner);
+      return static_cast<int>(NGHTTP2_ERR_DEFERRED);
     });
-    return failed != 0 ? failed : NGHTTP2_ERR_DEFERRED;
   }
 
   // It was counted when it began; nothing of it is looked at.
@@ -384,25 +390,59 @@ size_t Http2Session::copy_to(uint8_t* room, size_t most) {
   return copied;
 }
 
+bool Http2Session::has_room(const std::string& out, size_t most) const {
+  return out.size() < most && nghttp2_session_get_remote_window_size(session_) > 0;
+}
+
+// To have nghttp2 ask all of them whenever there is room would cost each message as much as there
+// are streams.
+bool Http2Session::tell_waiting(size_t room) {
+  const int32_t window = nghttp2_session_get_remote_window_size(session_);
+  if (window <= 0 || room == 0) return false;
+  room = std::min(room, static_cast<size_t>(window));
+  while (!waiting_.empty() && room > 0) {
+    auto& owner = static_cast<Http2StreamEvents&>(waiting_.front());
+    room -= std::min<size_t>(room, waiting_.front_wants_bytes());
+    waiting_.leave(owner);
+    tell(owner);
+  }
+  return !waiting_.empty();
+}
+
 size_t Http2Session::send(int32_t stream, std::span<const iovec> pieces, std::string& out,
                           size_t most, bool last) {
-  if (owner_of(stream) == nullptr) return 0;
-  // Also where there is no room: pull() asks for it again then, and tells the stream.
+  Http2StreamEvents* const owner = owner_of(stream);
+  if (owner == nullptr) return 0;
+  size_t offered = 0;
+  for (const iovec& piece : pieces) offered += piece.iov_len;
+  const auto own_window_open = [&] {
+    return nghttp2_session_get_stream_remote_window_size(session_, stream) > 0;
+  };
+  const bool told = std::exchange(owner->told_, false);
+  if (!own_window_open()) {
+    waiting_.leave(*owner);
+  } else if (owner->in_line()) {
+    return 0;
+  } else if (!has_room(out, most) || (!told && !waiting_.empty())) {
+    wait_in_line(*owner, offered);
+    return 0;
+  }
+  // Also where its window is shut: nghttp2 asks for it once that opens.
   const int resumed = nghttp2_session_resume_data(session_, stream);
   if (resumed == NGHTTP2_ERR_NOMEM) check(resumed);
   if (out.size() >= most) return 0;
-  size_t offered = 0;
-  for (const iovec& piece : pieces) offered += piece.iov_len;
   source_ = {stream, pieces, 0, offered, last};
   pull(out, most);
-  const size_t taken = offered - source_.left;
-  source_ = {};
-  return taken;
+  const size_t left = std::exchange(source_, {}).left;
+  const bool lives = owner_of(stream) == owner;
+  if (lives && left > 0 && own_window_open() && !has_room(out, most)) wait_in_line(*owner, left);
+  return offered - left;
 }
 
 void Http2Session::end(int32_t stream, const std::vector<Http2Field>& trailers) {
   Http2StreamEvents* const owner = owner_of(stream);
   if (owner == nullptr || owner->ended_) return;
+  waiting_.leave(*owner);
   owner->ended_ = true;
   if (trailers.empty()) {
     const int resumed = nghttp2_session_resume_data(session_, stream);
@@ -425,6 +465,7 @@ void Http2Session::disown(int32_t stream) {
   if (owner == nullptr) return;
   const bool ended = owner->ended_;
   if (!ended) reset(stream, Http2Code::cancel);
+  waiting_.leave(*owner);
   nghttp2_session_set_stream_user_data(session_, stream, nullptr);
   if (!ended || nghttp2_session_get_stream_local_close(session_, stream) != 1) return;
   if (nghttp2_session_get_stream_remote_close(session_, stream) != 0) return;

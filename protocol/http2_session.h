@@ -5,6 +5,7 @@
 
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "protocol/http2_answer.h"
+#include "protocol/http2_line.h"
 #include "protocol/http2_request.h"
 
 struct nghttp2_session;
@@ -30,9 +32,9 @@ enum class Http2Code : uint32_t {
   enhance_your_calm = 0xb,
 };
 
-// One stream's owner. Calls come from Http2Session::feed() and pull() alone; none of them may call
-// into the session, nor end the stream's owner.
-class Http2StreamEvents {
+// One stream's owner. Calls come from Http2Session's feed(), pull(), send() and tell_waiting()
+// alone; none of them may call into the session, nor end the stream's owner.
+class Http2StreamEvents : private Http2Line::Place {
  public:
   virtual void on_data(std::span<const uint8_t> bytes) = 0;
   // Trailers, and the client's half is over.
@@ -51,6 +53,7 @@ class Http2StreamEvents {
   friend struct Http2Callbacks;
   uint32_t unread_ = 0;  // DATA that was told, and of which consumed() has not
   bool ended_ = false;   // our half: nothing more is sent
+  bool told_ = false;    // that it may send, since it last did
 };
 
 // The connection's owner; as above.
@@ -94,8 +97,12 @@ class Http2Session {
   void feed(std::span<const uint8_t> bytes);
   // Appends what is to be sent until `out` holds at least `most` bytes or nothing is left.
   void pull(std::string& out, size_t most);
-  // Whether pull() would give anything, or tell a stream that it may send.
+  // Whether pull() would give anything, or tell a stream that its window has opened.
   bool wants_output() const;
+  // Streams that found no room in `out` or in the connection's window wait in line: tells as many
+  // from its front as fit into `room` bytes of `out` and into the window. Returns whether others
+  // wait while there is room; a later call, once those that were told had their turn, tells them.
+  bool tell_waiting(size_t room);
   // Nothing more is read: once what pull() gives is sent, the connection is to be closed.
   bool over() const;
   bool has_streams() const { return streams_ > 0; }
@@ -111,7 +118,8 @@ class Http2Session {
   // Interim heads (end is false then), or the answer's. With `end` nothing follows.
   void answer(int32_t stream, const std::vector<Http2Field>& fields, bool interim, bool end);
   // Takes what of the pieces the windows and the room in `out` (up to `most` bytes, frames' headers
-  // apart) let it take, and appends it as DATA. Where that is not all, on_writable() comes.
+  // apart) let it take, and appends it as DATA. Where that is not all, on_writable() comes; who
+  // comes while others wait, and was not told, takes nothing and waits behind them.
   // With `last` our half ends with them.
   size_t send(int32_t stream, std::span<const iovec> pieces, std::string& out, size_t most,
               bool last = false);
@@ -135,6 +143,9 @@ class Http2Session {
  private:
   friend struct Http2Callbacks;  // nghttp2's C callbacks, in http2_session.cc
 
+  // Of room in line no stream is told of more than a frame's.
+  static constexpr size_t most_wanted_bytes = size_t{16} * 1024;
+
   struct Source {  // of the stream that send() is about
     int32_t stream = 0;
     std::span<const iovec> pieces;
@@ -143,6 +154,14 @@ class Http2Session {
     bool last = false;
   };
 
+  bool has_room(const std::string& out, size_t most) const;
+  void wait_in_line(Http2StreamEvents& owner, size_t wanted_bytes) {
+    waiting_.append(owner, static_cast<uint32_t>(std::min(wanted_bytes, most_wanted_bytes)));
+  }
+  static void tell(Http2StreamEvents& owner) {
+    owner.told_ = true;
+    owner.on_writable();
+  }
   size_t copy_to(uint8_t* room, size_t most);
   void check(int outcome);
   Http2StreamEvents* owner_of(int32_t stream) const;
@@ -153,6 +172,7 @@ class Http2Session {
   std::optional<Http2Request> request_;  // whose fields come; one at a time (RFC 9113 6.2)
   std::string trailers_;                 // the same of trailers: lines
   Source source_;
+  Http2Line waiting_;  // never one whose own window is shut
   Http2Costs costs_;
   const char* fault_ = "";
   uint32_t streams_ = 0;          // that are open

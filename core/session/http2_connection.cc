@@ -25,6 +25,8 @@ constexpr size_t read_bytes = size_t{64} * 1024;
 constexpr size_t feed_bytes = size_t{16} * 1024;
 // What the codec may append beyond its limit: a frame with its header.
 constexpr size_t most_frame_bytes = size_t{16} * 1024 + 9;
+// Frames without payload that go along with a full buffer.
+constexpr size_t most_control_bytes = size_t{4} * 1024;
 // Between an early GOAWAY and the last: as long as a stream may have been on its way (RFC
 // 9113 6.8).
 constexpr uint64_t shutdown_notice_ms = 1'000;
@@ -83,6 +85,7 @@ void Http2Connection::on_ready(Readiness ready) {
     note_work();
   }
   read();
+  tell_waiting();
 }
 
 void Http2Connection::on_run() {
@@ -157,6 +160,16 @@ void Http2Connection::announce_news() {
     throw;
   }
   telling_.clear();
+}
+
+// Streams that wait for room are told of it, as many as it is for: here their sessions go first,
+// the rest gets its turn behind them.
+void Http2Connection::tell_waiting() {
+  if (closed_ || lingering_) return;
+  if (session_.tell_waiting(most_unsent_bytes - std::min(unsent_bytes(), most_unsent_bytes))) {
+    put_off();
+  }
+  announce_news();
 }
 
 // What brings the connection nothing and costs us something is bounded.
@@ -315,6 +328,8 @@ size_t Http2Connection::send(Http2Stream& stream, std::span<const iovec> pieces,
   if (closed_ || lingering_) return 0;
   stream.served_ = ++sends_;
   note_work();
+  const bool full = unsent_bytes() + bytes_of(pieces) > most_unsent_bytes;
+  if (full && unsent_bytes() > 0 && leg_.writable) write_out();
   return session_.send(stream.id_, pieces, output(), out_at_ + most_unsent_bytes, last);
 }
 
@@ -333,23 +348,35 @@ void Http2Connection::reset(Http2Stream& stream, Http2Code code) {
 void Http2Connection::flush() {
   dirty_ = false;
   if (out_of_memory_ && !closed_) return close("out of memory", End::abort);
+  if (write_failed_ && !closed_) return close(lost, End::orderly);
   while (!closed_ && !lingering_) {
-    session_.pull(output(), out_at_ + most_unsent_bytes);
+    session_.pull(output(), out_at_ + most_unsent_bytes + most_control_bytes);
     if (unsent_bytes() == 0 || !leg_.writable) break;
-    const iovec piece{out_.data() + out_at_, unsent_bytes()};
-    const Io io = leg_.send({&piece, 1});
-    if (io.state == Io::State::failed) return close(lost, End::orderly);
-    out_at_ += io.bytes;
-    drop_written();
+    write_out();
+    if (write_failed_) return close(lost, End::orderly);
   }
   if (unsent_bytes() == 0) release_output();
   if (!closed_ && !lingering_) charge();
+  tell_waiting();
   announce_news();
   if (closed_ || lingering_ || unsent_bytes() > 0 || session_.wants_output()) return;
   const bool faulty = *session_.fault() != '\0';
   const bool over = session_.over() && (streams_.empty() || faulty);
   if (!over && !(refuses_all_ && streams_.empty() && !session_.has_streams())) return;
   linger();
+}
+
+// At the turn's end, and before it where no more would fit: a stream that waits for room holds a
+// buffer, and as many of them as wait are more than the pool keeps warm.
+void Http2Connection::write_out() {
+  const iovec piece{out_.data() + out_at_, unsent_bytes()};
+  const Io io = leg_.send({&piece, 1});
+  if (io.state == Io::State::failed) {
+    write_failed_ = true;
+    return;
+  }
+  out_at_ += io.bytes;
+  drop_written();
 }
 
 // Closing at once would send RST over the GOAWAY, where the client still sends. No stream can go

@@ -50,8 +50,9 @@ struct Http2Start {
 //   any of them --(the client is gone)--> closed
 class Http2Connection final : public Http2Events {
  public:
-  // Bytes that wait for the socket; a stream that would add more waits for its turn.
-  static constexpr size_t most_unsent_bytes = size_t{64} * 1024;
+  // Bytes that wait for the socket, four messages of 16 KiB with their headers; a stream that would
+  // add more waits for its turn.
+  static constexpr size_t most_unsent_bytes = size_t{65} * 1024;
 
   // References outlive this; its own handle is put into `busy` where flush() is to be called.
   Http2Connection(WorkerContext& context, Http2Sink& sink, Reactor::HandlerId handler,
@@ -113,8 +114,10 @@ class Http2Connection final : public Http2Events {
   void take(std::span<const uint8_t> bytes);
   void begin_sessions();
   void announce_news();
+  void tell_waiting();
   void charge();
   void over_budget(const char* directive, const std::string& limit);
+  void write_out();
   void drop_written();
   std::string& output();
   void release_output();
@@ -157,6 +160,7 @@ class Http2Connection final : public Http2Events {
   bool ending_ = false;     // its GOAWAY is the last word; the timer runs for the client to read it
   bool lingering_ = false;  // nothing more is sent, what comes is dropped
   bool out_of_memory_ = false;  // to be closed at the next flush()
+  bool write_failed_ = false;   // the same
   bool closed_ = false;
   End ended_ = End::orderly;
 };

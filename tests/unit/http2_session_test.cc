@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/unit/http2_testing.h"
@@ -134,6 +135,105 @@ TEST_CASE("http2 session: a stream that meets no room at all is told of it, too"
   CHECK(world.send(second, "y", 10'000) == 0);
   world.client.talk(world.session);
   CHECK(world.owners[second].writable > before);
+}
+
+// Each of the streams echoes messages as fast as the windows let it, and is asked only where it was
+// told. Returns how often that was for a message.
+static double tells_a_message(int streams, int rounds) {
+  constexpr int32_t payload_bytes = 16'384;
+  World world;
+  std::map<int32_t, int> left;  // bytes of its message that a stream has not sent
+  for (int i = 0; i < streams; ++i) left[world.open_websocket()] = 0;
+  const std::string bytes(payload_bytes, 'x');
+  int asked = 0;
+  for (int round = 0; round < rounds; ++round) {
+    std::vector<int32_t> may;
+    for (auto& [stream, rest] : left) {
+      rest = payload_bytes;
+      world.owners[stream].writable = 0;
+      may.push_back(stream);
+    }
+    for (int turn = 0; !may.empty() && turn < 10 * streams; ++turn) {
+      for (const int32_t stream : may) {
+        const size_t rest = static_cast<size_t>(left[stream]);
+        left[stream] -= static_cast<int>(world.send(stream, bytes.substr(0, rest)));
+      }
+      world.client.talk(world.session);
+      for (auto& [stream, rest] : left) {
+        Http2Heard& heard = world.heard(stream);
+        const auto came = static_cast<int32_t>(heard.data.size());
+        heard.data.clear();
+        if (came == 0) continue;
+        world.client.open_window(0, came);
+        world.client.open_window(stream, came);
+      }
+      world.client.talk(world.session);
+      may.clear();
+      for (auto& [stream, rest] : left) {
+        const int told = std::exchange(world.owners[stream].writable, 0);
+        asked += told;
+        if (told > 0 && rest > 0) may.push_back(stream);
+      }
+    }
+    for (auto& [stream, rest] : left) CHECK(rest == 0);
+  }
+  return static_cast<double>(asked) / (streams * rounds);
+}
+
+TEST_CASE("http2 session: how often a stream is told that it may send is not others' number") {
+  CHECK(tells_a_message(10, 10) < 3);
+  CHECK(tells_a_message(100, 10) < 3);
+}
+
+TEST_CASE("http2 session: those that wait for room are told in their order, as many as fit") {
+  World world(60'000);
+  std::vector<int32_t> streams;
+  for (int i = 0; i < 6; ++i) streams.push_back(world.open_websocket());
+  const auto told = [&] {
+    std::string who;
+    for (size_t i = 0; i < streams.size(); ++i) {
+      if (std::exchange(world.owners[streams[i]].writable, 0) > 0) who += std::to_string(i);
+    }
+    return who;
+  };
+  const std::string bytes(16'384, 'x');
+  std::string out(1, 'x');
+  CHECK(world.send(streams[5], "x") == 1);
+  told();
+  const auto offer = [&](size_t i, size_t most) {
+    const iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
+    return world.session.send(streams[i], {&piece, 1}, out, most);
+  };
+  for (const size_t i : {3u, 1u, 4u, 0u, 2u}) CHECK(offer(i, 1) == 0);
+  CHECK_FALSE(world.session.tell_waiting(0));
+  CHECK(told() == "");
+  CHECK(world.session.tell_waiting(20'000));
+  CHECK(told() == "13");
+  CHECK(offer(5, SIZE_MAX) == 0);  // behind those that wait
+  CHECK(offer(3, SIZE_MAX) == bytes.size());
+  world.session.disown(streams[4]);
+  CHECK(world.session.tell_waiting(1));
+  CHECK(told() == "0");
+  CHECK_FALSE(world.session.tell_waiting(SIZE_MAX));
+  CHECK(told() == "25");
+  CHECK(offer(5, SIZE_MAX) == bytes.size());
+}
+
+TEST_CASE("http2 session: who waits for its own window stands in nobody's way") {
+  World world(1'000);
+  const int32_t stalled = world.open_websocket();
+  const int32_t other = world.open_websocket();
+  const std::string bytes(5'000, 'x');
+  CHECK(world.send(stalled, bytes) == 1'000);
+  CHECK(world.send(stalled, bytes, 1) == 0);
+  CHECK_FALSE(world.session.tell_waiting(SIZE_MAX));
+  CHECK(world.send(other, bytes) == 1'000);
+  world.client.talk(world.session);
+  world.owners[stalled].writable = 0;
+  world.client.open_window(stalled, 500);
+  world.client.talk(world.session);
+  CHECK(world.owners[stalled].writable == 1);
+  CHECK(world.send(stalled, bytes) == 500);
 }
 
 TEST_CASE("http2 session: a stream that nobody reads stops itself alone") {

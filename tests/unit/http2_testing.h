@@ -92,6 +92,7 @@ class Http2TestClient {
         any = true;
       }
       server.pull(out, SIZE_MAX);
+      server.tell_waiting(SIZE_MAX);
       if (out.empty() && !any) return;
       const std::string told = std::exchange(out, {});
       nghttp2_session_mem_recv(session, reinterpret_cast<const uint8_t*>(told.data()), told.size());
