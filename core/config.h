@@ -201,7 +201,7 @@ struct Sticky {
 enum class OnPeerGone : uint8_t { keep, drain };
 
 // Settings that an upstream may leave to the top.
-struct UpstreamSettings {
+struct UpstreamSettings : Http2UpstreamSettings {
   Balance balance = Balance::round_robin;
   HeaderValue hash_key;  // Balance::hash: requests with the same one go to the same peer
   HealthSettings health;

@@ -1,4 +1,4 @@
-// Http2ListenSettings: what a listener says of its clients' HTTP/2 connections.
+// What a listener says of its clients' HTTP/2 connections, and an upstream of those to its peers.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,17 @@ struct Http2ListenSettings {
   // those that carry neither a request nor payload.
   RateLimit http2_reset_rate{20, 200};
   RateLimit http2_control_frame_rate{100, 1000};
+};
+
+// What a peer is spoken to: HTTP/1.1; HTTP/2, over ws:// by prior knowledge (RFC 9113 3.3); or what
+// it chooses in TLS (ALPN).
+enum class UpstreamHttp : uint8_t { one, two, by_alpn };
+
+struct Http2UpstreamSettings {
+  UpstreamHttp upstream_http = UpstreamHttp::one;
+  uint32_t h2_streams = 100;                 // on one connection at a time
+  uint32_t h2_connections = 0;               // of a worker to one peer; 0: as many as it takes
+  uint32_t h2_stream_window_bytes = 65'535;  // that may come unread on a stream
 };
 
 }  // namespace sluice

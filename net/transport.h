@@ -9,6 +9,7 @@
 #include <span>
 
 #include "net/pipe.h"
+#include "net/pool.h"
 
 namespace sluice {
 
@@ -54,6 +55,10 @@ class Transport {
   // --- of a transport whose leg has no descriptor, such as one stream of many on a connection
   // Ends both halves at once and not in order.
   virtual void abort() {}
+  // Readiness is announced to that session from here on, as of this leg of it.
+  virtual void watch(Handle /*session*/, unsigned /*leg*/) {}
+  // It ended, and the peer has not looked at what was asked on it.
+  virtual bool refused() const { return false; }
   // The descriptor that the bytes pass through in the end, for who asks it for addresses.
   virtual int socket() const { return -1; }
 };

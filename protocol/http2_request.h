@@ -1,19 +1,18 @@
 // Http2Request: the head of a request that came over HTTP/2, told as HTTP/1.1 (RFC 9113 8, RFC 8441
-// 4), so that whatever judges requests judges one text. It takes nothing that the text could say in
-// another way than the fields did.
+// 4), so that whatever judges requests judges one text.
 #pragma once
 
 #include <cstddef>
 #include <string>
 #include <string_view>
 
+#include "protocol/http2_head.h"
+
 namespace sluice {
 
-class Http2Request {
+class Http2Request : public Http2Head {
  public:
-  // `most_bytes`: of the text; more than that and a field are never kept, so that who reads it sees
-  // that it is too large.
-  explicit Http2Request(size_t most_bytes) : most_bytes_(most_bytes) {}
+  explicit Http2Request(size_t most_bytes) : Http2Head(most_bytes) {}
 
   // One field, pseudo-header fields first, as they come. False where the request is malformed
   // (RFC 9113 8.1.1): its stream is to be reset.
@@ -23,7 +22,6 @@ class Http2Request {
 
   // It asks for a WebSocket on its stream (RFC 8441 5).
   bool asks_for_websocket() const { return method_ == "CONNECT" && protocol_ == "websocket"; }
-  bool has_length() const { return has_length_; }  // Content-Length
   bool is_head() const { return method_ == "HEAD"; }
 
   // The HTTP/1.1 head, with the empty line. `key` is what stands for the Sec-WebSocket-Key that
@@ -32,10 +30,7 @@ class Http2Request {
 
  private:
   bool add_pseudo(std::string_view name, std::string_view value);
-  bool full() const { return bytes_ > most_bytes_; }
 
-  size_t most_bytes_;
-  size_t bytes_ = 0;  // that came
   std::string method_;
   std::string scheme_;
   std::string authority_;
@@ -43,10 +38,7 @@ class Http2Request {
   std::string protocol_;
   std::string host_;
   std::string cookies_;  // all in one field (RFC 9113 8.2.3)
-  std::string fields_;   // lines
-  bool has_length_ = false;
   bool has_host_ = false;
-  bool regular_ = false;  // a field that is no pseudo-header has come
 };
 
 }  // namespace sluice

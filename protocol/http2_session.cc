@@ -1,4 +1,4 @@
-// What nghttp2 calls back only notes and tells; nothing is sent from within.
+// What is sent is asked for by nghttp2 while send() or pull() runs, and by nobody else.
 #include "protocol/http2_session.h"
 
 #include <nghttp2/nghttp2.h>
@@ -10,20 +10,17 @@
 #include <new>
 #include <utility>
 
+#include "protocol/http2_callbacks.h"
+
 namespace sluice {
 
 namespace {
 
 // A head that max_answer_header_size let in is to go out.
 constexpr size_t most_head_to_send = size_t{4} << 20;
-// Each frame of DATA may be answered by an update of its stream's window and of the connection's.
-constexpr uint32_t updates_a_frame = 2;
-constexpr uint32_t most_awaited_updates = 1'000;
 // It opens on receipt, and so bounds nothing but what is on its way; streams' windows bound what is
 // held.
 constexpr int32_t connection_window_bytes = 16 * 1024 * 1024;
-// A stream's before the client has heard of another one (RFC 9113 6.9.2).
-constexpr uint32_t first_window_bytes = 65'535;
 // Frames of the standard end before these; an unknown kind is only told where it is asked for.
 constexpr unsigned first_unknown_kind = 0x0a;
 constexpr unsigned last_unknown_kind = 0xff;
@@ -55,220 +52,6 @@ std::string_view view(const uint8_t* text, size_t bytes) {
 
 }  // namespace
 
-// nghttp2's callbacks. None of them lets an exception through C.
-struct Http2Callbacks {
-  static Http2Session& of(void* user) { return *static_cast<Http2Session*>(user); }
-
-  template <class Call>
-  static int guarded(Http2Session& self, Call call) {
-    try {
-      return call();
-    } catch (const std::bad_alloc&) {
-      self.out_of_memory_ = true;
-      return NGHTTP2_ERR_CALLBACK_FAILURE;
-    }
-  }
-
-  static int refuse(Http2Session& self, int32_t stream, Http2Code code) {
-    return nghttp2_submit_rst_stream(self.session_, NGHTTP2_FLAG_NONE, stream,
-                                     static_cast<uint32_t>(code));
-  }
-
-  static int on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
-    Http2Session& self = of(user);
-    switch (head->type) {
-      case NGHTTP2_HEADERS:
-      case NGHTTP2_CONTINUATION:
-        return 0;
-      case NGHTTP2_DATA:
-        if (head->length == 0 && (head->flags & NGHTTP2_FLAG_END_STREAM) == 0) {
-          ++self.costs_.idle_frames;
-        }
-        return 0;
-      case NGHTTP2_RST_STREAM:
-        ++self.costs_.resets;
-        return 0;
-      case NGHTTP2_WINDOW_UPDATE:
-        if (self.awaited_updates_ > 0) {
-          --self.awaited_updates_;
-          return 0;
-        }
-        [[fallthrough]];
-      default:
-        ++self.costs_.idle_frames;
-        return 0;
-    }
-  }
-
-  static int on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
-    Http2Session& self = of(user);
-    if (frame->hd.type != NGHTTP2_HEADERS) return 0;
-    return guarded(self, [&] {
-      self.trailers_.clear();
-      if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
-      self.request_.emplace(self.settings_.max_header_bytes);
-      ++self.streams_;
-      return 0;
-    });
-  }
-
-  static int on_header(nghttp2_session*, const nghttp2_frame* frame, const uint8_t* name,
-                       size_t name_bytes, const uint8_t* value, size_t value_bytes, uint8_t,
-                       void* user) {
-    Http2Session& self = of(user);
-    if (frame->hd.type != NGHTTP2_HEADERS) return 0;
-    return guarded(self, [&] {
-      const std::string_view field = view(name, name_bytes);
-      const std::string_view text = view(value, value_bytes);
-      if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-        if (self.request_->add(field, text)) return 0;
-      } else if (self.trailers_.size() + field.size() + text.size() <=
-                 self.settings_.max_header_bytes) {
-        self.trailers_.append(field).append(": ").append(text).append("\r\n");
-        return 0;
-      }
-      refuse(self, frame->hd.stream_id, Http2Code::protocol_error);
-      return static_cast<int>(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE);
-    });
-  }
-
-  static int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* user) {
-    Http2Session& self = of(user);
-    const bool ended = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-      return guarded(self, [&] { return take_request(self, frame->hd.stream_id, ended); });
-    }
-    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
-    Http2StreamEvents* const owner = self.owner_of(frame->hd.stream_id);
-    if (owner == nullptr) return 0;
-    return guarded(self, [&] {
-      if (frame->hd.type == NGHTTP2_HEADERS) owner->on_trailers(self.trailers_);
-      if (ended) owner->on_end();
-      return 0;
-    });
-  }
-
-  static int take_request(Http2Session& self, int32_t stream, bool ended) {
-    if (!self.request_->whole()) return refuse(self, stream, Http2Code::protocol_error);
-    Http2StreamEvents* const owner = self.events_.on_request(stream, *self.request_, ended);
-    self.request_.reset();
-    if (owner == nullptr) {
-      return nghttp2_submit_rst_stream(self.session_, NGHTTP2_FLAG_NONE, stream,
-                                       NGHTTP2_REFUSED_STREAM);
-    }
-    return nghttp2_session_set_stream_user_data(self.session_, stream, owner);
-  }
-
-  // The connection's window opens at once, the stream's as its owner passes the bytes on.
-  static int on_data(nghttp2_session* session, uint8_t, int32_t stream, const uint8_t* bytes,
-                     size_t count, void* user) {
-    Http2Session& self = of(user);
-    if (const int failed = nghttp2_session_consume_connection(session, count); failed != 0) {
-      return failed;
-    }
-    Http2StreamEvents* const owner = self.owner_of(stream);
-    if (owner == nullptr) return 0;
-    // Beyond the stream's window nghttp2 tells what came, too, and resets the stream behind it.
-    if (count > std::max(self.settings_.stream_window, first_window_bytes) - owner->unread_)
-      return 0;
-    owner->unread_ += static_cast<uint32_t>(count);
-    return guarded(self, [&] {
-      owner->on_data({bytes, count});
-      return 0;
-    });
-  }
-
-  static int on_close(nghttp2_session* session, int32_t stream, uint32_t code, void* user) {
-    Http2Session& self = of(user);
-    if (self.streams_ > 0) --self.streams_;
-    Http2StreamEvents* const owner = self.owner_of(stream);
-    if (owner == nullptr) return 0;
-    const bool whole = code == NGHTTP2_NO_ERROR &&
-                       nghttp2_session_get_stream_remote_close(session, stream) == 1 &&
-                       nghttp2_session_get_stream_local_close(session, stream) == 1;
-    self.waiting_.leave(*owner);
-    nghttp2_session_set_stream_user_data(session, stream, nullptr);
-    return guarded(self, [&] {
-      owner->on_closed(!whole);
-      return 0;
-    });
-  }
-
-  // nghttp2 resets streams for what came on them, and tells of some of that only by the frame.
-  static bool is_clients_fault(uint32_t code) {
-    return code == NGHTTP2_PROTOCOL_ERROR || code == NGHTTP2_FLOW_CONTROL_ERROR ||
-           code == NGHTTP2_STREAM_CLOSED || code == NGHTTP2_FRAME_SIZE_ERROR;
-  }
-
-  static int on_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
-    Http2Session& self = of(user);
-    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR &&
-        *self.fault_ == '\0') {
-      self.fault_ = nghttp2_http2_strerror(frame->goaway.error_code);
-    }
-    if (frame->hd.type == NGHTTP2_DATA) {
-      self.awaited_updates_ =
-          std::min(self.awaited_updates_ + updates_a_frame, most_awaited_updates);
-    }
-    if (frame->hd.type == NGHTTP2_RST_STREAM && is_clients_fault(frame->rst_stream.error_code)) {
-      ++self.costs_.resets;
-    }
-    const int32_t stream = frame->hd.stream_id;
-    const bool ends = (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
-                      (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    if (!ends || self.owner_of(stream) != nullptr) return 0;
-    if (nghttp2_session_get_stream_remote_close(session, stream) != 0) return 0;
-    return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream, NGHTTP2_NO_ERROR);
-  }
-
-  static ssize_t on_read(nghttp2_session*, int32_t stream, uint8_t* room, size_t most,
-                         uint32_t* flags, nghttp2_data_source*, void* user) {
-    Http2Session& self = of(user);
-    if (self.source_.stream == stream && self.source_.left > 0) {
-      const size_t copied = self.copy_to(room, most);
-      if (self.source_.left == 0 && self.source_.last) {
-        self.owner_of(stream)->ended_ = true;
-        *flags |= NGHTTP2_DATA_FLAG_EOF;
-      }
-      return static_cast<ssize_t>(copied);
-    }
-    Http2StreamEvents* const owner = self.owner_of(stream);
-    if (owner == nullptr || owner->ended_) {
-      *flags |= NGHTTP2_DATA_FLAG_EOF;
-      return 0;
-    }
-    if (self.source_.stream == stream) return NGHTTP2_ERR_DEFERRED;  // it gave all it has
-    if (owner->told_ || owner->in_line()) return NGHTTP2_ERR_DEFERRED;
-    if (!self.waiting_.empty()) {
-      self.wait_in_line(*owner, Http2Session::most_wanted_bytes);
-      return NGHTTP2_ERR_DEFERRED;
-    }
-    return guarded(self, [&] {
-      self.tell(*owner);
-      return static_cast<int>(NGHTTP2_ERR_DEFERRED);
-    });
-  }
-
-  // It was counted when it began; nothing of it is looked at.
-  static int on_unknown(nghttp2_session*, void**, const nghttp2_frame_hd*, void*) {
-    return NGHTTP2_ERR_CANCEL;
-  }
-
-  static nghttp2_session_callbacks* make() {
-    nghttp2_session_callbacks* callbacks = nullptr;
-    if (nghttp2_session_callbacks_new(&callbacks) != 0) throw std::bad_alloc();
-    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
-    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
-    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
-    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
-    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
-    nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, on_unknown);
-    return callbacks;
-  }
-};
-
 Http2Session::Http2Session(const Http2Settings& settings, Http2Events& events)
     : events_(events), settings_(settings) {
   const std::unique_ptr<nghttp2_session_callbacks, CallbacksDeleter> callbacks(
@@ -283,22 +66,31 @@ Http2Session::Http2Session(const Http2Settings& settings, Http2Events& events)
   }
   // Their owner counts resets, by its own measure.
   nghttp2_option_set_stream_reset_rate_limit(option.get(), UINT32_MAX, UINT32_MAX);
-  if (nghttp2_session_server_new2(&session_, callbacks.get(), this, option.get()) != 0) {
-    throw std::bad_alloc();
-  }
-  const std::array<nghttp2_settings_entry, 5> entries = {{
-      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, settings.max_streams},
-      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, settings.stream_window},
-      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, settings.max_header_bytes},
-      {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
-      {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
-  }};
-  if (nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, entries.data(), entries.size()) != 0 ||
-      nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
-                                            connection_window_bytes) != 0) {
+  const auto make = is_client() ? nghttp2_session_client_new2 : nghttp2_session_server_new2;
+  if (make(&session_, callbacks.get(), this, option.get()) != 0) throw std::bad_alloc();
+  if (submit_settings() != 0 || nghttp2_session_set_local_window_size(
+                                    session_, NGHTTP2_FLAG_NONE, 0, connection_window_bytes) != 0) {
     nghttp2_session_del(session_);
     throw std::bad_alloc();
   }
+}
+
+int Http2Session::submit_settings() {
+  const std::array<nghttp2_settings_entry, 5> of_server = {{
+      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, settings_.max_streams},
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, settings_.stream_window},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, settings_.max_header_bytes},
+      {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
+      {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+  }};
+  const std::array<nghttp2_settings_entry, 3> of_client = {{
+      {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, settings_.stream_window},
+      {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+  }};
+  const std::span<const nghttp2_settings_entry> entries =
+      is_client() ? std::span<const nghttp2_settings_entry>(of_client) : of_server;
+  return nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, entries.data(), entries.size());
 }
 
 Http2Session::~Http2Session() {
@@ -469,7 +261,8 @@ void Http2Session::disown(int32_t stream) {
   nghttp2_session_set_stream_user_data(session_, stream, nullptr);
   if (!ended || nghttp2_session_get_stream_local_close(session_, stream) != 1) return;
   if (nghttp2_session_get_stream_remote_close(session_, stream) != 0) return;
-  check(nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream, NGHTTP2_NO_ERROR));
+  check(nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream,
+                                  static_cast<uint32_t>(unwanted())));
 }
 
 void Http2Session::consumed(int32_t stream, size_t bytes) {
@@ -477,6 +270,51 @@ void Http2Session::consumed(int32_t stream, size_t bytes) {
   if (owner == nullptr) return;
   owner->unread_ -= static_cast<uint32_t>(std::min<size_t>(bytes, owner->unread_));
   check(nghttp2_session_consume_stream(session_, stream, bytes));
+}
+
+bool Http2Session::may_open_websockets() const {
+  return nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) ==
+         1;
+}
+
+uint32_t Http2Session::most_streams() const {
+  return nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+}
+
+bool Http2Session::may_ask() const {
+  return !over() && nghttp2_session_check_request_allowed(session_) != 0;
+}
+
+// Until the head is written, nghttp2 knows no stream that calls could be about. Only frames that
+// carry no payload come before it.
+int32_t Http2Session::ask(Http2StreamEvents& owner, const std::vector<Http2Field>& fields, bool end,
+                          uint32_t most_head_bytes, std::string& out) {
+  if (streams_ >= most_streams()) return 0;  // it would wait in nghttp2, out of reach
+  const std::vector<nghttp2_nv> pairs = pairs_of(fields);
+  nghttp2_data_provider provider{};
+  provider.read_callback = Http2Callbacks::on_read;
+  owner.ended_ = end;
+  owner.broke_ = owner.told_ = false;
+  owner.replied_ = false;
+  owner.unread_ = 0;
+  owner.most_head_bytes_ = most_head_bytes;
+  const int32_t stream = nghttp2_submit_request(session_, nullptr, pairs.data(), pairs.size(),
+                                                end ? nullptr : &provider, &owner);
+  if (stream < 0) {
+    check(stream);
+    return 0;
+  }
+  ++streams_;
+  while (owner_of(stream) == nullptr) {
+    const size_t before = out.size();
+    pull(out, before + 1);
+    if (out.size() == before) break;  // it was closed at once, which its owner was told
+  }
+  return stream;
+}
+
+void Http2Session::ping() {
+  check(nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr));
 }
 
 void Http2Session::announce_shutdown() {

@@ -108,7 +108,7 @@ Result<std::unique_ptr<TlsClient>> TlsClient::make(const TlsClientSettings& sett
   } else if (!show(*settings.credentials, context)) {
     return openssl_fault();
   }
-  const auto offered = offered_protocols(/*http2=*/false);
+  const auto offered = offered_protocols(Alpn::http1);
   if (SSL_CTX_set_alpn_protos(context, offered.data(), static_cast<unsigned>(offered.size())) !=
       0) {
     return openssl_fault();
@@ -135,10 +135,16 @@ Result<std::unique_ptr<TlsClient>> TlsClient::make(const TlsClientSettings& sett
 }
 
 std::unique_ptr<TlsTransport> TlsClient::connect(int fd, const std::string& host,
-                                                 TlsSessionSlot& slot) const {
+                                                 TlsSessionSlot& slot, Alpn offer) const {
   auto transport = new_connection(context_.get(), fd, records_without_data_);
   SSL* const ssl = transport->ssl();
   SSL_set_connect_state(ssl);
+  if (offer != Alpn::http1) {  // which the context offers
+    const auto offered = offered_protocols(offer);
+    if (SSL_set_alpn_protos(ssl, offered.data(), static_cast<unsigned>(offered.size())) != 0) {
+      throw std::bad_alloc();
+    }
+  }
   const bool named = expect_name(ssl, server_name_.empty() ? host : server_name_, verify_);
   auto* const began = reinterpret_cast<void*>(resumption_.clock());  // NOLINT: a number
   if (!named || SSL_set_ex_data(ssl, slot_index(), &slot) != 1 ||

@@ -33,8 +33,8 @@ class TlsClient {
   // `slot` keeps the peer's latest session for the next connection, as long as it may be resumed;
   // it must be used with this peer only, and outlive the transport. A session in it that a client
   // with other demands or another certificate made is dropped. Throws std::bad_alloc.
-  std::unique_ptr<TlsTransport> connect(int fd, const std::string& host,
-                                        TlsSessionSlot& slot) const;
+  std::unique_ptr<TlsTransport> connect(int fd, const std::string& host, TlsSessionSlot& slot,
+                                        Alpn offer = Alpn::http1) const;
 
   uint32_t records_without_data() const { return records_without_data_; }  // of the policy
 

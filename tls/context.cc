@@ -86,8 +86,17 @@ Fault openssl_fault() {
   return Fault{take_openssl_reason(), 0};
 }
 
-std::span<const unsigned char> offered_protocols(bool http2) {
-  return std::span(alpn).subspan(http2 ? 0 : http2_bytes);
+std::span<const unsigned char> offered_protocols(Alpn offer) {
+  const std::span<const unsigned char> both(alpn);
+  switch (offer) {
+    case Alpn::http1:
+      return both.subspan(http2_bytes);
+    case Alpn::http2:
+      return both.first(http2_bytes);
+    case Alpn::http2_or_http1:
+      break;
+  }
+  return both;
 }
 
 std::unique_ptr<TlsTransport> new_connection(SSL_CTX* context, int fd,

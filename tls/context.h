@@ -51,8 +51,11 @@ bool name_sessions(const Digest& identity, SSL_CTX* context);
 // Why OpenSSL refused something; empties the error queue.
 Fault openssl_fault();
 
-// RFC 7301 3.1, as an extension lists them: HTTP/1.1, and before it HTTP/2 where it is spoken.
-std::span<const unsigned char> offered_protocols(bool http2);
+// What is offered, or served, by ALPN.
+enum class Alpn : uint8_t { http1, http2_or_http1, http2 };
+
+// As an extension lists them (RFC 7301 3.1).
+std::span<const unsigned char> offered_protocols(Alpn offer);
 
 // A connection without a role. Throws std::bad_alloc.
 std::unique_ptr<TlsTransport> new_connection(SSL_CTX* context, int fd,

@@ -23,7 +23,7 @@ int server_index() {
 // Strict: who offers protocols must offer ours (RFC 7301 3.2).
 int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* chosen_bytes,
                     const unsigned char* offered, unsigned int offered_bytes, void* http2) {
-  const auto ours = offered_protocols(http2 != nullptr);
+  const auto ours = offered_protocols(http2 != nullptr ? Alpn::http2_or_http1 : Alpn::http1);
   unsigned char* found = nullptr;
   const int outcome =
       SSL_select_next_proto(&found, chosen_bytes, ours.data(), static_cast<unsigned>(ours.size()),

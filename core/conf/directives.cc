@@ -13,8 +13,8 @@ std::span<const Directive* const> directives() {
   static const std::vector<const Directive*> all = [] {
     std::vector<const Directive*> rows;
     for (const auto& part :
-         {top_rows(), listen_rows(), upstream_rows(), upstream_tls_rows(), route_rows(),
-          admission_rows(), auth_rows(), jwt_rows(), http_rows()}) {
+         {top_rows(), listen_rows(), upstream_rows(), upstream_http_rows(), upstream_tls_rows(),
+          route_rows(), admission_rows(), auth_rows(), jwt_rows(), http_rows()}) {
       for (const Directive& row : part) rows.push_back(&row);
     }
     return rows;

@@ -77,7 +77,7 @@ constexpr ForeignWord table[] = {
     {"proxy_request_buffering", n, "", "nothing is held back: leave the line out"},
     {"proxy_cache", n, "", "sluice caches nothing"},
     {"proxy_cache_bypass", n, "", "sluice caches nothing"},
-    {"proxy_http_version", n, "", "upstreams are always asked in HTTP/1.1: leave the line out"},
+    {"proxy_http_version", n, "upstream_http", ""},
     {"proxy_set_header", n, "set_header",
      "write set_header NAME VALUE, and host for Host; Upgrade and Connection are set anyway"},
     {"proxy_pass_request_headers", n, "", "remove_header removes single ones"},

@@ -1,7 +1,7 @@
 // The directive table's rows, a file for each kind of section: its opener, then what belongs to it.
 // What several sections take stands with the first of listen, upstream and route that takes it;
-// what concerns plain HTTP alone has a file of its own, and so have TLS toward upstreams, who
-// may take a route, and the tokens that it demands.
+// what concerns plain HTTP alone has a file of its own, and so have HTTP and TLS toward upstreams,
+// who may take a route, and the tokens that it demands.
 #pragma once
 
 #include <span>
@@ -14,6 +14,7 @@ namespace sluice {
 std::span<const Directive> top_rows();
 std::span<const Directive> listen_rows();
 std::span<const Directive> upstream_rows();
+std::span<const Directive> upstream_http_rows();
 std::span<const Directive> upstream_tls_rows();
 std::span<const Directive> route_rows();
 std::span<const Directive> admission_rows();

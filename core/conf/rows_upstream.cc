@@ -438,26 +438,6 @@ constexpr Directive rows[] = {
      .inherit = inherit<&RouteSettings::validate_utf8>,
      .default_value = "off",
      .help = "Whether text messages that are not UTF-8 end the session with Close 1007."},
-    {.name = "upstream_keepalive",
-     .sections = top | upstream,
-     .arguments = "N|off",
-     .set = setters::upstream_keepalive,
-     .inherit = inherit<&UpstreamSettings::keepalive>,
-     .default_value = "16",
-     .help = "So many connections to each server every worker keeps for further plain requests "
-             "(http on), 1 to 100000. Only requests that may be made twice and have no body go "
-             "out on one; where it ends before its answer begins, the server is asked again on a "
-             "new one. Not kept are connections whose next bytes might not be the next answer's "
-             "(behind HEAD, say), and those on which Negotiate or NTLM authenticated a client. "
-             "With off, and with send_proxy_protocol, each request has a connection of its own. "
-             "Those that are kept do not count in max_connections."},
-    {.name = "upstream_keepalive_timeout",
-     .sections = top | upstream,
-     .arguments = "TIME",
-     .set = setters::timeout<&UpstreamSettings::keepalive_timeout_ms>,
-     .inherit = inherit<&UpstreamSettings::keepalive_timeout_ms>,
-     .default_value = "60s",
-     .help = "How long such a connection is kept without a request on it."},
 };
 
 }  // namespace

@@ -1,10 +1,20 @@
-// Setters: a listener's HTTP/2.
+// Setters: HTTP/2 with clients and with peers.
 #include <algorithm>
 
 #include "core/conf/setters.h"
 #include "core/conf/values.h"
 
 namespace sluice::setters {
+
+namespace {
+
+uint32_t window_bytes(const Word& word) {
+  constexpr uint64_t least = 4 * 1024;
+  constexpr uint64_t most = 16 * 1024 * 1024;
+  return static_cast<uint32_t>(size_bytes(word, least, most));
+}
+
+}  // namespace
 
 void http2(const SetterCall& call) {
   const Word& word = call.word(1);
@@ -25,10 +35,33 @@ void http2_max_streams(const SetterCall& call) {
 }
 
 void http2_stream_window(const SetterCall& call) {
-  constexpr uint64_t least = 4 * 1024;
-  constexpr uint64_t most = 16 * 1024 * 1024;
-  call.section.settings.http2_stream_window_bytes =
-      static_cast<uint32_t>(size_bytes(call.word(1), least, most));
+  call.section.settings.http2_stream_window_bytes = window_bytes(call.word(1));
+}
+
+void upstream_http(const SetterCall& call) {
+  const Word& word = call.word(1);
+  UpstreamHttp& setting = call.section.settings.upstream_http;
+  if (word.value == "1") {
+    setting = UpstreamHttp::one;
+  } else if (word.value == "2") {
+    setting = UpstreamHttp::two;
+  } else if (word.value == "auto") {
+    setting = UpstreamHttp::by_alpn;
+  } else {
+    throw ConfProblem{quoted(word.text) + " is neither 1 nor 2 nor auto"};
+  }
+}
+
+void h2_streams_per_connection(const SetterCall& call) {
+  call.section.settings.h2_streams = number(call.word(1), 1, 100'000);
+}
+
+void h2_connections_per_peer(const SetterCall& call) {
+  call.section.settings.h2_connections = number_or_off(call.word(1), 1, 100'000);
+}
+
+void h2_stream_window(const SetterCall& call) {
+  call.section.settings.h2_stream_window_bytes = window_bytes(call.word(1));
 }
 
 RateLimit http2_rate_of(const SetterCall& call) {

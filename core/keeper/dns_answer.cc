@@ -7,13 +7,14 @@
 #include <cstring>
 #include <optional>
 
+#include "core/keeper/name_limits.h"
+
 namespace sluice {
 
 namespace {
 
 using Bytes = std::span<const uint8_t>;
 
-constexpr size_t most_name_bytes = 255;  // RFC 1035 2.3.4
 constexpr uint16_t class_internet = 1;
 constexpr unsigned most_pointers = 127;      // in one name: so many labels fit in it
 constexpr unsigned most_aliases = 16;        // as resolvers have it
@@ -67,7 +68,8 @@ class Reader {
         continue;
       }
       const Bytes label = part.bytes(one[0]);
-      if (part.broken_ || one[0] > 63 || labels.size() + 2 + label.size() > most_name_bytes) break;
+      if (part.broken_ || one[0] > 63 || labels.size() + 2 + label.size() > most_name_wire_bytes)
+        break;
       labels += static_cast<char>(one[0]);
       for (const uint8_t each : label) {
         labels += static_cast<char>(each >= 'A' && each <= 'Z' ? each - 'A' + 'a' : each);

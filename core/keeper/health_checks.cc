@@ -5,6 +5,7 @@
 #include <new>
 #include <utility>
 
+#include "core/keeper/random_up_to.h"
 #include "core/observe/limit_text.h"
 #include "core/peers/peer_health.h"
 #include "net/sys.h"
@@ -18,12 +19,6 @@ constexpr unsigned timeout_timer = 1;
 constexpr uint32_t jitter_percent = 10;
 
 // From 0 to `most`.
-uint64_t random_up_to(uint64_t most) {
-  uint64_t random = 0;
-  sys::random_bytes(&random, sizeof random);
-  return random % (most + 1);
-}
-
 uint64_t jittered(uint64_t interval_ms) {
   const uint64_t range = interval_ms * jitter_percent / 100;
   return interval_ms - range + random_up_to(2 * range);

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <optional>
 
+#include "core/keeper/name_limits.h"
 #include "net/printable.h"
 
 namespace sluice {
@@ -13,7 +14,6 @@ namespace {
 
 constexpr std::string_view blanks = " \t\r\f\v";
 constexpr uint16_t domain_port = 53;
-constexpr size_t most_name_bytes = 253;  // RFC 1035 2.3.4, as text
 constexpr size_t most_notes = 4;
 
 // Takes the first line of `text` off, without its newline.
@@ -71,7 +71,7 @@ void take_domains(ResolverFile& file, std::string_view line, size_t most) {
   for (std::string_view word = take_word(line); !word.empty(); word = take_word(line)) {
     if (file.domains.size() == most) return;
     while (word.ends_with('.')) word.remove_suffix(1);
-    if (word.empty() || word.size() > most_name_bytes) continue;
+    if (word.empty() || word.size() > most_name_text_bytes) continue;
     file.domains.push_back(lower(word));
   }
 }
@@ -99,7 +99,7 @@ HostAddresses parse_hosts(std::string_view text, const HostNames& wanted) {
     const std::string_view address_text = take_word(line);
     std::optional<Address> address;
     for (std::string_view word = take_word(line); !word.empty(); word = take_word(line)) {
-      if (word.size() > most_name_bytes) continue;
+      if (word.size() > most_name_text_bytes) continue;
       const std::string name = lower(word);
       if (wanted.count(name) == 0) continue;
       if (!address.has_value()) {

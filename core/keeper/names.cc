@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "core/keeper/random_up_to.h"
 #include "core/members.h"
 #include "net/sys.h"
 
@@ -16,12 +17,6 @@ namespace {
 using Kind = NameAnswer::Kind;
 
 // From 0 to `most`.
-uint64_t random_up_to(uint64_t most) {
-  uint64_t random = 0;
-  sys::random_bytes(&random, sizeof random);
-  return random % (most + 1);
-}
-
 std::string who(const NameQuestion& question) {
   return (question.service ? "service " : "name ") + question.host;
 }

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "core/keeper/name_limits.h"
 #include "core/members.h"
 #include "core/observe/limit_text.h"
 #include "net/check.h"
@@ -20,7 +21,6 @@ using Outcome = DnsAnswer::Outcome;
 
 constexpr unsigned question_timer = 0;
 constexpr unsigned lookup_timer = 1;
-constexpr size_t most_name_bytes = 253;  // RFC 1035 2.3.4, as text
 
 std::string out_of_time(const ResolverRules& rules) {
   std::string text = "no answer from " + rules.servers[0].text();
@@ -50,7 +50,8 @@ std::vector<std::string> names_to_try(const std::string& host, const ResolverRul
   const auto dots = static_cast<uint32_t>(std::count(host.begin(), host.end(), '.'));
   std::vector<std::string> names;
   for (const std::string& domain : rules.domains) {
-    if (host.size() + 1 + domain.size() <= most_name_bytes) names.push_back(host + '.' + domain);
+    if (host.size() + 1 + domain.size() <= most_name_text_bytes)
+      names.push_back(host + '.' + domain);
   }
   names.insert(dots >= rules.ndots ? names.begin() : names.end(), host);
   return names;

@@ -230,6 +230,8 @@ struct alignas(64) WorkerRow {
   // which has a session as an accepted connection has.
   Counter http2_connections;
   Counter http2_streams;
+  Counter http2_peer_connections;  // toward servers
+  Counter http2_peer_streams;      // on them
   // handshake_rate: times that a listener began to hold clients back, and connections refused.
   Counter held_back;
   Counter rate_refused;

@@ -240,6 +240,11 @@ void MetricsWriter::write_handshakes() {
                 "Plain requests that a connection kept from others was taken for "
                 "(upstream_keepalive).");
   text_.sample({}, sum_of(&WorkerRow::upstream_reused));
+  text_.counter("sluice_http2_upstream_connections",
+                "Connections to servers that spoke HTTP/2 (upstream_http).");
+  text_.sample({}, sum_of(&WorkerRow::http2_peer_connections));
+  text_.counter("sluice_http2_upstream_streams", "Sessions and requests on them.");
+  text_.sample({}, sum_of(&WorkerRow::http2_peer_streams));
   write_auth();
 }
 

@@ -31,7 +31,6 @@ constexpr uint32_t least_stall_to_end_ms = 1'000;
 // The list of stalled sessions has this much room from the start, so that relaying does not
 // allocate.
 constexpr size_t expected_stalls = 1024;
-constexpr EndCause shutting_down{EndKind::shutdown, "shutting down"};
 
 // Whether the next start may succeed after this errno value: the machine may get back what it lacks
 // as a whole. A process's own limits and rights stay as they are.
@@ -93,6 +92,7 @@ Worker::Worker(const WorkerSetup& setup)
                .clients = setup.clients.rates.empty() ? ClientLimits()
                                                       : ClientLimits(setup.clients, setup.number),
                .passwords = setup.passwords},
+      http2_peers_(context_),
       http2_(context_, *this),
       drains_(context_),
       sockets_(reactor_, *this, setup.rates ? setup.rates : ListenerRates(own_rates_)),
@@ -101,6 +101,7 @@ Worker::Worker(const WorkerSetup& setup)
       reload_(reactor_, *this, setup.tls_store != nullptr ? *setup.tls_store : own_store_),
       signals_(std::make_unique<Signals>(*this)) {
   context_.http2 = &http2_;
+  context_.http2_peers = &http2_peers_;
   if (setup.control >= 0) master_ = std::make_unique<MasterLink>(reactor_, *this, setup.control);
   add_upstreams(*setup.config, setup.members);
   note_routes(*setup.config);
@@ -181,6 +182,7 @@ int Worker::run() {
   sessions_.sweep();
   http2_.flush();
   http2_.close_all();
+  http2_peers_.close_all();
   log_.flush_all();
   return exit_status_;
 }
@@ -344,6 +346,7 @@ void Worker::leave_when_empty() {
   sockets_.drain_and_close();
   end_idle_connections(SIZE_MAX);
   http2_.shut_down(/*at_once=*/false);
+  http2_peers_.retire_all();
   context_.upstream_pool.close_all();
 }
 
@@ -418,6 +421,7 @@ void Worker::relieve_memory() {
 
 void Worker::note_pause() {
   context_.upstream_pool.close_all();  // their descriptors are wanted
+  http2_peers_.end_idle();
   pauses_told_ = sockets_.pauses();
   log_.recurring(LogLevel::warn, "accepting pauses",
                  "accepting pauses: " + Fault{"accept", sockets_.pause_error()}.text());

@@ -20,6 +20,7 @@
 #include "core/process/worker_sockets.h"
 #include "core/session/admission.h"
 #include "core/session/http2_connections.h"
+#include "core/session/http2_peers.h"
 #include "core/session/session.h"
 #include "core/session/worker_context.h"
 #include "net/sys_process.h"
@@ -106,7 +107,7 @@ class Worker final : public EventHandler,
   void on_refuse(int fd, const Address& client, uint32_t listener) override;
   void on_hold_back(uint32_t listener) override;
   void on_listener_lost(uint32_t listener) override;
-  void on_stream(std::unique_ptr<Http2Stream> stream) override;
+  void on_stream(std::unique_ptr<Http2ClientStream> stream) override;
   void on_ready(Handle handle, unsigned leg, Readiness ready) override;
   void on_timer(Handle handle, unsigned which) override;
   void on_run(Handle handle) override;
@@ -178,6 +179,7 @@ class Worker final : public EventHandler,
   WorkerRow& row_;
   FewLabelRows own_labels_;  // as own_row_
   WorkerContext context_;
+  Http2Peers http2_peers_;  // as below
   Http2Connections http2_;  // behind sessions_, whose legs are its streams
   WorkerDrains drains_;
   std::array<SharedRate, 8> own_rates_;  // where the setup brings none

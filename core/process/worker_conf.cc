@@ -79,7 +79,8 @@ bool Worker::adopt(LoadedConf& loaded) {
   note_routes(config);
   context_.leaving = leaving_ || retired_;
   http2_.shut_down(/*at_once=*/false);  // what they ask next, they ask the new conf
-  context_.upstream_pool.close_all();   // the new conf may speak otherwise to the same peers
+  http2_peers_.retire_all();
+  context_.upstream_pool.close_all();  // the new conf may speak otherwise to the same peers
   row_.pid.set(context_.leaving ? 0 : static_cast<uint64_t>(sys::process_id()));
   buffers_.set_most_bytes(loaded.terms.buffer_memory_bytes);
   log_.set_level(config.error_log.level);

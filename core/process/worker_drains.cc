@@ -19,7 +19,6 @@ constexpr unsigned health_look = 1;
 constexpr uint64_t health_look_ms = 1'000;
 constexpr EndCause told_by_order{EndKind::drain, "drain"};
 constexpr EndCause peer_gone{EndKind::drain, "on_peer_gone"};
-constexpr EndCause shutting_down{EndKind::shutdown, "shutting down"};
 
 double random_phase() {
   uint32_t drawn = 0;

@@ -17,6 +17,9 @@
 
 namespace sluice {
 
+// Why sessions end where their worker does.
+inline constexpr EndCause shutting_down{EndKind::shutdown, "shutting down"};
+
 // Whether peers that a check finds to be down have their sessions drained (on_peer_gone drain).
 bool watches_health(const Config& config);
 

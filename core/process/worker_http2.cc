@@ -8,7 +8,7 @@
 namespace sluice {
 
 // A stream without a session ends with it: reset.
-void Worker::on_stream(std::unique_ptr<Http2Stream> stream) {
+void Worker::on_stream(std::unique_ptr<Http2ClientStream> stream) {
   Http2Connection& connection = stream->connection();
   make_room();
   row_.http2_streams.add(1);

@@ -30,7 +30,12 @@ Attempt::Attempt(const SessionContext& lent, const RouteConfig& route, Leg& leg,
       peer_(lent.worker.upstreams.peers()) {}
 
 Attempt::~Attempt() {
+  leave_place();
   give_up_probing();
+}
+
+void Attempt::leave_place() {
+  if (place_.waits) lent_.worker.http2_peers->leave(lent_.self, place_);
 }
 
 void Attempt::give_up_probing() {
@@ -39,6 +44,8 @@ void Attempt::give_up_probing() {
 
 void Attempt::choose(PeerId peer, bool probing) {
   leg_.close(lent_.worker.reactor, End::orderly);
+  leave_place();
+  place_ = {};
   give_up_probing();
   peer_.choose(peer);
   probing_ = probing;
@@ -61,7 +68,9 @@ bool Attempt::reuse(PeerId peer) {
   return true;
 }
 
+// A stream is over with its answer; its connection stays anyway.
 void Attempt::keep() noexcept {
+  if (leg_.is_stream()) return leg_.close(lent_.worker.reactor, End::orderly);
   const UpstreamSettings& settings = upstream().settings();
   lent_.worker.upstream_pool.keep(leg_, {.peer = peer_->id,
                                          .secured_by = peer_->uri.secure ? secured_by_ : nullptr,
@@ -72,16 +81,89 @@ void Attempt::keep() noexcept {
 
 Attempt::Step Attempt::begin(PeerId peer, bool probing) {
   choose(peer, probing);
+  if (!may_join()) return begin_connecting();
+  stage_ = Stage::joining;
+  deadline_ms_ = lent_.now_ms() + route_.connect_timeout_ms;
+  lent_.worker.reactor.enqueue(lent_.worker.handler, lent_.self);
+  return Step::wait;
+}
+
+// Connections that are another for each client, or for each route, are shared by nobody.
+bool Attempt::may_join() const {
+  if (lent_.worker.http2_peers == nullptr || !preamble_.empty() || !route_.bind_addresses.empty()) {
+    return false;
+  }
+  switch (upstream().settings().upstream_http) {
+    case UpstreamHttp::one:
+      return false;
+    case UpstreamHttp::two:
+      return true;
+    case UpstreamHttp::by_alpn:
+      break;
+  }
+  return peer_->uri.secure;
+}
+
+Attempt::Step Attempt::join() {
+  const UpstreamSettings& settings = upstream().settings();
+  const Http2PeerTerms terms{.peer = peer_->id,
+                             .secured_by = peer_->uri.secure ? secured_by_ : nullptr,
+                             .settings = settings,
+                             .connect_timeout_ms = route_.connect_timeout_ms,
+                             .handshake_timeout_ms = route_.handshake_timeout_ms,
+                             .keepalive_timeout_ms = settings.keepalive_timeout_ms};
+  Http2Peers& peers = *lent_.worker.http2_peers;
+  const bool was_connecting = connects();
+  switch (peers.join(terms, websocket_, route_.max_answer_header_bytes, leg_,
+                     {lent_.worker.handler, lent_.self, number_}, place_)) {
+    case Http2Peers::Joined::waits:
+      if (was_connecting && !connects()) {
+        deadline_ms_ = lent_.now_ms() + route_.handshake_timeout_ms;
+      }
+      return Step::wait;
+    case Http2Peers::Joined::stream:
+      trace("asked on a stream of an HTTP/2 connection");
+      stage_ = Stage::connected;
+      deadline_ms_ = lent_.now_ms() + route_.handshake_timeout_ms;
+      return Step::ready;
+    case Http2Peers::Joined::adopted:
+      trace("asked in HTTP/1.1, which it chose (ALPN)");
+      stage_ = Stage::connected;
+      deadline_ms_ = lent_.now_ms() + route_.handshake_timeout_ms;
+      return Step::ready;
+    case Http2Peers::Joined::http1:
+      return begin_connecting();
+    case Http2Peers::Joined::full:
+      failure_ = "every HTTP/2 connection to the peer is full";
+      log(LogLevel::warn, failure_,
+          "every HTTP/2 connection to it is full: raise h2_connections_per_peer " +
+              std::to_string(settings.h2_connections) + " or h2_streams_per_connection " +
+              std::to_string(settings.h2_streams));
+      return Step::failed;
+    case Http2Peers::Joined::failed:
+      break;
+  }
+  note_unreached(peers.failure().error, peers.failure().reason, peers.failure().text);
+  return Step::failed;
+}
+
+void Attempt::note_unreached(int error, const char* reason, const std::string& text) {
+  failure_ = reason;
+  lacked_descriptor_ = error == EMFILE || error == ENFILE;
+  // What we lack is no fault of the peer's.
+  if (lacked_descriptor_ || error == EADDRNOTAVAIL) {
+    log(LogLevel::warn, failure_, text);
+  } else {
+    note_failure(PeerFault::error, text, failure_);
+  }
+}
+
+Attempt::Step Attempt::begin_connecting() {
+  stage_ = Stage::connecting;
   trace("connecting");
   const Result<int> fd = connect_with_room();
   if (!fd.ok()) {
-    lacked_descriptor_ = fd.fault().error == EMFILE || fd.fault().error == ENFILE;
-    // What we lack is no fault of the peer's.
-    if (lacked_descriptor_ || fd.fault().error == EADDRNOTAVAIL) {
-      log(LogLevel::warn, failure_, fd.fault().text());
-    } else {
-      note_failure(PeerFault::error, fd.fault().text(), failure_);
-    }
+    note_unreached(fd.fault().error, failure_, fd.fault().text());
     return Step::failed;
   }
   const Watch watch{lent_.worker.handler, lent_.self, number_};
@@ -95,6 +177,8 @@ Attempt::Step Attempt::begin(PeerId peer, bool probing) {
 
 Attempt::Step Attempt::run() {
   switch (stage_) {
+    case Stage::joining:
+      return join();
     case Stage::connecting:
       return leg_.writable ? on_connected() : Step::wait;
     case Stage::introducing:
@@ -138,11 +222,15 @@ Result<int> Attempt::connect() {
 // A transport works on the descriptor, whose number stays.
 bool Attempt::take_over(Attempt& other) {
   give_up_probing();
+  leave_place();
   const Watch watch{lent_.worker.handler, lent_.self, number_};
-  if (const Status taken = leg_.take_over(lent_.worker.reactor, other.leg_, watch); !taken.ok()) {
-    lent_.worker.log.recurring(LogLevel::error, "watch", taken.fault().text());
-    return false;
+  if (other.leg_.is_open()) {
+    if (const Status taken = leg_.take_over(lent_.worker.reactor, other.leg_, watch); !taken.ok()) {
+      lent_.worker.log.recurring(LogLevel::error, "watch", taken.fault().text());
+      return false;
+    }
   }
+  place_ = std::exchange(other.place_, {});  // the session is the same
   peer_.choose(other.peer_->id);
   secured_by_ = other.secured_by_;
   tls_ = other.tls_;
@@ -156,9 +244,8 @@ bool Attempt::take_over(Attempt& other) {
 }
 
 std::string Attempt::time_out() {
-  std::string limit =
-      time_setting_text(time_limit(), stage_ == Stage::connecting ? route_.connect_timeout_ms
-                                                                  : route_.handshake_timeout_ms);
+  std::string limit = time_setting_text(
+      time_limit(), connects() ? route_.connect_timeout_ms : route_.handshake_timeout_ms);
   log(LogLevel::warn, time_limit(), limit);
   note_fault(PeerFault::timeout);
   return limit;
@@ -258,7 +345,7 @@ PeerFailure Attempt::failure_of(PeerFault fault) const {
     case PeerFault::error:
       break;
   }
-  if (stage_ == Stage::connecting) return PeerFailure::connect;
+  if (connects()) return PeerFailure::connect;
   return stage_ == Stage::securing ? PeerFailure::tls : PeerFailure::lost;
 }
 

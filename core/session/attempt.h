@@ -1,5 +1,6 @@
 // Attempt: one try to get connected to one peer: TCP or a unix socket, then TLS where the peer's
-// URI says wss://. It tells the peer's health how it went, and knows no other peer.
+// URI says wss://; or a stream of an HTTP/2 connection to it. It tells the peer's health how it
+// went, and knows no other peer.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 
 #include "core/config.h"
 #include "core/peers/upstream.h"
+#include "core/session/http2_peers.h"
 #include "core/session/outgoing.h"
 #include "core/session/peer_log.h"
 #include "core/session/session_context.h"
@@ -17,6 +19,7 @@
 namespace sluice {
 
 //   begin --> connecting --> [introducing: the preamble] --> [securing] --> connected
+//        \--> joining (a connection of HTTP/2 that others share) --> connected, or connecting
 class Attempt {
  public:
   enum class Step : uint8_t {
@@ -45,7 +48,7 @@ class Attempt {
   // afterwards.
   void keep() noexcept;
   Step run();
-  // Goes on where `other` is, whose leg is open; that one is over then. False, with a line in the
+  // Goes on where `other` is; that one is over then. False, with a line in the
   // log, where the poller has no room.
   [[nodiscard]] bool take_over(Attempt& other);
   // The deadline has come; returns the text of the time that was too short, as the log has it.
@@ -54,12 +57,12 @@ class Attempt {
   // By the reactor's clock, of the stage that it is in; once connected of the answer.
   uint64_t deadline_ms() const { return deadline_ms_; }
   bool connected() const { return stage_ == Stage::connected; }
+  // What is asked is a WebSocket; to be called before the first begin().
+  void ask_for_websocket() { websocket_ = true; }
   // By reuse().
   bool reused() const { return reused_; }
   // The directive that deadline_ms() is of.
-  const char* time_limit() const {
-    return stage_ == Stage::connecting ? "connect_timeout" : route_.answer_limit;
-  }
+  const char* time_limit() const { return connects() ? "connect_timeout" : route_.answer_limit; }
   // The peer, good until the next begin(); null before the first.
   const Peer* peer() const { return peer_.get(); }
   // After `failed`: static text.
@@ -79,11 +82,20 @@ class Attempt {
   }
 
  private:
-  enum class Stage : uint8_t { connecting, introducing, securing, connected };
+  enum class Stage : uint8_t { joining, connecting, introducing, securing, connected };
 
+  // No connection stands yet.
+  bool connects() const {
+    return stage_ == Stage::connecting || (stage_ == Stage::joining && !place_.connected);
+  }
   Upstream& upstream() const { return lent_.worker.upstreams.at(route_.upstream); }
   PeerHealth& health() const { return lent_.worker.upstreams.peers().board().health(peer_->id); }
   void choose(PeerId peer, bool probing);
+  bool may_join() const;
+  Step join();
+  void leave_place();
+  Step begin_connecting();
+  void note_unreached(int error, const char* reason, const std::string& text);
   Result<int> connect();
   Result<int> connect_with_room();
   PeerFailure failure_of(PeerFault fault) const;
@@ -106,8 +118,10 @@ class Attempt {
   TlsClientRef secured_by_;      // the peer's upstream's, when it was chosen
   TlsTransport* tls_ = nullptr;  // the leg's, while securing
   const char* failure_ = "";
+  Http2Peers::Place place_;  // joining
   uint64_t deadline_ms_ = 0;
   Stage stage_ = Stage::connecting;
+  bool websocket_ = false;
   bool probing_ = false;
   bool reused_ = false;
   bool lacked_descriptor_ = false;

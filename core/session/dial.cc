@@ -63,6 +63,7 @@ Dial::Step Dial::settle(Attempt::Step step) {
       break;
   }
   failure_ = first_.failure();
+  if (first_.lacked_descriptor()) return fail({503, out_of_descriptors});
   return on_first_failed(PeerFault::error);
 }
 
@@ -166,6 +167,7 @@ Dial::Step Dial::await_first() {
 // The others that were kept may have ended as well.
 Dial::Step Dial::redial() {
   reuses_ = false;
+  redialled_ = true;
   if (first_.begin(peer()->id, /*probing=*/false) == Attempt::Step::wait) return await_first();
   failure_ = first_.failure();
   if (first_.lacked_descriptor()) return fail({503, out_of_descriptors});
@@ -187,6 +189,7 @@ void Dial::begin_rival() {
     const size_t tried_bytes = tried_.size();
     const std::optional<PeerId> peer = next_peer(probing);
     rival_ = std::make_unique<Rival>(lent_, route_, preamble_);
+    if (websocket_) rival_->attempt.ask_for_websocket();
     if (rival_->attempt.begin(*peer, probing) == Attempt::Step::wait) return;
     const bool lacked_descriptor = rival_->attempt.lacked_descriptor();
     if (!lacked_descriptor) failure_ = rival_->attempt.failure();

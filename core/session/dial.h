@@ -42,6 +42,11 @@ class Dial {
   // To be called first where what goes to the peer may go there twice: a connection that was kept
   // may serve. Its peer may end it just then.
   void may_reuse() { reuses_ = true; }
+  // To be called first where what goes to the peer opens a WebSocket.
+  void ask_for_websocket() {
+    websocket_ = true;
+    first_.ask_for_websocket();
+  }
   // The upstream leg is ready, or others had their turn.
   Step run();
   // The leg of the rival is ready, where there is one still: run() comes next.
@@ -58,7 +63,10 @@ class Dial {
   bool may_leave(PeerFault fault, int status = 0) const;
   // A kept connection ended before anything came of an answer: its peer may have ended it before it
   // was asked, which is no failure. It is asked on a new one.
-  bool reused() const { return first_.reused(); }
+  // So is a stream of HTTP/2 that it has not looked at, once, where nothing of a body is gone.
+  bool reused() const {
+    return first_.reused() || (lent_.upstream.refused() && !redialled_ && (websocket_ || reuses_));
+  }
   Step redial();
   // Whether the connection may be kept for another request once this one is answered, and keeps it.
   bool may_keep() const;
@@ -120,8 +128,10 @@ class Dial {
   uint64_t begun_ms_ = 0;
   uint64_t rival_at_ms_ = 0;  // when the first has had hedge_after; 0: no rival comes
   uint32_t tries_ = 0;
+  bool websocket_ = false;
   bool stays_ = false;
   bool reuses_ = false;
+  bool redialled_ = false;
   std::string tried_;
 };
 

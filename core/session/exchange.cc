@@ -308,6 +308,7 @@ Exchange::Step Exchange::dial() {
   if (auto drained = lent_.worker.drained.refusal(*route_)) return refuse(std::move(*drained));
   dial_.emplace(lent_, *route_, preamble());
   if (plain_ && may_be_repeated()) dial_->may_reuse();
+  if (!plain_) dial_->ask_for_websocket();
   dialled_ms_ = lent_.now_ms();
   const UpstreamSettings& settings = lent_.worker.upstreams.at(route_->upstream).settings();
   wish_ = wish_of(lent_, settings, client_request());

@@ -44,19 +44,18 @@ class Http2Stream::Filler {
   size_t filled_ = 0;
 };
 
-Http2Stream::Http2Stream(Http2Connection& connection, int32_t id, const Http2Request& request,
-                         bool ended)
-    : connection_(connection),
-      text_(request.text(connection.make_key(), !ended)),
-      answer_(std::in_place, request.asks_for_websocket(), request.is_head()),
-      id_(id),
-      chunked_(!ended && !request.asks_for_websocket() && !request.has_length()),
-      in_ended_(ended) {
-  connection_.join(*this);
+Http2Stream::Http2Stream(Http2Link& link, int32_t id, Http2Message message)
+    : link_(link), id_(id), message_(std::move(message)) {
+  link_.join(*this);
 }
 
 Http2Stream::~Http2Stream() {
-  connection_.leave(*this);
+  link_.leave(*this);
+}
+
+void Http2Stream::put_text(std::string text, bool chunked) {
+  text_ = text_.empty() ? std::move(text) : text_ + text;
+  chunked_ = chunked;
 }
 
 Readiness Http2Stream::take_news() {
@@ -65,7 +64,7 @@ Readiness Http2Stream::take_news() {
 }
 
 void Http2Stream::tell_news() {
-  if (!std::exchange(listed_, true)) connection_.note_news(*this);
+  if (!std::exchange(listed_, true)) link_.note_news(*this);
 }
 
 Io Http2Stream::recv(std::span<const iovec> pieces) {
@@ -100,8 +99,8 @@ bool Http2Stream::fill_some(Filler& room) {
     const std::span<const uint8_t> front = in_.front();
     const size_t most = chunked_ ? chunk_left_ : front.size();
     const size_t taken = room.put(front.data(), std::min(front.size(), most));
-    in_.drop(taken, connection_.buffers());
-    connection_.consumed(*this, taken);
+    in_.drop(taken, link_.buffers());
+    link_.consumed(*this, taken);
     if (chunked_ && (chunk_left_ -= static_cast<uint32_t>(taken)) == 0) text_ = "\r\n";
     return true;
   }
@@ -125,13 +124,13 @@ Io Http2Stream::send(std::span<const iovec> pieces) {
     return io;
   }
   const size_t offered = bytes_of(pieces);
-  for (size_t i = 0; i < pieces.size() && answer_; ++i) {
+  for (size_t i = 0; i < pieces.size() && message_; ++i) {
     const auto* const bytes = static_cast<const uint8_t*>(pieces[i].iov_base);
-    const size_t taken = send_answer({bytes, pieces[i].iov_len});
+    const size_t taken = send_message({bytes, pieces[i].iov_len});
     io.bytes += taken;
     if (reset_ || taken < pieces[i].iov_len) break;
   }
-  if (!answer_ && io.bytes == 0) io.bytes = connection_.send(*this, pieces, /*last=*/false);
+  if (!message_ && io.bytes == 0) io.bytes = link_.send(*this, pieces, /*last=*/false);
   if (reset_) io.state = Io::State::failed;
   if (io.bytes == 0 && offered > 0 && !reset_) io.state = Io::State::blocked;
   io.short_count = io.bytes < offered;
@@ -139,79 +138,83 @@ Io Http2Stream::send(std::span<const iovec> pieces) {
 }
 
 // How much of it was taken: less than all where a window is full, or the tunnel begins behind it.
-size_t Http2Stream::send_answer(std::span<const uint8_t> bytes) {
+size_t Http2Stream::send_message(std::span<const uint8_t> bytes) {
   size_t taken = 0;
   while (taken < bytes.size()) {
     const std::span<const uint8_t> rest = bytes.subspan(taken);
-    const Http2Answer::Step step = answer_->read(rest);
+    const Http2Message::Step step = message_->read(rest);
     switch (step.kind) {
-      case Http2Answer::Kind::payload: {
+      case Http2Message::Kind::payload: {
         const iovec piece{const_cast<uint8_t*>(rest.data()), step.consumed};
-        const bool last = answer_->payload_left() == step.consumed;
-        const size_t sent = connection_.send(*this, {&piece, 1}, last);
-        answer_->took(sent);
+        const bool last = message_->payload_left() == step.consumed;
+        const size_t sent = link_.send(*this, {&piece, 1}, last);
+        message_->took(sent);
         taken += sent;
         if (sent < step.consumed) return taken;
         continue;
       }
-      case Http2Answer::Kind::bad:
-        failure_ = "an answer that HTTP/2 cannot tell";
+      case Http2Message::Kind::bad:
+        failure_ = "a message that HTTP/2 cannot tell";
         reset_ = true;
-        connection_.reset(*this, Http2Code::internal_error);
+        link_.reset(*this, Http2Code::internal_error);
         return taken;
-      case Http2Answer::Kind::more:
+      case Http2Message::Kind::more:
         taken += step.consumed;
         if (step.consumed == 0) return taken;
         continue;
-      case Http2Answer::Kind::interim:
-      case Http2Answer::Kind::head:
+      case Http2Message::Kind::interim:
+      case Http2Message::Kind::head:
         taken += step.consumed;
-        connection_.answer(*this, answer_->fields(), step.kind == Http2Answer::Kind::interim,
-                           answer_->whole());
+        tell_head(*message_, step.kind == Http2Message::Kind::interim, message_->whole());
+        if (reset_) return taken;
         continue;
-      case Http2Answer::Kind::tunnel:
+      case Http2Message::Kind::tunnel:
         taken += step.consumed;
-        connection_.answer(*this, answer_->fields(), /*interim=*/false, /*end=*/false);
-        answer_.reset();
+        tell_head(*message_, /*interim=*/false, /*end=*/false);
+        message_.reset();
         return taken;
-      case Http2Answer::Kind::end:
+      case Http2Message::Kind::end:
         taken += step.consumed;
-        connection_.end(*this, answer_->fields());
-        return bytes.size();  // nothing of it is for the client
+        link_.end(*this, message_->fields());
+        return bytes.size();  // nothing of it is for the other side
     }
   }
-  if (answer_->whole()) connection_.end(*this, {});  // of a known length
+  if (message_->whole()) link_.end(*this, {});  // of a known length
   return taken;
 }
 
-// An answer that breaks off is visibly incomplete (RFC 9113 8.1).
+// An answer that breaks off is visibly incomplete (RFC 9113 8.1); a request is not wanted any more.
 bool Http2Stream::shutdown_write() {
   if (reset_) return true;
-  if (answer_ && !answer_->may_end()) {
+  if (message_ && !message_->may_end()) {
     reset_ = true;
-    connection_.reset(*this, Http2Code::internal_error);
+    link_.reset(*this, message_->is_request() ? Http2Code::cancel : Http2Code::internal_error);
     return true;
   }
-  connection_.end(*this, {});
+  link_.end(*this, {});
   return true;
 }
 
 void Http2Stream::abort() {
   if (std::exchange(reset_, true)) return;
-  connection_.reset(*this, Http2Code::cancel);
+  link_.reset(*this, Http2Code::cancel);
 }
 
 size_t Http2Stream::unsent_bytes() const {
-  return reset_ ? 0 : connection_.undelivered_bytes(*this);
+  return reset_ ? 0 : link_.undelivered_bytes(*this);
 }
 
 int Http2Stream::socket() const {
-  return connection_.socket();
+  return link_.socket();
 }
 
 // The window bounds it.
 void Http2Stream::on_data(std::span<const uint8_t> bytes) {
-  in_.append(bytes, connection_.buffers());
+  in_.append(bytes, link_.buffers());
+  on_news();
+}
+
+void Http2Stream::on_news() {
   news_.readable = true;
   tell_news();
 }
@@ -226,9 +229,9 @@ void Http2Stream::on_end() {
   tell_news();
 }
 
-void Http2Stream::on_closed(bool reset) {
-  if (!reset) return;
-  if (*failure_ == '\0') failure_ = "the client reset its HTTP/2 stream";
+void Http2Stream::on_closed(Http2End end) {
+  if (end == Http2End::whole) return;
+  if (*failure_ == '\0') failure_ = text_of(end);
   reset_ = true;
   news_.readable = news_.writable = news_.hung_up = news_.failed = true;
   tell_news();
@@ -241,7 +244,26 @@ void Http2Stream::on_writable() {
 
 void Http2Stream::on_lost(const char* why) {
   if (*failure_ == '\0') failure_ = why;
-  on_closed(/*reset=*/true);
+  on_closed(Http2End::reset);
+}
+
+Http2ClientStream::Http2ClientStream(Http2Connection& connection, int32_t id,
+                                     const Http2Request& request, bool ended)
+    : Http2Stream(connection, id,
+                  Http2Message::answer(request.asks_for_websocket(), request.is_head())),
+      connection_(connection) {
+  put_text(request.text(connection.make_key(), !ended),
+           !ended && !request.asks_for_websocket() && !request.has_length());
+  if (ended) end_input();
+}
+
+const char* Http2ClientStream::text_of(Http2End end) const {
+  return end == Http2End::broken ? "the client broke HTTP/2 on its stream"
+                                 : "the client reset its HTTP/2 stream";
+}
+
+void Http2ClientStream::tell_head(const Http2Message& message, bool interim, bool end) {
+  connection_.answer(*this, message.fields(), interim, end);
 }
 
 }  // namespace sluice

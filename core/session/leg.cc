@@ -16,7 +16,12 @@ Status Leg::open(Reactor& reactor, int fd, const Watch& watch) {
 }
 
 Status Leg::take_over(Reactor& reactor, Leg& from, const Watch& watch) {
-  Status watched = reactor.rewatch(from.fd_, watch.handler, watch.handle, watch.leg);
+  Status watched = Done{};
+  if (from.is_stream()) {
+    from.transport_->watch(watch.handle, watch.leg);
+  } else {
+    watched = reactor.rewatch(from.fd_, watch.handler, watch.handle, watch.leg);
+  }
   if (watched.ok()) {
     attach(from.fd_);
     transport_ = std::move(from.transport_);

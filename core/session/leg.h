@@ -49,6 +49,9 @@ class Leg {
   // in order from one cut off), or by an abort. Does nothing where the leg is not open.
   void close(Reactor& reactor, End how) noexcept;
 
+  // Of a stream: it ended before its peer looked at what was asked on it.
+  bool refused() const { return is_stream() && transport_->refused(); }
+
   // Goes on with another leg's connection, which is watched anew as this one, so that the reactor
   // tells once more what it is ready for. This one must not be open; the other one is not any more
   // afterwards. Where it fails, the connection is closed.
@@ -56,9 +59,10 @@ class Leg {
 
   // The leg is a stream of a connection that is somebody else's: it has no descriptor of its own,
   // and whoever owns the connection announces its readiness.
-  void open_stream(std::unique_ptr<Transport> stream) {
+  void open_stream(std::unique_ptr<Transport> stream, const Watch& watch) {
     attach(stream_descriptor);
     transport_ = std::move(stream);
+    transport_->watch(watch.handle, watch.leg);
     readable = writable = true;
   }
 

@@ -24,7 +24,7 @@
 namespace sluice {
 
 class Exchange;
-class Http2Stream;
+class Http2ClientStream;
 struct KeptConnection;
 struct SessionExtras;
 enum class ExchangeStep : uint8_t;
@@ -61,7 +61,7 @@ class Session {
   // session.
   void start(int fd, const Refusal* refused);
   // The same of a client whose leg is that stream: its request is there already.
-  void start(std::unique_ptr<Http2Stream> stream, const Refusal* refused);
+  void start(std::unique_ptr<Http2ClientStream> stream, const Refusal* refused);
 
   void on_ready(Side side, Readiness ready);
   // Of the leg that is watched as rival_leg.

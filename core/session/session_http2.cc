@@ -26,12 +26,12 @@ void Session::hand_over() {
   close({});
 }
 
-void Session::start(std::unique_ptr<Http2Stream> stream, const Refusal* refused) {
+void Session::start(std::unique_ptr<Http2ClientStream> stream, const Refusal* refused) {
   const Http2Connection& connection = stream->connection();
   Preface* const preface = connection.preface();
   const uint64_t number = connection.number();
-  stream->serve(self());
-  leg(Side::client).open_stream(std::move(stream));
+  leg(Side::client)
+      .open_stream(std::move(stream), {context_.handler, self(), index_of(Side::client)});
   arm_timer(listener().client_header_timeout_ms);
   exchange_ = new Exchange(lent(), refused, preface, number);
   state_ = State::exchanging;

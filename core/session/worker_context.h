@@ -28,6 +28,7 @@
 namespace sluice {
 
 class Http2Connections;
+class Http2Peers;
 class Session;
 
 struct WorkerContext {
@@ -58,6 +59,7 @@ struct WorkerContext {
   Tracer tracer = {};
   CloseReasons close_reasons = {};
   Http2Connections* http2 = nullptr;  // null: none is spoken
+  Http2Peers* http2_peers = nullptr;  // the same toward upstreams
   UpstreamPool upstream_pool{reactor, upstreams.peers()};
   Challenges challenges = {};  // that acme_dir holds
   AuthCache auth_cache = {};

@@ -53,7 +53,7 @@ struct Stream final : Http2StreamEvents {
     SLUICE_CHECK(lines.empty() || lines.ends_with("\r\n"));
   }
   void on_end() override { ended = true; }
-  void on_closed(bool) override {
+  void on_closed(Http2End) override {
     SLUICE_CHECK(!closed);
     closed = true;
   }

@@ -80,6 +80,7 @@ class Client:
 
     # --- out
     def send(self, data):
+        self.sock.settimeout(PATIENCE)  # the latest read may have had less
         self.sock.sendall(data)
 
     @staticmethod

@@ -27,6 +27,18 @@ std::vector<ConfRow> http2_rows() {
        [](const Config& c) { return rate_text(c.listeners[0].http2_reset_rate); }, "7 70"},
       {"http2_control_frame_rate", "top, listen", "http2_control_frame_rate 7/s burst=9",
        [](const Config& c) { return rate_text(c.listeners[0].http2_control_frame_rate); }, "7 9"},
+      {"upstream_http", "top, upstream", "upstream_http auto",
+       [](const Config& c) {
+         return std::to_string(static_cast<int>(c.upstreams[0].upstream_http));
+       },
+       "2"},
+      {"h2_streams_per_connection", "top, upstream", "h2_streams_per_connection 7",
+       [](const Config& c) { return std::to_string(c.upstreams[0].h2_streams); }, "7"},
+      {"h2_connections_per_peer", "top, upstream", "h2_connections_per_peer 7",
+       [](const Config& c) { return std::to_string(c.upstreams[0].h2_connections); }, "7"},
+      {"h2_stream_window", "top, upstream", "h2_stream_window 16k",
+       [](const Config& c) { return std::to_string(c.upstreams[0].h2_stream_window_bytes); },
+       "16384"},
   };
 }
 

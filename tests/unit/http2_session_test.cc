@@ -30,9 +30,9 @@ struct Owner final : Http2StreamEvents {
   }
   void on_trailers(std::string_view lines) override { trailers = lines; }
   void on_end() override { ended = true; }
-  void on_closed(bool was_reset) override {
+  void on_closed(Http2End end) override {
     closed = true;
-    reset = was_reset;
+    reset = end != Http2End::whole;
   }
   void on_writable() override { ++writable; }
 };

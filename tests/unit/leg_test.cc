@@ -152,6 +152,8 @@ class FakeStream final : public Transport {
   void abort() override { told_ += "abort "; }
   size_t unsent_bytes() const override { return 17; }
   int socket() const override { return 5; }
+  bool refused() const override { return true; }
+  void watch(Handle, unsigned leg) override { told_ += "leg " + std::to_string(leg) + " "; }
 
  private:
   std::string& told_;
@@ -164,8 +166,9 @@ TEST_CASE("leg: a stream is a leg without a descriptor of its own") {
     CAPTURE(how == End::abort);
     told.clear();
     Leg leg;
-    leg.open_stream(std::make_unique<FakeStream>(told));
+    leg.open_stream(std::make_unique<FakeStream>(told), {{}, {}, 1});
     CHECK(leg.is_open());
+    CHECK(leg.refused());
     CHECK(leg.is_stream());
     CHECK_FALSE(leg.has_descriptor());
     CHECK(leg.socket() == 5);
@@ -180,8 +183,25 @@ TEST_CASE("leg: a stream is a leg without a descriptor of its own") {
     CHECK(bool{leg.readable});
     leg.close(reactor, how);
     CHECK_FALSE(leg.is_open());
-    CHECK(told == (how == End::abort ? "abort gone " : "end gone "));
+    CHECK(told == (how == End::abort ? "leg 1 abort gone " : "leg 1 end gone "));
+    CHECK_FALSE(leg.refused());
   }
+}
+
+TEST_CASE("leg: a stream that becomes another leg is announced as that one") {
+  Reactor reactor;
+  std::string told;
+  Leg rival;
+  rival.open_stream(std::make_unique<FakeStream>(told), {{}, {}, rival_leg});
+  rival.end_input();
+  Leg leg;
+  CHECK(leg.take_over(reactor, rival, {{}, {}, 1}).ok());
+  CHECK_FALSE(rival.is_open());
+  CHECK(leg.is_stream());
+  CHECK(bool{leg.input_ended});
+  CHECK(told == "leg 2 leg 1 ");
+  leg.close(reactor, End::orderly);
+  CHECK(told == "leg 2 leg 1 end gone ");
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Http2Answer: what of an HTTP/1.1 answer travels over HTTP/2, however its bytes are cut.
-#include "protocol/http2_answer.h"
+// Http2Message: what of an HTTP/1.1 answer travels over HTTP/2, however its bytes are cut.
+#include "protocol/http2_message.h"
 
 #include <doctest/doctest.h>
 
@@ -31,7 +31,7 @@ std::string text_of(const std::vector<Http2Field>& fields) {
 // Gives the answer in pieces of so many bytes, and takes payload by at most `most_taken`.
 Heard hear(std::string_view bytes, bool websocket = false, bool to_head = false,
            size_t piece = SIZE_MAX, size_t most_taken = SIZE_MAX) {
-  Http2Answer answer(websocket, to_head);
+  Http2Message answer = Http2Message::answer(websocket, to_head);
   Heard heard;
   size_t at = 0;
   size_t given = 0;
@@ -41,8 +41,8 @@ Heard hear(std::string_view bytes, bool websocket = false, bool to_head = false,
       given += std::min(piece, bytes.size() - given);
     }
     const auto* const data = reinterpret_cast<const uint8_t*>(bytes.data());
-    const Http2Answer::Step step = answer.read({data + at, given - at});
-    if (step.kind == Http2Answer::Kind::payload) {
+    const Http2Message::Step step = answer.read({data + at, given - at});
+    if (step.kind == Http2Message::Kind::payload) {
       const size_t taken = std::min(step.consumed, most_taken);
       heard.body += bytes.substr(at, taken);
       answer.took(taken);
@@ -52,25 +52,25 @@ Heard hear(std::string_view bytes, bool websocket = false, bool to_head = false,
     }
     at += step.consumed;
     switch (step.kind) {
-      case Http2Answer::Kind::interim:
+      case Http2Message::Kind::interim:
         heard.heads += "[" + text_of(answer.fields()) + "]";
         continue;
-      case Http2Answer::Kind::head:
+      case Http2Message::Kind::head:
         heard.heads += text_of(answer.fields());
         heard.ended = answer.whole();
         heard.may_end = answer.may_end();
         continue;
-      case Http2Answer::Kind::tunnel:
+      case Http2Message::Kind::tunnel:
         heard.heads += text_of(answer.fields());
         heard.tunnel = true;
         heard.behind = bytes.size() - at;
         return heard;
-      case Http2Answer::Kind::end:
+      case Http2Message::Kind::end:
         heard.ended = true;
         heard.trailers = text_of(answer.fields());
         heard.behind = bytes.size() - at;
         return heard;
-      case Http2Answer::Kind::bad:
+      case Http2Message::Kind::bad:
         heard.bad = true;
         return heard;
       default:
@@ -148,4 +148,75 @@ TEST_CASE("http2 answer: one that breaks off may not end, what is no answer is b
   CHECK_FALSE(hear("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n").may_end);
   CHECK(hear("no answer\r\n\r\n").bad);
   CHECK(hear("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n").bad);
+}
+
+namespace {
+
+// What is asked over HTTP/2: "fields|body|trailers|", and how it goes on.
+std::string asked(std::string_view bytes, size_t piece = SIZE_MAX, bool secure = false) {
+  Http2Message request = Http2Message::request(secure);
+  std::string told;
+  std::string body;
+  size_t at = 0;
+  size_t given = 0;
+  while (at < bytes.size()) {
+    if (at == given) given += std::min(piece, bytes.size() - given);
+    const auto* const data = reinterpret_cast<const uint8_t*>(bytes.data());
+    const Http2Message::Step step = request.read({data + at, given - at});
+    if (step.kind == Http2Message::Kind::payload) {
+      body += bytes.substr(at, step.consumed);
+      request.took(step.consumed);
+      at += step.consumed;
+      if (request.whole()) return told + "|" + body + "|whole";
+      continue;
+    }
+    at += step.consumed;
+    switch (step.kind) {
+      case Http2Message::Kind::head:
+        told += text_of(request.fields());
+        if (request.whole()) return told + "|whole";
+        continue;
+      case Http2Message::Kind::tunnel:
+        CHECK(request.asked().websocket);
+        return told + text_of(request.fields()) + "|tunnel " + request.asked().key;
+      case Http2Message::Kind::end:
+        return told + "|" + body + "|" + text_of(request.fields()) + "whole";
+      case Http2Message::Kind::bad:
+      case Http2Message::Kind::interim:
+        return "bad";
+      case Http2Message::Kind::more:
+      case Http2Message::Kind::payload:
+        if (step.consumed == 0) given += std::min(piece, bytes.size() - given);
+        continue;
+    }
+  }
+  return told + "|" + body + "|more";
+}
+
+}  // namespace
+
+TEST_CASE("http2 message: requests, however they are cut") {
+  for (const size_t piece : {SIZE_MAX, size_t{1}, size_t{7}}) {
+    CAPTURE(piece);
+    CHECK(asked("GET /a?b HTTP/1.1\r\nHost: h:81\r\nConnection: close\r\nX-A: 1\r\n\r\n", piece) ==
+          ":method=GET;:scheme=http;:authority=h:81;:path=/a?b;x-a=1;|whole");
+    CHECK(asked("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", piece, true) ==
+          ":method=OPTIONS;:scheme=https;:authority=h;:path=*;|whole");
+    CHECK(asked("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc", piece) ==
+          ":method=POST;:scheme=http;:authority=h;:path=/;content-length=3;|abc|whole");
+    CHECK(asked("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+                "3\r\nabc\r\n2\r\nde\r\n0\r\nX-T: 1\r\n\r\n ",
+                piece) == ":method=POST;:scheme=http;:authority=h;:path=/;|abcde|x-t=1;whole");
+    CHECK(asked("GET /chat HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nContent-Length: 0\r\n"
+                "Sec-WebSocket-Version: 13\r\n\r\n",
+                piece) ==
+          ":method=CONNECT;:protocol=websocket;:scheme=http;:authority=h;:path=/chat;"
+          "sec-websocket-version=13;|tunnel dGhlIHNhbXBsZSBub25jZQ==");
+  }
+  CHECK(asked("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nab") ==
+        ":method=POST;:scheme=http;:authority=h;:path=/;content-length=3;|ab|more");
+  CHECK(asked("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n"
+              "Transfer-Encoding: chunked\r\n\r\nab") == "bad");
+  CHECK(asked("nonsense\r\n\r\n") == "bad");
 }
