@@ -257,6 +257,9 @@ void Http2Session::disown(int32_t stream) {
   if (owner == nullptr) return;
   const bool ended = owner->ended_;
   if (!ended) reset(stream, Http2Code::cancel);
+  // A server lets only so many be open: one whose end no window lets out is not left there.
+  const bool held = ended && nghttp2_session_get_stream_local_close(session_, stream) != 1;
+  if (held && is_client() && window_shut(stream)) reset(stream, unwanted());
   waiting_.leave(*owner);
   nghttp2_session_set_stream_user_data(session_, stream, nullptr);
   if (!ended || nghttp2_session_get_stream_local_close(session_, stream) != 1) return;
