@@ -307,7 +307,9 @@ def who_gives_up_beyond_the_servers_streams_is_forgotten():
             stream.answer()
             stream.send_frame(TEXT, "for nobody")
         late.reset()
-        works(*opened(sluice, server))
+        client, stream = opened(sluice, server)  # it may be on a connection of its own
+        stream.connection.settings([(h2.INITIAL_WINDOW_SIZE, 1000)])
+        works(client, stream)
 
 
 # --- connections end

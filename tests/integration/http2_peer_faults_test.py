@@ -151,7 +151,9 @@ def a_body_that_its_head_belies():
                 body = body_of(client)
                 assert len(body) < said or said == 0 and body == b"", (said, body)
             stream.until(lambda stream=stream: stream.reset is not None)
-            assert stream.reset == h2.PROTOCOL_ERROR, (said, comes, vars(stream))
+            # Where no body is awaited its session may be over first, which wants no more of it.
+            codes = (h2.PROTOCOL_ERROR, h2.CANCEL) if said == 0 else (h2.PROTOCOL_ERROR,)
+            assert stream.reset in codes, (said, comes, vars(stream))
             client.close()
         # What has none by its kind (RFC 9110 6.4.1).
         for method, status in (("HEAD", 200), ("GET", 204), ("GET", 304)):
