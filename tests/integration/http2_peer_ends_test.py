@@ -267,15 +267,18 @@ def a_clients_loss_resets_its_stream_alone(when):
         sluice.wait_sessions(2)
 
 
-@suite.check
-def a_client_that_leaves_before_its_websocket_is_answered_leaves_no_stream():
-    settings = ((h2.ENABLE_CONNECT_PROTOCOL, 1), (h2.MAX_CONCURRENT_STREAMS, 1))
+@suite.check_each(65_535, 0)
+def a_client_that_leaves_before_its_websocket_is_answered_leaves_no_stream(window):
+    """Also where the server has opened no window: an empty DATA cannot go out there."""
+    settings = ((h2.ENABLE_CONNECT_PROTOCOL, 1), (h2.MAX_CONCURRENT_STREAMS, 1),
+                (h2.INITIAL_WINDOW_SIZE, window))
     with Server(settings=settings) as server, before(server) as sluice:
         client = ask(sluice)
         stream = server.next()
         client.reset()
         stream.wait_reset(h2.CANCEL)
         client, stream = opened(sluice, server)
+        stream.connection.update(stream.number, 1000)
         works(client, stream)
         assert len(server.connections) == 1
 
