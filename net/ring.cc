@@ -55,9 +55,10 @@ Buffer BufferPool::borrow(BufferClass wanted) {
   if (!shelf.free.empty()) {
     data = shelf.free.back();
     shelf.free.pop_back();
+    shelf.least_free = std::min(shelf.least_free, shelf.free.size());
   } else {
     // Room on the shelf is made here, so that giving back never allocates.
-    shelf.free.reserve(std::min<size_t>(shelf.lent + 1, kept_bytes / shelf.bytes + 1));
+    shelf.free.reserve(std::min<size_t>(shelf.lent + 1, warm_bytes / shelf.bytes + 1));
     data = allocate(shelf.bytes);
   }
   ++shelf.lent;
@@ -69,11 +70,31 @@ void BufferPool::give_back(Buffer buffer) {
   SLUICE_CHECK(shelf.lent > 0);
   --shelf.lent;
   if (shelf.free.size() < shelf.free.capacity() &&
-      (shelf.free.size() + 1) * shelf.bytes <= kept_bytes) {
+      (shelf.free.size() + 1) * shelf.bytes <= warm_bytes) {
     shelf.free.push_back(buffer.data);
   } else {
     deallocate(buffer.data, buffer.bytes);
   }
+}
+
+// Those at the front were given back first, and are the coldest.
+void BufferPool::trim() {
+  for (Shelf& shelf : shelves_) {
+    const size_t kept = kept_bytes / shelf.bytes;
+    if (shelf.free.size() > kept) {
+      const size_t unused = std::min(shelf.least_free, shelf.free.size() - kept);
+      const auto end = shelf.free.begin() + static_cast<ptrdiff_t>(unused);
+      for (auto each = shelf.free.begin(); each != end; ++each) deallocate(*each, shelf.bytes);
+      shelf.free.erase(shelf.free.begin(), end);
+    }
+    shelf.least_free = shelf.free.size();
+  }
+}
+
+bool BufferPool::may_trim() const {
+  return std::any_of(shelves_.begin(), shelves_.end(), [](const Shelf& shelf) {
+    return shelf.free.size() * shelf.bytes > kept_bytes;
+  });
 }
 
 BufferClass BufferPool::class_for(size_t bytes) const {

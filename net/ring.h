@@ -31,8 +31,11 @@ class BufferPool {
   static constexpr uint32_t tiny_bytes = 4 * 1024;
   static constexpr uint32_t small_bytes = 16 * 1024;
   static constexpr size_t default_most_bytes = size_t{512} << 20;
-  // Free buffers that are kept; what is given back beyond that returns to the system.
+  // Free buffers of a class that are kept for good, and those that are until trim() finds that
+  // nobody wanted them; what is given back beyond that returns to the system. To map a buffer anew
+  // costs more than to pass 16 KiB on, for the sake of its pages.
   static constexpr size_t kept_bytes = size_t{4} << 20;
+  static constexpr size_t warm_bytes = size_t{32} << 20;
 
   // `full_bytes` is a power of two, at least small_bytes. `most_bytes` (buffer_memory) bounds what
   // is held together: rings, blocks, pipes and set_elsewhere().
@@ -46,6 +49,9 @@ class BufferPool {
   // see crowded() and to end those that hold the most for nothing. Throws std::bad_alloc.
   Buffer borrow(BufferClass wanted);
   void give_back(Buffer buffer);
+  // Returns free buffers beyond kept_bytes to the system that lay unused since the last call.
+  void trim();
+  bool may_trim() const;
   // The smallest class that holds `bytes`; bytes is at most the full size.
   BufferClass class_for(size_t bytes) const;
   uint32_t bytes_of(BufferClass buffer_class) const;
@@ -71,6 +77,7 @@ class BufferPool {
     uint32_t bytes = 0;
     size_t lent = 0;
     std::vector<uint8_t*> free;
+    size_t least_free = 0;  // since the last trim()
   };
 
   Shelf& shelf_of(uint32_t bytes);

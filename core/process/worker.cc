@@ -283,7 +283,7 @@ void Worker::on_turn_end() {
   sessions_.sweep();
   attempt([this] {
     if (sockets_.pauses() != pauses_told_) note_pause();
-    if (!context_.stalled.empty() && !stall_timer_armed_) {
+    if ((!context_.stalled.empty() || buffers_.may_trim()) && !stall_timer_armed_) {
       arm(stall_look_ms, OwnTimer::stalls);
       stall_timer_armed_ = true;
     }
@@ -387,6 +387,7 @@ void Worker::look_at_stalls() {
   }
   stalled.resize(kept);
   attempt([this] { relieve_memory(); });
+  buffers_.trim();
 }
 
 // Ends the sessions whose reader has taken nothing for longest, until a quarter of buffer_memory is

@@ -140,17 +140,32 @@ TEST_CASE("buffer pool: beyond its budget a smaller class serves, at last a tiny
   pool.give_back(lent[0]);
 }
 
-TEST_CASE("buffer pool: a bounded number of free buffers is kept, the rest is unmapped") {
+TEST_CASE("buffer pool: a bounded number of free buffers is kept, those alone that are used") {
   constexpr size_t kept = BufferPool::kept_bytes / BufferPool::small_bytes;
+  constexpr size_t warm = BufferPool::warm_bytes / BufferPool::small_bytes;
   BufferPool pool(full_bytes);
-  std::vector<Buffer> lent(kept + 20);
+  std::vector<Buffer> lent(warm + 20);
   for (Buffer& buffer : lent) buffer = pool.borrow(BufferClass::small);
   for (const Buffer& buffer : lent) pool.give_back(buffer);
-  size_t mapped = 0;
-  for (const Buffer& buffer : lent) {
-    if (::msync(buffer.data, buffer.bytes, MS_ASYNC) == 0) ++mapped;
-  }
-  CHECK(mapped == kept);
+  const auto mapped = [&] {
+    size_t count = 0;
+    for (const Buffer& buffer : lent) {
+      if (::msync(buffer.data, buffer.bytes, MS_ASYNC) == 0) ++count;
+    }
+    return count;
+  };
+  CHECK(mapped() == warm);
+  pool.trim();  // all were lent since the last one
+  CHECK(mapped() == warm);
+  CHECK(pool.may_trim());
+  std::vector<Buffer> again(kept + 100);
+  for (Buffer& buffer : again) buffer = pool.borrow(BufferClass::small);
+  for (const Buffer& buffer : again) pool.give_back(buffer);
+  pool.trim();
+  CHECK(mapped() == kept + 100);
+  pool.trim();
+  CHECK(mapped() == kept);
+  CHECK_FALSE(pool.may_trim());
 }
 
 TEST_CASE("ring: borrowed when needed, given back when empty") {
