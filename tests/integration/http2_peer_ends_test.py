@@ -400,12 +400,13 @@ def quit_drains_and_ends_the_connection():
         pairs = [opened(sluice, server) for _ in range(3)]
         get_through(sluice, server)
         sluice.signal(signal.SIGQUIT)
-        for client, stream in pairs:
-            opcode, payload = stream.frame()
-            assert opcode == CLOSE and payload[:2] in (close_payload(1001), close_payload(1012))
-            stream.send(frame(CLOSE, payload[:2]), end=True)
-            client.expect_close(int.from_bytes(payload[:2], "big"))
+        for client, stream in pairs:  # the client is told first
+            first, payload = client.frame()
+            assert first == 0x80 | CLOSE and payload[:2] in (close_payload(1001), close_payload(1012))
             client.send_frame(CLOSE, payload[:2])
+            opcode, answered = stream.frame()
+            assert (opcode, answered[:2]) == (CLOSE, payload[:2])
+            stream.send(frame(CLOSE, answered[:2]), end=True)
             client.expect_end()
             client.close()
         server.connections[0].wait_gone(h2.NO_ERROR)
