@@ -258,9 +258,17 @@ void ConfResolver::check_listener_limit(const SectionDraft& section, const Liste
                   "or let the balancer limit connections");
 }
 
-// What a client may send unread has to fit where it is kept.
+// What a client may send unread has to fit where it is kept. A line for all listeners says nothing
+// of one without TLS.
 void ConfResolver::check_http2(const SectionDraft& section, const ListenConfig& listener) {
   if (listener.http2 == Http2Use::off) return;
+  const auto line = section.given.find(&directive::http2);
+  const bool in_tls = section.given.count(&directive::tls_certificate) > 0;
+  if (listener.http2 == Http2Use::on && !in_tls && line != section.given.end()) {
+    warnings_.push_back(
+        text_at(line->second, "http2 on does nothing without TLS, which " + described(section) +
+                                  " has not; write http2 cleartext for clients that know"));
+  }
   const uint32_t ring = draft_.config.ring_bytes;
   const uint32_t needed = std::max(listener.http2_stream_window_bytes, least_http2_ring_bytes);
   if (needed <= ring) return;

@@ -36,6 +36,7 @@ namespace directive {
 extern const Directive& admin;
 extern const Directive& buffer_memory;
 extern const Directive& ready_requires;
+extern const Directive& http2;
 extern const Directive& tls_crl;
 
 extern const Directive& proxy_protocol;

@@ -273,6 +273,7 @@ namespace directive {
 
 constinit const Directive& proxy_protocol = row_named(rows, "proxy_protocol");
 constinit const Directive& allow = row_named(rows, "allow");
+constinit const Directive& http2 = row_named(rows, "http2");
 constinit const Directive& tls_certificate = row_named(rows, "tls_certificate");
 constinit const Directive& tls_key = row_named(rows, "tls_key");
 constinit const Directive& tls_stapling_file = row_named(rows, "tls_stapling_file");

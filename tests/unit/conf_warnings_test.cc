@@ -26,6 +26,23 @@ TEST_CASE("conf warnings: what is legal but hardly meant is warned of") {
             file + ":2: upstream \"idle\" is used by no route"});
 }
 
+TEST_CASE("conf warnings: HTTP/2 by ALPN alone at a listener that has no TLS") {
+  const auto warnings = [](const std::string& top, const std::string& own) {
+    const auto outcome = load_text(top + "listen 127.0.0.1:8080\n" + own +
+                                   "route /\n proxy_pass ws://127.0.0.1:1\n");
+    REQUIRE(errors_of(outcome) == "");
+    return outcome.warnings;
+  };
+  const std::vector<std::string> told = warnings("", " http2 on\n");
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].ends_with(
+      "test.conf:2: http2 on does nothing without TLS, which listen \"127.0.0.1:8080\" has not; "
+      "write http2 cleartext for clients that know"));
+  CHECK(warnings("", " http2 cleartext\n").empty());
+  CHECK(warnings("", " http2 off\n").empty());
+  CHECK(warnings("http2 on\n", "").empty());  // for those that have TLS
+}
+
 TEST_CASE("conf warnings: a route that path parameters walk around is warned of") {
   const auto warnings = [](const std::string& routes) {
     const auto outcome = load_text("listen 127.0.0.1:8080\n" + routes);
