@@ -94,6 +94,16 @@ TEST_CASE("http2 answer: a 101 is a 200 without the fields of its connection") {
   CHECK(heard.behind == 3);
 }
 
+// Success would open the WebSocket there.
+TEST_CASE("http2 answer: success without a 101 is a 502 to who asked for a WebSocket") {
+  for (const std::string status : {"200", "204", "226"}) {
+    const std::string text = "HTTP/1.1 " + status + " OK\r\nX-A: b\r\n\r\n";
+    CHECK(hear(text, true).heads == ":status=502;x-a=b;");
+    CHECK(hear(text, false).heads == ":status=" + status + ";x-a=b;");
+  }
+  CHECK(hear("HTTP/1.1 301 Moved\r\n\r\n", true).heads == ":status=301;");
+}
+
 TEST_CASE("http2 answer: bodies of each framing, in pieces of any size, taken in any steps") {
   for (const size_t piece : {size_t{1}, size_t{2}, size_t{7}, SIZE_MAX}) {
     for (const size_t taken : {size_t{1}, size_t{3}, SIZE_MAX}) {
