@@ -113,8 +113,7 @@ Http2Message::Step Http2Message::take_answer(size_t consumed) {
   const bool upgraded = asked_.websocket && head.status == 101;
   // Whoever answers a request for a WebSocket with success and no 101 has not opened one, which
   // success alone would say here (RFC 8441 5).
-  const bool misleading =
-      asked_.websocket && !upgraded && head.status >= 200 && head.status < 300;
+  const bool misleading = asked_.websocket && !upgraded && head.status >= 200 && head.status < 300;
   fields_.push_back({":status", std::to_string(upgraded ? 200 : misleading ? 502 : head.status)});
   tell(head);
   if (upgraded) {

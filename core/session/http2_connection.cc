@@ -129,7 +129,7 @@ Http2StreamEvents* Http2Connection::on_request(int32_t id, const Http2Request& r
                                                bool ended) {
   if (refuses_all_ || session_.over()) return nullptr;
   new_.reserve(new_.size() + 1);
-  auto stream = std::make_unique<Http2ClientStream>(*this, id, request, ended);
+  auto stream = make_http2_stream(*this, id, request, ended);
   Http2ClientStream* const made = stream.get();
   new_.push_back(std::move(stream));
   ++requests_;

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -114,7 +115,7 @@ class Http2Stream : public Transport, public Http2StreamEvents {
 class Http2Connection;
 
 // One of a client's connection: the client's leg of a session.
-class Http2ClientStream final : public Http2Stream {
+class Http2ClientStream : public Http2Stream {
  public:
   // `ended`: no DATA follows.
   Http2ClientStream(Http2Connection& connection, int32_t id, const Http2Request& request,
@@ -128,5 +129,9 @@ class Http2ClientStream final : public Http2Stream {
 
   Http2Connection& connection_;
 };
+
+// As its constructor says; a watched one in the simulator.
+std::unique_ptr<Http2ClientStream> make_http2_stream(Http2Connection& connection, int32_t id,
+                                                     const Http2Request& request, bool ended);
 
 }  // namespace sluice

@@ -17,6 +17,7 @@
 namespace sluice::sim {
 
 class Connection;
+class StreamWatch;
 
 // How the proxy let go of a connection.
 enum class Farewell : uint8_t {
@@ -67,6 +68,7 @@ class Connection {
   Connection(const Link& link, uint32_t number, std::function<void(Connection&)> wake);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
+  virtual ~Connection() = default;
 
   // --- the proxy's side: what system calls do; answers as the kernel's ---------------------------
   ssize_t recv(char* buffer, size_t bytes);
@@ -98,8 +100,10 @@ class Connection {
 
   // --- for invariants ----------------------------------------------------------------------------
   State state() const { return state_; }
-  bool unread_by_proxy() const { return !rx_.empty() || error_ != 0 || (ended() && !end_read_); }
-  bool writable() const;
+  virtual bool unread_by_proxy() const {
+    return !rx_.empty() || error_ != 0 || (ended() && !end_read_);
+  }
+  virtual bool writable() const;
   size_t undelivered_to_peer() const { return tx_used_; }
   bool closed_by_proxy() const { return farewell_ != Farewell::none && fd < 0; }
   Farewell farewell() const { return farewell_; }
@@ -111,6 +115,7 @@ class Connection {
   Address remote;
   PeerEnd* peer = nullptr;
   Observer* observer = nullptr;
+  StreamWatch* streams = nullptr;   // of HTTP/2, if that is spoken there
   uint64_t introduction_bytes = 0;  // the first ones, a balancer's
   // Bytes are no plaintext: the observer is told of that by the proxy's transport.
   bool in_tls = false;  // at the proxy's end
@@ -127,6 +132,10 @@ class Connection {
   uint64_t sent_in_turn = 0;
   uint64_t counted_turn = 0;
 
+ protected:
+  // A system call that moved so many bytes.
+  void count(bool receiving, size_t bytes);
+
  private:
   bool ended() const { return fin_in_ || state_ == State::dead; }
   uint64_t arrival(uint64_t& latest);
@@ -142,7 +151,6 @@ class Connection {
   void arrive_fin_at_peer();
   void reset_peer();
   void reset_proxy();
-  void count(bool receiving, size_t bytes);
   Observer* observer_of_bytes() const { return in_tls || peer_in_tls ? nullptr : observer; }
 
   Link link_;

@@ -52,7 +52,7 @@ void put_guards(Random random, Config& config, uint32_t next_peer) {
 }
 
 std::string guarded_id(std::string_view head) {
-  for (const std::string_view name : {"\r\nX-Request: ", "\r\nX-Session: "}) {
+  for (const std::string_view name : {"\r\nX-Request: ", "\r\nX-Session: ", "\r\nx-session: "}) {
     const size_t at = head.find(name);
     if (at == std::string_view::npos) continue;
     const std::string_view value = head.substr(at + name.size());

@@ -323,7 +323,11 @@ void Visit::check_quiet() const {
       circumstances_.introduction_bytes == 0 || connection_->read_by_proxy() > 0;
   // While its TLS has something to send, nothing is read.
   const bool held = connection_->in_tls && connection_->untaken > 0;
-  const bool unread = connection_->unread_by_proxy() && !input_ended_ && introduced && !held;
+  // What HTTP/2 may begin with as well is looked at until it is more.
+  const bool looked_at = listener().http2 != Http2Use::off && received_ == 0 &&
+                         plan_.requests[0].head.starts_with('P');
+  const bool unread =
+      connection_->unread_by_proxy() && !input_ended_ && introduced && !held && !looked_at;
   if (unread && received_ < head_end && !sent_.begun()) fail("a request's head is forgotten");
   if (leg == nullptr || leg->connection->fd < 0) return;
   const bool in_body = received_ < plan_.bytes_until_end(at) && !sent_.in_body();

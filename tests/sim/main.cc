@@ -20,6 +20,7 @@ using sluice::sim::Totals;
 
 // A run takes milliseconds; one that takes this long loops without a system call.
 constexpr unsigned longest_run_s = 60;
+constexpr unsigned run_kinds = 5;
 
 struct Seed {
   uint64_t number;
@@ -66,13 +67,22 @@ void print_totals(const Totals& totals, double seconds) {
       "%llu runs in %.1f s, %.0f a second: %llu sessions, %llu relayed, %llu refused, %llu turns, "
       "%.1f MB; ended first by a Close %llu, a wrong frame %llu, a lost peer %llu, idle_timeout "
       "%llu, SIGTERM %llu; sides judged exactly %llu; plain requests answered %llu, %llu by the "
-      "proxy, %llu on a kept connection, %llu sessions behind them\n",
+      "proxy, %llu on a kept connection, %llu sessions behind them; streams of HTTP/2 relayed "
+      "%llu\n",
       number(totals.runs), seconds, static_cast<double>(totals.runs) / seconds,
       number(totals.sessions), number(totals.relayed), number(totals.refused), number(totals.turns),
       static_cast<double>(totals.bytes) / 1e6, number(totals.closed), number(totals.bad),
       number(totals.left), number(totals.idle), number(totals.leaving), number(totals.strict),
-      number(totals.plain), number(totals.told), number(totals.reused), number(totals.behind));
+      number(totals.plain), number(totals.told), number(totals.reused), number(totals.behind),
+      number(totals.streams));
   std::fflush(stdout);
+}
+
+RunKind kind_named(const std::string& word) {
+  if (word == "tls") return RunKind::tls;
+  if (word == "splice") return RunKind::splice;
+  if (word == "http2") return RunKind::http2;
+  return word == "http2+tls" ? RunKind::http2_tls : RunKind::plain;
 }
 
 // One seed a line, with the kind before those that are not plain; what follows is for people, and
@@ -83,9 +93,7 @@ bool read_seeds(const char* path, std::vector<Seed>& seeds) {
   std::string line;
   while (std::getline(file, line)) {
     char* end = nullptr;
-    const RunKind kind = line.starts_with("tls ")      ? RunKind::tls
-                         : line.starts_with("splice ") ? RunKind::splice
-                                                       : RunKind::plain;
+    const RunKind kind = kind_named(line.substr(0, line.find(' ')));
     const char* begin = line.c_str() + (kind == RunKind::plain ? 0 : line.find(' '));
     const uint64_t seed = std::strtoull(begin, &end, 10);
     if (end != begin) seeds.push_back({seed, kind});
@@ -119,7 +127,9 @@ bool parse(int count, char** arguments, Options& options) {
     if (name == "--trace") {
       options.trace = true;
     } else if (name == "--tls") {
-      options.kind = RunKind::tls;
+      options.kind = options.kind == RunKind::http2 ? RunKind::http2_tls : RunKind::tls;
+    } else if (name == "--http2") {
+      options.kind = options.kind == RunKind::tls ? RunKind::http2_tls : RunKind::http2;
     } else if (name == "--splice") {
       options.kind = RunKind::splice;
     } else if (name == "--forever") {
@@ -141,7 +151,7 @@ void run_forever(const Options& options) {
   double told = begin;
   for (uint64_t seed = options.first;; ++seed) {
     RunKind kind = options.kind;
-    if (kind == RunKind::plain) kind = static_cast<RunKind>(seed % 3);
+    if (kind == RunKind::plain) kind = static_cast<RunKind>(seed % run_kinds);
     run_seed({seed, kind}, false, false, totals);
     if (const double now = seconds_now(); now - told >= 1) {
       told = now;
@@ -158,7 +168,8 @@ int main(int count, char** arguments) {
   if (!parse(count, arguments, options)) {
     std::fprintf(stderr,
                  "usage: sim --seed N | --seeds A..B | --count N [--first S] | --seed-file PATH | "
-                 "--forever [--first S]  [--tls | --splice] [--trace] [--twice] [--digests]\n");
+                 "--forever [--first S]  [--tls | --splice | --http2 [--tls]] [--trace] [--twice] "
+                 "[--digests]\n");
     return 2;
   }
   if (options.forever) run_forever(options);

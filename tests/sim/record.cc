@@ -61,6 +61,13 @@ void Record::take_over(ClientPeer& peer, uint64_t plain_bytes) {
   taken_over_ns_ = world().now_ns();
 }
 
+void Record::attach_stream(ClientPeer& peer, const Http2StreamWire& stream, bool doomed) {
+  attach_client(peer);
+  legs_[0].frames_in = 0;  // its head is told elsewhere
+  stream_ = &stream;
+  doomed_ = doomed;
+}
+
 void Record::attach_upstream(UpstreamPeer& peer) {
   if (legs_[1].connection != nullptr) fail("a second upstream connection got the request");
   upstream_ = &peer;

@@ -15,6 +15,8 @@
 
 namespace sluice::sim {
 
+class Http2StreamWire;
+
 // What of a run is common to its sessions and excuses what they suffer.
 struct Climate {
   bool scarce = false;      // of descriptors or memory
@@ -56,6 +58,8 @@ class Record final : public Observer {
   void attach_client(ClientPeer& peer);
   // The same behind plain requests of so many bytes, when the first byte of the upgrade is there.
   void take_over(ClientPeer& peer, uint64_t plain_bytes);
+  // The client is a stream of HTTP/2; `doomed`: something is to happen to its connection.
+  void attach_stream(ClientPeer& peer, const Http2StreamWire& stream, bool doomed);
   void attach_upstream(UpstreamPeer& peer);
 
   void on_recv(Connection& connection, std::string_view bytes) override;
@@ -152,8 +156,10 @@ class Record final : public Observer {
   uint32_t ping_timeout_ms(int side) const {
     return side == 0 ? route_.client_ping_timeout_ms : route_.upstream_ping_timeout_ms;
   }
-  // Frames alone are activity there, or may be (a token that expires).
-  bool paced() const { return pings(0) || pings(1) || limited() || route_.wants_jwt(); }
+  // Frames alone are activity there, or may be (a token that expires, what a stream is told).
+  bool paced() const {
+    return pings(0) || pings(1) || limited() || route_.wants_jwt() || stream_ != nullptr;
+  }
   bool limited(int side) const;
   void note_pings(int side, uint64_t before);
   void check_pings(int side);
@@ -186,6 +192,8 @@ class Record final : public Observer {
   void judge_request() const;
   bool expect_tls_trouble(std::vector<int>& expected) const;
   void judge_tls(int side) const;
+  void judge_stream() const;
+  bool got_answer(std::string_view answer) const;
   void judge_side(int side) const;
   void judge_end(int side) const;
   void judge_abort(int side) const;
@@ -202,6 +210,8 @@ class Record final : public Observer {
   const Climate& climate_;
   ClientPeer* client_ = nullptr;
   UpstreamPeer* upstream_ = nullptr;
+  const Http2StreamWire* stream_ = nullptr;  // the client is, of HTTP/2
+  bool doomed_ = false;                      // with its connection
   Leg legs_[2];
   Lane lanes_[2];          // by their sources
   OwnPings own_pings_[2];  // toward each side

@@ -26,6 +26,7 @@ class Reloads {
   // Between two turns: adopts what is due.
   void adopt_due(World& world, Worker& worker, const Config& first, size_t buffer_memory_bytes);
   bool any() const { return planned_ > 0; }
+  uint32_t adopted() const { return adopted_; }
   // "" or ", 3 reloads, 2 moves".
   std::string text() const;
 

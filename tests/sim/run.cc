@@ -23,6 +23,16 @@ constexpr uint64_t accept_within_ns = second;
 constexpr uint64_t command_again_ns = 2 * ms;
 constexpr int most_reports = 6;
 
+// The key that the proxy has chosen for a request that came without one.
+std::string key_in(const std::string& head) {
+  constexpr std::string_view name = "\r\nsec-websocket-key: ";
+  const auto found = std::search(head.begin(), head.end(), name.begin(), name.end(),
+                                 [](char a, char b) { return (a | 0x20) == (b | 0x20); });
+  const std::string_view rest = std::string_view(head).substr(
+      std::min<size_t>(static_cast<size_t>(found - head.begin()) + name.size(), head.size()));
+  return std::string(rest.substr(0, rest.find('\r')));
+}
+
 // More than TLS makes of what a peer writes, its handshake included.
 uint64_t sealed_bytes(const PeerPlan& plan) {
   const uint64_t bytes = plan.total_bytes();
@@ -40,9 +50,11 @@ Run::Run(uint64_t seed, RunKind kind, bool print_trace)
     : world_(seed, kind, print_trace),
       plans_(seed ^ 0x5eed),
       kind_(kind),
-      tls_(kind == RunKind::tls),
+      tls_(in_tls(kind)),
       tls_plans_(seed ^ 0x715),
       kept_plans_(seed ^ 0x4e97),
+      http2_(in_http2(kind)),
+      http2_plans_(seed ^ 0x4277),
       guards_(seed),
       openssl_random_(seed ^ 0x0551),
       scenery_(prepared_scenery()),
@@ -64,7 +76,8 @@ Run::~Run() = default;
 
 Scenery Run::prepared_scenery() {
   if (tls_) feed_openssl(openssl_random_);
-  return make_scenery(plans_, tls_ ? &tls_plans_ : nullptr, kind_ == RunKind::splice,
+  return make_scenery(plans_, tls_ ? &tls_plans_ : nullptr, http2_ ? &http2_plans_ : nullptr,
+                      kind_ == RunKind::splice,
                       world_.seed() >= first_storm_seed && world_.seed() < first_guarded_seed,
                       world_.seed() >= first_guarded_seed);
 }
@@ -80,10 +93,11 @@ void Run::plan_sessions() {
     session->plan.introduction = make_introduction(introductions, config_.listeners[0], number);
     session->client_link = make_link(plans_, scenery_);
     if (tls_) secure_plan(tls_plans_, scenery_, session->plan);
+    if (http2_) plan_stream(*session);
     session->plan.strict = permits_strict(*session);
     session->record = std::make_unique<Record>(session->plan, config_, scenery_.climate);
     if (session->record->limited()) session->plan.strict = false;
-    plan_visit(visits, *session);
+    if (!session->http2) plan_visit(visits, *session);
     sessions_.push_back(std::move(session));
   }
 }
@@ -111,6 +125,7 @@ void Run::connect(Session& session) {
     session.missed = true;
     return;
   }
+  if (session.http2) return connect_stream(session);
   const auto from =
       Address::from_ip(balancer_host, static_cast<uint16_t>(20'000 + session.plan.number));
   Connection& connection = kernel_.connect_client(listener_, session.client_link, from.value());
@@ -121,19 +136,20 @@ void Run::connect(Session& session) {
       guards_.status_of(session.record->route(), std::to_string(session.plan.number));
   session.waits_since_ns = world_.now_ns();
   world_.note("session %lld: client #%lld connects", session.plan.number, connection.number());
-  introduce(session, connection);
+  introduce(session.plan.introduction, connection, [this, &session] { begin(session); });
 }
 
 // The balancer's PROXY header, where it sends one, then the client.
-void Run::introduce(Session& session, Connection& connection) {
+void Run::introduce(const Introduction& introduction, Connection& connection,
+                    const std::function<void()>& begin) {
   uint64_t delay_ns = 0;
-  for (const Introduction::Part& part : session.plan.introduction.parts) {
+  for (const Introduction::Part& part : introduction.parts) {
     delay_ns += part.delay_ns;
     world_.after(delay_ns, [&connection, &part] { connection.write(part.bytes); });
   }
-  if (session.plan.introduction.parts.empty()) return begin(session);
-  world_.after(delay_ns, [this, &session, &connection] {
-    if (connection.state() != Connection::State::dead) begin(session);
+  if (introduction.parts.empty()) return begin();
+  world_.after(delay_ns, [&connection, begin] {
+    if (connection.state() != Connection::State::dead) begin();
   });
 }
 
@@ -148,13 +164,8 @@ Wire& Run::wire_to(Session& session, Connection& connection) {
   if (!plan.tls || session.plan.speaks_plain_http) {
     return *wires_.emplace_back(std::make_unique<Wire>(connection));
   }
-  SslPtr ssl = TlsGround::get().new_client(plan.tls->certified, &resumable_);
-  if (plan.tls->resumes && resumable_ != nullptr) SSL_set_session(ssl.get(), resumable_.get());
-  const bool refusable = scenery_.certificates_needed && !plan.tls->certified;
-  auto wire = std::make_unique<TlsWire>(connection, std::move(ssl), *plan.tls, refusable,
-                                        tls_plans_.next());
-  session.client_tls = wire.get();
-  return *wires_.emplace_back(std::move(wire));
+  session.client_tls = &secure_wire(*plan.tls, connection, /*http2=*/false);
+  return *session.client_tls;
 }
 
 // Whose it is turns out with the request.
@@ -209,7 +220,7 @@ void Run::greet(Doorman& doorman, const Dialling& dialling) {
   if (received.find("\r\nX-Request: ") < end) {
     return greet_plain(doorman, dialling, deaf, /*kept=*/false);
   }
-  const size_t at = received.find("\r\nX-Session: ");
+  const size_t at = std::min(received.find("\r\nX-Session: "), received.find("\r\nx-session: "));
   if (at > end) world_.fail("a request without X-Session reached an upstream");
   const size_t number = std::stoul(received.substr(at + 13));
   if (number >= sessions_.size()) world_.fail("a request of nobody's reached an upstream");
@@ -226,6 +237,7 @@ void Run::greet(Doorman& doorman, const Dialling& dialling) {
   if (session.plan.upstream.tls) {
     static_cast<TlsWire&>(doorman.wire()).adopt(*session.plan.upstream.tls);
   }
+  if (session.http2) adopt_key(session.plan, key_in(received));
   session.upstream =
       std::make_unique<UpstreamPeer>(doorman.wire(), session.plan.upstream, false, plans_.next());
   world_.note("session %lld: upstream #%lld", session.plan.number, doorman.wire().number());
@@ -239,7 +251,9 @@ void Run::greet(Doorman& doorman, const Dialling& dialling) {
 bool Run::on_turn_end() {
   bool has_work = false;
   if (worker_ != nullptr) {
+    const uint32_t adopted = reloads_.adopted();
     reloads_.adopt_due(world_, *worker_, config_, scenery_.buffer_memory_bytes);
+    if (reloads_.adopted() != adopted) expect_goaway();
     has_work = drain_due_ || command_due_;
     if (std::exchange(drain_due_, false)) drain();
     if (std::exchange(command_due_, false)) command();
@@ -248,6 +262,7 @@ bool Run::on_turn_end() {
     session->record->check_turn();
     if (session->visit != nullptr) session->visit->check_turn();
   }
+  for (const auto& line : lines_) line->tap->check_turn();
   check_kept(/*quiet=*/false);
   check_counters();
   check_accepting();
@@ -286,7 +301,7 @@ void Run::command() {
 
 void Run::check_accepting() {
   for (const auto& session : sessions_) {
-    if (session->client == nullptr || session->accepted()) continue;
+    if (session->client == nullptr || session->accepted() || session->http2) continue;
     if (!kernel_.descriptors_left() || !listening_) {
       session->waits_since_ns = world_.now_ns();
     } else if (world_.now_ns() > session->waits_since_ns + accept_within_ns + queue_ns()) {
@@ -301,7 +316,7 @@ uint64_t Run::queue_ns() const {
 }
 
 void Run::check_rate() {
-  if (!scenery_.climate.storm || reloads_.any()) return;
+  if (!scenery_.climate.storm || reloads_.any() || http2_) return;
   std::vector<uint64_t> let_in;
   for (const auto& session : sessions_) {
     if (!session->record->relaying()) continue;
@@ -315,6 +330,7 @@ void Run::on_quiet() {
     session->record->check_quiet();
     if (session->visit != nullptr) session->visit->check_quiet();
   }
+  for (const auto& line : lines_) line->tap->check_quiet();
   check_kept(/*quiet=*/true);
   if (world_.now_ns() > world_.begin_ns() + longest_ns) world_.fail("the run does not end");
   if (!report_asked_ && reports_ < most_reports && world_.random.chance(4)) {
@@ -337,7 +353,7 @@ void Run::on_end_of_time() {
 
 bool Run::all_over() const {
   return std::all_of(sessions_.begin(), sessions_.end(), [](const auto& session) {
-    return session->missed || (session->client != nullptr && session->over());
+    return session->missed || session->in_vain() || (session->client != nullptr && session->over());
   });
 }
 
@@ -422,6 +438,7 @@ void Run::add_to(Totals& totals) const {
     Record& record = *session->record;
     ++totals.sessions;
     totals.relayed += record.relaying();
+    totals.streams += session->http2 && record.relaying();
     if (const Visit* const visit = session->visit.get()) {
       totals.plain += visit->sent().answered();
       totals.told += visit->sent().own_status() != 0;

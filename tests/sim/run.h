@@ -10,6 +10,9 @@
 
 #include "core/session/client_limits.h"
 #include "tests/sim/guards.h"
+#include "tests/sim/http2_client.h"
+#include "tests/sim/http2_plan.h"
+#include "tests/sim/http2_tap.h"
 #include "tests/sim/http_visit.h"
 #include "tests/sim/kernel.h"
 #include "tests/sim/password_plan.h"
@@ -37,11 +40,12 @@ struct Totals {
   uint64_t idle = 0;
   uint64_t leaving = 0;
   uint64_t refused = 0;
-  uint64_t strict = 0;  // sides about which everything was known
-  uint64_t plain = 0;   // plain requests that were answered
-  uint64_t reused = 0;  // those that came on a kept connection to their upstream
-  uint64_t told = 0;    // by the proxy itself
-  uint64_t behind = 0;  // sessions that began behind plain requests
+  uint64_t strict = 0;   // sides about which everything was known
+  uint64_t plain = 0;    // plain requests that were answered
+  uint64_t reused = 0;   // those that came on a kept connection to their upstream
+  uint64_t told = 0;     // by the proxy itself
+  uint64_t behind = 0;   // sessions that began behind plain requests
+  uint64_t streams = 0;  // sessions whose client's leg was one, of HTTP/2
 };
 
 class Run final : private Dialled, private Watcher {
@@ -64,11 +68,23 @@ class Run final : private Dialled, private Watcher {
     std::unique_ptr<Record> record;
     std::optional<VisitPlan> visit_plan;
     std::unique_ptr<Visit> visit;  // null: its client makes no plain requests
-    bool missed = false;           // nobody listened any more
-    uint64_t waits_since_ns = 0;   // connected and not accepted, with descriptors left
+    bool http2 = false;
+    std::optional<TlsHabits> line_tls;  // of the connection that it may open
+    Http2StreamWire* stream = nullptr;  // its client's
+    bool missed = false;                // nobody listened any more
+    uint64_t waits_since_ns = 0;        // connected and not accepted, with descriptors left
 
+    bool in_vain() const { return stream != nullptr && stream->in_vain(); }
     bool accepted() const { return record->accepted() || (visit != nullptr && visit->accepted()); }
     bool over() const { return record->over() || (visit != nullptr && visit->over()); }
+  };
+  struct Line {  // a client's connection of HTTP/2
+    Http2Plan plan;
+    Introduction introduction;
+    bool doomed = false;
+    uint64_t way_ns = 0;  // of all its streams' bytes, at most
+    std::unique_ptr<Http2Tap> tap;
+    std::unique_ptr<Http2Client> client;
   };
   struct Kept {        // an upstream's connection that was asked and answered
     Doorman* doorman;  // of the next request
@@ -83,9 +99,11 @@ class Run final : private Dialled, private Watcher {
     uint64_t rings = 0;
     uint64_t blocks = 0;
     uint64_t transits = 0;
+    uint64_t lines = 0;  // of HTTP/2, each with a timer
   };
 
-  void introduce(Session& session, Connection& connection);
+  void introduce(const Introduction& introduction, Connection& connection,
+                 const std::function<void()>& begin);
   void begin(Session& session);
   int on_connect(Connection& connection, const Address& address) override;
   bool on_turn_end() override;
@@ -102,6 +120,13 @@ class Run final : private Dialled, private Watcher {
   void attach_client(Session& session, Wire& wire);
   void connect(Session& session);
   Wire& wire_to(Session& session, Connection& connection);
+  TlsWire& secure_wire(const TlsHabits& habits, Connection& connection, bool http2);
+  void plan_stream(Session& session);
+  void connect_stream(Session& session);
+  Line& open_line(Session& session);
+  uint64_t streams_bytes() const;
+  uint64_t line_way_ns(const Session& session, const Http2Plan& plan) const;
+  void expect_goaway();
   Wire& wire_from(Connection& connection, const Dialling& dialling);
   void greet(Doorman& doorman, const Dialling& dialling);
   void greet_plain(Doorman& doorman, const Dialling& dialling, Dialling::Deaf deaf, bool kept);
@@ -153,6 +178,8 @@ class Run final : private Dialled, private Watcher {
   bool tls_;
   Random tls_plans_;
   Random kept_plans_;
+  bool http2_;
+  Random http2_plans_;
   Guards guards_;
   Random openssl_random_;  // what OpenSSL draws, on both sides
   SessionPtr resumable_;   // of the latest client
@@ -174,6 +201,7 @@ class Run final : private Dialled, private Watcher {
   std::vector<std::unique_ptr<Wire>> wires_;
   std::vector<std::unique_ptr<Doorman>> doormen_;
   std::vector<Kept> kept_;
+  std::vector<std::unique_ptr<Line>> lines_;
   uint64_t reused_ = 0;
   int listener_ = -1;
   int error_log_ = -1;

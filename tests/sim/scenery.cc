@@ -6,6 +6,7 @@
 
 #include "net/address.h"
 #include "tests/sim/guards.h"
+#include "tests/sim/http2_plan.h"
 #include "tests/sim/http_plan.h"
 #include "tests/sim/password_plan.h"
 #include "tests/sim/proxy_plan.h"
@@ -212,7 +213,8 @@ void count_clients(Config& config) {
 
 }  // namespace
 
-Scenery make_scenery(Random& random, Random* tls, bool splice, bool storms, bool guarded) {
+Scenery make_scenery(Random& random, Random* tls, Random* http2, bool splice, bool storms,
+                     bool guarded) {
   Scenery scenery;
   auto* made = new Config();  // counted by its references
   scenery.config = ConfigRef(made);
@@ -266,6 +268,7 @@ Scenery make_scenery(Random& random, Random* tls, bool splice, bool storms, bool
   }
   config.worker_connections = scenery.worker_connections;
   config.drain_timeout_ms = 0;  // QUIT ends no session
+  if (http2 != nullptr) permit_http2(*http2, scenery, config);
   if (tls != nullptr) secure_scenery(*tls, scenery, config);
   if (guarded) {
     put_guards(Random(apart.next()), config, static_cast<uint32_t>(scenery.diallings.size()));

@@ -68,6 +68,7 @@ struct Scenery {
   bool access_log = false;
   bool broken_access_log = false;
   bool tls = false;
+  bool http2 = false;                // clients may speak it
   bool certificates_needed = false;  // of clients
 };
 
@@ -77,9 +78,11 @@ inline constexpr uint16_t first_server_port = 9'000;
 // it mean what they always meant.
 inline constexpr uint64_t first_storm_seed = 100'000;
 
-// With a `tls` some of it is in TLS, as that says; with `storms` there may be a handshake_rate,
+// With a `tls` some of it is in TLS, as that says; with an `http2` the listener speaks HTTP/2; with
+// `storms` there may be a handshake_rate,
 // with `guarded` authorizers stand before routes.
-Scenery make_scenery(Random& random, Random* tls, bool splice, bool storms, bool guarded);
+Scenery make_scenery(Random& random, Random* tls, Random* http2, bool splice, bool storms,
+                     bool guarded);
 Link make_link(Random& random, const Scenery& scenery);
 // What a client of that route is told where no server can be reached; empty where one can.
 std::vector<int> dial_statuses(const Scenery& scenery, const RouteConfig& route);

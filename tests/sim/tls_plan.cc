@@ -35,6 +35,7 @@ void secure_listener(Random& random, Scenery& scenery, Config& config) {
     settings.verify_client = random.chance(50) ? VerifyClient::on : VerifyClient::optional;
     settings.client_authorities = TlsGround::get().authority();
   }
+  settings.http2 = scenery.http2;
   scenery.certificates_needed = settings.verify_client == VerifyClient::on;
   config.listeners[0].tls = std::move(TlsServer::make(std::move(settings)).value());
 }

@@ -27,10 +27,10 @@ class Wire {
   virtual std::string read(size_t bytes) { return connection_.read(bytes); }
   virtual size_t unread() const { return connection_.unread_by_peer(); }
   virtual const TlsWire* tls() const { return nullptr; }
+  virtual void reset() { connection_.reset(); }
+  virtual void mark_urgent() { connection_.mark_urgent(); }
+  virtual bool gone() const { return connection_.peer_gone(); }
 
-  void reset() { connection_.reset(); }
-  void mark_urgent() { connection_.mark_urgent(); }
-  bool gone() const { return connection_.peer_gone(); }
   uint32_t number() const { return connection_.number(); }
   Connection& connection() { return connection_; }
 

@@ -81,6 +81,7 @@ TESTED_ELSEWHERE = {
     "core/session/http2_connection.cc": "tests/integration/http2_test.py",
     "core/session/http2_connections.cc": "tests/integration/http2_test.py",
     "core/session/http2_stream.cc": "tests/integration/http2_test.py",
+    "core/session/make_http2_stream.cc": "tests/integration/http2_test.py",
     "core/session/http2_link.cc": "tests/integration/http2_test.py",
     "core/session/http2_peer_connection.cc": "tests/integration/http2_peers_test.py",
     "core/session/http2_peers.cc": "tests/integration/http2_peers_test.py",
