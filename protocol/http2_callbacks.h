@@ -53,6 +53,11 @@ struct Http2Callbacks {
           ++self.costs_.idle_frames;
         }
         return 0;
+      case NGHTTP2_PUSH_PROMISE:
+        // Whoever was asked has read our settings, which forbid it (RFC 9113 6.6); nghttp2 would
+        // queue a reset for each.
+        self.fault_ = "PUSH_PROMISE";
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
       case NGHTTP2_RST_STREAM:
         ++self.costs_.resets;
         return 0;
@@ -140,9 +145,15 @@ struct Http2Callbacks {
 
   static int take_reply(Http2Session& self, Http2StreamEvents& owner, int32_t stream, bool ended) {
     if (!self.reply_->whole()) return refuse(self, stream, Http2Code::protocol_error);
-    owner.replied_ = !self.reply_->is_interim();
+    const bool interim = self.reply_->is_interim();
+    owner.replied_ = !interim;
+    owner.head_bytes_ += self.reply_->bytes();
     owner.on_reply(*self.reply_, ended);
     self.reply_.reset();
+    if (interim && owner.head_bytes_ > owner.most_head_bytes_) {  // its reader refuses that, too
+      owner.replied_ = true;
+      return refuse(self, stream, Http2Code::protocol_error);
+    }
     if (ended) owner.on_end();
     return 0;
   }

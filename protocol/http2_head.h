@@ -12,6 +12,7 @@ namespace sluice {
 class Http2Head {
  public:
   bool has_length() const { return has_length_; }  // Content-Length
+  size_t bytes() const { return bytes_; }          // that came; the text has no fewer
   bool is_too_large() const { return bytes_ > most_bytes_; }
 
  protected:

@@ -101,11 +101,14 @@ Http2StreamEvents* Http2Session::owner_of(int32_t stream) const {
   return static_cast<Http2StreamEvents*>(nghttp2_session_get_stream_user_data(session_, stream));
 }
 
+// From here on nghttp2 is asked for nothing: it may know owners that are gone.
+void Http2Session::fail_for_memory() {
+  broken_ = out_of_memory_ = true;
+  throw std::bad_alloc();
+}
+
 void Http2Session::check(int outcome) {
-  if (outcome == NGHTTP2_ERR_NOMEM || out_of_memory_) {
-    broken_ = true;
-    throw std::bad_alloc();
-  }
+  if (outcome == NGHTTP2_ERR_NOMEM || out_of_memory_) fail_for_memory();
 }
 
 void Http2Session::feed(std::span<const uint8_t> bytes) {
@@ -114,14 +117,17 @@ void Http2Session::feed(std::span<const uint8_t> bytes) {
   if (taken >= 0) return;
   broken_ = true;
   check(static_cast<int>(taken));
-  fault_ = taken == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? "no HTTP/2 preface"
-                                                 : nghttp2_strerror(static_cast<int>(taken));
+  if (*fault_ == '\0') {
+    fault_ = taken == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? "no HTTP/2 preface"
+                                                   : nghttp2_strerror(static_cast<int>(taken));
+  }
   const bool flood = taken == NGHTTP2_ERR_FLOODED;
   check(nghttp2_session_terminate_session(
       session_, flood ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR));
 }
 
 void Http2Session::pull(std::string& out, size_t most) {
+  if (out_of_memory_) fail_for_memory();
   while (out.size() < most) {
     const uint8_t* frame = nullptr;
     const ssize_t bytes = nghttp2_session_mem_send(session_, &frame);
@@ -131,7 +137,11 @@ void Http2Session::pull(std::string& out, size_t most) {
       return;
     }
     if (bytes == 0) return;
-    out.append(view(frame, static_cast<size_t>(bytes)));
+    try {
+      out.append(view(frame, static_cast<size_t>(bytes)));
+    } catch (const std::bad_alloc&) {
+      fail_for_memory();  // nghttp2 counts it as sent
+    }
   }
 }
 
@@ -298,6 +308,7 @@ int32_t Http2Session::ask(Http2StreamEvents& owner, const std::vector<Http2Field
   provider.read_callback = Http2Callbacks::on_read;
   owner.ended_ = end;
   owner.broke_ = owner.told_ = false;
+  owner.head_bytes_ = 0;
   owner.replied_ = false;
   owner.unread_ = 0;
   owner.most_head_bytes_ = most_head_bytes;

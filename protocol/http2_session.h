@@ -68,6 +68,7 @@ class Http2StreamEvents : private Http2Line::Place {
   bool broke_ = false;            // the peer broke a rule on it
   bool replied_ = false;          // to a client: with more than interim answers
   uint32_t most_head_bytes_ = 0;  // of the answer
+  size_t head_bytes_ = 0;         // so much of it came, interim answers included
 };
 
 // The connection's owner; as above.
@@ -198,6 +199,7 @@ class Http2Session {
   }
   size_t copy_to(uint8_t* room, size_t most);
   void check(int outcome);
+  [[noreturn]] void fail_for_memory();
   Http2StreamEvents* owner_of(int32_t stream) const;
   bool is_client() const { return settings_.role == Http2Role::client; }
   // Says of a stream whose other half goes on that nobody listens.

@@ -182,6 +182,7 @@ int Worker::run() {
   sessions_.sweep();
   http2_.flush();
   http2_.close_all();
+  http2_peers_.flush();
   http2_peers_.close_all();
   log_.flush_all();
   return exit_status_;

@@ -141,6 +141,7 @@ class Worker final : public EventHandler,
   const ListenConfig& listener(uint32_t id) const {
     return context_.config->listeners[listener_places_[id]];
   }
+  void drop_unused_connections();
   void add_upstreams(const Config& config, const Members& members);
   void drop_old_confs();
   void drop_unused_confs();

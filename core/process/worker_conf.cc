@@ -95,7 +95,14 @@ bool Worker::adopt(LoadedConf& loaded) {
   return true;
 }
 
+// A peer's number may be another's by now: nobody may hold the one that it was.
+void Worker::drop_unused_connections() {
+  http2_peers_.end_idle();
+  context_.upstream_pool.close_all();
+}
+
 void Worker::add_upstreams(const Config& config, const Members& members) {
+  drop_unused_connections();
   for (const UpstreamConfig& upstream : config.upstreams) {
     upstreams_.add(now(upstream, members), random_seed());
   }
@@ -111,6 +118,7 @@ void Worker::use_members(const Members& members) {
   bool any_changed = false;
   for (const UpstreamConfig& upstream : context_.config->upstreams) {
     if (upstream.named.empty() || same_members(upstream.id, members, members_)) continue;
+    if (!any_changed) drop_unused_connections();
     const UpstreamConfig fresh = now(upstream, members);
     if (upstreams_.mark_gone(fresh, drains_.next_wave()))
       drains_.drain_gone(context_.config->drain_timeout_ms);

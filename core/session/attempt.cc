@@ -117,7 +117,8 @@ Attempt::Step Attempt::join() {
   switch (peers.join(terms, websocket_, route_.max_answer_header_bytes, leg_,
                      {lent_.worker.handler, lent_.self, number_}, place_)) {
     case Http2Peers::Joined::waits:
-      if (was_connecting && !connects()) {
+      // Once: who is passed on from connection to connection has an end.
+      if (was_connecting && !connects() && !std::exchange(place_.extended, true)) {
         deadline_ms_ = lent_.now_ms() + route_.handshake_timeout_ms;
       }
       return Step::wait;
@@ -143,7 +144,12 @@ Attempt::Step Attempt::join() {
     case Http2Peers::Joined::failed:
       break;
   }
-  note_unreached(peers.failure().error, peers.failure().reason, peers.failure().text);
+  if (peers.failure().is_first) {
+    note_unreached(peers.failure().error, peers.failure().reason, peers.failure().text);
+  } else {
+    failure_ = peers.failure().reason;
+    log(LogLevel::warn, failure_, peers.failure().text);
+  }
   return Step::failed;
 }
 
@@ -195,8 +201,9 @@ Attempt::Step Attempt::run() {
 Result<int> Attempt::connect_with_room() {
   Result<int> fd = connect();
   UpstreamPool& pool = lent_.worker.upstream_pool;
-  if (fd.ok() || fd.fault().error != EMFILE || pool.size() == 0) return fd;
+  if (fd.ok() || fd.fault().error != EMFILE) return fd;
   pool.close_all();
+  if (lent_.worker.http2_peers != nullptr) lent_.worker.http2_peers->end_idle();
   return connect();
 }
 

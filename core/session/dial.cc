@@ -63,7 +63,7 @@ Dial::Step Dial::settle(Attempt::Step step) {
       break;
   }
   failure_ = first_.failure();
-  if (first_.lacked_descriptor()) return fail({503, out_of_descriptors});
+  if (first_.lacked_descriptor() && rival_ == nullptr) return fail({503, out_of_descriptors});
   return on_first_failed(PeerFault::error);
 }
 

@@ -147,6 +147,11 @@ void Http2Link::release_output() {
   std::string().swap(out_);
 }
 
+void Http2Link::close_leg() {
+  leg_.close(context_.reactor, ended_);
+  on_leg_closed();
+}
+
 void Http2Link::note_work() {
   if (!std::exchange(dirty_, true)) shared_.busy.push_back(self_);
 }
@@ -191,7 +196,7 @@ void Http2Link::leave(Http2Stream& stream) {
   } catch (const std::bad_alloc&) {
     out_of_memory_ = true;
   }
-  if (closed_ && streams_.empty()) leg_.close(context_.reactor, ended_);
+  if (closed_ && streams_.empty()) close_leg();
 }
 
 void Http2Link::flush() {
@@ -239,7 +244,7 @@ void Http2Link::close(const char* why, End how) {
   on_closing();
   ended_ = how;
   note_work();
-  if (streams_.empty()) leg_.close(context_.reactor, ended_);
+  if (streams_.empty()) close_leg();
 }
 
 void Http2Link::lose_streams(const char* why) {

@@ -73,7 +73,8 @@ class Http2Link : public Http2Events {
   virtual void on_output() = 0;          // what could be sent was, in flush()
   virtual void on_left(Http2Stream&) {}  // it is none of its streams any more
   virtual void on_closing() noexcept {}
-  virtual void drop_unserved() {}  // streams that have no session yet
+  virtual void on_leg_closed() noexcept {}  // the connection is gone, and its streams
+  virtual void drop_unserved() {}           // streams that have no session yet
 
   uint64_t now_ms() const { return context_.reactor.now_ms(); }
   // Nothing is sent any more, nor told.
@@ -101,6 +102,7 @@ class Http2Link : public Http2Events {
  private:
   void take(std::span<const uint8_t> bytes);
   void write_out();
+  void close_leg();
   void drop_written();
   void release_output();
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/observe/log.h"
+#include "core/session/http2_peers.h"
 #include "core/session/leg_tls.h"
 #include "net/connector.h"
 #include "tls/client.h"
@@ -38,8 +39,8 @@ void Http2PeerStream::tell_head(const Http2Message& message, bool, bool end) {
   asked_ = message.asked();
   id_ = connection_.ask(*this, message.fields(), end, most_head_bytes_);
   if (id_ != 0) return;
-  refused_ = true;
   on_lost("the upstream's HTTP/2 connection takes no more streams");
+  refused_ = true;
 }
 
 void Http2PeerStream::on_reply(const Http2Reply& reply, bool ended) {
@@ -49,6 +50,7 @@ void Http2PeerStream::on_reply(const Http2Reply& reply, bool ended) {
 }
 
 void Http2PeerStream::on_closed(Http2End end) {
+  if (is_over()) return;
   heard_ = true;
   refused_ = end == Http2End::refused;
   Http2Stream::on_closed(end);
@@ -77,15 +79,21 @@ Http2PeerConnection::Http2PeerConnection(WorkerContext& context, Http2Shared& sh
 }
 
 Http2PeerConnection::~Http2PeerConnection() {
-  context_.upstreams.peers().release(terms_.peer);
+  on_leg_closed();  // it may never have had one
+}
+
+// Another peer may have its number from here on.
+void Http2PeerConnection::on_leg_closed() noexcept {
+  if (std::exchange(holds_peer_, false)) context_.upstreams.peers().release(terms_.peer);
 }
 
 void Http2PeerConnection::begin(Handle self) {
   self_ = self;
   begun_ms_ = now_ms();
   Result<int> fd = start_connect(peer_.address);
-  if (!fd.ok() && fd.fault().error == EMFILE && context_.upstream_pool.size() > 0) {
+  if (!fd.ok() && fd.fault().error == EMFILE) {
     context_.upstream_pool.close_all();  // connections that nobody uses give way
+    context_.http2_peers->end_idle();
     fd = start_connect(peer_.address);
   }
   if (!fd.ok()) {
@@ -181,6 +189,8 @@ void Http2PeerConnection::on_input() {
   announce_news();
   if (state_ == State::greeting && session_.over()) return fail(no_http2, no_http2);
   if (state_ == State::open && !session_.may_ask()) retire();
+  // Nothing more is read: where its last word cannot be sent, the timer ends it.
+  if (session_.over()) arm(terms_.handshake_timeout_ms);
 }
 
 void Http2PeerConnection::on_output() {
@@ -209,8 +219,10 @@ void Http2PeerConnection::on_left(Http2Stream& stream) {
 void Http2PeerConnection::on_timer() {
   timer_.expired();
   if (closed_) return;
+  if (!is_awaited() && session_.over()) return close(broke_http2, End::abort);
   switch (state_) {
     case State::open:
+      if (!waiters_.empty()) return arm(terms_.keepalive_timeout_ms);
       if (streams_.empty()) retire();
       return;
     case State::connecting:
@@ -284,12 +296,21 @@ void Http2PeerConnection::retire() {
   note_work();
 }
 
+// Its GOAWAY goes out where the socket takes it.
+void Http2PeerConnection::end_now() {
+  retire();
+  flush();
+  flush();
+  close("nobody uses it", End::orderly);
+}
+
 int32_t Http2PeerConnection::ask(Http2Stream& stream, const std::vector<Http2Field>& fields,
                                  bool end, uint32_t most_head_bytes) {
   if (closed_ || !session_.may_ask()) return 0;
   note_work();
-  context_.row.http2_peer_streams.add(1);
-  return session_.ask(stream, fields, end, most_head_bytes, output());
+  const int32_t id = session_.ask(stream, fields, end, most_head_bytes, output());
+  if (id != 0) context_.row.http2_peer_streams.add(1);
+  return id;
 }
 
 }  // namespace sluice

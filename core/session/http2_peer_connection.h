@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/http2_settings.h"
@@ -70,7 +71,11 @@ class Http2PeerConnection final : public Http2Link {
   bool has_room() const;
   bool is_doubtful() const { return doubtful_; }
   bool takes_websockets() const { return session_.may_open_websockets(); }
-  bool is_idle() const { return state_ == State::open && streams_.empty(); }
+  bool is_idle() const {
+    return state_ == State::open && streams_.empty() && waiters_.empty() && !closed_;
+  }
+  // It is open, and the peer lets no stream be open for now.
+  bool takes_none() const { return state_ == State::open && session_.most_streams() == 0; }
 
   void await(Handle session) { waiters_.push_back(session); }
   // That session waits no longer.
@@ -81,9 +86,13 @@ class Http2PeerConnection final : public Http2Link {
   const char* failure() const { return failure_; }
   const std::string& failure_text() const { return failure_text_; }
   int error() const { return error_; }  // errno of the connect, or 0
+  // One failure of the peer's, of however many waited: true for the first that asks.
+  bool take_fault() { return !std::exchange(fault_taken_, true); }
 
   // No further streams; it ends when the last one has. Where none is there it ends now.
   void retire();
+  // It ends at once, without a stream.
+  void end_now();
   bool secure() const { return terms_.secured_by != nullptr; }
   int32_t ask(Http2Stream& stream, const std::vector<Http2Field>& fields, bool end,
               uint32_t most_head_bytes);
@@ -94,6 +103,7 @@ class Http2PeerConnection final : public Http2Link {
   void on_output() override;
   void on_left(Http2Stream& stream) override;
   void on_closing() noexcept override;
+  void on_leg_closed() noexcept override;
   void advance();
   void on_connected();
   bool is_before_http2() const { return state_ <= State::securing || state_ == State::http1; }
@@ -114,6 +124,8 @@ class Http2PeerConnection final : public Http2Link {
   State state_ = State::connecting;
   // A stream ended without a word from the peer, and nothing has come since.
   bool doubtful_ = false;
+  bool fault_taken_ = false;
+  bool holds_peer_ = true;
   bool retiring_ = false;  // once it is open
 };
 

@@ -53,6 +53,7 @@ Http2Peers::Joined Http2Peers::join(const Http2PeerTerms& terms, bool websocket,
     Http2PeerConnection& connection = *connections_.get(handle);
     if (connection.terms().secured_by != terms.secured_by || connection.is_doubtful()) continue;
     ++alike;
+    if (connection.takes_none()) return Joined::full;  // another one would say the same
     if (!connection.has_room()) continue;
     if (connection.is_awaited()) return await(connection, handle, watch, place);
     return open(connection, websocket, most_head_bytes, leg, watch);
@@ -94,7 +95,7 @@ Http2Peers::Joined Http2Peers::look(Http2PeerConnection& connection, const Watch
       return fail(connection);
     case Http2PeerConnection::State::retired:
       if (++place.passed_over < most_passed_over) return Joined::waits;
-      failure_ = {takes_none, takes_none};
+      failure_ = {takes_none, takes_none, 0, true};
       return Joined::failed;
     case Http2PeerConnection::State::http1:
       break;
@@ -110,8 +111,9 @@ Http2Peers::Joined Http2Peers::look(Http2PeerConnection& connection, const Watch
   return taken ? Joined::adopted : Joined::http1;
 }
 
-Http2Peers::Joined Http2Peers::fail(const Http2PeerConnection& connection) {
-  failure_ = {connection.failure(), connection.failure_text(), connection.error()};
+Http2Peers::Joined Http2Peers::fail(Http2PeerConnection& connection) {
+  failure_ = {connection.failure(), connection.failure_text(), connection.error(),
+              connection.take_fault()};
   if (failure_.text.empty()) failure_.text = failure_.reason;
   return Joined::failed;
 }
@@ -130,8 +132,9 @@ void Http2Peers::retire_all() {
 }
 
 void Http2Peers::end_idle() {
-  connections_.for_each([](Handle, Http2PeerConnection& connection) {
-    if (connection.is_idle()) connection.close("its descriptor was wanted", End::orderly);
+  connections_.for_each([&](Handle handle, const Http2PeerConnection& connection) {
+    if (!connection.is_idle()) return;
+    with(handle, [](Http2PeerConnection& idle) { idle.end_now(); });
   });
 }
 

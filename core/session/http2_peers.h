@@ -31,12 +31,14 @@ class Http2Peers final : public Http2Table<Http2PeerConnection> {
     Handle connection{};
     bool waits = false;
     bool connected = false;  // the connection is, and TLS or the peer's settings are awaited
+    bool extended = false;   // its session's deadline was, when that first was so
     uint32_t passed_over = 0;
   };
   struct Failure {
     const char* reason = "";  // static text
     std::string text = {};    // for the log
     int error = 0;            // errno of a connect
+    bool is_first = true;     // nobody else was told of it: it counts
   };
 
   // `leg` is not open. `websocket`: the stream is to be one. Throws std::bad_alloc.
@@ -63,7 +65,7 @@ class Http2Peers final : public Http2Table<Http2PeerConnection> {
   Joined open(Http2PeerConnection& connection, bool websocket, uint32_t most_head_bytes, Leg& leg,
               const Watch& watch);
   Joined await(Http2PeerConnection& connection, Handle handle, const Watch& watch, Place& place);
-  Joined fail(const Http2PeerConnection& connection);
+  Joined fail(Http2PeerConnection& connection);
 
   std::vector<Known> by_peer_;  // by id
   Failure failure_;

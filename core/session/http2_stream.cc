@@ -54,7 +54,8 @@ Http2Stream::~Http2Stream() {
 }
 
 void Http2Stream::put_text(std::string text, bool chunked) {
-  text_ = text_.empty() ? std::move(text) : text_ + text;
+  text_.erase(0, std::exchange(text_at_, 0));
+  text_.append(text);
   chunked_ = chunked;
 }
 
@@ -118,7 +119,7 @@ void Http2Stream::begin_chunk() {
 
 Io Http2Stream::send(std::span<const iovec> pieces) {
   Io io;
-  if (reset_) {
+  if (reset_ || out_over_) {
     io.state = Io::State::failed;
     io.error = EPIPE;
     return io;
@@ -230,7 +231,10 @@ void Http2Stream::on_end() {
 }
 
 void Http2Stream::on_closed(Http2End end) {
-  if (end == Http2End::whole) return;
+  if (end == Http2End::whole) {
+    out_over_ = true;  // a server that has answered need not hear the rest (RFC 9113 8.1)
+    return on_writable();
+  }
   if (*failure_ == '\0') failure_ = text_of(end);
   reset_ = true;
   news_.readable = news_.writable = news_.hung_up = news_.failed = true;

@@ -109,6 +109,7 @@ class Http2Stream : public Transport, public Http2StreamEvents {
   bool chunked_ = false;
   bool in_ended_ = false;
   bool last_chunk_told_ = false;
+  bool out_over_ = false;  // the stream is over, and all that came can be read
   bool reset_ = false;
 };
 
